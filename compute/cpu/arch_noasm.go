@@ -1,0 +1,3 @@
+package cpu
+
+func arms() []*kernels { return []*kernels{generic} }

@@ -1,0 +1,147 @@
+// Package cpu is the engine that computes on the processor's cores.
+package cpu
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"runtime"
+
+	"mattis/compute"
+)
+
+// Engine computes on the CPU. Make it with New; its results are the same bits
+// for every number of threads.
+type Engine struct {
+	pool    *pool
+	kernels *kernels
+	arena   arena
+	mul     mulTask
+	vector  vectorTask
+	sums    sumTask
+}
+
+var _ compute.Engine = (*Engine)(nil)
+
+// New returns an engine on so many threads; 0 takes one a core. Close it when
+// it is no longer needed.
+func New(threads int) *Engine {
+	if threads <= 0 {
+		threads = runtime.GOMAXPROCS(0)
+	}
+	return &Engine{pool: newPool(threads), kernels: current()}
+}
+
+// Threads returns the number of threads.
+func (e *Engine) Threads() int { return e.pool.threads }
+
+// Close ends the engine's threads.
+func (e *Engine) Close() { e.pool.close() }
+
+// Alloc returns a zeroed matrix.
+func (e *Engine) Alloc(t compute.Type, rows, cols int) compute.Matrix {
+	return compute.Over(newBuffer(t, checkedLen(rows, cols)), t, rows, cols, 0)
+}
+
+func newBuffer(t compute.Type, n int) *compute.Buffer {
+	switch t {
+	case compute.Float32:
+		return &compute.Buffer{F32: aligned[float32](n)}
+	case compute.Float64:
+		return &compute.Buffer{F64: aligned[float64](n)}
+	case compute.Int8:
+		return &compute.Buffer{I8: aligned[int8](n)}
+	}
+	panic(fmt.Sprintf("cpu: no matrices of type %v", t))
+}
+
+func checkedLen(rows, cols int) int {
+	if rows < 0 || cols < 0 || (cols > 0 && rows > math.MaxInt/cols) {
+		panic(fmt.Sprintf("cpu: no matrix has the shape %dx%d", rows, cols))
+	}
+	return rows * cols
+}
+
+// Write copies a []float32, []float64 or []int8 into dst.
+func (e *Engine) Write(dst compute.Matrix, src any) {
+	ok := false
+	switch s := src.(type) {
+	case []float32:
+		ok = dst.Type() == compute.Float32 && copyRows(dst, s, dst.Float32s, true)
+	case []float64:
+		ok = dst.Type() == compute.Float64 && copyRows(dst, s, dst.Float64s, true)
+	case []int8:
+		ok = dst.Type() == compute.Int8 && copyRows(dst, s, dst.Int8s, true)
+	}
+	if !ok {
+		panic(fmt.Sprintf("cpu: Write of a %T to %v", src, dst))
+	}
+}
+
+// Read copies src into a []float32, []float64 or []int8.
+func (e *Engine) Read(dst any, src compute.Matrix) {
+	ok := false
+	switch d := dst.(type) {
+	case []float32:
+		ok = src.Type() == compute.Float32 && copyRows(src, d, src.Float32s, false)
+	case []float64:
+		ok = src.Type() == compute.Float64 && copyRows(src, d, src.Float64s, false)
+	case []int8:
+		ok = src.Type() == compute.Int8 && copyRows(src, d, src.Int8s, false)
+	}
+	if !ok {
+		panic(fmt.Sprintf("cpu: Read of %v to a %T", src, dst))
+	}
+}
+
+func copyRows[T any](m compute.Matrix, flat []T, entries func() []T, write bool) bool {
+	if len(flat) != m.Len() {
+		panic(fmt.Sprintf("cpu: %d entries for %v", len(flat), m))
+	}
+	if len(flat) == 0 {
+		return true
+	}
+	x, n := entries(), m.Cols()
+	for i := range m.Rows() {
+		row := x[i*m.Stride():][:n]
+		if write {
+			copy(row, flat[i*n:][:n])
+		} else {
+			copy(flat[i*n:][:n], row)
+		}
+	}
+	return true
+}
+
+// Gather copies chosen rows.
+func (e *Engine) Gather(dst, src compute.Matrix, rows []int32) {
+	if dst.Rows() != len(rows) || dst.Cols() != src.Cols() || dst.Type() != src.Type() {
+		panic(fmt.Sprintf("cpu: Gather of %d rows of %v to %v", len(rows), src, dst))
+	}
+	n := dst.Cols()
+	if n == 0 || len(rows) == 0 {
+		return
+	}
+	switch dst.Type() {
+	case compute.Float32:
+		gather(dst.Float32s(), src.Float32s(), dst.Stride(), src.Stride(), n, rows)
+	case compute.Float64:
+		gather(dst.Float64s(), src.Float64s(), dst.Stride(), src.Stride(), n, rows)
+	case compute.Int8:
+		gather(dst.Int8s(), src.Int8s(), dst.Stride(), src.Stride(), n, rows)
+	}
+}
+
+func gather[T any](dst, src []T, dstStride, srcStride, n int, rows []int32) {
+	for i, r := range rows {
+		copy(dst[i*dstStride:][:n], src[int(r)*srcStride:][:n])
+	}
+}
+
+// Sync returns nil: the CPU's work is done when its methods return.
+func (e *Engine) Sync() error {
+	if e.pool == nil {
+		return errors.New("cpu: the engine was not made by New")
+	}
+	return nil
+}

@@ -1,0 +1,107 @@
+package compute
+
+import "mattis/rng"
+
+// Memory is where matrices live.
+type Memory interface {
+	// Alloc returns a zeroed matrix that lives as long as it is referred to.
+	Alloc(t Type, rows, cols int) Matrix
+	// Scratch returns a matrix of undefined content from the arena. It is gone
+	// when the arena is released to a mark taken before.
+	Scratch(t Type, rows, cols int) Matrix
+	// Mark returns the arena's present height.
+	Mark() Mark
+	// Release gives back all scratch taken since the mark.
+	Release(Mark)
+	// Write sets dst from a []float32, []float64 or []int8 of its type, row by row.
+	Write(dst Matrix, src any)
+	// Read sets a slice of src's type from src, row by row.
+	Read(dst any, src Matrix)
+	// Gather sets row i of dst to row rows[i] of src. The types agree.
+	Gather(dst, src Matrix, rows []int32)
+	// Sync waits for all work and returns the first fault of the device since
+	// the last Sync.
+	Sync() error
+}
+
+// Mark is a height of an engine's arena.
+type Mark struct{ Float32, Float64, Int8 [2]int }
+
+// Arithmetic is what is computed on matrices. A wrong shape or type panics
+// with the shapes. No method keeps a reference to its arguments; dst may not
+// overlap another argument unless said.
+type Arithmetic interface {
+	// Mul sets dst to the epilogue of the product a*b; see Op. a and b are
+	// Float32 or Int8, dst what Op.Then asks for.
+	Mul(dst, a, b Matrix, op Op)
+	// RowDot sets dst[i] += alpha * sum_j x[i,j]*y[i,j], summed in float64. dst is Bx1 Float64.
+	// x and y are of any type; a view from Repeat serves for a row.
+	RowDot(dst Matrix, alpha float64, x, y Matrix)
+	// Axpby sets dst = a*x + b*dst. A factor of zero skips its operand, whatever it
+	// holds: Axpby(m, 0, m, 0) clears m. dst is Float32 or Float64, x of any type.
+	Axpby(dst Matrix, a float64, x Matrix, b float64)
+	// Adam sets m = beta1*m + (1-beta1)*g, s = beta2*s + (1-beta2)*g*g and
+	// dst -= step * m / (sqrt(s/correction) + eps): one step of Kingma and Ba's
+	// method whose first bias correction is part of step and whose second is correction.
+	Adam(dst, grad, m, s Matrix, beta1, beta2, step, correction, eps float32)
+	// Clip sets every entry of the Float32 dst to the nearest in [-bound, bound]; NaN stays.
+	Clip(dst Matrix, bound float32)
+	// Sign sets dst (Int8 or Float32; it may be src) to -1 where the Float32 src is below 0 and to +1 elsewhere.
+	Sign(dst, src Matrix)
+	// Spins sets dst (Int8) to fair coins: the spins of field 0 of the stream at (row+i, col+j).
+	Spins(dst Matrix, key rng.Key, row, col uint64)
+	// Finite reports whether no entry of the Float32 or Float64 x is NaN or infinite.
+	Finite(x Matrix) bool
+}
+
+// Engine is hardware: the memory and the arithmetic on it. One goroutine at a
+// time may use an engine.
+type Engine interface {
+	Memory
+	Arithmetic
+}
+
+// Op says how Mul multiplies:
+//
+//	y[i,j] = Alpha * exp(LogGain) * sum_l a[i,l] * Weights[l] * b[l,j]  (+ dst[i,j] if Accumulate)
+//
+// and then what becomes of y. The factor before the sum is rounded to float32
+// once (see Factor). The sum over l runs in blocks whose size depends on the shape alone,
+// never on the number of threads. The zero Op with Alpha 1 is the plain product.
+type Op struct {
+	TransA, TransB bool    // a is stored LxN_i, b is stored N_jxL
+	Accumulate     bool    // add what dst holds; Then.Kind has to be Store
+	Alpha          float64 // factor of the product
+	LogGain        Matrix  // 1x1 Float32 or none
+	Weights        Matrix  // Lx1 Float32 or none
+	Then           Epilogue
+}
+
+// Kind says what is stored of each entry of a product.
+type Kind uint8
+
+const (
+	Store   Kind = iota // y itself, Float32
+	Tanh                // tanh y, Float32
+	Spin                // a spin in the field y, Int8; see compute.Spin
+	Discard             // nothing: only the row sums are wanted; dst gives the shape alone and may be a view with no buffer
+)
+
+// Epilogue is applied to each entry of a product while it is at hand:
+//
+//	y  = y + Bias[j]
+//	y  = Scale[i]*y + (1-Scale[i])*Base[j]
+//	LogCosh[i] += sum_j log 2cosh y[i,j]
+//	dst[i,j] = Clamp[i,j] where that is not 0, else Kind(y[i,j])
+//
+// A missing matrix leaves its line out (a missing Base counts as 0).
+type Epilogue struct {
+	Kind     Kind
+	Key      rng.Key // Spin: the stream
+	Row, Col uint64  // Spin: the place of entry (0,0), so that shards and views draw the numbers of the whole
+	Bias     Matrix  // 1xN Float32
+	Scale    Matrix  // Bx1 Float32: inverse temperature of each row
+	Base     Matrix  // 1xN Float32: field at Scale 0
+	Clamp    Matrix  // BxN Int8 (a Repeat of one row too); Spin only
+	LogCosh  Matrix  // Bx1 Float64
+}
