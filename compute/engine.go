@@ -17,6 +17,8 @@ type Memory interface {
 	Write(dst Matrix, src any)
 	// Read sets a slice of src's type from src, row by row.
 	Read(dst any, src Matrix)
+	// Copy sets dst to src, of the same shape and type.
+	Copy(dst, src Matrix)
 	// Gather sets row i of dst to row rows[i] of src. The types agree.
 	Gather(dst, src Matrix, rows []int32)
 	// Sync waits for all work and returns the first fault of the device since
@@ -37,6 +39,10 @@ type Arithmetic interface {
 	// RowDot sets dst[i] += alpha * sum_j x[i,j]*y[i,j], summed in float64. dst is Bx1 Float64.
 	// x and y are of any type; a view from Repeat serves for a row.
 	RowDot(dst Matrix, alpha float64, x, y Matrix)
+	// Pairs sets dst[p,q] += sum_n Counts[n] * f(a[p,n] + b[q,n]) in float64, f being log 2cosh or the
+	// absolute value. dst is PxQ Float64, a PxN and b QxN Float32, counts 1xN Float32 or none (all 1). Sums over
+	// all states of a layer are made of it: a and b are the fields of the two halves of the spins.
+	Pairs(dst, a, b, counts Matrix, f PairKind)
 	// Axpby sets dst = a*x + b*dst. A factor of zero skips its operand, whatever it
 	// holds: Axpby(m, 0, m, 0) clears m. dst is Float32 or Float64, x of any type.
 	Axpby(dst Matrix, a float64, x Matrix, b float64)
@@ -85,6 +91,14 @@ const (
 	Tanh                // tanh y, Float32
 	Spin                // a spin in the field y, Int8; see compute.Spin
 	Discard             // nothing: only the row sums are wanted; dst gives the shape alone and may be a view with no buffer
+)
+
+// PairKind is the function that Pairs sums.
+type PairKind uint8
+
+const (
+	PairLogCosh PairKind = iota // log 2cosh x
+	PairAbs                     // |x|, the limit of zero temperature
 )
 
 // Epilogue is applied to each entry of a product while it is at hand:

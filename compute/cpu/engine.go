@@ -19,6 +19,7 @@ type Engine struct {
 	mul     mulTask
 	vector  vectorTask
 	sums    sumTask
+	pairs   pairTask
 }
 
 var _ compute.Engine = (*Engine)(nil)
@@ -111,6 +112,23 @@ func copyRows[T any](m compute.Matrix, flat []T, entries func() []T, write bool)
 		}
 	}
 	return true
+}
+
+// Copy copies all rows.
+func (e *Engine) Copy(dst, src compute.Matrix) {
+	if !dst.SameShape(src) || dst.Type() != src.Type() {
+		panic(fmt.Sprintf("cpu: Copy of %v to %v", src, dst))
+	}
+	for i := range dst.Rows() {
+		switch dst.Type() {
+		case compute.Float32:
+			copy(row32(dst, i), row32(src, i))
+		case compute.Float64:
+			copy(row64(dst, i), row64(src, i))
+		case compute.Int8:
+			copy(row8(dst, i), row8(src, i))
+		}
+	}
 }
 
 // Gather copies chosen rows.
