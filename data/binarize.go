@@ -1,0 +1,133 @@
+package data
+
+import (
+	"fmt"
+
+	"mattis/rng"
+)
+
+// Binarize is the rule that makes spins of grey values in [0,1]. Its zero value
+// is no rule: the data must hold two values already, 0 and 1 or -1 and +1.
+// Name the rule next to every number that is measured: thresholds of 0.3, 0.5
+// and the stochastic rule differ by several nats.
+type Binarize struct {
+	Threshold  *float64 // grey values above it become +1; in [0,1)
+	Stochastic bool     // a grey value is the probability of +1, drawn once at (row of the file, spin)
+}
+
+func (b Binarize) given() bool { return b.Threshold != nil || b.Stochastic }
+
+func (b Binarize) check() error {
+	if b.Threshold != nil && b.Stochastic {
+		return fmt.Errorf("data.binarize: both a threshold and stochastic: set one")
+	}
+	if b.Threshold != nil && !(*b.Threshold >= 0 && *b.Threshold < 1) {
+		return fmt.Errorf("data.binarize.threshold: %v is not in [0,1): 0.3 is the paper's", *b.Threshold)
+	}
+	return nil
+}
+
+// binarizer makes spins of the values of one file, one at a time, so that no
+// reader holds more than a byte a value.
+type binarizer struct {
+	rule  Binarize
+	key   rng.Key
+	white float64 // the value of grey 1
+	signs bool    // -1 was seen, and there is no rule
+	zeros bool    // 0 was seen, and there is no rule
+}
+
+func (o Options) binarizer(stream uint64) *binarizer {
+	b := &binarizer{rule: o.Binarize, key: o.Key.Fold(stream), white: o.White}
+	if b.white == 0 {
+		b.white = 1
+	}
+	return b
+}
+
+// spin returns the spin of value x at (row, col). Without a rule it may return
+// 0, which finish turns into -1. The error names neither file nor place.
+func (b *binarizer) spin(x float64, row, col int) (int8, error) {
+	grey := x / b.white
+	if b.rule.given() {
+		if !(grey >= 0 && grey <= 1) {
+			return 0, b.outside(x)
+		}
+		up := false
+		if b.rule.Stochastic {
+			up = float64(b.key.Uniform(uint64(row), uint64(col))) < grey
+		} else {
+			up = grey > *b.rule.Threshold
+		}
+		if up {
+			return 1, nil
+		}
+		return -1, nil
+	}
+	switch grey {
+	case 1:
+		return 1, nil
+	case 0:
+		b.zeros = true
+		if !b.signs {
+			return 0, nil
+		}
+	case -1:
+		b.signs = true
+		if !b.zeros {
+			return -1, nil
+		}
+	default:
+		return 0, fmt.Errorf("the value %v makes the data more than two-valued (0/1 or -1/+1): set data.binarize to {threshold: 0.3} or stochastic", x)
+	}
+	return 0, fmt.Errorf("the value %v in data that hold both 0 and -1: two-valued data are all 0/1 or all -1/+1", x)
+}
+
+func (b *binarizer) outside(x float64) error {
+	switch {
+	case x == -b.white:
+		return fmt.Errorf("the value %v is no grey value in [0,%v]: if the data are -1/+1, leave data.binarize out", x, b.white)
+	case x > 1 && x <= 255 && b.white == 1:
+		return fmt.Errorf("the value %v is no grey value in [0,1]: set data.white to 255 if the values go up to that", x)
+	}
+	return fmt.Errorf("the value %v is no grey value in [0,%v]", x, b.white)
+}
+
+// finish turns the zeros of 0/1 data into -1.
+func (b *binarizer) finish(spins []int8) {
+	if !b.zeros {
+		return
+	}
+	for i, s := range spins {
+		if s == 0 {
+			spins[i] = -1
+		}
+	}
+}
+
+// bytes returns the spins of unsigned bytes, rows of the given width. White is
+// 255 unless the options say otherwise or no byte exceeds 1; place names where
+// value i is, for errors.
+func (o Options) bytes(values []uint8, width int, stream uint64, place func(i int) string) ([]int8, error) {
+	b := o.binarizer(stream)
+	if o.White == 0 {
+		for _, v := range values {
+			if v > 1 {
+				b.white = 255
+				break
+			}
+		}
+	}
+	spins := make([]int8, len(values))
+	for row := 0; row*width < len(values); row++ {
+		for col, v := range values[row*width : (row+1)*width] {
+			s, err := b.spin(float64(v), row, col)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", place(row*width+col), err)
+			}
+			spins[row*width+col] = s
+		}
+	}
+	b.finish(spins)
+	return spins, nil
+}
