@@ -1,0 +1,92 @@
+package bm
+
+import "mattis/compute"
+
+// Dense couplings keep W itself.
+type Dense struct {
+	offset
+	engine  compute.Engine
+	weights Param
+}
+
+var _ Couplings = (*Dense)(nil)
+
+// NewDense returns couplings W = 0 between V and H spins. withOffset adds the visible offset, 0 at first.
+func NewDense(e compute.Engine, visible, hidden int, withOffset bool) *Dense {
+	d := &Dense{engine: e, weights: learned(e, "weights", visible, hidden, 1)}
+	if withOffset {
+		d.m = e.Alloc(compute.Float32, 1, visible)
+	}
+	return d
+}
+
+// Weights returns W (VxH) and its gradient.
+func (d *Dense) Weights() Param { return d.weights }
+
+// Sizes returns V and H.
+func (d *Dense) Sizes() (visible, hidden int) {
+	return d.weights.Value.Rows(), d.weights.Value.Cols()
+}
+
+// Params returns the weights and the offset.
+func (d *Dense) Params() []Param { return append([]Param{d.weights}, d.params()...) }
+
+// Overlap of dense couplings is the spins themselves.
+func (d *Dense) Overlap(x compute.Matrix, layer int) Overlap { return Overlap{Layer: layer, X: x} }
+
+// Shift returns -m W.
+func (d *Dense) Shift() compute.Matrix {
+	if d.m.IsNone() {
+		return compute.Matrix{}
+	}
+	s := d.engine.Scratch(compute.Float32, 1, d.weights.Value.Cols())
+	d.engine.Mul(s, d.m, d.weights.Value, compute.Op{Alpha: -1})
+	return s
+}
+
+// Fields sets dst to the epilogue of (v-m) W or h W^T.
+func (d *Dense) Fields(dst compute.Matrix, o Overlap, then compute.Epilogue) {
+	if o.Layer == Hidden {
+		d.engine.Mul(dst, o.X, d.weights.Value, compute.Op{TransB: true, Alpha: 1, Then: then})
+		return
+	}
+	if s := d.Shift(); !s.IsNone() {
+		if !then.Bias.IsNone() {
+			d.engine.Axpby(s, 1, then.Bias, 1)
+		}
+		then.Bias = s
+	}
+	d.engine.Mul(dst, o.X, d.weights.Value, compute.Op{Alpha: 1, Then: then})
+}
+
+// Correlate adds scale * sum_b w_b (v_b-m)_i y_ba to dL/dW_ia (Eq. A6).
+func (d *Dense) Correlate(o Overlap, y, weights compute.Matrix, scale float64) {
+	d.engine.Mul(d.weights.Grad, o.X, y, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights})
+	if !d.m.IsNone() { // - scale * m (sum_b w_b y_b)
+		sum := d.engine.Scratch(compute.Float32, 1, y.Cols())
+		columnSums(d.engine, sum, y, weights, 1, false)
+		d.engine.Mul(d.weights.Grad, d.m, sum, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
+	}
+}
+
+// Interaction adds alpha * (v-m) W h.
+func (d *Dense) Interaction(dst compute.Matrix, alpha float64, o Overlap, y compute.Matrix) {
+	f := d.engine.Scratch(compute.Float32, y.Rows(), y.Cols())
+	d.Fields(f, o, compute.Epilogue{})
+	d.engine.RowDot(dst, alpha, f, y)
+}
+
+// columnSums sets (or adds to) dst (1xN): alpha * sum_b w_b x_b, all w_b being 1 without weights.
+func columnSums(e compute.Engine, dst, x, weights compute.Matrix, alpha float64, add bool) {
+	if weights.IsNone() {
+		weights = e.Scratch(compute.Float32, x.Rows(), 1)
+		ones(e, weights)
+	}
+	e.Mul(dst, weights, x, compute.Op{TransA: true, Accumulate: add, Alpha: alpha})
+}
+
+// ones sets every entry of the Float32 matrix m to 1.
+func ones(e compute.Engine, m compute.Matrix) {
+	e.Axpby(m, 0, m, 0)
+	e.Sign(m, m)
+}

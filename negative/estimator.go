@@ -1,0 +1,51 @@
+// Package negative implements the estimators of the model average in the
+// gradient (the negative phase of Eq. 4): each returns weighted configurations.
+package negative
+
+import (
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/rng"
+)
+
+// Kind says what an estimator's configurations are to the model distribution.
+type Kind string
+
+const (
+	Exact      Kind = "exact"      // the distribution itself
+	Stationary Kind = "stationary" // leaves it unchanged: chains that start in it stay in it
+	Heuristic  Kind = "heuristic"  // stands for it, and may be far from it
+)
+
+// Estimator stands for the model average.
+type Estimator interface {
+	// Draw returns configurations that stand for the model distribution, given the batch of the positive phase.
+	// They are valid until the next Draw.
+	Draw(positive bm.Batch, key rng.Key) bm.Batch
+	// State returns what a checkpoint has to keep: the chains.
+	State() []bm.Param
+	// Kind says what the configurations are.
+	Kind() Kind
+}
+
+// chains are configurations that an estimator owns, as many as it last needed.
+type chains struct {
+	machine bm.Machine
+	state   bm.State
+	views   [2]compute.Matrix
+}
+
+// rows returns the first n configurations, made if there are fewer. The state is valid until the next call.
+func (c *chains) rows(n int) bm.State {
+	if c.state.Rows() < n {
+		e := c.machine.Engine()
+		c.state = c.state[:0]
+		for _, spins := range c.machine.Layers() {
+			c.state = append(c.state, e.Alloc(compute.Int8, n, spins))
+		}
+	}
+	for l, m := range c.state {
+		c.views[l] = m.Slice(0, n)
+	}
+	return c.views[:len(c.state)]
+}

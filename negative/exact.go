@@ -1,0 +1,75 @@
+package negative
+
+import (
+	"fmt"
+	"math"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/rng"
+)
+
+// MostExactSpins is the largest visible layer of the exact estimator.
+const MostExactSpins = 20
+
+// ExactSum returns all visible states with their probabilities, half of them
+// where F(v) = F(-v). The gradient of the sum over half of the states with
+// doubled weights is that of all.
+type ExactSum struct {
+	states    *bm.Enumeration
+	batch     bm.Batch
+	engine    compute.Engine
+	exponents []float64
+	weights   []float32
+}
+
+// NewExact returns the estimator, or an error if the machine has more than
+// MostExactSpins visible spins.
+func NewExact(r *bm.RBM) (*ExactSum, error) {
+	n := r.Layers()[bm.Visible]
+	if n > MostExactSpins {
+		return nil, fmt.Errorf("the exact sum runs over 2^%d visible states, at most 2^%d can be; take pcd or pid-gibbs", n, MostExactSpins)
+	}
+	states, err := r.Enumerate(bm.Visible)
+	if err != nil {
+		return nil, err
+	}
+	e := r.Engine()
+	x := &ExactSum{states: states, engine: e, exponents: make([]float64, 0, states.Len()), weights: make([]float32, states.Len())}
+	spins := make([]int8, states.Len()*n)
+	for i := range states.Len() {
+		bm.SetState(spins[i*n:][:n], states.First()+uint64(i))
+	}
+	v := e.Alloc(compute.Int8, states.Len(), n)
+	e.Write(v, spins)
+	x.batch = bm.Batch{State: bm.State{v}, Weights: e.Alloc(compute.Float32, states.Len(), 1)}
+	return x, nil
+}
+
+// Draw returns the states with weights P(v), which sum to 1 over the listed ones.
+func (x *ExactSum) Draw(bm.Batch, rng.Key) bm.Batch {
+	x.exponents = x.exponents[:0]
+	x.states.Exponents(func(_ uint64, e []float64) bool {
+		x.exponents = append(x.exponents, e...)
+		return false
+	})
+	top := math.Inf(-1)
+	for _, v := range x.exponents {
+		top = max(top, v)
+	}
+	var z float64
+	for _, v := range x.exponents {
+		z += math.Exp(v - top)
+	}
+	for i, v := range x.exponents {
+		x.weights[i] = float32(math.Exp(v-top) / z)
+	}
+	x.engine.Write(x.batch.Weights, x.weights)
+	return x.batch
+}
+
+// State returns nothing.
+func (x *ExactSum) State() []bm.Param { return nil }
+
+// Kind returns Exact.
+func (x *ExactSum) Kind() Kind { return Exact }

@@ -1,0 +1,148 @@
+// Package optim implements how parameters move and how they stay admissible:
+// optimizers, learning rates and the projections of Appendix B.
+package optim
+
+import (
+	"math"
+
+	"mattis/bm"
+	"mattis/compute"
+)
+
+// Optimizer moves parameters against their gradients.
+type Optimizer interface {
+	// Step moves every learned parameter by one update at the learning rate.
+	Step(rate float64)
+	// State returns what a checkpoint has to keep.
+	State() []bm.Param
+}
+
+// SGD is stochastic gradient descent with momentum mu and weight decay d:
+//
+//	m = mu*m + (grad + d*Decay*value)     value -= rate*Rate*m
+type SGD struct {
+	engine   compute.Engine
+	params   []bm.Param
+	momentum float64
+	decay    float64
+	moments  []compute.Matrix // of each parameter, where momentum is not 0
+}
+
+// NewSGD returns the optimizer of the learned parameters of m.
+func NewSGD(m bm.Machine, momentum, weightDecay float64) *SGD {
+	s := &SGD{engine: m.Engine(), params: learned(m), momentum: momentum, decay: weightDecay}
+	if momentum != 0 {
+		s.moments = like(s.engine, s.params)
+	}
+	return s
+}
+
+func learned(m bm.Machine) []bm.Param {
+	var l []bm.Param
+	for _, p := range m.Params() {
+		if !p.Grad.IsNone() {
+			l = append(l, p)
+		}
+	}
+	return l
+}
+
+func like(e compute.Engine, params []bm.Param) []compute.Matrix {
+	var l []compute.Matrix
+	for _, p := range params {
+		l = append(l, e.Alloc(compute.Float32, p.Value.Rows(), p.Value.Cols()))
+	}
+	return l
+}
+
+// Step moves the parameters.
+func (s *SGD) Step(rate float64) {
+	e := s.engine
+	for i, p := range s.params {
+		d, r := s.decay*float64(p.Decay), rate*float64(p.Rate)
+		if s.moments == nil {
+			e.Axpby(p.Value, -r, p.Grad, 1-r*d)
+			continue
+		}
+		e.Axpby(s.moments[i], 1, p.Grad, s.momentum)
+		if d != 0 {
+			e.Axpby(s.moments[i], d, p.Value, 1)
+		}
+		e.Axpby(p.Value, -r, s.moments[i], 1)
+	}
+}
+
+// State returns the moments.
+func (s *SGD) State() []bm.Param {
+	var l []bm.Param
+	for i, m := range s.moments {
+		l = append(l, bm.Param{Name: "optimizer.momentum." + s.params[i].Name, Value: m})
+	}
+	return l
+}
+
+// Adam is the method of Kingma and Ba (2014). Its bias correction counts
+// updates, and its weight decay is decoupled (value *= 1 - rate*decay).
+type Adam struct {
+	engine        compute.Engine
+	params        []bm.Param
+	first, second []compute.Matrix
+	beta1, beta2  float64
+	eps, decay    float64
+	powers        compute.Matrix // 1x2 Float64: beta1^t, beta2^t
+}
+
+// NewAdam returns the optimizer of the learned parameters of m.
+func NewAdam(m bm.Machine, beta1, beta2, eps, weightDecay float64) *Adam {
+	e := m.Engine()
+	a := &Adam{engine: e, params: learned(m), beta1: beta1, beta2: beta2, eps: eps, decay: weightDecay}
+	a.first, a.second = like(e, a.params), like(e, a.params)
+	a.powers = e.Alloc(compute.Float64, 1, 2)
+	e.Write(a.powers, []float64{1, 1})
+	return a
+}
+
+// Step moves the parameters.
+func (a *Adam) Step(rate float64) {
+	e := a.engine
+	var powers [2]float64
+	e.Read(powers[:], a.powers)
+	powers[0] *= a.beta1
+	powers[1] *= a.beta2
+	e.Write(a.powers, powers[:])
+	for i, p := range a.params {
+		r := rate * float64(p.Rate)
+		if d := a.decay * float64(p.Decay); d != 0 {
+			e.Axpby(p.Value, 0, p.Value, 1-r*d)
+		}
+		e.Adam(p.Value, p.Grad, a.first[i], a.second[i], float32(a.beta1), float32(a.beta2),
+			float32(r/(1-powers[0])), float32(1-powers[1]), float32(a.eps))
+	}
+}
+
+// State returns the moments and the powers of the decay factors.
+func (a *Adam) State() []bm.Param {
+	l := []bm.Param{{Name: "optimizer.powers", Value: a.powers}}
+	for i, p := range a.params {
+		l = append(l, bm.Param{Name: "optimizer.first." + p.Name, Value: a.first[i]},
+			bm.Param{Name: "optimizer.second." + p.Name, Value: a.second[i]})
+	}
+	return l
+}
+
+// Schedule is a learning rate that falls by a factor per epoch.
+type Schedule struct {
+	Rate   float64 // of epoch 0
+	Factor float64 // per epoch; 1 keeps the rate
+	After  int     // epochs at the full rate before it starts to fall
+	Floor  float64 // the rate does not fall below it
+}
+
+// At returns the rate of epoch number epoch, counted from 0.
+func (s Schedule) At(epoch int) float64 {
+	n := max(0, epoch-s.After)
+	if n == 0 || s.Factor == 1 {
+		return s.Rate
+	}
+	return max(min(s.Floor, s.Rate), s.Rate*math.Pow(s.Factor, float64(n)))
+}

@@ -1,0 +1,218 @@
+// Package train implements the training loop: one update after another until
+// the epochs are done, whatever the machine, the estimator and the optimizer.
+package train
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/negative"
+	"mattis/optim"
+	"mattis/rng"
+)
+
+// ShortBatch says what the last batch of an epoch does where it has n < B rows.
+type ShortBatch string
+
+const (
+	Share    ShortBatch = "share"    // both phases count n/B: every sample counts the same in an epoch
+	Released ShortBatch = "released" // the positive phase is divided by B, the negative one counts in full: the released program's rule
+	Drop     ShortBatch = "drop"     // it is left out
+	Mean     ShortBatch = "mean"     // a full step on the mean of its rows
+)
+
+// Trainer trains a machine. All fields but Observers and the projections have to be set.
+type Trainer struct {
+	Machine     bm.Machine
+	Negative    negative.Estimator
+	Optimizer   optim.Optimizer
+	Rate        func(epoch int) float64 // learning rate of an epoch counted from 0
+	Data        compute.Matrix          // NxV Int8, the training set
+	BatchSize   int
+	Short       ShortBatch
+	AfterUpdate []optim.Projection // in order, after every update
+	AfterEpoch  []optim.Projection // in order, after the last update of every epoch
+	Observers   []Observer         // in order, after every update and its projections
+	Key         rng.Key
+
+	// Step is the number of updates done. Seconds is the time they took, without the observers.
+	Step    int
+	Seconds float64
+
+	order    []int32
+	batch    compute.Matrix
+	params   []bm.Param
+	positive [1]compute.Matrix
+	epoch    int // whose order is in order, counted from 1; 0 for none
+}
+
+// Event is what observers are told after an update.
+type Event struct {
+	Step     int  // updates done; 0 before the first
+	Epoch    int  // epochs done
+	EpochEnd bool // the update ended an epoch; true at step 0 too
+	Steps    int  // updates an epoch
+	Seconds  float64
+	Positive bm.Batch // the batch of the update
+	Drawn    bm.Batch // what the estimator returned for it; empty at step 0
+}
+
+// Observer watches the training. It may look at everything and change nothing
+// that training depends on. An error ends the training.
+type Observer interface{ Observe(Event) error }
+
+// NonFinite says that a parameter has become NaN or infinite.
+type NonFinite struct {
+	Step  int
+	Param string
+}
+
+func (e *NonFinite) Error() string {
+	return fmt.Sprintf("update %d made %s NaN or infinite; a lower optimizer.rate or project.update: [{clip: 1}] may help", e.Step, e.Param)
+}
+
+// The purposes that the trainer's key is folded for.
+const (
+	purposeOrder uint64 = iota
+	purposeDraw
+	purposeUpdate
+	purposeEpoch
+)
+
+// StepsPerEpoch returns the number of updates in an epoch.
+func (t *Trainer) StepsPerEpoch() int {
+	if t.Short == Drop {
+		return t.Data.Rows() / t.BatchSize
+	}
+	return (t.Data.Rows() + t.BatchSize - 1) / t.BatchSize
+}
+
+// State returns all that a checkpoint has to keep beside the step.
+func (t *Trainer) State() []bm.Param {
+	var s []bm.Param
+	s = append(s, t.Machine.Params()...)
+	s = append(s, t.Optimizer.State()...)
+	return append(s, t.Negative.State()...)
+}
+
+// Run trains from the present step to the end of the given epoch. It returns nil there, the context's
+// error after the update at which it was cancelled, a *NonFinite, or an observer's error.
+func (t *Trainer) Run(ctx context.Context, epochs int) error {
+	if err := t.prepare(); err != nil {
+		return err
+	}
+	steps := t.StepsPerEpoch()
+	if t.Step == 0 {
+		if err := t.tell(Event{EpochEnd: true, Steps: steps}); err != nil {
+			return err
+		}
+	}
+	for t.Step < epochs*steps {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		start := time.Now()
+		ev, err := t.update(steps)
+		t.Seconds += time.Since(start).Seconds()
+		if err != nil {
+			return err
+		}
+		ev.Seconds = t.Seconds
+		if err := t.tell(ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Trainer) tell(ev Event) error {
+	for _, o := range t.Observers {
+		if err := o.Observe(ev); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (t *Trainer) prepare() error {
+	if t.BatchSize < 1 || t.StepsPerEpoch() < 1 {
+		return fmt.Errorf("batches of %d leave no update an epoch of %d rows", t.BatchSize, t.Data.Rows())
+	}
+	if t.params == nil {
+		for _, p := range t.Machine.Params() {
+			if !p.Grad.IsNone() {
+				t.params = append(t.params, p)
+			}
+		}
+		t.order = make([]int32, t.Data.Rows())
+		t.batch = t.Machine.Engine().Alloc(compute.Int8, min(t.BatchSize, t.Data.Rows()), t.Data.Cols())
+	}
+	return nil
+}
+
+// update does one update and its projections.
+func (t *Trainer) update(steps int) (Event, error) {
+	e := t.Machine.Engine()
+	epoch, place := t.Step/steps, t.Step%steps
+	if t.epoch != epoch+1 {
+		t.shuffle(epoch)
+	}
+	from := place * t.BatchSize
+	rows := t.order[from:min(from+t.BatchSize, len(t.order))]
+	batch := t.batch.Slice(0, len(rows))
+	e.Gather(batch, t.Data, rows)
+	t.positive[bm.Visible] = batch
+	positive := bm.Batch{State: t.positive[:]}
+
+	key := t.Key.Fold(purposeDraw).Fold(uint64(t.Step))
+	drawn := t.Negative.Draw(positive, key)
+	for _, p := range t.params {
+		e.Axpby(p.Grad, 0, p.Grad, 0)
+	}
+	up, down := 1.0, 1.0
+	if share := float64(len(rows)) / float64(t.BatchSize); share < 1 {
+		switch t.Short {
+		case Share:
+			up, down = share, share
+		case Released:
+			up = share
+		}
+	}
+	t.Machine.Phase(positive, up)
+	t.Machine.Phase(drawn, -down)
+	t.Optimizer.Step(t.Rate(epoch))
+	t.Step++
+	for _, p := range t.params {
+		if !e.Finite(p.Value) {
+			return Event{}, &NonFinite{Step: t.Step, Param: p.Name}
+		}
+	}
+	key = t.Key.Fold(purposeUpdate).Fold(uint64(t.Step))
+	for i, p := range t.AfterUpdate {
+		p.Project(key.Fold(uint64(i)))
+	}
+	ended := t.Step%steps == 0
+	if ended {
+		key = t.Key.Fold(purposeEpoch).Fold(uint64(t.Step / steps))
+		for i, p := range t.AfterEpoch {
+			p.Project(key.Fold(uint64(i)))
+		}
+	}
+	if err := e.Sync(); err != nil {
+		return Event{}, fmt.Errorf("update %d: %w", t.Step, err)
+	}
+	return Event{Step: t.Step, Epoch: t.Step / steps, EpochEnd: ended, Steps: steps, Positive: positive, Drawn: drawn}, nil
+}
+
+// shuffle sets the order of the rows in an epoch. It depends on the epoch
+// alone, so that a run that starts in its midst goes on with the same batches.
+func (t *Trainer) shuffle(epoch int) {
+	for i := range t.order {
+		t.order[i] = int32(i)
+	}
+	t.Key.Fold(purposeOrder).Fold(uint64(epoch)).Permute(t.order)
+	t.epoch = epoch + 1
+}
