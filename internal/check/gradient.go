@@ -73,16 +73,16 @@ func Weights(r *bm.RBM) [][]float64 {
 	n := r.Layers()
 	w := make([][]float64, n[bm.Visible])
 	if d := Named(r, "weights"); !d.Value.IsNone() {
-		x := read(r, d.Value)
+		x := values(r, d.Value)
 		for i := range w {
 			w[i] = x[i*n[bm.Hidden]:][:n[bm.Hidden]]
 		}
 		return w
 	}
 	xv, xh := Named(r, "patterns.visible").Value, Named(r, "patterns.hidden").Value
-	v, h := read(r, xv), read(r, xh)
+	v, h := values(r, xv), values(r, xh)
 	k := xv.Rows()
-	scale := float64(compute.Factor(1/math.Sqrt(float64(k)), float32(read(r, Named(r, "log_gain").Value)[0])))
+	scale := float64(compute.Factor(1/math.Sqrt(float64(k)), float32(values(r, Named(r, "log_gain").Value)[0])))
 	for i := range w {
 		w[i] = make([]float64, n[bm.Hidden])
 		for a := range w[i] {
@@ -104,7 +104,7 @@ func Named(m bm.Machine, name string) bm.Param {
 	return bm.Param{}
 }
 
-func read(r bm.Machine, m compute.Matrix) []float64 {
+func values(r bm.Machine, m compute.Matrix) []float64 {
 	x := make([]float32, m.Len())
 	r.Engine().Read(x, m)
 	y := make([]float64, len(x))
@@ -116,7 +116,7 @@ func read(r bm.Machine, m compute.Matrix) []float64 {
 
 func rows64(r bm.Machine, name string) []float64 {
 	if p := Named(r, name); !p.Value.IsNone() {
-		return read(r, p.Value)
+		return values(r, p.Value)
 	}
 	return nil
 }
@@ -155,7 +155,7 @@ func Gradient(t *testing.T, r *bm.RBM, data [][]int8) {
 		}
 		x := make([]float32, p.Value.Len())
 		e.Read(x, p.Value)
-		got := read(r, p.Grad)
+		got := values(r, p.Grad)
 		for i, old := range x {
 			x[i] = old + step
 			e.Write(p.Value, x)
