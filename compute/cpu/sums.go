@@ -62,6 +62,9 @@ func dot[T, S float32 | float64 | int8](x []T, y []S) float64 {
 
 // Finite reports whether all entries are finite numbers.
 func (e *Engine) Finite(x compute.Matrix) bool {
+	if x.Len() == 0 {
+		return true
+	}
 	for i := range x.Rows() {
 		if x.Type() == compute.Float64 {
 			for _, v := range row64(x, i) {
