@@ -48,6 +48,9 @@ func (o Options) binarizer(stream uint64) *binarizer {
 // spin returns the spin of value x at (row, col). Without a rule it may return
 // 0, which finish turns into -1. The error names neither file nor place.
 func (b *binarizer) spin(x float64, row, col int) (int8, error) {
+	if x-x != 0 {
+		return 0, fmt.Errorf("the value %v is not finite", x)
+	}
 	grey := x / b.white
 	if b.rule.given() {
 		if !(grey >= 0 && grey <= 1) {
@@ -55,7 +58,7 @@ func (b *binarizer) spin(x float64, row, col int) (int8, error) {
 		}
 		up := false
 		if b.rule.Stochastic {
-			up = float64(b.key.Uniform(uint64(row), uint64(col))) < grey
+			up = grey == 1 || grey > 0 && float64(b.key.Uniform(uint64(row), uint64(col))) < grey // black and white need no draw
 		} else {
 			up = grey > *b.rule.Threshold
 		}

@@ -97,6 +97,9 @@ func greyAt(img image.Image, x, y int) float64 {
 // listImages returns the images of a folder in the order of their names and,
 // where they lie in subfolders, the name of the subfolder of each.
 func listImages(dir string) (files, labels []string, err error) {
+	if info, err := os.Stat(dir); err == nil && !info.IsDir() {
+		return nil, nil, fmt.Errorf("%s: not a folder of images", dir)
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return nil, nil, err
