@@ -1,0 +1,331 @@
+package check
+
+import (
+	"fmt"
+	"math"
+	"slices"
+	"testing"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/rng"
+
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// Ensemble is what chains are drawn from: row i of a state follows group i mod len(Groups).
+type Ensemble struct {
+	Name   string
+	Base   []float32 // bm.Law.Base, V entries, or nil
+	Groups []Group
+}
+
+// Group is the law of some of the rows: exp(-Beta*E + (1-Beta)*Base.v) over
+// the configurations that agree with the clamped spins.
+type Group struct {
+	Beta  float32
+	Clamp [2][]int8 // per layer nil, or an entry per spin, 0 where it is free
+}
+
+// Free returns the machine's own distribution.
+func Free() Ensemble { return Ensemble{Name: "free", Groups: []Group{{Beta: 1}}} }
+
+// Ensembles returns every kind of law that a sampler has to respect: free,
+// clamped the same way in all rows and in each row otherwise, at other
+// temperatures with a base rate, and all of it at once.
+func Ensembles(r *bm.RBM) []Ensemble {
+	n := r.Layers()
+	spins := func(l int, places ...int) []int8 {
+		c := make([]int8, n[l])
+		for i, p := range places {
+			c[p%n[l]] = int8(1 - i%2*2)
+		}
+		return c
+	}
+	base := make([]float32, n[bm.Visible])
+	for i := range base {
+		base[i] = 0.7 - 0.4*float32(i%4)
+	}
+	some := [2][]int8{bm.Visible: spins(bm.Visible, 0, 2)}
+	other := [2][]int8{bm.Visible: spins(bm.Visible, 3), bm.Hidden: spins(bm.Hidden, 1)}
+	return []Ensemble{
+		Free(),
+		{Name: "clamped alike", Groups: []Group{{Beta: 1, Clamp: some}}},
+		{Name: "clamped by row", Groups: []Group{{Beta: 1, Clamp: some}, {Beta: 1, Clamp: other}, {Beta: 1}}},
+		{Name: "temperatures", Base: base, Groups: []Group{{Beta: 0}, {Beta: 0.4}, {Beta: 1}, {Beta: 1.5}}},
+		{Name: "clamped, temperatures", Base: base, Groups: []Group{{Beta: 0.5, Clamp: some}, {Beta: 0.8, Clamp: other}, {Beta: 0}}},
+	}
+}
+
+const (
+	driftRows  = 1 << 15
+	driftError = 1e-6 // the probability that a right sampler fails one of the tests
+	leastCount = 5    // expected in a cell of a chi-square test
+)
+
+// The keys of the exact draws and of the move.
+const driftStart, driftMove = rng.Key(0x5eed), rng.Key(0x30fe)
+
+// NoDrift tests that a move leaves the distribution of a small machine
+// unchanged: it moves 2^15 chains that start from exact draws of the
+// enumerated distribution of (v,h), and compares where they end with it. Without ensembles it
+// tests the free one. See Drift for the tests and their errors. A move that does nothing passes: that it moves is a test of its own.
+func NoDrift(t *testing.T, r *bm.RBM, move func(s bm.State, law bm.Law), under ...Ensemble) {
+	t.Helper()
+	if len(under) == 0 {
+		under = []Ensemble{Free()}
+	}
+	for _, e := range under {
+		if err := Drift(r, e, move); err != nil {
+			t.Errorf("%s: %v", e.Name, err)
+		}
+	}
+}
+
+// Drift returns an error if the chains end elsewhere than they started. For each
+// group it tests chi-square of the visible states and of the joint ones (cells
+// pooled to 5 expected chains) and the mean energy against its standard error; each test fails
+// a right move once in 10^6. Clamped spins that moved, and spins other than +-1, are an error at once.
+func Drift(r *bm.RBM, e Ensemble, move func(s bm.State, law bm.Law)) error {
+	n := r.Layers()
+	v, h := n[bm.Visible], n[bm.Hidden]
+	energies := jointEnergies(r)
+	exact := make([][]float64, len(e.Groups))
+	for g := range exact {
+		exact[g] = joint(r, energies, e, e.Groups[g])
+	}
+	s := make(bm.State, 2)
+	spins := [2][]int8{}
+	for l := range s {
+		s[l] = r.Engine().Alloc(compute.Int8, driftRows, n[l])
+		spins[l] = make([]int8, driftRows*n[l])
+	}
+	for g, p := range exact {
+		sums := make([]float64, len(p))
+		var sum float64
+		for x, q := range p {
+			sum += q
+			sums[x] = sum
+		}
+		for i := g; i < driftRows; i += len(exact) {
+			u := (float64(driftStart.Uint64(uint64(i), 0)>>11) + 0.5) * 0x1p-53 * sum
+			x, _ := slices.BinarySearch(sums, u)
+			bm.SetState(spins[bm.Visible][i*v:][:v], uint64(x))
+			bm.SetState(spins[bm.Hidden][i*h:][:h], uint64(x)>>v)
+		}
+	}
+	for l := range s {
+		r.Engine().Write(s[l], spins[l])
+	}
+	move(s, e.law(r, driftRows))
+	for l := range s {
+		r.Engine().Read(spins[l], s[l])
+	}
+	counts := make([][]float64, len(exact))
+	for g, p := range exact {
+		counts[g] = make([]float64, len(p))
+	}
+	for i := range driftRows {
+		g := i % len(exact)
+		var x uint64
+		for l, shift := range [2]int{0, v} {
+			clamp := e.Groups[g].Clamp[l]
+			for j, spin := range spins[l][i*n[l]:][:n[l]] {
+				switch {
+				case spin != 1 && spin != -1:
+					return fmt.Errorf("spin (%d,%d) of layer %d is %d", i, j, l, spin)
+				case clamp != nil && clamp[j] != 0 && clamp[j] != spin:
+					return fmt.Errorf("clamped spin (%d,%d) of layer %d is %d, want %d", i, j, l, spin, clamp[j])
+				case spin == 1:
+					x |= 1 << (shift + j)
+				}
+			}
+		}
+		counts[g][x]++
+	}
+	for g, p := range exact {
+		if err := compare(1<<v, energies, p, counts[g]); err != nil {
+			return fmt.Errorf("group %d: %w", g, err)
+		}
+	}
+	return nil
+}
+
+// law returns the ensemble as the law of so many rows.
+func (e Ensemble) law(r *bm.RBM, rows int) bm.Law {
+	law := bm.Law{Key: driftMove}
+	en := r.Engine()
+	beta := make([]float32, rows)
+	warm := e.Base != nil
+	for i := range beta {
+		beta[i] = e.Groups[i%len(e.Groups)].Beta
+		warm = warm || beta[i] != 1
+	}
+	if warm {
+		law.Beta = en.Alloc(compute.Float32, rows, 1)
+		en.Write(law.Beta, beta)
+	}
+	if e.Base != nil {
+		law.Base = en.Alloc(compute.Float32, 1, len(e.Base))
+		en.Write(law.Base, e.Base)
+	}
+	for l, n := range r.Layers() {
+		var any bool
+		x := make([]int8, rows*n)
+		for i := range rows {
+			if c := e.Groups[i%len(e.Groups)].Clamp[l]; c != nil {
+				copy(x[i*n:], c)
+				any = true
+			}
+		}
+		switch {
+		case !any:
+			continue
+		case law.Clamp == nil:
+			law.Clamp = make(bm.State, 2)
+		}
+		if len(e.Groups) == 1 {
+			one := en.Alloc(compute.Int8, 1, n)
+			en.Write(one, x[:n])
+			law.Clamp[l] = one.Repeat(rows)
+			continue
+		}
+		law.Clamp[l] = en.Alloc(compute.Int8, rows, n)
+		en.Write(law.Clamp[l], x)
+	}
+	return law
+}
+
+// jointEnergies returns E of each configuration in float64, that of (v,h) at number v + h*2^V.
+func jointEnergies(r *bm.RBM) []float64 {
+	n := r.Layers()
+	v, h := make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
+	bias := rows64(r, "bias.visible")
+	e := make([]float64, 1<<(len(v)+len(h)))
+	for x := range 1 << len(v) {
+		bm.SetState(v, uint64(x))
+		fields := HiddenFields(r, v)
+		for y := range 1 << len(h) {
+			bm.SetState(h, uint64(y))
+			var sum float64
+			for i, b := range bias {
+				sum -= b * float64(v[i])
+			}
+			for a, f := range fields {
+				sum -= f * float64(h[a])
+			}
+			e[x+y<<len(v)] = sum
+		}
+	}
+	return e
+}
+
+// joint returns the probability of each configuration of a group.
+func joint(r *bm.RBM, energies []float64, e Ensemble, g Group) []float64 {
+	n := r.Layers()
+	v, h := make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
+	p := make([]float64, len(energies))
+	z := bm.LogSum{}
+	for x := range p {
+		bm.SetState(v, uint64(x))
+		bm.SetState(h, uint64(x)>>len(v))
+		if !agrees(v, g.Clamp[bm.Visible]) || !agrees(h, g.Clamp[bm.Hidden]) {
+			p[x] = math.Inf(-1)
+			continue
+		}
+		p[x] = -float64(g.Beta) * energies[x]
+		for i, b := range e.Base {
+			p[x] += (1 - float64(g.Beta)) * float64(b) * float64(v[i])
+		}
+		z.Add(p[x])
+	}
+	for x := range p {
+		p[x] = math.Exp(p[x] - z.Log())
+	}
+	return p
+}
+
+func agrees(s, clamp []int8) bool {
+	for i, c := range clamp {
+		if c != 0 && c != s[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// compare tests the counts of the joint states against their probabilities.
+func compare(visibleStates int, energies, p, counts []float64) error {
+	visible := func(x []float64) []float64 {
+		y := make([]float64, visibleStates)
+		for i, c := range x {
+			y[i%visibleStates] += c
+		}
+		return y
+	}
+	if err := ChiSquare(visible(counts), visible(p)); err != nil {
+		return fmt.Errorf("visible states: %w", err)
+	}
+	if err := ChiSquare(counts, p); err != nil {
+		return fmt.Errorf("joint states: %w", err)
+	}
+	var rows, got, mean, square float64
+	for x, e := range energies {
+		rows += counts[x]
+		got += counts[x] * e
+		mean += p[x] * e
+		square += p[x] * e * e
+	}
+	got /= rows
+	floor := math.Sqrt(max(square-mean*mean, 1e-12) / rows)
+	if z, most := (got-mean)/floor, distuv.UnitNormal.Quantile(1-driftError/2); !(math.Abs(z) <= most) {
+		return fmt.Errorf("mean energy %.5f, exactly %.5f: %.1f standard errors off, at most %.1f", got, mean, z, most)
+	}
+	return nil
+}
+
+// ChiSquare returns an error if counts differ from the probabilities by more
+// than chance makes them once in 10^6. Cells are pooled, the rarest first, until 5 are expected in
+// each; a count where the probability is 0 is an error.
+func ChiSquare(counts, p []float64) error {
+	var n float64
+	order := make([]int, len(p))
+	for x, c := range counts {
+		order[x] = x
+		n += c
+		if p[x] == 0 && c != 0 {
+			return fmt.Errorf("%v times in state %d, which is impossible", c, x)
+		}
+	}
+	slices.SortStableFunc(order, func(x, y int) int {
+		switch {
+		case p[x] < p[y]:
+			return -1
+		case p[x] > p[y]:
+			return 1
+		}
+		return 0
+	})
+	// The largest cell closes the list, so what is left over goes into it.
+	var chi, got, want float64
+	left := n
+	cells := 0
+	for i, x := range order {
+		got += counts[x]
+		want += n * p[x]
+		if last := i == len(order)-1; last || want >= leastCount && left-want >= leastCount {
+			left -= want
+			chi += (got - want) * (got - want) / want
+			got, want = 0, 0
+			cells++
+		}
+	}
+	if cells < 2 {
+		return nil
+	}
+	law := distuv.ChiSquared{K: float64(cells - 1)}
+	if !(law.Survival(chi) >= driftError) {
+		return fmt.Errorf("chi-square %.1f of %d degrees of freedom, which chance exceeds with probability %.1g", chi, cells-1, law.Survival(chi))
+	}
+	return nil
+}
