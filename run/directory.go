@@ -1,0 +1,176 @@
+// Package run implements the run directory: the recipe, environment, metrics
+// and checkpoints of one training, kept such that a crash at any moment leaves
+// every file complete or absent.
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+)
+
+// Names inside a run directory.
+const (
+	recipeName      = "recipe.yaml"
+	environmentName = "env.json"
+	metricsName     = "metrics.jsonl"
+	checkpointsName = "checkpoints"
+	figuresName     = "figures"
+)
+
+// Directory reads a run directory, also while another process writes it.
+type Directory struct {
+	path string
+}
+
+// Writer is a run directory that this process has locked for writing. Its
+// methods are for one goroutine at a time.
+type Writer struct {
+	Directory
+	lock    *os.File
+	metrics *os.File
+}
+
+// Create makes the run directory at path, with its parents, and locks it. A
+// path that exists is refused with an error that is fs.ErrExist.
+func Create(path string) (*Writer, error) {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return nil, err
+	}
+	if err := os.Mkdir(path, 0o777); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return nil, fmt.Errorf("%s: %w; give a new directory, or resume this one", path, fs.ErrExist)
+		}
+		return nil, err
+	}
+	if err := syncDirectory(filepath.Dir(path)); err != nil {
+		return nil, err
+	}
+	return openWriter(path)
+}
+
+// CreateNext makes and locks the first of root/NAME-SEED, root/NAME-SEED-2,
+// root/NAME-SEED-3, ... that does not exist.
+func CreateNext(root, name string, seed uint64) (*Writer, error) {
+	if name == "" || strings.HasPrefix(name, ".") || strings.ContainsAny(name, `/\`) || strings.ContainsRune(name, 0) {
+		return nil, fmt.Errorf("%q is no name for a run directory, want one without slashes that does not begin with a dot", name)
+	}
+	for n := 1; ; n++ {
+		path := filepath.Join(root, fmt.Sprintf("%s-%d", name, seed))
+		if n > 1 {
+			path = fmt.Sprintf("%s-%d", path, n)
+		}
+		if w, err := Create(path); !errors.Is(err, fs.ErrExist) {
+			return w, err
+		}
+	}
+}
+
+// Open returns the run directory at path for reading. It is an error where
+// there is none, or one without a recipe.
+func Open(path string) (*Directory, error) {
+	info, err := os.Stat(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, fmt.Errorf("%s: no such run directory: %w", path, fs.ErrNotExist)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if !info.IsDir() {
+		return nil, fmt.Errorf("%s: is a file, want a run directory", path)
+	}
+	if _, err := os.Stat(filepath.Join(path, recipeName)); err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			return nil, fmt.Errorf("%s: is no run directory: it has no %s", path, recipeName)
+		}
+		return nil, err
+	}
+	return &Directory{path}, nil
+}
+
+// Resume opens the run directory at path and locks it for writing. It clears
+// away what a crash has left: temporary files, and a last line of the metrics
+// that is not complete. The error is ErrLocked where another process writes.
+func Resume(path string) (*Writer, error) {
+	if _, err := Open(path); err != nil {
+		return nil, err
+	}
+	return openWriter(path)
+}
+
+// openWriter locks the directory and makes it ready for writing.
+func openWriter(path string) (w *Writer, err error) {
+	w = &Writer{Directory: Directory{path}}
+	if w.lock, err = lock(path); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			w.Close()
+		}
+	}()
+	if err := os.MkdirAll(w.join(checkpointsName), 0o777); err != nil {
+		return nil, err
+	}
+	for _, sub := range []string{"", checkpointsName, figuresName} {
+		if err := removeTemporary(w.join(sub)); err != nil {
+			return nil, err
+		}
+	}
+	if w.metrics, err = os.OpenFile(w.join(metricsName), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666); err != nil {
+		return nil, err
+	}
+	if err := cutTornLine(w.metrics); err != nil {
+		return nil, fmt.Errorf("%s: cut the incomplete last line: %w", w.join(metricsName), err)
+	}
+	if err := syncDirectory(path); err != nil {
+		return nil, err
+	}
+	return w, nil
+}
+
+// Close releases the lock. What was written is on disk already.
+func (w *Writer) Close() error {
+	var err error
+	if w.metrics != nil {
+		err = w.metrics.Close()
+		w.metrics = nil
+	}
+	if w.lock != nil {
+		err = errors.Join(err, unlock(w.lock))
+		w.lock = nil
+	}
+	return err
+}
+
+// Path returns the path of the directory as it was given.
+func (d *Directory) Path() string { return d.path }
+
+func (d *Directory) join(name string) string { return filepath.Join(d.path, name) }
+
+// Recipe returns the bytes of recipe.yaml.
+func (d *Directory) Recipe() ([]byte, error) { return os.ReadFile(d.join(recipeName)) }
+
+// WriteRecipe sets recipe.yaml.
+func (w *Writer) WriteRecipe(text []byte) error {
+	return WriteFile(w.join(recipeName), func(out io.Writer) error {
+		_, err := out.Write(text)
+		return err
+	})
+}
+
+// Figure returns the path of the figure of the given file name. The folder
+// figures exists once a figure is written.
+func (d *Directory) Figure(name string) string { return filepath.Join(d.path, figuresName, name) }
+
+// WriteFigure sets the figure of the given file name to what write writes.
+func (w *Writer) WriteFigure(name string, write func(io.Writer) error) error {
+	if err := os.MkdirAll(w.join(figuresName), 0o777); err != nil {
+		return err
+	}
+	return WriteFile(w.Figure(name), write)
+}

@@ -1,0 +1,77 @@
+package run
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"time"
+)
+
+// Session is one process that trained: the program, the machine and the order
+// it was given.
+type Session struct {
+	Version string    `json:"version"` // of the program
+	Go      string    `json:"go"`      // version of the compiler
+	OS      string    `json:"os"`
+	Arch    string    `json:"arch"`
+	CPU     []string  `json:"cpu"` // features that kernels may use: "avx2", "fma"
+	Arm     string    `json:"arm"` // the kernels in use: "avx512", "avx2", "generic"
+	Threads int       `json:"threads"`
+	Start   time.Time `json:"start"`
+	Command []string  `json:"command"` // the command line, program first
+	Step    int       `json:"step"`    // of the checkpoint it began with, 0 for none
+}
+
+// Environment is the content of env.json: where a run comes from.
+type Environment struct {
+	Session           // the process that began the run
+	Seed    uint64    `json:"seed"`
+	Data    string    `json:"data_sha256"` // digest of the training data, in hexadecimal digits
+	Resumes []Session `json:"resumes"`     // one entry for each time the run went on
+}
+
+// Last returns the session that wrote last.
+func (e Environment) Last() Session {
+	if n := len(e.Resumes); n > 0 {
+		return e.Resumes[n-1]
+	}
+	return e.Session
+}
+
+// Environment returns the content of env.json.
+func (d *Directory) Environment() (Environment, error) {
+	var e Environment
+	path := d.join(environmentName)
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return e, err
+	}
+	if err := json.Unmarshal(b, &e); err != nil {
+		return e, fmt.Errorf("%s: %w", path, err)
+	}
+	return e, nil
+}
+
+// WriteEnvironment sets env.json.
+func (w *Writer) WriteEnvironment(e Environment) error {
+	if e.Resumes == nil {
+		e.Resumes = []Session{}
+	}
+	return WriteFile(w.join(environmentName), func(out io.Writer) error {
+		enc := json.NewEncoder(out)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(e)
+	})
+}
+
+// AppendSession adds s to the resumes in env.json.
+func (w *Writer) AppendSession(s Session) error {
+	e, err := w.Environment()
+	if err != nil {
+		return err
+	}
+	e.Resumes = append(e.Resumes, s)
+	return w.WriteEnvironment(e)
+}

@@ -1,0 +1,53 @@
+package run
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// ErrLocked is the error of opening a directory for writing while a process
+// writes it.
+var ErrLocked = errors.New("the run directory is being written")
+
+// lockName is the file whose lock stands for the directory. The lock belongs
+// to the open file, so the system releases it however its process ends; the
+// file stays, with the number of the process while one writes.
+const lockName = ".lock"
+
+// lock returns the locked file of a directory.
+func lock(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, err
+	}
+	if err := tryLock(f); err != nil {
+		defer f.Close()
+		if !errors.Is(err, ErrLocked) {
+			return nil, fmt.Errorf("%s: lock: %w", f.Name(), err)
+		}
+		b, _ := io.ReadAll(io.LimitReader(f, 32))
+		if pid, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil {
+			return nil, fmt.Errorf("%s: %w by process %d; wait for it, or end it", dir, ErrLocked, pid)
+		}
+		return nil, fmt.Errorf("%s: %w by another process; wait for it, or end it", dir, ErrLocked)
+	}
+	err = f.Truncate(0)
+	if err == nil {
+		_, err = fmt.Fprintln(f, os.Getpid())
+	}
+	if err != nil {
+		f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// unlock empties the lock file and releases it.
+func unlock(f *os.File) error {
+	return errors.Join(f.Truncate(0), f.Close())
+}
