@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"compress/gzip"
 	"encoding/binary"
+	"fmt"
 	"hash/crc32"
 	"image"
 	"image/color"
@@ -143,9 +144,20 @@ func TestLimitAndValidation(t *testing.T) {
 	}
 	check(t, s.Train, "-+-+-+-", 0, 1, 2, 3, 4, 5, 6)
 	check(t, s.Validation, "+-+", 7, 8, 9)
+	o.TestPath, o.TestLabels = o.Path, o.Labels
+	if s, err = IDX(o); err != nil {
+		t.Fatal(err)
+	}
+	check(t, s.Test, "-+-+-+-+-+", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	o.TestPath, o.TestLabels = "", ""
 	o.Split, o.Test, o.Key = "random", 0.5, 1
 	if s, err = IDX(o); err != nil {
 		t.Fatal(err)
+	}
+	first := s.Test.Digest()
+	o.Key = 2
+	if again, err := IDX(o); err != nil || again.Test.Digest() == first {
+		t.Errorf("another key gives the same split, or %v", err)
 	}
 	if s.Train.Rows != 2 || s.Validation.Rows != 3 || s.Test.Rows != 5 || s.Train.Name != "idx train" || s.Validation.Name != "idx validation" {
 		t.Errorf("%s %d, %s %d, %s %d", s.Train.Name, s.Train.Rows, s.Validation.Name, s.Validation.Rows, s.Test.Name, s.Test.Rows)
@@ -194,6 +206,7 @@ func TestCSV(t *testing.T) {
 		"space.csv":  []byte("1 0 1\n0 1 0"),
 		"named.csv":  []byte("\ufeffa,\"the, kind\",b,c\n1,cat,0,1\n  \n0,\"an \"\"ant\"\"\",1,0\n"),
 		"test.csv":   []byte("a,\"the, kind\",b,c\n1,bee,1,1\n"),
+		"marked.csv": []byte("\ufeffkind,a,b,c\n5,1,0,1\n3,0,1,0\n"), // a byte-order mark
 		"number.csv": []byte("5,1,0,1\n3.0,0,1,0\n"),
 		"signs.csv":  []byte("1,-1,1\n-1,1,-1\n"),
 	})
@@ -209,6 +222,7 @@ func TestCSV(t *testing.T) {
 		{"space.csv", Options{Delimiter: " "}, nil},
 		{"named.csv", Options{Header: true, Labels: "the, kind"}, []int32{1, 0}},
 		{"named.csv", Options{Header: true, Labels: "2", Height: 3, Width: 1}, []int32{1, 0}},
+		{"marked.csv", Options{Header: true, Labels: "kind"}, []int32{5, 3}},
 		{"number.csv", Options{Labels: "1"}, []int32{5, 3}},
 		{"signs.csv", Options{}, nil},
 	} {
@@ -310,6 +324,49 @@ func TestStochasticBinarisation(t *testing.T) {
 	}
 	if !has(s.Train, few.Train.Row(0)) || !slices.Equal(few.Train.Row(few.Train.Rows-1), s.Train.Row(99)) && !slices.Equal(few.Test.Row(few.Test.Rows-1), s.Train.Row(99)) {
 		t.Error("a limit or a split changes the spins of a row")
+	}
+}
+
+// A stochastic spin depends on its place, not on the kind of file, nor on a
+// column of labels before it.
+func TestStochasticAlikeInAllReaders(t *testing.T) {
+	const rows, visible = 20, 6
+	values := make([]byte, rows*visible)
+	floats := make([]float64, len(values))
+	var plain, labelled strings.Builder
+	for i := range values {
+		values[i] = byte(40 + 30*(i%visible))
+		floats[i] = float64(values[i])
+		end := map[bool]string{true: "\n", false: ","}[i%visible == visible-1]
+		if i%visible == 0 {
+			labelled.WriteString("9,")
+		}
+		fmt.Fprint(&plain, values[i], end)
+		fmt.Fprint(&labelled, values[i], end)
+	}
+	dir := folder(t, map[string][]byte{
+		"v.idx":      idxFile(values, rows, visible),
+		"v.npy":      npyFile(values, rows, visible),
+		"f.npy":      npyFile(floats, rows, visible),
+		"v.csv":      []byte(plain.String()),
+		"labels.csv": []byte(labelled.String()),
+	})
+	want := ""
+	for _, name := range []string{"v.idx", "v.npy", "f.npy", "v.csv", "labels.csv"} {
+		o := Options{Binarize: Binarize{Stochastic: true}, White: 255, Key: 3}
+		if name == "labels.csv" {
+			o.Labels = "1"
+		}
+		s, err := Read(filepath.Join(dir, name), o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want == "" {
+			want = signs(s.Spins)
+		}
+		if got := signs(s.Spins); got != want {
+			t.Errorf("%s: %s, want %s", name, got, want)
+		}
 	}
 }
 
@@ -545,18 +602,17 @@ func TestClaimsTakeNoMemory(t *testing.T) {
 
 func TestMasks(t *testing.T) {
 	dir := folder(t, map[string][]byte{
-		"m.png":  pngFile(grey([]uint8{255, 0}, []uint8{0, 200}, []uint8{90, 0})),
-		"m.npy":  npyFile([]bool{true, false, false, true, false, false}, 3, 2),
-		"f.npy":  npyFile([]uint8{1, 0, 0, 9, 0, 0}, 6),
-		"no.txt": nil,
+		"m.png": pngFile(grey([]uint8{255, 0}, []uint8{200, 90}, []uint8{0, 0})),
+		"m.npy": npyFile([]bool{true, false, true, false, false, false}, 3, 2),
+		"f.npy": npyFile([]uint8{1, 0, 9, 0, 0, 0}, 6),
 	})
 	for text, want := range map[string]string{
 		"rows:1-2":                  "++++..",
 		"rows:3":                    "....++",
 		"spins:2-4":                 ".+++..",
-		filepath.Join(dir, "m.png"): "+..+..",
-		filepath.Join(dir, "m.npy"): "+..+..",
-		filepath.Join(dir, "f.npy"): "+..+..",
+		filepath.Join(dir, "m.png"): "+.+...",
+		filepath.Join(dir, "m.npy"): "+.+...",
+		filepath.Join(dir, "f.npy"): "+.+...",
 	} {
 		mask, err := ParseMask(text, 6, 3, 2)
 		if err != nil {
