@@ -129,6 +129,9 @@ func TestWriteFile(t *testing.T) {
 	if b, err := w.Recipe(); err != nil || string(b) != "seed: 1\n" {
 		t.Errorf("the recipe is %q, %v", b, err)
 	}
+	if names, _ := filepath.Glob(filepath.Join(w.Path(), ".*.tmp")); len(names) > 0 {
+		t.Errorf("a failed write left %v", names)
+	}
 	if err := w.WriteFigure("curve.svg", func(out io.Writer) error { _, err := io.WriteString(out, "<svg/>"); return err }); err != nil {
 		t.Fatal(err)
 	}
@@ -153,6 +156,35 @@ func TestWriteFile(t *testing.T) {
 	})
 	if diff := cmp.Diff([]string{".lock", "figures/curve.svg", "metrics.jsonl", "notes.tmp", "recipe.yaml"}, names); diff != "" {
 		t.Errorf("files (-want +got):\n%s", diff)
+	}
+}
+
+// Fails for a file that is written over in place, where a crash would leave
+// half of it: a file that was replaced is another file than before.
+func TestFilesAreReplaced(t *testing.T) {
+	w := create(t)
+	figure := func(out io.Writer) error { _, err := io.WriteString(out, "<svg/>"); return err }
+	for name, write := range map[string]func() error{
+		"recipe.yaml":                      func() error { return w.WriteRecipe([]byte("seed: 2\n")) },
+		"env.json":                         func() error { return w.WriteEnvironment(Environment{}) },
+		"metrics.jsonl":                    func() error { return errors.Join(w.Append(Metric{Step: 2, Name: "n"}), w.CutMetrics(1)) },
+		"checkpoints/00000001.safetensors": func() error { return w.Save(1, weights(1)) },
+		"figures/a.svg":                    func() error { return w.WriteFigure("a.svg", figure) },
+	} {
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(w.Path(), name)
+		before, err := os.Stat(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := write(); err != nil {
+			t.Fatal(err)
+		}
+		if after, err := os.Stat(path); err != nil || os.SameFile(before, after) {
+			t.Errorf("%s was written over in place: %v", name, err)
+		}
 	}
 }
 
