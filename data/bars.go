@@ -53,7 +53,7 @@ func Bars(o Options) (*Split, error) {
 	if err != nil {
 		return nil, err
 	}
-	name := fmt.Sprintf("bars %dx%d", n, n)
+	name := o.rename(fmt.Sprintf("bars %dx%d", n, n))
 	family := BarImages(n)
 	all := allOf(family, name, n, FirstRow)
 	switch o.Split {

@@ -53,7 +53,7 @@ func BAS(o Options) (*Split, error) {
 		return nil, err
 	}
 	family := BASImages(n)
-	all := allOf(family, fmt.Sprintf("bas %dx%d", n, n), n, FirstLine)
+	all := allOf(family, o.rename(fmt.Sprintf("bas %dx%d", n, n)), n, FirstLine)
 	all.Classes = []string{"bars", "stripes"}
 	all.Labels = make([]int32, all.Rows)
 	for i := all.Rows / 2; i < all.Rows; i++ {

@@ -72,7 +72,7 @@ func MNISTPlaces(dir string) []string {
 	return places
 }
 
-// MNISTCache returns the folder, in the user's cache, that FetchMNIST fills.
+// MNISTCache returns the folder, in the user's cache, that Fetch.MNIST fills.
 func MNISTCache() (string, error) {
 	root, err := os.UserCacheDir()
 	if err != nil {

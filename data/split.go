@@ -43,7 +43,7 @@ func (s *Set) Random(fraction float64, closed bool, key rng.Key) (train, test *S
 		}
 	}
 	if n == 0 || n == s.Rows {
-		return nil, nil, fmt.Errorf("data.test: a fraction of %v of %d rows in %d groups leaves one side empty", fraction, s.Rows, groups)
+		return nil, nil, fmt.Errorf("data.test: a fraction of %v of %d rows (groups that stay together: %d) leaves one side empty", fraction, s.Rows, groups)
 	}
 	var rows [2][]int32
 	for r, g := range group {
