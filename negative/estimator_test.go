@@ -480,77 +480,16 @@ func TestPIDGibbsLaw(t *testing.T) {
 				if c.continuous {
 					seed, other = x, signs
 				}
-				if err := check.ChiSquare(counts[k], afterSteps(r, seed, c.steps)); err != nil {
+				if err := check.ChiSquare(counts[k], check.SweepLaw(r, seed, c.steps)); err != nil {
 					t.Errorf("%s: %d steps, continuous %v, pattern %d: %v", small.Name, c.steps, c.continuous, k, err)
 				}
-				told = told || check.ChiSquare(counts[k], afterSteps(r, other, c.steps)) != nil
+				told = told || check.ChiSquare(counts[k], check.SweepLaw(r, other, c.steps)) != nil
 			}
 			if c.steps == 1 && !told {
 				t.Errorf("%s: the seeds sign and continuous are not told apart", small.Name)
 			}
 		}
 	}
-}
-
-// afterSteps returns the law of (v,h), numbered v + h*2^V, after sweeps that start from the visible seed x.
-func afterSteps(r *bm.RBM, x []float64, steps int) []float64 {
-	w := check.Weights(r)
-	row := func(name string, n int) []float64 {
-		if p := check.Named(r, name); !p.Value.IsNone() {
-			return floats(r.Engine(), p.Value)
-		}
-		return make([]float64, n)
-	}
-	b, c, m := row("bias.visible", len(x)), row("bias.hidden", len(w[0])), row("offset.visible", len(x))
-	chance := func(field []float64, s []int8) float64 {
-		p := 1.0
-		for i, f := range field {
-			p /= 1 + math.Exp(-2*f*float64(s[i]))
-		}
-		return p
-	}
-	nv, nh := len(x), len(w[0])
-	sweep := func(x []float64, weight float64, law []float64) {
-		field := slices.Clone(c)
-		for i := range x {
-			for a := range field {
-				field[a] += (x[i] - m[i]) * w[i][a]
-			}
-		}
-		v, h := make([]int8, nv), make([]int8, nh)
-		for y := range 1 << nh {
-			bm.SetState(h, uint64(y))
-			back := slices.Clone(b)
-			for i := range back {
-				for a := range h {
-					back[i] += w[i][a] * float64(h[a])
-				}
-			}
-			for z := range 1 << nv {
-				bm.SetState(v, uint64(z))
-				law[z+y<<nv] += weight * chance(field, h) * chance(back, v)
-			}
-		}
-	}
-	law := make([]float64, 1<<(nv+nh))
-	sweep(x, 1, law)
-	for range steps - 1 {
-		next := make([]float64, len(law))
-		s, start := make([]int8, nv), make([]float64, nv)
-		for z := range 1 << nv {
-			bm.SetState(s, uint64(z))
-			var weight float64
-			for y := range 1 << nh {
-				weight += law[z+y<<nv]
-			}
-			for i := range s {
-				start[i] = float64(s[i])
-			}
-			sweep(start, weight, next)
-		}
-		law = next
-	}
-	return law
 }
 
 // The model average of pid is read off the patterns: no chain is run.

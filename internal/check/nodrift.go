@@ -329,3 +329,67 @@ func ChiSquare(counts, p []float64) error {
 	}
 	return nil
 }
+
+// SweepLaw returns the probability of each configuration after so many sweeps
+// (at least one) from the visible seed x, which may be continuous, in float64: that of (v,h) at
+// number v + h*2^V. It is the product of the conditional laws of Eqs. B2.
+func SweepLaw(r *bm.RBM, x []float64, sweeps int) []float64 {
+	n := r.Layers()
+	w := Weights(r)
+	row := func(name string, n int) []float64 {
+		if y := rows64(r, name); y != nil {
+			return y
+		}
+		return make([]float64, n)
+	}
+	b, c, m := row("bias.visible", n[bm.Visible]), row("bias.hidden", n[bm.Hidden]), row("offset.visible", n[bm.Visible])
+	v, h := make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
+	chance := func(fields []float64, s []int8) float64 {
+		p := 1.0
+		for i, f := range fields {
+			p /= 1 + math.Exp(-2*f*float64(s[i]))
+		}
+		return p
+	}
+	// add adds weight times the law of one sweep from x.
+	add := func(law, x []float64, weight float64) {
+		fields := slices.Clone(c)
+		for i := range x {
+			for a := range fields {
+				fields[a] += (x[i] - m[i]) * w[i][a]
+			}
+		}
+		for y := range 1 << len(h) {
+			bm.SetState(h, uint64(y))
+			back := slices.Clone(b)
+			for i := range back {
+				for a, s := range h {
+					back[i] += w[i][a] * float64(s)
+				}
+			}
+			for z := range 1 << len(v) {
+				bm.SetState(v, uint64(z))
+				law[z+y<<len(v)] += weight * chance(fields, h) * chance(back, v)
+			}
+		}
+	}
+	law := make([]float64, 1<<(len(v)+len(h)))
+	add(law, x, 1)
+	for range sweeps - 1 {
+		next := make([]float64, len(law))
+		for z := range 1 << len(v) {
+			var weight float64
+			for y := range 1 << len(h) {
+				weight += law[z+y<<len(v)]
+			}
+			seed := make([]float64, len(v))
+			bm.SetState(v, uint64(z))
+			for i, s := range v {
+				seed[i] = float64(s)
+			}
+			add(next, seed, weight)
+		}
+		law = next
+	}
+	return law
+}
