@@ -1,0 +1,113 @@
+// Command mattis trains, samples, judges and uses Boltzmann machines.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"mattis/compute/cpu"
+)
+
+func main() { os.Exit(Main()) }
+
+// Exit codes.
+const (
+	exitFailure     = 1
+	exitUsage       = 2
+	exitInterrupted = 130 // 128 + SIGINT
+)
+
+// usageError is an error in how a command was called.
+type usageError struct{ error }
+
+func (e usageError) Unwrap() error { return e.error }
+
+// Main runs the command line of this process and returns its exit code.
+func Main() int {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	go func() {
+		<-ctx.Done()
+		stop() // a second Ctrl-C ends the process at once
+	}()
+	root := command()
+	cmd, err := root.ExecuteContextC(ctx)
+	switch {
+	case err == nil:
+		return 0
+	case errors.Is(err, context.Canceled):
+		return exitInterrupted
+	}
+	fmt.Fprintln(os.Stderr, "mattis:", strings.ReplaceAll(err.Error(), "\n", " "))
+	var usage usageError
+	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") {
+		fmt.Fprintf(os.Stderr, "see %s --help\n", cmd.CommandPath())
+		return exitUsage
+	}
+	return exitFailure
+}
+
+// command returns the tree of commands.
+func command() *cobra.Command {
+	root := &cobra.Command{
+		Use:   "mattis",
+		Short: "Train, sample, judge and use Boltzmann machines",
+		Long: `Mattis trains, samples, judges and uses Boltzmann machines of spins, above all
+with regularized axons and pattern-induced correlations (RAPID, arXiv:1910.01592).`,
+		Example:       "  mattis train bars\n  mattis sample runs/bars-1 --count 16",
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.AddCommand(trainCommand(), resumeCommand(), recipesCommand(), versionCommand())
+	return root
+}
+
+// exactly refuses any other number of arguments than those named.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) < len(names) {
+			return usageError{fmt.Errorf("%s is missing", names[len(args)])}
+		}
+		if len(args) > len(names) {
+			return usageError{fmt.Errorf("unexpected argument %q", args[len(names)])}
+		}
+		return nil
+	}
+}
+
+// newEngine returns the engine of so many threads (0: one a core) and the name of its arm.
+func newEngine(threads int) (*cpu.Engine, string, error) {
+	if threads < 0 || threads > 1024 {
+		return nil, "", usageError{fmt.Errorf("--threads %d is out of range, want 1 to 1024, or 0 for one a core", threads)}
+	}
+	arm, err := cpu.Arch()
+	if err != nil {
+		return nil, "", err
+	}
+	return cpu.New(threads), arm, nil
+}
+
+// terminal returns whether w is a terminal, and its width.
+func terminal(w io.Writer) (tty bool, width int) {
+	f, ok := w.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return false, 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		width = 80
+	}
+	return true, width
+}

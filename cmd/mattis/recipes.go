@@ -1,0 +1,35 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"mattis/recipe"
+	"mattis/view"
+)
+
+func recipesCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "recipes [NAME]",
+		Short:   "List the built-in recipes, or print one",
+		Example: "  mattis recipes\n  mattis recipes bars > mine.yaml",
+		Args:    cobra.MaximumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if len(args) == 1 {
+				text, ok := recipe.Builtin(args[0])
+				if !ok {
+					return fmt.Errorf("recipe %q is not built in, only %v", args[0], recipe.Builtins())
+				}
+				_, err := cmd.OutOrStdout().Write(text)
+				return err
+			}
+			t := view.Table{Header: []string{"recipe", "about"}}
+			for _, name := range recipe.Builtins() {
+				text, _ := recipe.Builtin(name)
+				t.Rows = append(t.Rows, []string{name, recipe.About(text)})
+			}
+			return t.Write(cmd.OutOrStdout())
+		},
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"fmt"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"mattis/recipe"
+	"mattis/run"
+)
+
+// trainFlags are the flags that train and resume share.
+type trainFlags struct {
+	set     []string
+	threads int
+	json    bool
+}
+
+func (f *trainFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "set a `path=value` of the recipe, the value in YAML (repeatable)")
+	cmd.Flags().IntVar(&f.threads, "threads", 0, "threads; 0 takes one a core. Results do not depend on it")
+	cmd.Flags().BoolVar(&f.json, "json", false, "print every measure as a JSON line and nothing else")
+}
+
+func trainCommand() *cobra.Command {
+	var flags trainFlags
+	var dir, init string
+	var seed uint64
+	cmd := &cobra.Command{
+		Use:   "train RECIPE",
+		Short: "Train a recipe: a YAML file or a built-in name",
+		Long: `Train a recipe, a YAML file or one of the built-in ones (see mattis recipes), in
+a new run directory that holds the complete recipe, the measures, checkpoints and
+figures. Ctrl-C ends it after the update under way with a checkpoint; mattis resume goes on.`,
+		Example: `  mattis train bars
+  mattis train bars --set train.epochs=100 --seed 7
+  mattis train mnist --run runs/digits --set 'measure.test=[hamming, pseudo_likelihood]'`,
+		Args: exactly("RECIPE"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			settings := flags.set
+			if cmd.Flags().Changed("seed") {
+				settings = append(settings, fmt.Sprintf("seed=%d", seed))
+			}
+			r, err := recipe.Load(args[0], settings...)
+			if err != nil {
+				return err
+			}
+			engine, arm, err := newEngine(flags.threads)
+			if err != nil {
+				return err
+			}
+			defer engine.Close()
+			split, err := r.LoadData()
+			if err != nil {
+				return err
+			}
+			var from *run.Directory
+			if init != "" {
+				if from, err = run.Open(init); err != nil {
+					return err
+				}
+			}
+			// All that can be wrong with the recipe is found before a directory is made.
+			if _, err := r.Build(split, engine); err != nil {
+				return err
+			}
+			var w *run.Writer
+			if dir != "" {
+				w, err = run.Create(dir)
+			} else {
+				w, err = run.CreateNext("runs", r.Name, r.Seed)
+			}
+			if err != nil {
+				return err
+			}
+			defer w.Close()
+			s, err := recipe.Begin(r, split, w, engine, environment(engine.Threads(), arm))
+			if err != nil {
+				return err
+			}
+			if from != nil {
+				if err := s.Initialize(from); err != nil {
+					return fmt.Errorf("--init: %w", err)
+				}
+			}
+			return follow(cmd, s, flags.json)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&dir, "run", "", "run `directory` to make (default runs/NAME-SEED, then runs/NAME-SEED-2, ...)")
+	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of all random numbers")
+	cmd.Flags().StringVar(&init, "init", "", "start from the parameters of the newest checkpoint in this run `directory`")
+	return cmd
+}
+
+func resumeCommand() *cobra.Command {
+	var flags trainFlags
+	cmd := &cobra.Command{
+		Use:   "resume DIR",
+		Short: "Go on with a run from its newest good checkpoint",
+		Long: `Go on with the run in a directory from its newest good checkpoint, or from the
+start if it has none. The result has the bits of an uninterrupted run. --set may
+change train.epochs, train.checkpoint and measure; the rest of the recipe stays.`,
+		Example: "  mattis resume runs/bars-1 --set train.epochs=400",
+		Args:    exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := run.Resume(filepath.Clean(args[0]))
+			if err != nil {
+				return err
+			}
+			defer w.Close()
+			engine, arm, err := newEngine(flags.threads)
+			if err != nil {
+				return err
+			}
+			defer engine.Close()
+			s, err := recipe.Continue(w, engine, environment(engine.Threads(), arm), flags.set...)
+			if err != nil {
+				return err
+			}
+			return follow(cmd, s, flags.json)
+		},
+	}
+	flags.add(cmd)
+	return cmd
+}

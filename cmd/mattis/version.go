@@ -1,0 +1,67 @@
+package main
+
+import (
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"time"
+
+	"github.com/spf13/cobra"
+	xcpu "golang.org/x/sys/cpu"
+
+	"os"
+
+	"mattis/compute/cpu"
+	"mattis/run"
+)
+
+func versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:     "version",
+		Short:   "Print the version, the compiler and the kernels in use",
+		Example: "  mattis version",
+		Args:    exactly(),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			arm, err := cpu.Arch()
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "mattis %s %s %s/%s kernels:%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, arm)
+			return nil
+		},
+	}
+}
+
+// version returns the module's version, with the commit where the build knows it.
+func version() string {
+	info, ok := debug.ReadBuildInfo()
+	if !ok || info.Main.Version == "" {
+		return "(devel)"
+	}
+	return info.Main.Version
+}
+
+// environment describes this process for env.json.
+func environment(threads int, arm string) run.Session {
+	return run.Session{
+		Version: version(), Go: runtime.Version(), OS: runtime.GOOS, Arch: runtime.GOARCH,
+		CPU: features(), Arm: arm, Threads: threads, Start: time.Now().UTC().Truncate(time.Second), Command: os.Args,
+	}
+}
+
+// features returns what of the processor kernels may use.
+func features() []string {
+	list := []string{}
+	for _, f := range []struct {
+		name string
+		has  bool
+	}{
+		{"avx2", xcpu.X86.HasAVX2}, {"fma", xcpu.X86.HasFMA}, {"avx512f", xcpu.X86.HasAVX512F}, {"avx512dq", xcpu.X86.HasAVX512DQ},
+		{"avx512bw", xcpu.X86.HasAVX512BW}, {"avx512vl", xcpu.X86.HasAVX512VL}, {"asimd", xcpu.ARM64.HasASIMD},
+	} {
+		if f.has {
+			list = append(list, f.name)
+		}
+	}
+	return list
+}

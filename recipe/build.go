@@ -1,0 +1,164 @@
+package recipe
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"strings"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/data"
+	"mattis/optim"
+	"mattis/rng"
+	"mattis/train"
+)
+
+// The purposes that the seed's key is folded for.
+const (
+	purposeData uint64 = iota
+	purposeInit
+	purposeTrain
+	purposeChains
+	purposeMeasure
+)
+
+// Key returns the key of the recipe's seed.
+func (r *Recipe) Key() rng.Key { return rng.Key(r.Seed) }
+
+// LoadData makes or reads the data.
+func (r *Recipe) LoadData() (*data.Split, error) {
+	d := r.Data
+	o := data.Options{Key: r.Key().Fold(purposeData)}
+	give(&o.Size, d.Size)
+	give(&o.Dir, d.Dir)
+	give(&o.Path, d.Path)
+	give(&o.TestPath, d.TestPath)
+	give(&o.Labels, d.Labels)
+	give(&o.TestLabels, d.TestLabels)
+	give(&o.Height, d.Height)
+	give(&o.Width, d.Width)
+	give(&o.Header, d.Header)
+	give(&o.Delimiter, d.Delimiter)
+	give(&o.White, d.White)
+	give(&o.Split, d.Split)
+	give(&o.Closed, d.Closed)
+	give(&o.Test, d.Test)
+	give(&o.Validation, d.Validation)
+	give(&o.Limit, d.Limit)
+	if b := d.Binarize; b != nil {
+		o.Binarize = data.Binarize{Stochastic: b.Name == "stochastic", Threshold: b.Value}
+	}
+	s, _ := find(sources, d.Name, func(t source) string { return t.name })
+	split, err := s.load(o)
+	if err != nil {
+		if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
+			err = r.origin.place(&FieldError{Path: path, Message: text})
+		}
+		return nil, err
+	}
+	return split, nil
+}
+
+func give[T any](dst *T, src *T) {
+	if src != nil {
+		*dst = *src
+	}
+}
+
+// Digest returns the SHA-256, in hexadecimal, of all that decides about the
+// parameters after a given step: not of the epochs, the checkpoints and the measures.
+func (r *Recipe) Digest() string {
+	c := *r
+	c.Train.Epochs, c.Train.Checkpoint, c.Measure = 0, Checkpoint{}, Measure{}
+	sum := sha256.Sum256(c.YAML())
+	return hex.EncodeToString(sum[:])
+}
+
+// BuildMachine returns the recipe's machine of so many visible spins with all parameters 0 and the gain set.
+func (r *Recipe) BuildMachine(visible int, e compute.Engine) *bm.RBM {
+	c, m := r.Couplings, r.Machine
+	var w bm.Couplings
+	if c.Kind == "axons" {
+		a := bm.NewAxons(e, visible, m.Hidden, *c.Patterns, *c.LearnGain, m.Offset == "mean")
+		a.SetGain(*c.Gain)
+		w = a
+	} else {
+		w = bm.NewDense(e, visible, m.Hidden, m.Offset == "mean")
+	}
+	return bm.NewRBM(e, w, m.Biases == "visible" || m.Biases == "both", m.Biases == "hidden" || m.Biases == "both")
+}
+
+// Training is a recipe made into objects.
+type Training struct {
+	Recipe  *Recipe
+	Split   *data.Split
+	Machine *bm.RBM
+	Axons   *bm.Axons // nil for dense couplings
+	Trainer *train.Trainer
+}
+
+// Build returns the training of the recipe on the split's data, at step 0.
+func (r *Recipe) Build(split *data.Split, e compute.Engine) (*Training, error) {
+	set := split.Train
+	m := r.BuildMachine(set.Visible, e)
+	kind, _ := find(couplings, r.Couplings.Kind, func(k couplingsKind) string { return k.name })
+	init, _ := find(kind.inits, r.Couplings.Init.Name, func(i initKind) string { return i.name })
+	var value float64
+	give(&value, r.Couplings.Init.Value)
+	init.draw(m.Couplings(), value, r.Key().Fold(purposeInit))
+	if r.Machine.Offset == "mean" {
+		for _, p := range m.Params() {
+			if p.Name == "offset.visible" {
+				e.Write(p.Value, pixelMeans(set))
+			}
+		}
+	}
+	est, _ := find(negatives, r.Negative.Kind, func(k negativeKind) string { return k.name })
+	estimator, err := est.build(m, r.Negative, r.Key().Fold(purposeChains))
+	if err != nil {
+		return nil, r.origin.place(wrong("negative.kind", "%v", err))
+	}
+	opt, _ := find(optimizers, r.Optimizer.Kind, func(k optimizerKind) string { return k.name })
+	rows := e.Alloc(compute.Int8, set.Rows, set.Visible)
+	e.Write(rows, set.Spins)
+	t := &Training{Recipe: r, Split: split, Machine: m, Axons: axonsOf(m)}
+	schedule := optim.Schedule{Rate: r.Optimizer.Rate, Factor: r.Optimizer.Decay.Factor, After: r.Optimizer.Decay.After, Floor: r.Optimizer.Decay.Floor}
+	t.Trainer = &train.Trainer{
+		Machine: m, Negative: estimator, Optimizer: opt.build(m, r.Optimizer), Rate: schedule.At,
+		Data: rows, BatchSize: r.Train.Batch, Short: train.ShortBatch(r.Train.ShortBatch),
+		AfterUpdate: r.projections(m, r.Project.Update), AfterEpoch: r.projections(m, r.Project.Epoch),
+		Key: r.Key().Fold(purposeTrain),
+	}
+	if t.Trainer.StepsPerEpoch() < 1 {
+		return nil, r.origin.place(wrong("train.batch", "batches of %d leave no update: there are %d rows and short_batch is %s", r.Train.Batch, set.Rows, r.Train.ShortBatch))
+	}
+	if split.Test == nil && len(r.Measure.Test) > 0 {
+		return nil, r.origin.place(wrong("measure.test", "there is no test set; set data.split or data.test_path, or measure.test=[]"))
+	}
+	return t, nil
+}
+
+func (r *Recipe) projections(m *bm.RBM, choices []Choice) []optim.Projection {
+	var list []optim.Projection
+	for _, c := range choices {
+		p, _ := find(projections, c.Name, func(p projectionKind) string { return p.name })
+		var value float64
+		give(&value, c.Value)
+		list = append(list, p.build(m, value))
+	}
+	return list
+}
+
+func pixelMeans(s *data.Set) []float32 {
+	sum := make([]float64, s.Visible)
+	for i := range s.Rows {
+		for j, v := range s.Row(i) {
+			sum[j] += float64(v)
+		}
+	}
+	mean := make([]float32, s.Visible)
+	for j, x := range sum {
+		mean[j] = float32(x / float64(s.Rows))
+	}
+	return mean
+}

@@ -1,0 +1,337 @@
+package recipe
+
+import (
+	"fmt"
+	"math"
+	"reflect"
+	"slices"
+	"strings"
+
+	"mattis/eval"
+	"mattis/train"
+)
+
+// defaults returns the recipe of all defaults for the kinds that k names.
+func defaults(k *Recipe) *Recipe {
+	r := &Recipe{
+		Seed:      1,
+		Data:      Data{Name: "bars"},
+		Machine:   Machine{Kind: "rbm", Biases: "none", Offset: "none"},
+		Couplings: Couplings{Kind: "axons"},
+		Negative:  Negative{Kind: "pid"},
+		Optimizer: Optimizer{Kind: "sgd", Decay: Decay{Factor: 1, Floor: 1e-5}},
+		Project:   Project{Update: []Choice{}, Epoch: []Choice{}},
+		Train:     Train{ShortBatch: string(train.Share), Checkpoint: Checkpoint{Epochs: 50, Minutes: 5, Keep: 3}},
+		Measure:   Measure{Every: 10, Test: []string{}, Train: []string{}, Last: []string{}, Options: eval.Defaults()},
+	}
+	take := func(dst *string, name string) string {
+		if name != "" {
+			*dst = name
+		}
+		return *dst
+	}
+	if t, ok := find(sources, take(&r.Data.Name, k.Data.Name), func(t source) string { return t.name }); ok {
+		t.defaults(&r.Data)
+	}
+	// A random split takes a share of the rows; Bars and BAS keep an image and its negative together, for F(v) = F(-v).
+	if k.Data.Split != nil && *k.Data.Split == "random" {
+		r.Data.Test, r.Data.Closed = ptr(0.2), ptr(r.Data.Name == "bars" || r.Data.Name == "bas")
+	}
+	if t, ok := find(couplings, take(&r.Couplings.Kind, k.Couplings.Kind), func(t couplingsKind) string { return t.name }); ok {
+		t.defaults(&r.Couplings)
+	}
+	if t, ok := find(negatives, take(&r.Negative.Kind, k.Negative.Kind), func(t negativeKind) string { return t.name }); ok {
+		t.defaults(&r.Negative)
+	}
+	if t, ok := find(optimizers, take(&r.Optimizer.Kind, k.Optimizer.Kind), func(t optimizerKind) string { return t.name }); ok {
+		t.defaults(&r.Optimizer)
+	}
+	return r
+}
+
+func find[T any](table []T, name string, of func(T) string) (T, bool) {
+	for _, t := range table {
+		if of(t) == name {
+			return t, true
+		}
+	}
+	var none T
+	return none, false
+}
+
+// check returns the first thing that is wrong with r as a FieldError, and fills in
+// the numbers that choices leave out.
+func (r *Recipe) check() error {
+	for _, f := range []func() error{r.checkData, r.checkMachine, r.checkCouplings, r.checkNegative, r.checkOptimizer, r.checkProject, r.checkTrain, r.checkMeasure} {
+		if err := f(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// given checks that the pointer fields of a section are those that have a
+// meaning for its kind: the ones that the kind's defaults set and those that may or must be given.
+func given(section, kind string, value, defaults any, required, optional []string) error {
+	v, d := reflect.ValueOf(value), reflect.ValueOf(defaults)
+	for i := range v.NumField() {
+		name := yamlName(v.Type().Field(i))
+		if v.Field(i).Kind() != reflect.Pointer {
+			continue
+		}
+		path := section + "." + name
+		has, needs := !v.Field(i).IsNil(), slices.Contains(required, name) || !d.Field(i).IsNil()
+		switch {
+		case has && !needs && !slices.Contains(optional, name):
+			return wrong(path, "has no meaning for %s: leave it out (or set %s as a whole: --set %s='{...}')", kind, section, section)
+		case !has && needs:
+			return wrong(path, "is missing; %s needs it", kind)
+		}
+	}
+	return nil
+}
+
+func oneOf(path, value string, allowed []string) error {
+	if slices.Contains(allowed, value) {
+		return nil
+	}
+	if value == "" {
+		return wrong(path, "is missing, want one of %s", strings.Join(allowed, ", "))
+	}
+	return wrong(path, "%q is unknown, want one of %s", value, strings.Join(allowed, ", "))
+}
+
+func atLeast(path string, value, least int) error {
+	if value < least {
+		return wrong(path, "%d is out of range, want at least %d", value, least)
+	}
+	return nil
+}
+
+// within checks lo <= x <= hi.
+func within(path string, x, lo, hi float64) error {
+	if x >= lo && x <= hi {
+		return nil
+	}
+	if math.IsInf(hi, 1) {
+		return wrong(path, "%v is out of range, want a finite number of at least %v", x, lo)
+	}
+	return wrong(path, "%v is out of range, want %v to %v", x, lo, hi)
+}
+
+func (r *Recipe) checkData() error {
+	all := names(sources, func(s source) string { return s.name })
+	if err := oneOf("data.name", r.Data.Name, all); err != nil {
+		return err
+	}
+	s, _ := find(sources, r.Data.Name, func(t source) string { return t.name })
+	if err := given("data", "data "+s.name, r.Data, defaults(r).Data, s.required, s.optional); err != nil {
+		return err
+	}
+	if r.Data.Binarize != nil {
+		switch b := r.Data.Binarize; {
+		case b.Name == "stochastic" && b.Value != nil:
+			return wrong("data.binarize", "stochastic takes no number")
+		case b.Name == "threshold" && b.Value == nil:
+			return wrong("data.binarize", "threshold needs its number, such as {threshold: 0.3}")
+		case b.Name != "stochastic" && b.Name != "threshold":
+			return wrong("data.binarize", "%q is unknown, want {threshold: t} or stochastic", b.Name)
+		}
+	}
+	return nil
+}
+
+// mostSpins bounds a layer: the sizes of all matrices stay within an int32 index.
+const mostSpins = 1 << 26
+
+func (r *Recipe) checkMachine() error {
+	if err := oneOf("machine.kind", r.Machine.Kind, []string{"rbm"}); err != nil {
+		return err
+	}
+	if r.Machine.Hidden == 0 {
+		return wrong("machine.hidden", "is missing: the number of hidden spins, such as 1000")
+	}
+	if r.Machine.Hidden < 1 || r.Machine.Hidden > mostSpins {
+		return wrong("machine.hidden", "%d is out of range, want 1 to %d", r.Machine.Hidden, mostSpins)
+	}
+	if err := oneOf("machine.biases", r.Machine.Biases, []string{"none", "visible", "hidden", "both"}); err != nil {
+		return err
+	}
+	return oneOf("machine.offset", r.Machine.Offset, []string{"none", "mean"})
+}
+
+func (r *Recipe) checkCouplings() error {
+	c := &r.Couplings
+	if err := oneOf("couplings.kind", c.Kind, names(couplings, func(k couplingsKind) string { return k.name })); err != nil {
+		return err
+	}
+	k, _ := find(couplings, c.Kind, func(k couplingsKind) string { return k.name })
+	if err := given("couplings", c.Kind+" couplings", *c, defaults(r).Couplings, nil, nil); err != nil {
+		return err
+	}
+	if err := oneOf("couplings.init", c.Init.Name, names(k.inits, func(i initKind) string { return i.name })); err != nil {
+		return err
+	}
+	i, _ := find(k.inits, c.Init.Name, func(i initKind) string { return i.name })
+	if err := number("couplings.init", &c.Init, i.value, 0); err != nil {
+		return err
+	}
+	if c.Patterns != nil {
+		if *c.Patterns < 1 || *c.Patterns > 1<<20 {
+			return wrong("couplings.patterns", "%d is out of range, want 1 to %d", *c.Patterns, 1<<20)
+		}
+		if !(*c.Gain > 0) || math.IsInf(*c.Gain, 0) {
+			return wrong("couplings.gain", "%v is out of range, want a positive number", *c.Gain)
+		}
+	}
+	return nil
+}
+
+// number fills in the default of a choice's number and refuses one that has
+// no meaning or is below least.
+func number(path string, c *Choice, value, least float64) error {
+	switch {
+	case math.IsNaN(value) && c.Value != nil:
+		return wrong(path, "%s takes no number", c.Name)
+	case math.IsNaN(value):
+	case c.Value == nil:
+		c.Value = ptr(value)
+	case !(*c.Value >= least) || *c.Value > math.MaxFloat32:
+		return wrong(path, "%s: %v is out of range, want at least %v", c.Name, *c.Value, least)
+	}
+	return nil
+}
+
+func (r *Recipe) checkNegative() error {
+	n := r.Negative
+	if err := oneOf("negative.kind", n.Kind, Estimators()); err != nil {
+		return err
+	}
+	k, _ := find(negatives, n.Kind, func(k negativeKind) string { return k.name })
+	if k.axons && r.Couplings.Kind != "axons" {
+		return wrong("negative.kind", "%s reads the patterns of axons, and couplings.kind is %s: take cd or pcd", n.Kind, r.Couplings.Kind)
+	}
+	if err := given("negative", n.Kind, n, defaults(r).Negative, nil, nil); err != nil {
+		return err
+	}
+	if n.Steps != nil {
+		if err := atLeast("negative.steps", *n.Steps, 1); err != nil {
+			return err
+		}
+	}
+	if n.Chains != nil {
+		if err := atLeast("negative.chains", *n.Chains, 1); err != nil {
+			return err
+		}
+	}
+	if n.Seeds != nil {
+		return oneOf("negative.seeds", *n.Seeds, []string{"sign", "continuous"})
+	}
+	return nil
+}
+
+func (r *Recipe) checkOptimizer() error {
+	o := r.Optimizer
+	if err := oneOf("optimizer.kind", o.Kind, names(optimizers, func(k optimizerKind) string { return k.name })); err != nil {
+		return err
+	}
+	if err := given("optimizer", o.Kind, o, defaults(r).Optimizer, nil, nil); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name   string
+		value  *float64
+		lo, hi float64
+	}{
+		{"rate", &o.Rate, 0, math.MaxFloat32},
+		{"momentum", o.Momentum, 0, 0.9999},
+		{"beta1", o.Beta1, 0, 0.999999},
+		{"beta2", o.Beta2, 0, 0.9999999},
+		{"eps", o.Eps, 0, 1},
+		{"weight_decay", &o.WeightDecay, 0, math.MaxFloat32},
+		{"decay.factor", &o.Decay.Factor, 0, 1},
+		{"decay.floor", &o.Decay.Floor, 0, math.MaxFloat32},
+	} {
+		if f.value != nil {
+			if err := within("optimizer."+f.name, *f.value, f.lo, f.hi); err != nil {
+				return err
+			}
+		}
+	}
+	return atLeast("optimizer.decay.after", o.Decay.After, 0)
+}
+
+func (r *Recipe) checkProject() error {
+	all := names(projections, func(p projectionKind) string { return p.name })
+	for _, list := range []struct {
+		path    string
+		choices []Choice
+	}{{"project.update", r.Project.Update}, {"project.epoch", r.Project.Epoch}} {
+		for i := range list.choices {
+			c, path := &list.choices[i], fmt.Sprintf("%s[%d]", list.path, i)
+			if err := oneOf(path, c.Name, all); err != nil {
+				return err
+			}
+			if r.Couplings.Kind != "axons" {
+				return wrong(path, "%s projects the patterns of axons, and couplings.kind is %s", c.Name, r.Couplings.Kind)
+			}
+			p, _ := find(projections, c.Name, func(p projectionKind) string { return p.name })
+			least := 0.0
+			if c.Name == "gibbs" {
+				least = 1
+				if c.Value != nil && *c.Value != math.Trunc(*c.Value) {
+					return wrong(path, "gibbs: %v is not a number of steps", *c.Value)
+				}
+			}
+			if err := number(path, c, p.value, least); err != nil {
+				return err
+			}
+			if c.Name == "clip" && *c.Value == 0 {
+				return wrong(path, "clip: 0 would clear the patterns, want a positive bound")
+			}
+		}
+	}
+	return nil
+}
+
+func (r *Recipe) checkTrain() error {
+	t := r.Train
+	if t.Epochs == 0 && !r.origin.has("train.epochs") {
+		return wrong("train.epochs", "is missing: the number of epochs, such as 100")
+	}
+	if t.Batch == 0 && !r.origin.has("train.batch") {
+		return wrong("train.batch", "is missing: the rows in a batch, such as 100")
+	}
+	for _, f := range []struct {
+		path         string
+		value, least int
+	}{{"train.epochs", t.Epochs, 0}, {"train.batch", t.Batch, 1}, {"train.checkpoint.epochs", t.Checkpoint.Epochs, 0},
+		{"train.checkpoint.keep", t.Checkpoint.Keep, 0}, {"measure.every", r.Measure.Every, 0}} {
+		if err := atLeast(f.path, f.value, f.least); err != nil {
+			return err
+		}
+	}
+	if err := within("train.checkpoint.minutes", t.Checkpoint.Minutes, 0, math.MaxFloat32); err != nil {
+		return err
+	}
+	return oneOf("train.short_batch", t.ShortBatch, []string{string(train.Share), string(train.Released), string(train.Drop), string(train.Mean)})
+}
+
+func (r *Recipe) checkMeasure() error {
+	for _, l := range []struct {
+		path  string
+		names []string
+	}{{"measure.test", r.Measure.Test}, {"measure.train", r.Measure.Train}, {"measure.last", r.Measure.Last}} {
+		for i, n := range l.names {
+			if err := oneOf(fmt.Sprintf("%s[%d]", l.path, i), n, eval.Names()); err != nil {
+				return err
+			}
+		}
+	}
+	if err := r.Measure.Options.Check(); err != nil {
+		path, text, _ := strings.Cut(err.Error(), ": ")
+		return wrong("measure.options."+path, "%s", text)
+	}
+	r.Measure.Options = r.Measure.Options.Filled()
+	return nil
+}

@@ -1,0 +1,169 @@
+package recipe
+
+import (
+	"fmt"
+	"math"
+	"strconv"
+	"strings"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/run"
+	"mattis/tensorfile"
+)
+
+// formatName is the checkpoints' format and its version, kept in their metadata.
+const formatName = "mattis 1"
+
+// checkpoint returns the file that holds everything a training goes on from.
+func (t *Training) checkpoint() *tensorfile.File {
+	f := &tensorfile.File{Metadata: map[string]string{
+		"format": formatName,
+		"epoch":  strconv.Itoa(t.Trainer.Step / t.Trainer.StepsPerEpoch()),
+		"key":    strconv.FormatUint(uint64(t.Trainer.Key), 16),
+		"recipe": t.Recipe.Digest(),
+		"data":   t.Split.Train.Digest(),
+		"height": strconv.Itoa(t.Split.Train.Height),
+		"width":  strconv.Itoa(t.Split.Train.Width),
+	}}
+	for _, p := range t.Trainer.State() {
+		f.Tensors = append(f.Tensors, tensor(t.Machine.Engine(), p))
+	}
+	return f
+}
+
+// tensor returns the parameter as a checkpoint keeps it.
+func tensor(e compute.Engine, p bm.Param) tensorfile.Tensor {
+	shape := []int{p.Value.Rows(), p.Value.Cols()}
+	switch {
+	case p.Name == "log_gain":
+		shape = nil
+	case strings.HasPrefix(p.Name, "bias."), strings.HasPrefix(p.Name, "offset."):
+		shape = shape[1:]
+	}
+	switch p.Value.Type() {
+	case compute.Float64:
+		x := make([]float64, p.Value.Len())
+		e.Read(x, p.Value)
+		return tensorfile.New(p.Name, x, shape...)
+	case compute.Int8:
+		x := make([]int8, p.Value.Len())
+		e.Read(x, p.Value)
+		return tensorfile.New(p.Name, x, shape...)
+	}
+	x := make([]float32, p.Value.Len())
+	e.Read(x, p.Value)
+	return tensorfile.New(p.Name, x, shape...)
+}
+
+// restore sets the parameters to the tensors of their names. Every one has to
+// be there, with its size and type, and all numbers have to be finite.
+func restore(e compute.Engine, params []bm.Param, f *tensorfile.File) error {
+	for _, p := range params {
+		t, ok := f.Tensor(p.Name)
+		if !ok {
+			return fmt.Errorf("tensor %s is missing", p.Name)
+		}
+		want := tensor(e, p)
+		if t.Type() != want.Type() || t.Len() != want.Len() || !fits(t.Shape, want.Shape) {
+			return fmt.Errorf("tensor %s is %v %v, want %v %v", p.Name, t.Type(), t.Shape, want.Type(), want.Shape)
+		}
+		switch x := t.Data.(type) {
+		case []float32:
+			for i, v := range x {
+				if v-v != 0 {
+					return fmt.Errorf("tensor %s: entry %d is %v", p.Name, i, v)
+				}
+			}
+			e.Write(p.Value, x)
+		case []float64:
+			for i, v := range x {
+				if math.IsNaN(v) || math.IsInf(v, 0) {
+					return fmt.Errorf("tensor %s: entry %d is %v", p.Name, i, v)
+				}
+			}
+			e.Write(p.Value, x)
+		case []int8:
+			for i, v := range x {
+				if v != -1 && v != 1 {
+					return fmt.Errorf("tensor %s: entry %d is %d, no spin", p.Name, i, v)
+				}
+			}
+			e.Write(p.Value, x)
+		}
+	}
+	return nil
+}
+
+func fits(got, want []int) bool {
+	if len(got) != len(want) {
+		return false
+	}
+	for i := range got {
+		if got[i] != want[i] {
+			return false
+		}
+	}
+	return true
+}
+
+// Model is a machine read from a checkpoint, with the shape of its images.
+type Model struct {
+	Recipe        *Recipe
+	Machine       *bm.RBM
+	Axons         *bm.Axons // nil for dense couplings
+	Step, Epoch   int
+	Height, Width int // 0 for plain rows
+	Checkpoint    *run.Checkpoint
+}
+
+// LoadModel returns the machine of a checkpoint of the run directory: that of
+// the step, or the newest good one for a step below 0. The newer ones that were
+// refused are in refused.
+func LoadModel(d *run.Directory, step int, e compute.Engine) (m *Model, refused []error, err error) {
+	text, err := d.Recipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := Parse(d.Path()+"/recipe.yaml", text)
+	if err != nil {
+		return nil, nil, err
+	}
+	var c *run.Checkpoint
+	if step >= 0 {
+		c, err = d.Checkpoint(step)
+	} else {
+		c, refused, err = d.Newest()
+	}
+	if err != nil {
+		return nil, refused, err
+	}
+	m = &Model{Recipe: r, Step: c.Step, Checkpoint: c}
+	for _, f := range []struct {
+		name string
+		dst  *int
+	}{{"epoch", &m.Epoch}, {"height", &m.Height}, {"width", &m.Width}} {
+		n, err := strconv.Atoi(c.File.Metadata[f.name])
+		if err != nil || n < 0 {
+			return nil, refused, fmt.Errorf("%s: metadata %s is %q, want a number", c.Path, f.name, c.File.Metadata[f.name])
+		}
+		*f.dst = n
+	}
+	name, dim := "weights", 0
+	if r.Couplings.Kind == "axons" {
+		name, dim = "patterns.visible", 1
+	}
+	t, ok := c.File.Tensor(name)
+	if !ok || len(t.Shape) != 2 || t.Shape[dim] < 1 {
+		return nil, refused, fmt.Errorf("%s: tensor %s is missing or no matrix", c.Path, name)
+	}
+	m.Machine = r.BuildMachine(t.Shape[dim], e)
+	m.Axons = axonsOf(m.Machine)
+	if err := restore(e, m.Machine.Params(), c.File); err != nil {
+		return nil, refused, fmt.Errorf("%s: %w", c.Path, err)
+	}
+	if m.Height*m.Width != t.Shape[dim] && m.Height*m.Width != 0 {
+		return nil, refused, fmt.Errorf("%s: images of %dx%d and %d visible spins", c.Path, m.Height, m.Width, t.Shape[dim])
+	}
+	return m, refused, nil
+}

@@ -1,0 +1,301 @@
+package recipe
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
+)
+
+// FieldError says what is wrong with a field of a recipe. Parse and Build
+// return it with the place of the field in front.
+type FieldError struct {
+	Path    string // train.batch
+	Message string
+}
+
+func (e *FieldError) Error() string { return e.Path + ": " + e.Message }
+
+func wrong(path, format string, args ...any) error {
+	return &FieldError{Path: path, Message: fmt.Sprintf(format, args...)}
+}
+
+// origin is where a recipe came from, to say where its errors are.
+type origin struct {
+	source string // file name
+	file   *ast.File
+	sets   []setting
+}
+
+type setting struct{ path, text string }
+
+// Load returns the recipe of a file or, where the name is a built-in recipe's, that one. Settings are
+// path=value, with a value in YAML.
+func Load(name string, settings ...string) (*Recipe, error) {
+	if text, ok := Builtin(name); ok {
+		return Parse(name, text, settings...)
+	}
+	text, err := os.ReadFile(name)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) && !strings.ContainsAny(name, "./\\") {
+			return nil, fmt.Errorf("recipe %q is neither a file nor built in (%s)", name, strings.Join(Builtins(), ", "))
+		}
+		return nil, fmt.Errorf("read recipe: %w", err)
+	}
+	return Parse(name, text, settings...)
+}
+
+// Parse returns the recipe that text holds, complete with every default and
+// checked. source is its name in errors.
+func Parse(source string, text []byte, settings ...string) (*Recipe, error) {
+	file, err := parser.ParseBytes(text, 0)
+	if err != nil {
+		return nil, located(source, err)
+	}
+	if len(file.Docs) > 1 {
+		return nil, fmt.Errorf("%s: %d YAML documents, want one recipe", source, len(file.Docs))
+	}
+	o := origin{source: source, file: file}
+	for _, s := range settings {
+		path, _, ok := strings.Cut(s, "=")
+		if !ok || path == "" {
+			return nil, fmt.Errorf("--set %s: want path=value, such as train.epochs=100", s)
+		}
+		o.sets = append(o.sets, setting{path, s})
+	}
+	// The kinds first, for each has defaults of its own.
+	var kinds Recipe
+	if err := o.decode(&kinds, &Recipe{}, text); err != nil {
+		return nil, err
+	}
+	r := defaults(&kinds)
+	if err := o.decode(r, defaults(&kinds), text); err != nil {
+		return nil, err
+	}
+	r.origin = o
+	r.Name = strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
+	if err := r.check(); err != nil {
+		return nil, o.place(err)
+	}
+	return r, nil
+}
+
+// decode lays the text and then the settings over r, whose defaults are given.
+func (o origin) decode(r, defaults *Recipe, text []byte) error {
+	if len(bytes.TrimSpace(text)) > 0 {
+		if err := yaml.UnmarshalWithOptions(text, r, yaml.Strict()); err != nil {
+			return o.decodeError(err)
+		}
+	}
+	for _, s := range o.sets {
+		if err := r.set(s, defaults); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// set gives one field the value of a setting. A mapping replaces what the field
+// held: what it leaves out has its default, as if it had never been given.
+func (r *Recipe) set(s setting, defaults *Recipe) error {
+	v, d := reflect.ValueOf(r).Elem(), reflect.ValueOf(defaults).Elem()
+	parts := strings.Split(s.path, ".")
+	for i, part := range parts {
+		f, ok := fieldOf(v, part)
+		if !ok {
+			at := strings.Join(parts[:i], ".")
+			if at == "" {
+				at = "a recipe"
+			}
+			if v.Kind() != reflect.Struct || v.Type() == reflect.TypeFor[Choice]() {
+				return fmt.Errorf("--set %s: %s has no fields", s.text, at)
+			}
+			return fmt.Errorf("--set %s: %s has no field %q, only %s", s.text, at, part, strings.Join(fieldNames(v), ", "))
+		}
+		v = f
+		d, _ = fieldOf(d, part)
+	}
+	value := s.text[len(s.path)+1:]
+	fresh := reflect.New(v.Type())
+	if v.Kind() == reflect.Struct {
+		fresh.Elem().Set(d)
+	}
+	if err := yaml.UnmarshalWithOptions([]byte(value), fresh.Interface(), yaml.Strict()); err != nil {
+		return fmt.Errorf("--set %s: %s", s.text, message(err))
+	}
+	if strings.TrimSpace(value) == "" && v.Kind() != reflect.String {
+		return fmt.Errorf("--set %s: no value after the =", s.text)
+	}
+	v.Set(fresh.Elem())
+	return nil
+}
+
+func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
+	if v.Kind() == reflect.Struct {
+		for i := range v.NumField() {
+			if tag := yamlName(v.Type().Field(i)); tag == name && tag != "" {
+				return v.Field(i), true
+			}
+		}
+	}
+	return reflect.Value{}, false
+}
+
+func fieldNames(v reflect.Value) []string {
+	var names []string
+	for i := range v.NumField() {
+		if tag := yamlName(v.Type().Field(i)); tag != "" {
+			names = append(names, tag)
+		}
+	}
+	return names
+}
+
+func yamlName(f reflect.StructField) string {
+	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
+	if name == "-" {
+		return ""
+	}
+	return name
+}
+
+// decodeError puts file, line and column before the decoder's message, and
+// the fields that there are after an unknown one.
+func (o origin) decodeError(err error) error {
+	var y yaml.Error
+	if !errors.As(err, &y) || y.GetToken() == nil {
+		return located(o.source, err)
+	}
+	p := y.GetToken().Position
+	text := y.GetMessage()
+	var unknown *yaml.UnknownFieldError
+	if errors.As(err, &unknown) {
+		if parent := o.parentOf(y.GetToken().Position.Offset); parent != "" {
+			if v, ok := reflectPath(strings.TrimPrefix(strings.TrimPrefix(parent, "$"), ".")); ok {
+				text += ", only " + strings.Join(fieldNames(v), ", ")
+			}
+		}
+	}
+	return fmt.Errorf("%s:%d:%d: %s", o.source, p.Line, p.Column, oneLine(text))
+}
+
+// reflectPath returns the zero value of the struct at a path of the recipe.
+func reflectPath(path string) (reflect.Value, bool) {
+	v := reflect.ValueOf(&Recipe{}).Elem()
+	if path == "" {
+		return v, true
+	}
+	for _, part := range strings.Split(path, ".") {
+		f, ok := fieldOf(v, part)
+		if !ok || f.Kind() != reflect.Struct {
+			return v, false
+		}
+		v = f
+	}
+	return v, true
+}
+
+// parentOf returns the path of the mapping that holds the key at an offset.
+func (o origin) parentOf(offset int) string {
+	f := finder{offset: offset}
+	for _, d := range o.file.Docs {
+		ast.Walk(&f, d)
+	}
+	if i := strings.LastIndex(f.path, "."); i >= 0 {
+		return f.path[:i]
+	}
+	return ""
+}
+
+type finder struct {
+	offset int
+	path   string
+}
+
+func (f *finder) Visit(n ast.Node) ast.Visitor {
+	if m, ok := n.(*ast.MappingValueNode); ok && m.Key.GetToken().Position.Offset == f.offset {
+		f.path = m.Key.GetPath()
+	}
+	return f
+}
+
+// place puts the place of the field in front of a FieldError: the setting that gave it its value, or
+// the file's line and column of the field or of what it is missing from.
+func (o origin) place(err error) error {
+	var f *FieldError
+	if !errors.As(err, &f) {
+		return err
+	}
+	for i := len(o.sets) - 1; i >= 0; i-- {
+		if s := o.sets[i]; f.Path == s.path || strings.HasPrefix(f.Path, s.path+".") {
+			return fmt.Errorf("--set %s: %w", s.text, err)
+		}
+	}
+	if o.file == nil {
+		return err
+	}
+	for path := f.Path; path != ""; {
+		if p, perr := yaml.PathString("$." + path); perr == nil {
+			if n, nerr := p.FilterFile(o.file); nerr == nil && n != nil && n.GetToken() != nil {
+				at := n.GetToken().Position
+				return fmt.Errorf("%s:%d:%d: %w", o.source, at.Line, at.Column, err)
+			}
+		}
+		i := strings.LastIndexAny(path, ".[")
+		if i < 0 {
+			break
+		}
+		path = path[:i]
+	}
+	return fmt.Errorf("%s: %w", o.source, err)
+}
+
+// located puts source, line and column before a parser's message.
+func located(source string, err error) error {
+	var y yaml.Error
+	if errors.As(err, &y) && y.GetToken() != nil {
+		p := y.GetToken().Position
+		return fmt.Errorf("%s:%d:%d: %s", source, p.Line, p.Column, oneLine(y.GetMessage()))
+	}
+	return fmt.Errorf("%s: %s", source, oneLine(err.Error()))
+}
+
+func message(err error) string {
+	var y yaml.Error
+	if errors.As(err, &y) {
+		return oneLine(y.GetMessage())
+	}
+	return oneLine(err.Error())
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// misplaced is an error about a YAML node; the decoder adds its place.
+func misplaced(n ast.Node, text string) error {
+	return &yaml.SyntaxError{Message: text, Token: n.GetToken()}
+}
+
+// has reports whether the file or a setting gives the field.
+func (o origin) has(path string) bool {
+	for _, s := range o.sets {
+		if s.path == path {
+			return true
+		}
+	}
+	if o.file == nil {
+		return false
+	}
+	p, err := yaml.PathString("$." + path)
+	if err != nil {
+		return false
+	}
+	n, err := p.FilterFile(o.file)
+	return err == nil && n != nil
+}

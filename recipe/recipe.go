@@ -1,0 +1,139 @@
+// Package recipe implements a training as data: a strict YAML file that names
+// the data, the machine, the estimator and all their settings, and what
+// becomes of it: objects, checkpoints and a run directory.
+package recipe
+
+import (
+	"bytes"
+
+	"github.com/goccy/go-yaml"
+
+	"mattis/eval"
+)
+
+// Recipe is a training as data. Parse fills in every default, so that the
+// recipe written out is complete: training it again gives the same bits.
+// Pointer fields have a meaning for some kinds only and are nil for the others.
+type Recipe struct {
+	Name string `yaml:"-"` // of the file or the built-in recipe; run directories are named after it
+
+	Seed      uint64    `yaml:"seed"` // of all random numbers
+	Data      Data      `yaml:"data"`
+	Machine   Machine   `yaml:"machine"`
+	Couplings Couplings `yaml:"couplings"`
+	Negative  Negative  `yaml:"negative"`
+	Optimizer Optimizer `yaml:"optimizer"`
+	Project   Project   `yaml:"project"`
+	Train     Train     `yaml:"train"`
+	Measure   Measure   `yaml:"measure"`
+
+	origin origin
+}
+
+// Data is the data set and its split; the fields are those of data.Options.
+type Data struct {
+	Name       string   `yaml:"name"`
+	Size       *int     `yaml:"size,omitempty"`
+	Dir        *string  `yaml:"dir,omitempty"`
+	Path       *string  `yaml:"path,omitempty"`
+	TestPath   *string  `yaml:"test_path,omitempty"`
+	Labels     *string  `yaml:"labels,omitempty"`
+	TestLabels *string  `yaml:"test_labels,omitempty"`
+	Height     *int     `yaml:"height,omitempty"`
+	Width      *int     `yaml:"width,omitempty"`
+	Header     *bool    `yaml:"header,omitempty"`
+	Delimiter  *string  `yaml:"delimiter,omitempty"`
+	White      *float64 `yaml:"white,omitempty"`
+	Binarize   *Choice  `yaml:"binarize,omitempty"`
+	Split      *string  `yaml:"split,omitempty"`
+	Closed     *bool    `yaml:"closed,omitempty"`
+	Test       *float64 `yaml:"test,omitempty"`
+	Validation *int     `yaml:"validation,omitempty"`
+	Limit      *int     `yaml:"limit,omitempty"`
+}
+
+// Machine is what meets what.
+type Machine struct {
+	Kind   string `yaml:"kind"`   // rbm
+	Hidden int    `yaml:"hidden"` // H
+	Biases string `yaml:"biases"` // none, visible, hidden or both; 0 at first
+	Offset string `yaml:"offset"` // none, or mean: the mean of the training set is taken from v
+}
+
+// Couplings is how W is kept.
+type Couplings struct {
+	Kind      string   `yaml:"kind"`                 // axons or dense
+	Patterns  *int     `yaml:"patterns,omitempty"`   // K
+	Gain      *float64 `yaml:"gain,omitempty"`       // g at first
+	LearnGain *bool    `yaml:"learn_gain,omitempty"` // give g a gradient
+	Init      Choice   `yaml:"init"`
+}
+
+// Negative is the estimator of the model average.
+type Negative struct {
+	Kind   string  `yaml:"kind"`
+	Steps  *int    `yaml:"steps,omitempty"`  // Gibbs sweeps
+	Chains *int    `yaml:"chains,omitempty"` // persistent chains
+	Seeds  *string `yaml:"seeds,omitempty"`  // sign or continuous
+}
+
+// Optimizer is how parameters move.
+type Optimizer struct {
+	Kind        string   `yaml:"kind"`
+	Rate        float64  `yaml:"rate"`
+	Momentum    *float64 `yaml:"momentum,omitempty"`
+	Beta1       *float64 `yaml:"beta1,omitempty"`
+	Beta2       *float64 `yaml:"beta2,omitempty"`
+	Eps         *float64 `yaml:"eps,omitempty"`
+	WeightDecay float64  `yaml:"weight_decay"`
+	Decay       Decay    `yaml:"decay"`
+}
+
+// Decay lets the learning rate fall: rate * factor^(epoch-after), not below floor.
+type Decay struct {
+	Factor float64 `yaml:"factor"`
+	After  int     `yaml:"after"`
+	Floor  float64 `yaml:"floor"`
+}
+
+// Project lists the projections of Appendix B and when they happen.
+type Project struct {
+	Update []Choice `yaml:"update"` // after every update
+	Epoch  []Choice `yaml:"epoch"`  // after every epoch
+}
+
+// Train is the loop.
+type Train struct {
+	Epochs     int        `yaml:"epochs"`
+	Batch      int        `yaml:"batch"`
+	ShortBatch string     `yaml:"short_batch"` // share, released, drop or mean
+	Checkpoint Checkpoint `yaml:"checkpoint"`
+}
+
+// Checkpoint says when checkpoints are written and how many are kept; 0 turns
+// a trigger off, and keep 0 keeps all. One is always written at the end.
+type Checkpoint struct {
+	Epochs  int     `yaml:"epochs"`
+	Minutes float64 `yaml:"minutes"`
+	Keep    int     `yaml:"keep"`
+}
+
+// Measure lists what is measured: test and train on their sets every so many
+// epochs, at the start and at the end; last at the end alone, on every set there is.
+type Measure struct {
+	Every int      `yaml:"every"`
+	Test  []string `yaml:"test"`
+	Train []string `yaml:"train"`
+	Last  []string `yaml:"last"`
+
+	Options eval.Options `yaml:"options"`
+}
+
+// YAML returns the complete recipe. Parse reads it back to an equal one.
+func (r *Recipe) YAML() []byte {
+	var b bytes.Buffer
+	if err := yaml.NewEncoder(&b, yaml.Indent(2), yaml.IndentSequence(true)).Encode(r); err != nil {
+		panic("recipe: " + err.Error())
+	}
+	return b.Bytes()
+}

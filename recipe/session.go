@@ -1,0 +1,314 @@
+package recipe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/data"
+	"mattis/eval"
+	"mattis/run"
+	"mattis/train"
+)
+
+// Session trains a recipe in a run directory: it measures, writes checkpoints
+// and goes on where an earlier session ended.
+type Session struct {
+	*Training
+	Dir      *run.Writer
+	Refused  []error          // checkpoints that were damaged, newest first
+	Warnings []string         // reasons why bits may differ from an uninterrupted run
+	Watch    []train.Observer // told after measures and checkpoints
+	Measured func(run.Metric) // told of every measure; may be nil
+	saved    int              // step of the newest checkpoint, -1 for none
+	total    int              // step at the end
+}
+
+// Begin prepares a new run of the recipe in the empty run directory. env says
+// what runs it; the seed and the digest of the data are filled in.
+func Begin(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env run.Session) (*Session, error) {
+	t, err := r.Build(split, e)
+	if err != nil {
+		return nil, err
+	}
+	if err := dir.WriteRecipe(r.YAML()); err != nil {
+		return nil, err
+	}
+	if err := dir.WriteEnvironment(run.Environment{Session: env, Seed: r.Seed, Data: split.Train.Digest()}); err != nil {
+		return nil, err
+	}
+	return newSession(t, dir, -1), nil
+}
+
+func newSession(t *Training, dir *run.Writer, saved int) *Session {
+	s := &Session{Training: t, Dir: dir, saved: saved}
+	s.total = t.Recipe.Train.Epochs * t.Trainer.StepsPerEpoch()
+	return s
+}
+
+// Initialize sets the parameters to those of another run's newest checkpoint.
+// The shapes have to agree.
+func (s *Session) Initialize(from *run.Directory) error {
+	c, refused, err := from.Newest()
+	if err != nil {
+		return err
+	}
+	s.Refused = append(s.Refused, refused...)
+	if err := restore(s.Machine.Engine(), s.Machine.Params(), c.File); err != nil {
+		return fmt.Errorf("%s: %w", c.Path, err)
+	}
+	return nil
+}
+
+// Continue prepares to go on with the run in the directory, from its newest
+// good checkpoint or from the start if there is none. Settings may change the epochs, the
+// checkpoints and the measures.
+func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...string) (*Session, error) {
+	text, err := dir.Recipe()
+	if err != nil {
+		return nil, err
+	}
+	source := dir.Path() + "/recipe.yaml"
+	old, err := Parse(source, text)
+	if err != nil {
+		return nil, err
+	}
+	r, err := Parse(source, text, settings...)
+	if err != nil {
+		return nil, err
+	}
+	if r.Digest() != old.Digest() {
+		return nil, fmt.Errorf("%s: a run goes on with its own recipe; only train.epochs, train.checkpoint and measure may be set (to train another recipe from here: mattis train RECIPE --init %s)", dir.Path(), dir.Path())
+	}
+	split, err := r.LoadData()
+	if err != nil {
+		return nil, err
+	}
+	t, err := r.Build(split, e)
+	if err != nil {
+		return nil, err
+	}
+	c, refused, err := dir.Newest()
+	saved := -1
+	switch {
+	case errors.Is(err, run.ErrNoCheckpoint):
+	case err != nil:
+		return nil, err
+	default:
+		if err := t.resume(c); err != nil {
+			return nil, fmt.Errorf("%s: %w", c.Path, err)
+		}
+		saved = c.Step
+	}
+	s := newSession(t, dir, saved)
+	s.Refused = refused
+	if err := s.reopen(env, text); err != nil {
+		return nil, err
+	}
+	return s, nil
+}
+
+// resume sets the training to a checkpoint.
+func (t *Training) resume(c *run.Checkpoint) error {
+	m := c.File.Metadata
+	if m["format"] != formatName {
+		return fmt.Errorf("format %q, want %q", m["format"], formatName)
+	}
+	if m["recipe"] != t.Recipe.Digest() {
+		return errors.New("it was written by another recipe than the directory's")
+	}
+	if m["data"] != t.Split.Train.Digest() {
+		return errors.New("it was trained on other data than the recipe reads now")
+	}
+	if err := restore(t.Machine.Engine(), t.Trainer.State(), c.File); err != nil {
+		return err
+	}
+	t.Trainer.Step = c.Step
+	return nil
+}
+
+// reopen brings the directory's files to the state of the checkpoint.
+func (s *Session) reopen(env run.Session, oldRecipe []byte) error {
+	before, err := s.Dir.Environment()
+	if err != nil {
+		return err
+	}
+	last := before.Last()
+	for _, d := range []struct{ what, was, is string }{{"version", last.Version, env.Version}, {"arm", last.Arm, env.Arm}, {"Go", last.Go, env.Go}} {
+		if d.was != d.is {
+			s.Warnings = append(s.Warnings, fmt.Sprintf("%s %s wrote this run, now it is %s: bits may differ from an uninterrupted run", d.what, d.was, d.is))
+		}
+	}
+	if err := s.Dir.CutMetrics(s.saved); err != nil {
+		return err
+	}
+	metrics, err := s.Dir.Metrics()
+	if err != nil {
+		return err
+	}
+	for _, m := range metrics {
+		s.Trainer.Seconds = max(s.Trainer.Seconds, m.Seconds)
+	}
+	if text := s.Recipe.YAML(); string(text) != string(oldRecipe) {
+		if err := s.Dir.WriteRecipe(text); err != nil {
+			return err
+		}
+	}
+	env.Step = s.Trainer.Step
+	return s.Dir.AppendSession(env)
+}
+
+// Done reports whether there is nothing left to train.
+func (s *Session) Done() bool { return s.Trainer.Step >= s.total && s.saved >= 0 }
+
+// Steps returns the number of updates at the end of the training.
+func (s *Session) Steps() int { return s.total }
+
+// Run trains to the recipe's last epoch. When the context is cancelled it
+// writes a checkpoint after the update under way and returns the context's error.
+func (s *Session) Run(ctx context.Context) error {
+	s.Trainer.Observers = append([]train.Observer{&measurer{s, ctx}, &saver{s, time.Now()}}, s.Watch...)
+	err := s.Trainer.Run(ctx, s.Recipe.Train.Epochs)
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		if saveErr := s.save(); saveErr != nil {
+			return saveErr
+		}
+		return err
+	}
+	var bad *train.NonFinite
+	if errors.As(err, &bad) {
+		if s.saved < 0 {
+			return fmt.Errorf("%w (no checkpoint was written before)", err)
+		}
+		return fmt.Errorf("%w (the last good checkpoint is that of update %d)", err, s.saved)
+	}
+	if err != nil {
+		return err
+	}
+	if s.saved < 0 { // no epochs at all: the checkpoint of the start
+		return s.save()
+	}
+	return nil
+}
+
+func (s *Session) save() error {
+	if s.saved == s.Trainer.Step {
+		return nil
+	}
+	if err := s.Dir.Save(s.Trainer.Step, s.checkpoint()); err != nil {
+		return err
+	}
+	s.saved = s.Trainer.Step
+	return s.Dir.Keep(s.Recipe.Train.Checkpoint.Keep)
+}
+
+// saver writes checkpoints when they are due.
+type saver struct {
+	*Session
+	last time.Time
+}
+
+func (s *saver) Observe(ev train.Event) error {
+	c := s.Recipe.Train.Checkpoint
+	due := ev.Step > 0 && (ev.Step == s.total ||
+		c.Epochs > 0 && ev.EpochEnd && ev.Epoch%c.Epochs == 0 ||
+		c.Minutes > 0 && time.Since(s.last).Minutes() >= c.Minutes)
+	if !due {
+		return nil
+	}
+	s.last = time.Now()
+	return s.save()
+}
+
+// measurer measures when it is due and keeps the results in metrics.jsonl. It
+// comes before the saver, so that the measures of a checkpoint's step are there when the checkpoint is.
+type measurer struct {
+	*Session
+	ctx context.Context
+}
+
+func (m *measurer) Observe(ev train.Event) error {
+	r := m.Recipe.Measure
+	last := ev.Step == m.total
+	if !ev.EpochEnd || !(last || ev.Step == 0 || r.Every > 0 && ev.Epoch%r.Every == 0) {
+		return nil
+	}
+	var memo eval.Memo
+	for _, w := range m.wanted(last) {
+		x, err := m.Measure(m.ctx, w.name, w.set, ev.Drawn, &memo)
+		var none *eval.NoValue
+		if errors.As(err, &none) {
+			continue
+		}
+		if err != nil {
+			if m.ctx.Err() != nil {
+				return m.ctx.Err()
+			}
+			return fmt.Errorf("measure %w", err)
+		}
+		line := run.Metric{Step: ev.Step, Epoch: ev.Epoch, Seconds: ev.Seconds, Name: x.Measure, Split: x.Split, Value: x.Value, Stderr: x.Stderr, Detail: x.Detail}
+		if err := m.Dir.Append(line); err != nil {
+			return err
+		}
+		if m.Measured != nil {
+			m.Measured(line)
+		}
+	}
+	return nil
+}
+
+// wanted is a measure and the set it is taken on.
+type wanted struct{ name, set string }
+
+// wanted returns what is measured at the end of an epoch, or of the last one.
+func (m *measurer) wanted(last bool) []wanted {
+	r := m.Recipe.Measure
+	var list []wanted
+	add := func(w wanted) {
+		if !slices.Contains(list, w) {
+			list = append(list, w)
+		}
+	}
+	sets := []string{"train"}
+	if m.Split.Test != nil {
+		sets = []string{"test", "train"}
+	}
+	each := func(names []string, sets ...string) {
+		for _, n := range names {
+			measure, err := eval.Named(n)
+			if err != nil {
+				panic(err) // the recipe was checked
+			}
+			if !measure.NeedsData {
+				add(wanted{n, ""})
+				continue
+			}
+			for _, set := range sets {
+				add(wanted{n, set})
+			}
+		}
+	}
+	each(r.Test, "test")
+	each(r.Train, "train")
+	if last {
+		each(r.Last, sets...)
+	}
+	return list
+}
+
+// Measure returns the value of a measure on the set "train", "test" or "validation" ("" where it needs none). drawn is what the
+// estimator returned last; memo may be nil.
+func (t *Training) Measure(ctx context.Context, name, set string, drawn bm.Batch, memo *eval.Memo) (eval.Result, error) {
+	measure, err := eval.Named(name)
+	if err != nil {
+		return eval.Result{}, err
+	}
+	return measure.Run(ctx, eval.Subject{
+		Machine: t.Machine, Split: t.Split, SetName: set, Drawn: drawn, Kind: t.Trainer.Negative.Kind(), Memo: memo,
+		Key: t.Recipe.Key().Fold(purposeMeasure).Fold(uint64(t.Trainer.Step)),
+	}, t.Recipe.Measure.Options)
+}

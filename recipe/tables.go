@@ -1,0 +1,155 @@
+package recipe
+
+import (
+	"math"
+
+	"mattis/bm"
+	"mattis/data"
+	"mattis/negative"
+	"mattis/optim"
+	"mattis/rng"
+)
+
+// The tables of this file are the one place where names become objects. Each
+// entry gives the defaults of the fields that have a meaning for its kind; a
+// field without a default that may be given is named in optional, one that has to be in required.
+
+type source struct {
+	name               string
+	defaults           func(*Data)
+	required, optional []string
+	load               func(data.Options) (*data.Split, error)
+}
+
+var sources = []source{
+	{name: "bars", load: data.Bars, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(4), ptr("paper") }},
+	{name: "bas", load: data.BAS, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(12), ptr("paper") }},
+	{name: "mnist", load: data.MNIST, optional: []string{"dir", "test", "closed"},
+		defaults: func(d *Data) {
+			d.Split, d.Binarize, d.Validation, d.Limit = ptr("files"), &Choice{"threshold", ptr(0.3)}, ptr(0), ptr(0)
+		}},
+	{name: "idx", load: data.IDX, required: []string{"path"},
+		optional: []string{"labels", "test_path", "test_labels", "height", "width", "white", "binarize", "split", "closed", "test", "validation"},
+		defaults: func(d *Data) { d.Limit = ptr(0) }},
+	{name: "npy", load: data.NPY, required: []string{"path"},
+		optional: []string{"labels", "test_path", "test_labels", "height", "width", "white", "binarize", "split", "closed", "test", "validation"},
+		defaults: func(d *Data) { d.Limit = ptr(0) }},
+	{name: "csv", load: data.CSV, required: []string{"path"},
+		optional: []string{"labels", "test_path", "height", "width", "white", "binarize", "split", "closed", "test", "validation", "header", "delimiter"},
+		defaults: func(d *Data) { d.Limit = ptr(0) }},
+	{name: "images", load: data.Images, required: []string{"path"},
+		optional: []string{"test_path", "white", "binarize", "split", "closed", "test", "validation"},
+		defaults: func(d *Data) { d.Limit = ptr(0) }},
+}
+
+type couplingsKind struct {
+	name     string
+	defaults func(*Couplings)
+	inits    []initKind
+}
+
+// initKind is a way to draw the first couplings. value is the default of its number, NaN if
+// it has none.
+type initKind struct {
+	name  string
+	value float64
+	draw  func(c bm.Couplings, value float64, key rng.Key)
+}
+
+var couplings = []couplingsKind{
+	{name: "axons",
+		defaults: func(c *Couplings) {
+			c.Patterns, c.Gain, c.LearnGain, c.Init = ptr(8), ptr(1.0), ptr(false), Choice{Name: "bernoulli"}
+		},
+		inits: []initKind{
+			{"bernoulli", 1, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Axons).Bernoulli(x, k) }},
+			{"uniform", 1, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Axons).Uniform(x, k) }},
+		}},
+	{name: "dense",
+		defaults: func(c *Couplings) { c.Init = Choice{"normal", ptr(0.01)} },
+		inits: []initKind{
+			{"normal", 0.01, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Dense).Normal(x, k) }},
+			{"uniform", 0.01, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Dense).Uniform(x, k) }},
+			{"glorot", math.NaN(), func(c bm.Couplings, _ float64, k rng.Key) { c.(*bm.Dense).Glorot(k) }},
+		}},
+}
+
+type negativeKind struct {
+	name     string
+	axons    bool // reads the patterns
+	defaults func(*Negative)
+	build    func(m *bm.RBM, n Negative, key rng.Key) (negative.Estimator, error)
+}
+
+var negatives = []negativeKind{
+	{name: "exact", defaults: func(*Negative) {},
+		build: func(m *bm.RBM, _ Negative, _ rng.Key) (negative.Estimator, error) { return negative.NewExact(m) }},
+	{name: "cd", defaults: func(n *Negative) { n.Steps = ptr(10) },
+		build: func(m *bm.RBM, n Negative, _ rng.Key) (negative.Estimator, error) {
+			return negative.NewCD(m, *n.Steps), nil
+		}},
+	{name: "pcd", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
+		build: func(m *bm.RBM, n Negative, key rng.Key) (negative.Estimator, error) {
+			return negative.NewPCD(m, *n.Chains, *n.Steps, key), nil
+		}},
+	{name: "pid", axons: true, defaults: func(*Negative) {},
+		build: func(m *bm.RBM, _ Negative, _ rng.Key) (negative.Estimator, error) {
+			return negative.NewPID(m, axonsOf(m)), nil
+		}},
+	{name: "pid-literal", axons: true, defaults: func(*Negative) {},
+		build: func(m *bm.RBM, _ Negative, _ rng.Key) (negative.Estimator, error) {
+			return negative.NewPIDLiteral(m, axonsOf(m)), nil
+		}},
+	{name: "pid-gibbs", axons: true, defaults: func(n *Negative) { n.Steps, n.Seeds = ptr(10), ptr("sign") },
+		build: func(m *bm.RBM, n Negative, _ rng.Key) (negative.Estimator, error) {
+			return negative.NewPIDGibbs(m, axonsOf(m), *n.Steps, *n.Seeds == "continuous"), nil
+		}},
+}
+
+type optimizerKind struct {
+	name     string
+	defaults func(*Optimizer)
+	build    func(m bm.Machine, o Optimizer) optim.Optimizer
+}
+
+var optimizers = []optimizerKind{
+	{"sgd", func(o *Optimizer) { o.Rate, o.Momentum = 0.02, ptr(0.0) },
+		func(m bm.Machine, o Optimizer) optim.Optimizer { return optim.NewSGD(m, *o.Momentum, o.WeightDecay) }},
+	{"adam", func(o *Optimizer) { o.Rate, o.Beta1, o.Beta2, o.Eps = 0.001, ptr(0.9), ptr(0.999), ptr(1e-8) },
+		func(m bm.Machine, o Optimizer) optim.Optimizer {
+			return optim.NewAdam(m, *o.Beta1, *o.Beta2, *o.Eps, o.WeightDecay)
+		}},
+}
+
+// projectionKind is a projection; value is the default of its number, NaN if it has none.
+type projectionKind struct {
+	name  string
+	value float64
+	build func(m *bm.RBM, value float64) optim.Projection
+}
+
+var projections = []projectionKind{
+	{"sign", math.NaN(), func(m *bm.RBM, _ float64) optim.Projection { return optim.Sign{Machine: m, Axons: axonsOf(m)} }},
+	{"clip", 1, func(m *bm.RBM, x float64) optim.Projection {
+		return optim.Clip{Machine: m, Axons: axonsOf(m), Bound: x}
+	}},
+	{"gibbs", 1, func(m *bm.RBM, x float64) optim.Projection { return optim.NewGibbs(m, axonsOf(m), int(x)) }},
+}
+
+// Estimators returns the names of all estimators.
+func Estimators() []string { return names(negatives, func(n negativeKind) string { return n.name }) }
+
+func ptr[T any](x T) *T { return &x }
+
+func axonsOf(m *bm.RBM) *bm.Axons {
+	a, _ := m.Couplings().(*bm.Axons)
+	return a
+}
+
+func names[T any](table []T, name func(T) string) []string {
+	var n []string
+	for _, t := range table {
+		n = append(n, name(t))
+	}
+	return n
+}
