@@ -1,0 +1,43 @@
+package eval
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"mattis/bm"
+)
+
+// gibbsAccessibility is the lowest energy E(v,h) of chains from random visible
+// spins after their Gibbs sweeps, divided by the ground-state energy (the released
+// program takes the minimum; the paper's text speaks of one configuration). It is
+// 1 where a chain found the ground state, and has no standard error.
+func gibbsAccessibility(ctx context.Context, s Subject, o Options) (Result, error) {
+	return access(ctx, s, o.Accessibility, func(e []float64) (float64, float64) { return slices.Min(e), 0 })
+}
+
+// gibbsAccessibilityMean is the mean energy of the same chains, divided by the
+// ground-state energy. The standard error is over chains.
+func gibbsAccessibilityMean(ctx context.Context, s Subject, o Options) (Result, error) {
+	return access(ctx, s, o.Accessibility, meanOf)
+}
+
+func access(ctx context.Context, s Subject, o AccessibilityOptions, sum func([]float64) (value, stderr float64)) (Result, error) {
+	floor, err := s.floor(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	key := s.Key.Fold(purposeAccessibility)
+	energies := make([]float64, o.Chains)
+	err = s.run(ctx, chains{
+		key: key.Fold(1), n: o.Chains, sweeps: o.Sweeps, start: s.randomStart(key.Fold(0)),
+		look: func(first int, st bm.State) { s.energies(energies[first:first+st.Rows()], st) },
+	})
+	if err != nil {
+		return Result{}, err
+	}
+	energy, stderr := sum(energies)
+	return Result{Value: energy / floor, Stderr: stderr / math.Abs(floor), N: o.Chains, Detail: map[string]any{
+		"chains": o.Chains, "sweeps": o.Sweeps, "energy": energy, "ground_energy": floor,
+	}}, nil
+}

@@ -1,0 +1,92 @@
+package eval
+
+import (
+	"context"
+	"math"
+
+	"mattis/bm"
+	"mattis/compute"
+)
+
+// ground is the state of lowest energy.
+type ground struct {
+	energy float64 // kT
+	state  string  // the listed layer's spins, + and -
+}
+
+// groundEnergy is the lowest energy E(v,h), found among all states of the
+// smaller layer with the other one at its best. Detail.state is the listed layer there.
+func groundEnergy(ctx context.Context, s Subject, _ Options) (Result, error) {
+	g, err := s.ground(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	x, err := s.enumeration()
+	if err != nil {
+		return Result{}, err
+	}
+	detail := listed(x)
+	detail["state"] = g.state
+	return Result{Value: g.energy, N: x.Len(), Detail: detail}, nil
+}
+
+// ground returns the ground state, from the memo if it is there.
+func (s Subject) ground(ctx context.Context) (*ground, error) {
+	if s.Memo.ground != nil {
+		return s.Memo.ground, nil
+	}
+	x, err := s.enumeration()
+	if err != nil {
+		return nil, err
+	}
+	best, at := math.Inf(-1), uint64(0)
+	err = s.walk(ctx, x, x.Minima, func(first uint64, y []float64) {
+		for i, e := range y {
+			if e > best {
+				best, at = e, first+uint64(i)
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	spins := make([]int8, s.Machine.Layers()[x.Layer()])
+	bm.SetState(spins, at)
+	s.Memo.ground = &ground{energy: -best, state: signs(spins)}
+	return s.Memo.ground, nil
+}
+
+// signs writes spins as + and -.
+func signs(spins []int8) string {
+	b := make([]byte, len(spins))
+	for i, s := range spins {
+		b[i] = '+'
+		if s < 0 {
+			b[i] = '-'
+		}
+	}
+	return string(b)
+}
+
+// floor returns the ground-state energy in kT, which is never above 0, or a *NoValue where
+// it is 0 and no share of it can be taken.
+func (s Subject) floor(ctx context.Context) (float64, error) {
+	g, err := s.ground(ctx)
+	if err != nil {
+		return 0, err
+	}
+	if g.energy == 0 {
+		return 0, &NoValue{"the ground-state energy is 0: all couplings and biases are 0"}
+	}
+	return g.energy, nil
+}
+
+// energies sets dst to E(v,h) of each configuration in kT, or to F(v) where there is no hidden layer.
+func (s Subject) energies(dst []float64, state bm.State) {
+	e := s.Machine.Engine()
+	mark := e.Mark()
+	m := e.Scratch(compute.Float64, len(dst), 1)
+	s.Machine.Energy(m, state, bm.Law{})
+	e.Read(dst, m)
+	e.Release(mark)
+}

@@ -1,0 +1,89 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"mattis/bm"
+)
+
+// logZExact is log Z by summing over the smaller layer, the other one in closed form.
+func logZExact(ctx context.Context, s Subject, _ Options) (Result, error) {
+	logZ, err := s.logZ(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	x, err := s.enumeration()
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Value: logZ, N: x.Len(), Detail: listed(x)}, nil
+}
+
+// enumerable is a machine whose smaller layer can be listed.
+type enumerable interface {
+	EnumerateSmaller() (*bm.Enumeration, error)
+}
+
+var _ enumerable = (*bm.RBM)(nil)
+
+func (s Subject) enumeration() (*bm.Enumeration, error) {
+	m, ok := s.Machine.(enumerable)
+	if !ok {
+		return nil, fmt.Errorf("no exact sum over a machine of layers %v", s.Machine.Layers())
+	}
+	x, err := m.EnumerateSmaller()
+	if err != nil {
+		return nil, fmt.Errorf("no exact sum over a machine of %v spins: %w", s.Machine.Layers(), err)
+	}
+	return x, nil
+}
+
+// listed says which layer was listed and in how many states.
+func listed(x *bm.Enumeration) map[string]any {
+	layer := "visible"
+	if x.Layer() == bm.Hidden {
+		layer = "hidden"
+	}
+	return map[string]any{"listed": layer, "states": x.Len(), "halved": x.Half()}
+}
+
+// walk calls visit with the listed states of x in order, as list gives them,
+// until the context is cancelled.
+func (s Subject) walk(ctx context.Context, x *bm.Enumeration, list func(func(uint64, []float64) bool), visit func(first uint64, y []float64)) error {
+	done := 0
+	list(func(first uint64, y []float64) bool {
+		visit(first, y)
+		done += len(y)
+		s.tell(done, x.Len())
+		return ctx.Err() != nil
+	})
+	return ctx.Err()
+}
+
+// logZ returns log Z in nats, from the memo if it is there.
+func (s Subject) logZ(ctx context.Context) (float64, error) {
+	if s.Memo.logZ != nil {
+		return *s.Memo.logZ, nil
+	}
+	x, err := s.enumeration()
+	if err != nil {
+		return 0, err
+	}
+	var sum bm.LogSum
+	err = s.walk(ctx, x, x.Exponents, func(_ uint64, y []float64) {
+		for _, e := range y {
+			sum.Add(e)
+		}
+	})
+	if err != nil {
+		return 0, err
+	}
+	logZ := sum.Log()
+	if x.Half() {
+		logZ += math.Ln2
+	}
+	s.Memo.logZ = &logZ
+	return logZ, nil
+}

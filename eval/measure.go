@@ -1,0 +1,125 @@
+// Package eval implements the measures that judge a machine: reconstruction
+// errors, exact likelihoods, ground states, accessibilities, the pseudo
+// likelihood and the share of valid samples.
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"strings"
+
+	"mattis/bm"
+)
+
+// Measure is one number about a machine, by one protocol.
+type Measure struct {
+	Name      string
+	Summary   string // one line, with the unit
+	NeedsData bool   // it has one value for each set of the split
+
+	run func(ctx context.Context, s Subject, o Options) (Result, error)
+}
+
+// Result is the value of a measure.
+type Result struct {
+	Measure string         `json:"measure"`
+	Split   string         `json:"split"` // the set it is about; empty for the machine alone
+	Value   float64        `json:"value"`
+	Stderr  float64        `json:"stderr"` // standard error of Value; 0 for exact numbers and where none is known
+	N       int            `json:"n"`      // terms that Value is the mean, sum, minimum or count of
+	Detail  map[string]any `json:"detail"`
+}
+
+// NoValue says that a measure has no value for a subject that is otherwise in
+// order: nothing went wrong, there is nothing to report.
+type NoValue struct{ Why string }
+
+func (e *NoValue) Error() string { return "no value: " + e.Why }
+
+// Named returns the measure of that name, or an error that lists the names.
+func Named(name string) (Measure, error) {
+	for _, m := range Measures {
+		if m.Name == name {
+			return m, nil
+		}
+	}
+	return Measure{}, fmt.Errorf("%q is no measure: %s", name, strings.Join(Names(), ", "))
+}
+
+// Names returns the names of all measures in the order of the table.
+func Names() []string {
+	names := make([]string, len(Measures))
+	for i, m := range Measures {
+		names[i] = m.Name
+	}
+	return names
+}
+
+// Run returns the value of the measure: always finite, and a pure function of the
+// machine, the set, the options and the subject's key. It returns a *NoValue
+// where the measure has none, the context's error once that is cancelled, and any other
+// error, under the measure's name, for a subject or an option that does not fit.
+func (m Measure) Run(ctx context.Context, s Subject, o Options) (Result, error) {
+	r, err := m.try(ctx, s, o)
+	if err != nil {
+		return Result{}, fmt.Errorf("%s: %w", m.Name, err)
+	}
+	return r, nil
+}
+
+func (m Measure) try(ctx context.Context, s Subject, o Options) (Result, error) {
+	if err := o.Check(); err != nil {
+		return Result{}, err
+	}
+	if s.Machine == nil {
+		return Result{}, fmt.Errorf("no machine to judge")
+	}
+	if s.Memo == nil {
+		s.Memo = &Memo{}
+	}
+	if m.NeedsData {
+		if _, err := s.set(); err != nil {
+			return Result{}, err
+		}
+	}
+	e := s.Machine.Engine()
+	mark := e.Mark()
+	defer e.Release(mark)
+	r, err := m.run(ctx, s, o.Filled())
+	if err == nil {
+		err = e.Sync()
+	}
+	if err != nil {
+		return Result{}, err
+	}
+	for _, x := range [...]float64{r.Value, r.Stderr} {
+		if math.IsNaN(x) || math.IsInf(x, 0) {
+			return Result{}, fmt.Errorf("the value is %v: %s", x, s.suspect())
+		}
+	}
+	r.Measure = m.Name
+	if m.NeedsData {
+		r.Split = s.SetName
+	}
+	return r, nil
+}
+
+// suspect names the first parameter that is not finite.
+func (s Subject) suspect() string {
+	for _, p := range s.Machine.Params() {
+		if !s.Machine.Engine().Finite(p.Value) {
+			return p.Name + " holds NaN or infinity"
+		}
+	}
+	return "the couplings are too large for float32"
+}
+
+// layers returns V and H, or an error unless the machine has one hidden layer.
+func (s Subject) layers() (visible, hidden int, err error) {
+	n := s.Machine.Layers()
+	if len(n) != 2 {
+		return 0, 0, fmt.Errorf("a machine of %d layers, where one visible and one hidden layer are needed", len(n))
+	}
+	return n[bm.Visible], n[bm.Hidden], nil
+}

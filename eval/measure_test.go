@@ -1,0 +1,290 @@
+package eval_test
+
+import (
+	"context"
+	"errors"
+	"math"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/compute/cpu"
+	"mattis/data"
+	"mattis/eval"
+	"mattis/internal/check"
+	"mattis/negative"
+	"mattis/rng"
+)
+
+func engine(t testing.TB) *cpu.Engine {
+	e := cpu.New(2)
+	t.Cleanup(e.Close)
+	return e
+}
+
+// onePattern returns the machine of one pattern (Mattis 1976) whose visible
+// part is xi and whose hidden part is random.
+func onePattern(e compute.Engine, xi []int8, hidden int, gain float64) (*bm.RBM, []int8) {
+	a := bm.NewAxons(e, len(xi), hidden, 1, false, false)
+	a.Bernoulli(1, 77)
+	a.SetGain(gain)
+	x := make([]float32, len(xi))
+	for i, s := range xi {
+		x[i] = float32(s)
+	}
+	v, h := a.Patterns()
+	e.Write(v.Value, x)
+	y := make([]float32, hidden)
+	e.Read(y, h.Value)
+	eta := make([]int8, hidden)
+	for i, s := range y {
+		eta[i] = int8(s)
+	}
+	return bm.NewRBM(e, a, false, false), eta
+}
+
+func spins(s string) []int8 {
+	x := make([]int8, len(s))
+	for i := range s {
+		x[i] = 1
+		if s[i] == '-' {
+			x[i] = -1
+		}
+	}
+	return x
+}
+
+// rowsOf returns a set of plain rows.
+func rowsOf(rows ...[]int8) *data.Set {
+	s := &data.Set{Name: "rows", Rows: len(rows), Visible: len(rows[0])}
+	for _, r := range rows {
+		s.Spins = append(s.Spins, r...)
+	}
+	return s
+}
+
+func randomRows(n, visible int, key rng.Key) [][]int8 {
+	rows := make([][]int8, n)
+	for i := range rows {
+		rows[i] = make([]int8, visible)
+		for j := range rows[i] {
+			rows[i][j] = int8(2*key.Intn(2, uint64(i), uint64(j)) - 1)
+		}
+	}
+	return rows
+}
+
+func bars(t testing.TB) *data.Split {
+	s, err := data.Bars(data.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func measure(t testing.TB, name string, s eval.Subject, o eval.Options) eval.Result {
+	t.Helper()
+	m, err := eval.Named(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r, err := m.Run(context.Background(), s, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func near(t testing.TB, what string, got, want, tolerance float64) {
+	t.Helper()
+	if !(math.Abs(got-want) <= tolerance) {
+		t.Errorf("%s = %.9g, want %.9g within %.2g", what, got, want, tolerance)
+	}
+}
+
+// barsSubject is a machine of random axons on the test set of Bars with the
+// configurations of PID.
+func barsSubject(t testing.TB, e compute.Engine) eval.Subject {
+	a := bm.NewAxons(e, 16, 9, 3, true, false)
+	a.Uniform(1, 5)
+	r := bm.NewRBM(e, a, true, true)
+	return eval.Subject{
+		Machine: r, Split: bars(t), SetName: "test", Key: 3,
+		Drawn: negative.NewPID(r, a).Draw(bm.Batch{}, 0), Kind: negative.Heuristic,
+	}
+}
+
+// Every measure of the table: its name and split, the same value whether its
+// configurations are held at once or in small parts, on one thread or two, alone or
+// after the others. A stream that restarts in each part, and a memo that mixes
+// two measures up, fail.
+func TestTable(t *testing.T) {
+	o := eval.Options{
+		Hamming:          eval.HammingOptions{Draws: 57},
+		HammingClamped:   eval.HammingClampedOptions{Draws: 57, Sweeps: 2},
+		Accessibility:    eval.AccessibilityOptions{Chains: 150, Sweeps: 2},
+		PseudoLikelihood: eval.PseudoOptions{Spins: 15},
+		Samples:          eval.SampleOptions{Chains: 300, Sweeps: 3},
+	}
+	two, one := engine(t), cpu.New(1)
+	t.Cleanup(one.Close)
+	whole, parts := barsSubject(t, two), barsSubject(t, one)
+	memo := &eval.Memo{}
+	names := map[string]bool{}
+	for _, m := range eval.Measures {
+		if names[m.Name] || m.Summary == "" {
+			t.Errorf("%q is named twice or says nothing", m.Name)
+		}
+		names[m.Name] = true
+		want := measure(t, m.Name, whole, o)
+		if want.Measure != m.Name || (want.Split == "test") != m.NeedsData || want.N < 1 {
+			t.Errorf("%s: %+v", m.Name, want)
+		}
+		undo := eval.SetPartSpins(1) // 64 configurations
+		got := measure(t, m.Name, parts, o)
+		undo()
+		if d := cmp.Diff(want, got); d != "" {
+			t.Errorf("%s in parts on one thread:\n%s", m.Name, d)
+		}
+		shared := whole
+		shared.Memo = memo
+		if d := cmp.Diff(want, measure(t, m.Name, shared, o)); d != "" {
+			t.Errorf("%s with a memo:\n%s", m.Name, d)
+		}
+		other := whole
+		other.Key++
+		switch m.Name {
+		case "hamming", "hamming_clamped", "gibbs_accessibility_mean", "pseudo_likelihood":
+			if measure(t, m.Name, other, o).Value == want.Value {
+				t.Errorf("%s does not depend on the key", m.Name)
+			}
+		}
+	}
+}
+
+func TestWrongSubjects(t *testing.T) {
+	e := engine(t)
+	good := barsSubject(t, e)
+	big := bm.NewRBM(e, bm.NewDense(e, 40, 31, false), false, false)
+	flat := bm.NewRBM(e, bm.NewDense(e, 16, 3, false), false, false)
+	nan := bm.NewDense(e, 16, 3, false)
+	nan.Normal(1, 1)
+	w := make([]float32, 48)
+	w[7] = float32(math.NaN())
+	e.Write(nan.Weights().Value, w)
+	batch := func(v, h int) bm.Batch {
+		return bm.Batch{State: bm.State{e.Alloc(compute.Int8, 2, v), e.Alloc(compute.Int8, 2, h)}}
+	}
+	for _, c := range []struct {
+		measure string
+		change  func(s *eval.Subject, o *eval.Options)
+		want    string
+		noValue bool
+	}{
+		{"hamming", func(s *eval.Subject, _ *eval.Options) { s.Machine = nil },
+			"hamming: no machine to judge", false},
+		{"hamming", func(s *eval.Subject, _ *eval.Options) { s.Split = nil },
+			"hamming: no data to judge the machine on", false},
+		{"hamming", func(s *eval.Subject, _ *eval.Options) { s.SetName = "tset" },
+			`hamming: "tset" is no set of the data: train, test or validation`, false},
+		{"nll_exact", func(s *eval.Subject, _ *eval.Options) { s.SetName = "validation" },
+			"nll_exact: the data have no validation set", false},
+		{"pseudo_likelihood", func(s *eval.Subject, _ *eval.Options) {
+			s.Split = &data.Split{Test: &data.Set{Name: "nothing", Visible: 16}}
+		},
+			`pseudo_likelihood: the test set "nothing" has no rows`, false},
+		{"hamming_clamped", func(s *eval.Subject, _ *eval.Options) { s.Machine = big },
+			`hamming_clamped: the rows of the test set "bars 4x4 test" have 16 spins, the machine has 40 visible ones`, false},
+		{"valid_share", func(s *eval.Subject, _ *eval.Options) { s.Machine = big },
+			`valid_share: the images of "bars 4x4 train" have 16 spins, the machine has 40 visible ones`, false},
+		{"logz_exact", func(s *eval.Subject, _ *eval.Options) { s.Machine = big },
+			"logz_exact: no exact sum over a machine of [40 31] spins: 31 spins in the layer to enumerate, at most 30 can be", false},
+		{"ground_energy", func(s *eval.Subject, _ *eval.Options) { s.Machine = big },
+			"ground_energy: no exact sum over a machine of [40 31] spins: 31 spins in the layer to enumerate, at most 30 can be", false},
+		{"method_accessibility", func(s *eval.Subject, _ *eval.Options) { s.Drawn = batch(15, 9) },
+			"method_accessibility: the estimator's configurations are 2x15 int8 and 2x9 int8, the machine has 16 visible and 9 hidden spins", false},
+		{"method_accessibility", func(s *eval.Subject, _ *eval.Options) { s.Kind = negative.Exact },
+			"method_accessibility: no value: the exact estimator returns all states", true},
+		{"method_accessibility", func(s *eval.Subject, _ *eval.Options) { s.Drawn = bm.Batch{} },
+			"method_accessibility: no value: there are no configurations of the estimator; they are at hand after an update", true},
+		{"gibbs_accessibility", func(s *eval.Subject, _ *eval.Options) { s.Machine = flat },
+			"gibbs_accessibility: no value: the ground-state energy is 0: all couplings and biases are 0", true},
+		{"coverage", func(s *eval.Subject, _ *eval.Options) { s.Split = &data.Split{Train: s.Split.Train} },
+			"coverage: no value: the data are no family of images (bars, bas), so no sample is known to be valid", true},
+		{"nll_exact", func(s *eval.Subject, _ *eval.Options) { s.Machine = bm.NewRBM(e, nan, false, false) },
+			"nll_exact: the value is NaN: weights holds NaN or infinity", false},
+		{"hamming", func(_ *eval.Subject, o *eval.Options) { o.Hamming.Draws = -3 },
+			"hamming: hamming.draws: -3 is out of range: 1 to 1000000 (0 takes 100)", false},
+		{"pseudo_likelihood", func(_ *eval.Subject, o *eval.Options) { o.PseudoLikelihood.Spins = 2_000_000 },
+			"pseudo_likelihood: pseudo_likelihood.spins: 2000000 is out of range: 1 to 1000000 (0 takes all up to 256, and 1 beyond)", false},
+		{"coverage", func(_ *eval.Subject, o *eval.Options) { o.Samples.From = "patterns" },
+			`coverage: samples.from: "patterns" is no start of a chain: random or data`, false},
+	} {
+		s, o := good, eval.Options{}
+		c.change(&s, &o)
+		m, err := eval.Named(c.measure)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := m.Run(context.Background(), s, o)
+		if err == nil {
+			t.Errorf("%+v, want the error %q", r, c.want)
+			continue
+		}
+		if err.Error() != c.want {
+			t.Errorf("got  %v\nwant %s", err, c.want)
+		}
+		if no := (*eval.NoValue)(nil); errors.As(err, &no) != c.noValue {
+			t.Errorf("%v: NoValue is %v", err, !c.noValue)
+		}
+	}
+	if _, err := eval.Named("haming"); err == nil || !strings.HasPrefix(err.Error(), `"haming" is no measure: hamming, hamming_clamped, nll_exact,`) {
+		t.Errorf("haming: %v", err)
+	}
+}
+
+// A cancelled context ends every measure that computes, and nothing is remembered of it.
+func TestCancelled(t *testing.T) {
+	s := barsSubject(t, engine(t))
+	s.Memo = &eval.Memo{}
+	ctx, cancel := context.WithCancel(context.Background())
+	cancel()
+	for _, m := range eval.Measures {
+		if _, err := m.Run(ctx, s, eval.Options{}); !errors.Is(err, context.Canceled) {
+			t.Errorf("%s: %v", m.Name, err)
+		}
+	}
+	want := check.LogZ(s.Machine.(*bm.RBM))
+	near(t, "log Z after a cancelled one", measure(t, "logz_exact", s, eval.Options{}).Value, want, 1e-5)
+}
+
+// Options of zero are the defaults; what is set stays.
+func TestOptionsFilled(t *testing.T) {
+	if d := cmp.Diff(eval.Defaults(), eval.Options{}.Filled()); d != "" {
+		t.Error(d)
+	}
+	o := eval.Options{Hamming: eval.HammingOptions{Draws: 7}, Samples: eval.SampleOptions{From: "data"}}
+	want := eval.Defaults()
+	want.Hamming.Draws, want.Samples.From = 7, "data"
+	if d := cmp.Diff(want, o.Filled()); d != "" {
+		t.Error(d)
+	}
+	if o.Hamming.Rows != 0 {
+		t.Error("Filled writes to its receiver")
+	}
+}
+
+// Progress ends at 1 and never falls within a stage.
+func TestProgress(t *testing.T) {
+	s := barsSubject(t, engine(t))
+	var told []float64
+	s.Progress = func(x float64) { told = append(told, x) }
+	defer eval.SetPartSpins(1)()
+	measure(t, "hamming", s, eval.Options{})
+	if len(told) != 7 || told[len(told)-1] != 1 || told[0] != 64.0/400 { // 4 rows, 100 draws, 64 at once
+		t.Errorf("told %v", told)
+	}
+}

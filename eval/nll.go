@@ -1,0 +1,28 @@
+package eval
+
+import "context"
+
+// nllExact is the mean of F(v) + log Z over all rows of the set, in nats. The
+// standard error is over rows.
+func nllExact(ctx context.Context, s Subject, _ Options) (Result, error) {
+	set, err := s.set()
+	if err != nil {
+		return Result{}, err
+	}
+	logZ, err := s.logZ(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	v := set.Visible
+	f := make([]float64, set.Rows)
+	err = s.freeEnergies(ctx, set.Rows,
+		func(first int, spins []int8) { copy(spins, set.Spins[first*v:]) },
+		func(first int, part []float64) { copy(f[first:], part) })
+	if err != nil {
+		return Result{}, err
+	}
+	mean, stderr := meanOf(f)
+	return Result{Value: mean + logZ, Stderr: stderr, N: set.Rows, Detail: map[string]any{
+		"log_z": logZ, "mean_free_energy": mean,
+	}}, nil
+}

@@ -1,0 +1,127 @@
+package eval
+
+import "fmt"
+
+// Options are the settings of the measures. The zero Options are the protocols'
+// defaults; a field of 0 or "" takes its default (see Defaults).
+type Options struct {
+	Hamming          HammingOptions        `yaml:"hamming"`
+	HammingClamped   HammingClampedOptions `yaml:"hamming_clamped"`
+	Accessibility    AccessibilityOptions  `yaml:"gibbs_accessibility"`
+	PseudoLikelihood PseudoOptions         `yaml:"pseudo_likelihood"`
+	Samples          SampleOptions         `yaml:"samples"`
+}
+
+// HammingOptions set the released protocol; its single step is no option.
+type HammingOptions struct {
+	// Draws is the number of reconstructions of each row; 0 means the released 100.
+	Draws int `yaml:"draws"`
+	// Rows bounds the rows that are reconstructed, chosen by the key where a set has more; 0 means 1000.
+	// Bars is always taken whole. The time grows with rows times draws, the memory with neither.
+	Rows int `yaml:"rows"`
+}
+
+// HammingClampedOptions set the clamped protocol.
+type HammingClampedOptions struct {
+	Draws int `yaml:"draws"` // as for hamming
+	Rows  int `yaml:"rows"`  // as for hamming
+	// Sweeps is the number of Gibbs sweeps with the known pixels clamped; 0 means 10.
+	Sweeps int `yaml:"sweeps"`
+}
+
+// AccessibilityOptions set the chains of gibbs_accessibility and gibbs_accessibility_mean.
+type AccessibilityOptions struct {
+	Chains int `yaml:"chains"` // 0 means the released 10
+	Sweeps int `yaml:"sweeps"` // Gibbs sweeps of each chain; 0 means the released 10
+}
+
+// PseudoOptions set the pseudo-likelihood.
+type PseudoOptions struct {
+	// Spins is the number of spins flipped in each row, drawn by the key with replacement; V or
+	// more flips each spin once. 0 means all of them for up to 256 visible spins, and one beyond.
+	Spins int `yaml:"spins"`
+	// Rows bounds the rows, as for hamming; 0 means 1000.
+	Rows int `yaml:"rows"`
+}
+
+// SampleOptions set the samples that valid_share and coverage look at: both see the same ones.
+type SampleOptions struct {
+	// Chains is the number of samples, the last configuration of a chain each; 0 means 400.
+	Chains int `yaml:"chains"`
+	// Sweeps is the number of Gibbs sweeps of each chain; 0 means 100. Samples are judged as
+	// they are after so many, in equilibrium or not.
+	Sweeps int `yaml:"sweeps"`
+	// From is where chains start: random (fair coins) or data (the rows of the set in turn, in an order chosen by the key); "" means random.
+	From string `yaml:"from"`
+}
+
+// Defaults returns the options with all defaults written out. PseudoLikelihood.Spins stays 0: it depends on V.
+func Defaults() Options {
+	return Options{
+		Hamming:          HammingOptions{Draws: 100, Rows: 1000},
+		HammingClamped:   HammingClampedOptions{Draws: 100, Rows: 1000, Sweeps: 10},
+		Accessibility:    AccessibilityOptions{Chains: 10, Sweeps: 10},
+		PseudoLikelihood: PseudoOptions{Rows: 1000},
+		Samples:          SampleOptions{Chains: 400, Sweeps: 100, From: "random"},
+	}
+}
+
+// most bounds every count of the options.
+const most = 1_000_000
+
+// count is one number of the options under the path that sets it.
+type count struct {
+	path  string
+	value *int
+}
+
+func (o *Options) counts() []count {
+	return []count{
+		{"hamming.draws", &o.Hamming.Draws},
+		{"hamming.rows", &o.Hamming.Rows},
+		{"hamming_clamped.draws", &o.HammingClamped.Draws},
+		{"hamming_clamped.rows", &o.HammingClamped.Rows},
+		{"hamming_clamped.sweeps", &o.HammingClamped.Sweeps},
+		{"gibbs_accessibility.chains", &o.Accessibility.Chains},
+		{"gibbs_accessibility.sweeps", &o.Accessibility.Sweeps},
+		{"pseudo_likelihood.spins", &o.PseudoLikelihood.Spins},
+		{"pseudo_likelihood.rows", &o.PseudoLikelihood.Rows},
+		{"samples.chains", &o.Samples.Chains},
+		{"samples.sweeps", &o.Samples.Sweeps},
+	}
+}
+
+// Filled returns o with the default in place of every 0 and "".
+func (o Options) Filled() Options {
+	d := Defaults()
+	defaults := d.counts()
+	for i, c := range o.counts() {
+		if *c.value == 0 {
+			*c.value = *defaults[i].value
+		}
+	}
+	if o.Samples.From == "" {
+		o.Samples.From = d.Samples.From
+	}
+	return o
+}
+
+// Check returns an error that names the first field out of range by its path.
+func (o Options) Check() error {
+	d := Defaults()
+	defaults := d.counts()
+	for i, c := range o.counts() {
+		if *c.value < 0 || *c.value > most {
+			takes := fmt.Sprintf("0 takes %d", *defaults[i].value)
+			if *defaults[i].value == 0 {
+				takes = "0 takes all up to 256, and 1 beyond"
+			}
+			return fmt.Errorf("%s: %d is out of range: 1 to %d (%s)", c.path, *c.value, most, takes)
+		}
+	}
+	switch o.Samples.From {
+	case "", "random", "data":
+		return nil
+	}
+	return fmt.Errorf("samples.from: %q is no start of a chain: random or data", o.Samples.From)
+}

@@ -1,0 +1,192 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/data"
+	"mattis/negative"
+	"mattis/rng"
+	"mattis/sampler"
+)
+
+// Subject is what is judged: a machine in one state of its parameters, and
+// what it was trained on.
+type Subject struct {
+	Machine bm.Machine
+
+	// Split is the data; nil serves for the measures that need none. Valid
+	// images are known from its Family.
+	Split *data.Split
+	// SetName is the set of the split that measures of data look at: train, test or validation.
+	SetName string
+
+	// Drawn are the configurations that the estimator returned last, and Kind
+	// what they are to the model distribution. Only method_accessibility looks at them.
+	Drawn bm.Batch
+	Kind  negative.Kind
+
+	// Key is the only source of random numbers. Each measure folds it by a fixed
+	// number (see the purposes in this file), so that its value does not depend
+	// on which others are taken.
+	Key rng.Key
+
+	// Memo keeps what several measures share, such as log Z. Subjects of the same
+	// parameters may share one; nil computes all anew.
+	Memo *Memo
+
+	// Progress, if there is one, is told the share done of each stage of long work, in [0,1].
+	Progress func(share float64)
+}
+
+// Memo keeps what several measures of one state of the parameters share. The
+// zero Memo is empty and ready for use; once a parameter moves it is out of date.
+type Memo struct {
+	logZ   *float64
+	ground *ground
+	tally  *tally
+}
+
+// The purposes that the subject's key is folded for. Numbers of reports made
+// before hang on them: a new one goes to the end.
+const (
+	purposeRows           uint64 = iota // which rows of a large set are looked at
+	purposeHamming                      // hamming
+	purposeHammingClamped               // hamming_clamped
+	purposeAccessibility                // gibbs_accessibility and its mean
+	purposePseudo                       // pseudo_likelihood
+	purposeSamples                      // valid_share and coverage
+)
+
+// set returns the set that SetName names, or an error unless it has rows that
+// fit the machine.
+func (s Subject) set() (*data.Set, error) {
+	if s.Split == nil {
+		return nil, fmt.Errorf("no data to judge the machine on")
+	}
+	var set *data.Set
+	switch s.SetName {
+	case "train":
+		set = s.Split.Train
+	case "test":
+		set = s.Split.Test
+	case "validation":
+		set = s.Split.Validation
+	default:
+		return nil, fmt.Errorf("%q is no set of the data: train, test or validation", s.SetName)
+	}
+	if set == nil {
+		return nil, fmt.Errorf("the data have no %s set", s.SetName)
+	}
+	if set.Rows == 0 {
+		return nil, fmt.Errorf("the %s set %q has no rows", s.SetName, set.Name)
+	}
+	if v := s.Machine.Layers()[bm.Visible]; set.Visible != v {
+		return nil, fmt.Errorf("the rows of the %s set %q have %d spins, the machine has %d visible ones", s.SetName, set.Name, set.Visible, v)
+	}
+	return set, nil
+}
+
+// rows returns the numbers of at most limit rows of the set: all of them, or a
+// fair choice by the key in increasing order.
+func (s Subject) rows(set *data.Set, limit int) []int32 {
+	rows := make([]int32, set.Rows)
+	data.Order(rows, s.Key.Fold(purposeRows))
+	rows = rows[:min(limit, len(rows))]
+	slices.Sort(rows)
+	return rows
+}
+
+// partSpins bounds the spins of the configurations that are held at once.
+var partSpins = 4 << 20
+
+// part returns how many configurations are held at once.
+func (s Subject) part() int {
+	spins := 0
+	for _, n := range s.Machine.Layers() {
+		spins += n
+	}
+	return max(64, partSpins/max(1, spins)) &^ 3
+}
+
+func (s Subject) tell(done, total int) {
+	if s.Progress != nil {
+		s.Progress(float64(done) / float64(total))
+	}
+}
+
+// chains are n Gibbs chains, moved in parts that fit into memory. Their spins
+// do not depend on the parts: chain i draws the numbers of row i of the key's stream.
+type chains struct {
+	key    rng.Key
+	n      int
+	sweeps int
+	clamp  bool // the spins that start sets to -1 and +1 stay
+	// start sets the visible spins of the chains from first on; 0 is an unknown spin.
+	start func(first int, visible compute.Matrix)
+	// look is shown the same chains, all layers, after their sweeps.
+	look func(first int, s bm.State)
+}
+
+// run moves the chains, or returns the context's error.
+func (s Subject) run(ctx context.Context, c chains) error {
+	e := s.Machine.Engine()
+	step := s.part()
+	for first := 0; first < c.n; first += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		mark := e.Mark()
+		state := make(bm.State, 0, 2)
+		n := min(step, c.n-first)
+		for _, spins := range s.Machine.Layers() {
+			state = append(state, e.Scratch(compute.Int8, n, spins))
+		}
+		visible := state[bm.Visible]
+		c.start(first, visible)
+		law := bm.Law{Key: c.key, Row: uint64(first)}
+		if c.clamp {
+			known := e.Scratch(compute.Int8, n, visible.Cols())
+			e.Copy(known, visible)
+			law.Clamp = bm.State{known}
+		}
+		sampler.Gibbs(s.Machine, state, law, c.sweeps)
+		c.look(first, state)
+		e.Release(mark)
+		s.tell(first+n, c.n)
+	}
+	return nil
+}
+
+// randomStart returns a start from fair coins.
+func (s Subject) randomStart(key rng.Key) func(first int, visible compute.Matrix) {
+	return func(first int, visible compute.Matrix) {
+		sampler.Randomize(s.Machine, bm.State{visible}, bm.Law{Key: key, Row: uint64(first)})
+	}
+}
+
+// freeEnergies shows look the free energies F(v) in nats of n configurations of the
+// visible layer, in order and part by part; fill sets the spins of those from first on, row after row.
+func (s Subject) freeEnergies(ctx context.Context, n int, fill func(first int, spins []int8), look func(first int, f []float64)) error {
+	e, visible := s.Machine.Engine(), s.Machine.Layers()[bm.Visible]
+	step := min(n, s.part())
+	spins, f := make([]int8, step*visible), make([]float64, step)
+	for first := 0; first < n; first += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		rows := min(step, n-first)
+		fill(first, spins[:rows*visible])
+		mark := e.Mark()
+		v := e.Scratch(compute.Int8, rows, visible)
+		e.Write(v, spins[:rows*visible])
+		s.energies(f[:rows], bm.State{v})
+		e.Release(mark)
+		look(first, f[:rows])
+		s.tell(first+rows, n)
+	}
+	return nil
+}

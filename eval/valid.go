@@ -1,0 +1,107 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/data"
+	"mattis/rng"
+)
+
+// validShare is the share of samples that are images of the data's family (Bars,
+// BAS), whether or not they are in the training set. The standard error is over samples.
+func validShare(ctx context.Context, s Subject, o Options) (Result, error) {
+	t, err := s.tally(ctx, o.Samples)
+	if err != nil {
+		return Result{}, err
+	}
+	p := float64(t.valid) / float64(o.Samples.Chains)
+	return Result{
+		Value: p, Stderr: math.Sqrt(p * (1 - p) / float64(o.Samples.Chains)),
+		N: o.Samples.Chains, Detail: t.detail(),
+	}, nil
+}
+
+// tally counts the samples that are images of a family.
+type tally struct {
+	of    tallied
+	valid int // samples that are images
+	seen  int // distinct images among them
+	size  int // images of the family
+}
+
+// tallied is what a tally depends on beside the parameters.
+type tallied struct {
+	SampleOptions
+	set string
+	key rng.Key
+}
+
+func (t *tally) detail() map[string]any {
+	from := t.of.From
+	if t.of.set != "" {
+		from = t.of.set
+	}
+	return map[string]any{
+		"valid": t.valid, "seen": t.seen, "images": t.size,
+		"chains": t.of.Chains, "sweeps": t.of.Sweeps, "from": from,
+	}
+}
+
+// tally returns the counts of the samples, from the memo if it has these.
+func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
+	if s.Split == nil || s.Split.Family == nil {
+		return nil, &NoValue{"the data are no family of images (bars, bas), so no sample is known to be valid"}
+	}
+	v := s.Machine.Layers()[bm.Visible]
+	if t := s.Split.Train; t != nil && t.Visible != v {
+		return nil, fmt.Errorf("the images of %q have %d spins, the machine has %d visible ones", t.Name, t.Visible, v)
+	}
+	key := s.Key.Fold(purposeSamples)
+	start := s.randomStart(key.Fold(0))
+	of := tallied{SampleOptions: o, key: s.Key}
+	if o.From == "data" {
+		set, err := s.set()
+		if err != nil {
+			return nil, err
+		}
+		of.set = s.SetName
+		order := make([]int32, set.Rows) // no prefix of a set stands for the whole
+		data.Order(order, key.Fold(0))
+		start = func(first int, visible compute.Matrix) {
+			x := make([]int8, 0, visible.Len())
+			for i := range visible.Rows() {
+				x = append(x, set.Row(int(order[(first+i)%set.Rows]))...)
+			}
+			s.Machine.Engine().Write(visible, x)
+		}
+	}
+	if t := s.Memo.tally; t != nil && t.of == of {
+		return t, nil
+	}
+	family := s.Split.Family
+	t := &tally{of: of, size: family.Size()}
+	seen := make(map[int]bool)
+	err := s.run(ctx, chains{
+		key: key.Fold(1), n: o.Chains, sweeps: o.Sweeps, start: start,
+		look: func(_ int, st bm.State) {
+			x := make([]int8, st[bm.Visible].Len())
+			s.Machine.Engine().Read(x, st[bm.Visible])
+			for i := range st.Rows() {
+				if n := family.Index(x[i*v : (i+1)*v]); n >= 0 {
+					t.valid++
+					seen[n] = true
+				}
+			}
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	t.seen = len(seen)
+	s.Memo.tally = t
+	return t, nil
+}
