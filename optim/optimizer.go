@@ -90,6 +90,7 @@ type Adam struct {
 	beta1, beta2  float64
 	eps, decay    float64
 	powers        compute.Matrix // 1x2 Float64: beta1^t, beta2^t
+	host          any            // a []float64 for powers; boxed once, so that a step allocates nothing
 }
 
 // NewAdam returns the optimizer of the learned parameters of m.
@@ -98,18 +99,19 @@ func NewAdam(m bm.Machine, beta1, beta2, eps, weightDecay float64) *Adam {
 	a := &Adam{engine: e, params: learned(m), beta1: beta1, beta2: beta2, eps: eps, decay: weightDecay}
 	a.first, a.second = like(e, a.params), like(e, a.params)
 	a.powers = e.Alloc(compute.Float64, 1, 2)
-	e.Write(a.powers, []float64{1, 1})
+	a.host = []float64{1, 1}
+	e.Write(a.powers, a.host)
 	return a
 }
 
 // Step moves the parameters.
 func (a *Adam) Step(rate float64) {
 	e := a.engine
-	var powers [2]float64
-	e.Read(powers[:], a.powers)
+	powers := a.host.([]float64)
+	e.Read(a.host, a.powers)
 	powers[0] *= a.beta1
 	powers[1] *= a.beta2
-	e.Write(a.powers, powers[:])
+	e.Write(a.powers, a.host)
 	for i, p := range a.params {
 		r := rate * float64(p.Rate)
 		if d := a.decay * float64(p.Decay); d != 0 {

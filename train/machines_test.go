@@ -1,0 +1,118 @@
+package train_test
+
+import (
+	"fmt"
+	"testing"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/compute/cpu"
+	"mattis/negative"
+	"mattis/optim"
+	"mattis/rng"
+	"mattis/train"
+)
+
+// configuration is a training of a small machine.
+type configuration struct {
+	couplings string // dense, axons
+	full      bool   // biases, offset, learned gain
+	negative  string
+	optimizer string // sgd, momentum, adam
+	project   string // "", sign after epochs, clip or gibbs after updates
+}
+
+func (c configuration) name() string {
+	return fmt.Sprintf("%s,full=%v,%s,%s,%s", c.couplings, c.full, c.negative, c.optimizer, c.project)
+}
+
+// configurations returns every estimator and optimizer with the couplings they go with.
+func configurations() []configuration {
+	var l []configuration
+	for _, n := range []string{"cd", "pcd", "exact"} {
+		for _, o := range []string{"sgd", "momentum", "adam"} {
+			l = append(l, configuration{"dense", o == "adam", n, o, ""}, configuration{"axons", o == "sgd", n, o, "clip"})
+		}
+	}
+	for _, n := range []string{"pid", "pid-literal", "pid-gibbs", "pid-gibbs continuous"} {
+		l = append(l, configuration{"axons", false, n, "sgd", "sign"}, configuration{"axons", true, n, "momentum", "clip"},
+			configuration{"axons", true, n, "adam", "gibbs"})
+	}
+	return l
+}
+
+const visible, hidden, rows, batchSize = 9, 11, 10, 3
+
+// trainer returns the training at its start: 10 rows in batches of 3.
+func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
+	e := cpu.New(threads)
+	t.Cleanup(e.Close)
+	var couplings bm.Couplings
+	var axons *bm.Axons
+	if c.couplings == "dense" {
+		d := bm.NewDense(e, visible, hidden, c.full)
+		d.Normal(0.3, 1)
+		couplings = d
+	} else {
+		axons = bm.NewAxons(e, visible, hidden, 4, c.full, c.full)
+		axons.Uniform(1, 1)
+		axons.SetGain(0.6)
+		couplings = axons
+	}
+	r := bm.NewRBM(e, couplings, c.full, c.full)
+	for i, p := range r.Params() {
+		if p.Name == "offset.visible" || p.Name == "bias.visible" || p.Name == "bias.hidden" {
+			x := make([]float32, p.Value.Len())
+			for j := range x {
+				x[j] = float32(0.2 * rng.Key(2).Normal(uint64(i), uint64(j)))
+			}
+			e.Write(p.Value, x)
+		}
+	}
+	tr := &train.Trainer{
+		Machine: r, Rate: optim.Schedule{Rate: 0.05, Factor: 0.9}.At,
+		Data: e.Alloc(compute.Int8, rows, visible), BatchSize: batchSize, Short: train.Share, Key: 3,
+	}
+	e.Spins(tr.Data, 4, 0, 0)
+	switch c.negative {
+	case "cd":
+		tr.Negative = negative.NewCD(r, 2)
+	case "pcd":
+		tr.Negative = negative.NewPCD(r, 5, 1, 5)
+	case "pid":
+		tr.Negative = negative.NewPID(r, axons)
+	case "pid-literal":
+		tr.Negative = negative.NewPIDLiteral(r, axons)
+	case "pid-gibbs":
+		tr.Negative = negative.NewPIDGibbs(r, axons, 2, false)
+	case "pid-gibbs continuous":
+		tr.Negative = negative.NewPIDGibbs(r, axons, 2, true)
+	case "exact":
+		n, err := negative.NewExact(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.Negative = n
+	default:
+		t.Fatalf("no estimator %q", c.negative)
+	}
+	switch c.optimizer {
+	case "sgd":
+		tr.Optimizer = optim.NewSGD(r, 0, 0.1)
+	case "momentum":
+		tr.Optimizer = optim.NewSGD(r, 0.9, 0.1)
+	case "adam":
+		tr.Optimizer = optim.NewAdam(r, 0.9, 0.999, 1e-8, 0.1)
+	default:
+		t.Fatalf("no optimizer %q", c.optimizer)
+	}
+	switch c.project {
+	case "sign":
+		tr.AfterEpoch = []optim.Projection{optim.Sign{Machine: r, Axons: axons}}
+	case "clip":
+		tr.AfterUpdate = []optim.Projection{optim.Clip{Machine: r, Axons: axons, Bound: 1}}
+	case "gibbs":
+		tr.AfterUpdate = []optim.Projection{optim.NewGibbs(r, axons, 1)}
+	}
+	return tr
+}
