@@ -118,7 +118,7 @@ func drawFigures(s *recipe.Session) error {
 	if err != nil {
 		return err
 	}
-	if err := os.MkdirAll(filepath.Dir(s.Dir.Figure("")), 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Dir(s.Dir.Figure("x.png")), 0o777); err != nil {
 		return err
 	}
 	var names []string
