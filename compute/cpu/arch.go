@@ -6,12 +6,31 @@ import (
 	"sync"
 )
 
+//go:generate sh -c "cd _asm && go run . avx512 -out ../kernels_avx512_amd64.s -stubs ../kernels_avx512_amd64.go -pkg cpu"
+//go:generate sh -c "cd _asm && go run . avx2 -out ../kernels_avx2_amd64.s -stubs ../kernels_avx2_amd64.go -pkg cpu"
+
 // kernels is one arm of the dispatch: the loops that differ between processors.
+// The declarations of the assembly say what each does.
 type kernels struct {
-	name string
+	name  string
+	rows  int // of a tile: 4 or 8
+	lanes int // float32 in a vector; a tile has one to three vectors of columns
+
+	micro     [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, steps, add uintptr) // by rows/4-1 and vectors-1
+	field     func(t *byte)
+	store     func(t *byte)
+	tanh      func(t *byte)
+	cosh      func(t *byte)
+	spin      func(t *byte)
+	copyRect  func(dst, src *float32, dstStep, srcStep, rows, cols uintptr)
+	widenRect func(dst *float32, src *int8, dstStep, srcStep, rows, cols uintptr)
+	transpose func(dst, src *float32, dstStep, srcStep, squares uintptr)
+	addTo     func(dst, src *float32, n uintptr)
+	peak      func(turns uintptr)
 }
 
-var generic = &kernels{name: "generic"}
+// cols returns the columns of a whole tile.
+func (k *kernels) cols() int { return tileVectors * k.lanes }
 
 // chosen is the arm that new engines take. MATTIS_ARCH=generic|avx2|avx512
 // overrides what the processor offers.

@@ -16,6 +16,7 @@ type Engine struct {
 	pool    *pool
 	kernels *kernels
 	arena   arena
+	workers []worker
 	mul     mulTask
 	vector  vectorTask
 	sums    sumTask
@@ -30,7 +31,7 @@ func New(threads int) *Engine {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	return &Engine{pool: newPool(threads), kernels: current()}
+	return &Engine{pool: newPool(threads), kernels: current(), workers: make([]worker, threads)}
 }
 
 // Threads returns the number of threads.

@@ -6,55 +6,135 @@ import (
 	"mattis/compute"
 )
 
-// mulTask is one product: tiles of dst are its pieces.
+// mulTask is one product: what Mul was asked, how it is cut, and the slices
+// that its kernels work on.
 type mulTask struct {
+	plan
 	e         *Engine
+	phase     func(t *mulTask, worker, piece int)
 	dst, a, b compute.Matrix
 	op        compute.Op
-	factor    float32
 	n, m, l   int // dst is n x m, the sum runs over l
-	colTiles  int
-	partial   compute.Matrix // n x colTiles Float64: the row sums of each column tile
-	work      compute.Matrix // one row of workspace a worker
-}
+	factor    float32
+	keys      [10][2]uint32
 
-// Tiles of the generic kernel. The row tile is a multiple of the four rows
-// that share a block of random numbers.
-const (
-	tileRows, tileCols, tileSum = 64, 256, 256
-	tileWork                    = 2*tileRows*tileCols + tileRows*tileSum + tileSum*tileCols
-)
+	aOp, bOp                                          operand
+	dst32                                             []float32
+	dst8, clamp                                       []int8
+	weights, bias, scale, base                        []float32 // nil for none
+	logCosh                                           []float64
+	dstStride, clampStride, weightStride, scaleStride int
+
+	work       []float32 // workStride entries a worker
+	workStride int
+	packedB    []float32 // the slivers of b, block by block of the sum
+	partial    []float32 // the tiles of each split
+	coshWork   []float64 // eight sums for each row of a worker's piece
+	coshParts  []float64 // n x colBlocks: the row sums of each column block
+}
 
 // Mul sets dst to the epilogue of the product; see compute.Op.
 func (e *Engine) Mul(dst, a, b compute.Matrix, op compute.Op) {
 	t := &e.mul
-	*t = mulTask{e: e, dst: dst, a: a, b: b, op: op}
+	t.e, t.dst, t.a, t.b, t.op = e, dst, a, b, op
 	t.check()
 	if t.n == 0 || t.m == 0 {
 		return
 	}
 	mark := e.Mark()
-	defer e.Release(mark)
-	var logGain float32
-	if !op.LogGain.IsNone() {
-		logGain = op.LogGain.Float32s()[0]
+	t.makePlan()
+	t.slices()
+	threads := e.pool.threads
+	if t.ops < smallOps {
+		threads = 1
 	}
-	t.factor = compute.Factor(op.Alpha, logGain)
-	t.colTiles = (t.m + tileCols - 1) / tileCols
-	t.work = e.Scratch(compute.Float32, e.pool.threads, tileWork)
-	if !op.Then.LogCosh.IsNone() {
-		t.partial = e.Scratch(compute.Float64, t.n, t.colTiles)
+	t.scratch(threads)
+	if t.packB {
+		t.run((*mulTask).packAll, t.sums*t.slivers, threads)
 	}
-	e.pool.run(t, (t.n+tileRows-1)/tileRows*t.colTiles)
-	if !op.Then.LogCosh.IsNone() {
-		sum, part := op.Then.LogCosh.Float64s(), t.partial.Float64s()
+	t.run((*mulTask).multiply, t.pieces(), threads)
+	if t.splits > 1 {
+		t.run((*mulTask).join, t.panels*t.colBlocks, threads)
+	}
+	if t.logCosh != nil {
+		stride := op.Then.LogCosh.Stride()
 		for i := range t.n {
 			var s float64
-			for _, x := range part[i*t.colTiles:][:t.colTiles] {
+			for _, x := range t.coshParts[i*t.colBlocks:][:t.colBlocks] {
 				s += x
 			}
-			sum[i*op.Then.LogCosh.Stride()] += s
+			t.logCosh[i*stride] += s
 		}
+	}
+	e.Release(mark)
+}
+
+func (t *mulTask) run(phase func(t *mulTask, worker, piece int), pieces, threads int) {
+	t.phase = phase
+	t.e.pool.run(t, pieces, threads)
+}
+
+func (t *mulTask) do(worker, piece int) { t.phase(t, worker, piece) }
+
+// slices sets the host slices of the operands.
+func (t *mulTask) slices() {
+	th := &t.op.Then
+	t.dstStride, t.clampStride = t.dst.Stride(), th.Clamp.Stride()
+	t.weightStride, t.scaleStride = t.op.Weights.Stride(), th.Scale.Stride()
+	t.dst32, t.dst8, t.clamp = nil, nil, nil
+	switch th.Kind {
+	case compute.Store, compute.Tanh:
+		t.dst32 = t.dst.Float32s()
+	case compute.Spin:
+		t.dst8 = t.dst.Int8s()
+		t.keys = philoxKeys(uint64(th.Key))
+		if !th.Clamp.IsNone() {
+			t.clamp = th.Clamp.Int8s()
+		}
+	}
+	t.weights, t.bias, t.scale, t.base = present(t.op.Weights), present(th.Bias), present(th.Scale), present(th.Base)
+	t.logCosh = nil
+	if !th.LogCosh.IsNone() {
+		t.logCosh = th.LogCosh.Float64s()
+	}
+	t.aOp, t.bOp = hostOperand(t.a, t.op.TransA), hostOperand(t.b, t.op.TransB)
+	var logGain float32
+	if !t.op.LogGain.IsNone() {
+		logGain = t.op.LogGain.Float32s()[0]
+	}
+	t.factor = compute.Factor(t.op.Alpha, logGain)
+}
+
+func present(m compute.Matrix) []float32 {
+	if m.IsNone() || m.Len() == 0 {
+		return nil
+	}
+	return m.Float32s()
+}
+
+func hostOperand(m compute.Matrix, trans bool) operand {
+	x := operand{stride: m.Stride(), trans: trans}
+	if m.Type() == compute.Int8 {
+		x.i8 = m.Int8s()
+	} else {
+		x.f32 = m.Float32s()
+	}
+	return x
+}
+
+// scratch takes the product's scratch from the arena.
+func (t *mulTask) scratch(threads int) {
+	t.workStride = round(t.spaceLen(), 16)
+	t.work = t.e.Scratch(compute.Float32, threads, t.workStride).Float32s()
+	if t.packB {
+		t.packedB = t.e.Scratch(compute.Float32, t.sums*t.slivers, t.sliverLen()).Float32s()
+	}
+	if t.splits > 1 {
+		t.partial = t.e.Scratch(compute.Float32, t.splits, t.panels*t.slivers*t.tileLen()).Float32s()
+	}
+	if t.logCosh != nil {
+		t.coshWork = t.e.Scratch(compute.Float64, threads, t.blockPanels*t.e.kernels.rows*8).Float64s()
+		t.coshParts = t.e.Scratch(compute.Float64, t.n, t.colBlocks).Float64s()
 	}
 }
 
@@ -108,8 +188,4 @@ func (t *mulTask) check() {
 func (t *mulTask) fail(what string) {
 	panic(fmt.Sprintf("cpu: Mul: %s: %v = %v (transposed: %v) times %v (transposed: %v), kind %d",
 		what, t.dst, t.a, t.op.TransA, t.b, t.op.TransB, t.op.Then.Kind))
-}
-
-func (t *mulTask) do(worker, piece int) {
-	t.tile(worker, piece/t.colTiles*tileRows, piece%t.colTiles)
 }

@@ -23,7 +23,7 @@ func (e *Engine) Pairs(dst, a, b, counts compute.Matrix, f compute.PairKind) {
 		return
 	}
 	e.pairs = pairTask{dst: dst, a: a, b: b, counts: counts, f: f}
-	e.pool.run(&e.pairs, dst.Rows())
+	e.pool.run(&e.pairs, dst.Rows(), e.pool.threads)
 }
 
 func (t *pairTask) do(_, p int) {

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"runtime"
 	"sync"
 	"sync/atomic"
 )
@@ -9,33 +10,81 @@ import (
 // a piece computes may depend on its number, never on the worker.
 type task interface{ do(worker, piece int) }
 
-// pool runs the pieces of a task on its threads, the caller's among them.
+// pool runs the pieces of a task on its threads, the caller's among them. A
+// helper that has nothing to do watches for the next task for a few
+// microseconds, because tasks come in quick succession, and then parks.
 type pool struct {
 	threads int
-	wake    chan struct{}
-	done    sync.WaitGroup
+	helpers []helper
 	next    atomic.Int64
+	busy    atomic.Int64 // helpers still in the task
 	pieces  int64
 	task    task
 	once    sync.Once
 }
 
+// helper is one goroutine of the pool. state says what it is told or doing.
+type helper struct {
+	state atomic.Int32
+	wake  chan struct{}
+	_     [40]byte // one cache line each
+}
+
+const (
+	watching int32 = iota // for a task
+	working
+	parked
+	closed
+)
+
+// watchTurns is how often a helper looks for a task before it parks: some 20
+// microseconds.
+const watchTurns = 2000
+
 func newPool(threads int) *pool {
-	p := &pool{threads: threads, wake: make(chan struct{}, threads)}
-	for w := 1; w < threads; w++ {
-		go func() {
-			for range p.wake {
-				p.work(w)
-				p.done.Done()
-			}
-		}()
+	p := &pool{threads: threads, helpers: make([]helper, threads-1)}
+	for i := range p.helpers {
+		p.helpers[i].wake = make(chan struct{}, 1)
+		go p.help(i)
 	}
 	return p
 }
 
-// run does pieces 0 to n-1 and returns when all are done.
-func (p *pool) run(t task, n int) {
-	if n == 1 || p.threads == 1 {
+func (p *pool) help(i int) {
+	h := &p.helpers[i]
+	for {
+		turns := watchTurns
+		for h.state.Load() == watching {
+			if turns--; turns > 0 {
+				if turns%64 == 0 {
+					runtime.Gosched()
+				}
+				continue
+			}
+			if h.state.CompareAndSwap(watching, parked) {
+				<-h.wake
+			}
+		}
+		if h.state.Load() == closed {
+			return
+		}
+		p.work(i + 1)
+		h.state.CompareAndSwap(working, watching)
+		p.busy.Add(-1)
+	}
+}
+
+// tell moves a helper to the state, and wakes it if it has parked.
+func (h *helper) tell(state int32) {
+	if h.state.Swap(state) == parked {
+		h.wake <- struct{}{}
+	}
+}
+
+// run does pieces 0 to n-1 on at most so many threads and returns when all are done.
+func (p *pool) run(t task, n, threads int) {
+	threads = min(threads, n)
+	if threads <= 1 {
 		for i := range n {
 			t.do(0, i)
 		}
@@ -43,13 +92,16 @@ func (p *pool) run(t task, n int) {
 	}
 	p.task, p.pieces = t, int64(n)
 	p.next.Store(0)
-	helpers := min(p.threads, n) - 1
-	p.done.Add(helpers)
-	for range helpers {
-		p.wake <- struct{}{}
+	p.busy.Store(int64(threads - 1))
+	for i := range threads - 1 {
+		p.helpers[i].tell(working)
 	}
 	p.work(0)
-	p.done.Wait()
+	for turns := 1; p.busy.Load() > 0; turns++ {
+		if turns%64 == 0 {
+			runtime.Gosched()
+		}
+	}
 	p.task = nil
 }
 
@@ -63,4 +115,10 @@ func (p *pool) work(w int) {
 	}
 }
 
-func (p *pool) close() { p.once.Do(func() { close(p.wake) }) }
+func (p *pool) close() {
+	p.once.Do(func() {
+		for i := range p.helpers {
+			p.helpers[i].tell(closed)
+		}
+	})
+}

@@ -22,7 +22,7 @@ func (e *Engine) RowDot(dst compute.Matrix, alpha float64, x, y compute.Matrix) 
 		return
 	}
 	e.sums = sumTask{dst: dst, x: x, y: y, alpha: alpha, pieceRows: max(1, pieceEntries/x.Cols())}
-	e.pool.run(&e.sums, (x.Rows()+e.sums.pieceRows-1)/e.sums.pieceRows)
+	e.pool.run(&e.sums, (x.Rows()+e.sums.pieceRows-1)/e.sums.pieceRows, e.pool.threads)
 }
 
 func (t *sumTask) do(_, piece int) {

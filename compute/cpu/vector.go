@@ -39,7 +39,7 @@ func (e *Engine) elementwise(t vectorTask) {
 	}
 	t.pieceRows = max(4, pieceEntries/t.dst.Cols()&^3)
 	e.vector = t
-	e.pool.run(&e.vector, (t.dst.Rows()+t.pieceRows-1)/t.pieceRows)
+	e.pool.run(&e.vector, (t.dst.Rows()+t.pieceRows-1)/t.pieceRows, e.pool.threads)
 }
 
 func (t *vectorTask) do(_, piece int) {

@@ -1,0 +1,43 @@
+// Command _asm writes the assembly kernels of package cpu: one file of code and
+// one of declarations for each of the arms avx512 and avx2. Run it by
+// "go generate ./compute/cpu".
+package main
+
+import (
+	"fmt"
+	"os"
+
+	. "github.com/mmcloughlin/avo/build"
+)
+
+func main() {
+	name := os.Args[1]
+	os.Args = append(os.Args[:1], os.Args[2:]...) // the rest are avo's flags
+	var a arm
+	switch name {
+	case "avx512":
+		a = arm{suffix: "AVX512", lanes: 16, rows: 8}
+	case "avx2":
+		a = arm{suffix: "AVX2", lanes: 8, rows: 4}
+	default:
+		fmt.Fprintf(os.Stderr, "no arm %q, want avx512 or avx2\n", name)
+		os.Exit(2)
+	}
+	ConstraintExpr("amd64,!purego")
+	for rows := 4; rows <= a.rows; rows += 4 {
+		for vectors := 1; vectors <= tileVectors; vectors++ {
+			a.micro(rows, vectors)
+		}
+	}
+	a.fieldTile()
+	a.storeTile()
+	a.tanhTile()
+	a.coshTile()
+	a.spinTile()
+	a.copyRect()
+	a.widenRect()
+	a.transpose()
+	a.addTo()
+	a.peak()
+	Generate()
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"fmt"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// micro emits the product of a row panel and a column panel, kept in registers
+// from the first to the last step.
+func (a arm) micro(rows, vectors int) {
+	a.text(fmt.Sprintf("micro%dx%d", rows, vectors),
+		"func(c, a, b *float32, aRow, aStep, bStep, steps, add uintptr)",
+		fmt.Sprintf(`computes a tile of %d rows and %d columns of sums, a and b being addressed in bytes:
+	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
+	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
+Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are %d bytes apart.`, rows, vectors*a.lanes, a.tileStride()))
+	c := Load(Param("c"), GP64())
+	pa := Load(Param("a"), GP64())
+	pb := Load(Param("b"), GP64())
+	aRow := Load(Param("aRow"), GP64())
+	aStep := Load(Param("aStep"), GP64())
+	bStep := Load(Param("bStep"), GP64())
+	steps := Load(Param("steps"), GP64())
+	aRow3 := GP64()
+	LEAQ(Mem{Base: aRow, Index: aRow, Scale: 2}, aRow3)
+	bases := []reg.Register{pa}
+	if rows == 8 {
+		pa4 := GP64()
+		LEAQ(Mem{Base: pa, Index: aRow, Scale: 4}, pa4)
+		bases = append(bases, pa4)
+	}
+	var sum [8][tileVectors]reg.VecVirtual
+	for i := range rows {
+		for v := range vectors {
+			sum[i][v] = a.zero()
+		}
+	}
+	step := func() {
+		var b [tileVectors]reg.VecVirtual
+		for v := range vectors {
+			b[v] = a.load(at(pb, v*a.bytes()))
+		}
+		for i := range rows {
+			m := Mem{Base: bases[i/4]}
+			switch i % 4 {
+			case 1:
+				m.Index, m.Scale = aRow, 1
+			case 2:
+				m.Index, m.Scale = aRow, 2
+			case 3:
+				m.Index, m.Scale = aRow3, 1
+			}
+			x := a.broadcast(m)
+			for v := range vectors {
+				VFMADD231PS(b[v], x, sum[i][v])
+			}
+		}
+		ADDQ(bStep, pb)
+		for _, base := range bases {
+			ADDQ(aStep, base)
+		}
+	}
+	loop("four", steps, 4, func() {
+		for range 4 {
+			step()
+		}
+	})
+	loop("one", steps, 1, step)
+	add := Load(Param("add"), GP64())
+	TESTQ(add, add)
+	JZ(LabelRef("store"))
+	for i := range rows {
+		for v := range vectors {
+			VADDPS(at(c, i*a.tileStride()+v*a.bytes()), sum[i][v], sum[i][v])
+		}
+	}
+	Label("store")
+	for i := range rows {
+		for v := range vectors {
+			VMOVUPS(sum[i][v], at(c, i*a.tileStride()+v*a.bytes()))
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// peak emits a loop of multiply-adds that nothing slows down.
+func (a arm) peak() {
+	a.text("peak", "func(turns uintptr)", fmt.Sprintf("does turns times 16 independent fused multiply-adds of %d numbers.", a.lanes))
+	turns := Load(Param("turns"), GP64())
+	var x [14]reg.VecVirtual
+	for i := range x {
+		x[i] = a.zero()
+	}
+	f := a.zero()
+	loop("turn", turns, 1, func() {
+		for i := range 16 {
+			VFMADD231PS(f, f, x[i%14])
+		}
+	})
+	VZEROUPPER()
+	RET()
+}

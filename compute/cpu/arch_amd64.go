@@ -1,0 +1,35 @@
+//go:build !purego
+
+package cpu
+
+import "golang.org/x/sys/cpu"
+
+var avx2 = &kernels{
+	name: "avx2", rows: 4, lanes: 8,
+	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, steps, add uintptr){
+		{micro4x1AVX2, micro4x2AVX2, micro4x3AVX2},
+	},
+	field: fieldTileAVX2, store: storeTileAVX2, tanh: tanhTileAVX2, cosh: coshTileAVX2, spin: spinTileAVX2,
+	copyRect: copyRectAVX2, widenRect: widenRectAVX2, transpose: transposeAVX2, addTo: addToAVX2, peak: peakAVX2,
+}
+
+var avx512 = &kernels{
+	name: "avx512", rows: 8, lanes: 16,
+	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, steps, add uintptr){
+		{micro4x1AVX512, micro4x2AVX512, micro4x3AVX512},
+		{micro8x1AVX512, micro8x2AVX512, micro8x3AVX512},
+	},
+	field: fieldTileAVX512, store: storeTileAVX512, tanh: tanhTileAVX512, cosh: coshTileAVX512, spin: spinTileAVX512,
+	copyRect: copyRectAVX512, widenRect: widenRectAVX512, transpose: transposeAVX512, addTo: addToAVX512, peak: peakAVX512,
+}
+
+func arms() []*kernels {
+	a := []*kernels{generic}
+	if cpu.X86.HasAVX2 && cpu.X86.HasFMA {
+		a = append(a, avx2)
+		if cpu.X86.HasAVX512F && cpu.X86.HasAVX512DQ && cpu.X86.HasAVX512BW && cpu.X86.HasAVX512VL {
+			a = append(a, avx512)
+		}
+	}
+	return a
+}

@@ -1,0 +1,173 @@
+package cpu
+
+import (
+	"unsafe"
+
+	"mattis/compute"
+)
+
+// begin prepares a worker's tile with what all tiles of the product share.
+func (t *mulTask) begin(w *worker) {
+	w.tile.factor = t.factor
+	if t.op.Then.Kind == compute.Spin {
+		w.tile.keys = t.keys
+	}
+}
+
+// finish applies the epilogue to the sums y of panel p and sliver j. local is
+// the panel's number within the piece.
+func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer) {
+	k, x, th := t.e.kernels, &w.tile, &t.op.Then
+	first := p*k.rows - t.lead
+	lo, hi := max(0, -first), min(k.rows, t.n-first)
+	c0 := j * k.cols()
+	valid := min(k.cols(), t.m-c0)
+	x.y, x.rows, x.columns = y, 4*t.groups(p), t.sliverWidth(j)
+	x.factor = t.factor
+	whole := valid == x.columns
+
+	x.add = 0
+	if th.Kind == compute.Store || th.Kind == compute.Tanh {
+		staged := &s.staged[0]
+		for i := range x.rows {
+			if whole && i >= lo && i < hi {
+				x.dst[i] = unsafe.Pointer(&t.dst32[(first+i)*t.dstStride+c0])
+				continue
+			}
+			x.dst[i] = unsafe.Add(unsafe.Pointer(staged), 4*i*tileColsMax)
+			if t.op.Accumulate && i >= lo && i < hi {
+				copy(s.staged[i*tileColsMax:], t.dst32[(first+i)*t.dstStride+c0:][:valid])
+			}
+		}
+		if t.op.Accumulate {
+			x.add = 1
+		}
+	}
+	if t.bias != nil || t.scale != nil {
+		t.field(w, lo, hi, first, c0, valid)
+	}
+	if t.logCosh != nil {
+		for c := range x.mask {
+			x.mask[c] = 0
+			if c < valid {
+				x.mask[c] = 1<<32 - 1
+			}
+		}
+		x.cosh = &s.cosh[local*k.rows*8]
+		x.call(k.cosh)
+	}
+	switch th.Kind {
+	case compute.Store:
+		x.call(k.store)
+	case compute.Tanh:
+		x.call(k.tanh)
+	case compute.Spin:
+		t.spin(w, lo, hi, first, c0, valid)
+	}
+	if !whole && (th.Kind == compute.Store || th.Kind == compute.Tanh) {
+		for i := lo; i < hi; i++ {
+			copy(t.dst32[(first+i)*t.dstStride+c0:][:valid], s.staged[i*tileColsMax:])
+		}
+	}
+}
+
+// field turns the tile's sums into fields. What follows takes them as they are.
+func (t *mulTask) field(w *worker, lo, hi, first, c0, valid int) {
+	x := &w.tile
+	x.bias, x.base = nil, nil
+	if t.bias != nil {
+		x.bias = edge(t.bias[c0:][:valid], &w.bias, x.columns)
+	}
+	x.scaled = 0
+	if t.scale != nil {
+		x.scaled = 1
+		for i := lo; i < hi; i++ {
+			x.scale[i] = t.scale[(first+i)*t.scaleStride]
+		}
+		if t.base != nil {
+			x.base = edge(t.base[c0:][:valid], &w.base, x.columns)
+		}
+	}
+	x.call(t.e.kernels.field)
+	x.factor, x.add = 1, 0
+}
+
+// edge returns the address of a row that may be read up to width: the row's own
+// or that of a copy.
+func edge(row []float32, copied *[tileColsMax]float32, width int) *float32 {
+	if len(row) == width {
+		return &row[0]
+	}
+	copy(copied[:], row)
+	return &copied[0]
+}
+
+// spin draws the tile's spins and clamps them.
+func (t *mulTask) spin(w *worker, lo, hi, first, c0, valid int) {
+	x, th := &w.tile, &t.op.Then
+	col := th.Col + uint64(c0)
+	high := uint32(col >> 32)
+	x.column = uint32(col)
+	wrap := 1<<32 - uint64(x.column) // columns until the low word starts anew
+	if valid == x.columns && wrap >= uint64(valid) {
+		for i := range x.rows {
+			if i >= lo && i < hi {
+				x.dst[i] = unsafe.Pointer(&t.dst8[(first+i)*t.dstStride+c0])
+			} else {
+				x.dst[i] = unsafe.Pointer(&w.spins[i*tileColsMax])
+			}
+		}
+		t.draw(x, first, high)
+	} else {
+		for i := range x.rows {
+			x.dst[i] = unsafe.Pointer(&w.spins[i*tileColsMax])
+		}
+		t.draw(x, first, high)
+		before := min(valid, int(min(wrap, tileColsMax)))
+		for i := lo; i < hi; i++ {
+			copy(t.dst8[(first+i)*t.dstStride+c0:], w.spins[i*tileColsMax:][:before])
+		}
+		if before < valid {
+			t.draw(x, first, high+1)
+			for i := lo; i < hi; i++ {
+				copy(t.dst8[(first+i)*t.dstStride+c0+before:], w.spins[i*tileColsMax+before:i*tileColsMax+valid])
+			}
+		}
+	}
+	if t.clamp != nil {
+		for i := lo; i < hi; i++ {
+			d := t.dst8[(first+i)*t.dstStride+c0:][:valid]
+			for c, v := range t.clamp[(first+i)*t.clampStride+c0:][:valid] {
+				if v != 0 {
+					d[c] = v
+				}
+			}
+		}
+	}
+}
+
+// draw draws the spins of the tile whose first row is given, under the high
+// word of the columns.
+func (t *mulTask) draw(x *tile, first int, high uint32) {
+	row4 := (t.op.Then.Row + uint64(first)) / 4
+	for g := range x.rows / 4 {
+		x.start[g] = philoxStart(row4+uint64(g), high, &x.keys)
+	}
+	x.call(t.e.kernels.spin)
+}
+
+// foldCosh sets the row sums of the piece's panels in its column block.
+func (t *mulTask) foldCosh(s *space, panel0, panels, colBlock int) {
+	if t.logCosh == nil {
+		return
+	}
+	rows := t.e.kernels.rows
+	for r := range panels * rows {
+		i := panel0*rows + r - t.lead
+		if i < 0 || i >= t.n {
+			continue
+		}
+		c := s.cosh[r*8:][:8]
+		t.coshParts[i*t.colBlocks+colBlock] = ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7]))
+	}
+}

@@ -1,0 +1,136 @@
+package cpu
+
+import "unsafe"
+
+// worker is what one thread of a product owns.
+type worker struct {
+	tile       tile
+	bias, base [tileColsMax]float32
+	spins      [tileMax]int8 // a tile that does not fit the destination
+}
+
+// space is a worker's scratch, cut to its uses.
+type space struct {
+	sums, staged []float32 // one tile each
+	a            []float32 // the packed panels of a row block
+	b, stage     []float32 // a packed sliver, and rows that wait to be turned
+	partial      []float32 // tiles of a piece between blocks of the sum
+	cosh         []float64 // eight sums for each row of a piece
+}
+
+// spaceLen returns the entries of a worker's scratch.
+func (t *mulTask) spaceLen() int {
+	n := 2*tileMax + round(t.blockPanels*t.panelLen(), 16) + round(t.sliverLen(), 16) + 16*round(t.sum, 16)
+	if t.sums > 1 && t.splits == 1 {
+		n += t.blockPanels * t.blockSlivers * t.tileLen()
+	}
+	return n
+}
+
+func (t *mulTask) tileLen() int { return t.e.kernels.rows * t.e.kernels.cols() }
+
+func (t *mulTask) space(w int) (s space) {
+	x := t.work[w*t.workStride:][:t.workStride]
+	cut := func(n int) []float32 {
+		y := x[:n:n]
+		x = x[n:]
+		return y
+	}
+	s.sums, s.staged = cut(tileMax), cut(tileMax)
+	s.a = cut(round(t.blockPanels*t.panelLen(), 16))
+	s.b = cut(round(t.sliverLen(), 16))
+	s.stage = cut(16 * round(t.sum, 16))
+	s.partial = x
+	if t.logCosh != nil {
+		n := t.blockPanels * t.e.kernels.rows * 8
+		s.cosh = t.coshWork[w*n:][:n]
+	}
+	return s
+}
+
+// multiply computes a piece of the product:
+//
+//	for each block of the sum: pack a's panels
+//		for each sliver of b: for each panel: a tile of sums, and at the end its epilogue
+//
+// With splits the tiles wait for each other, and join finishes them.
+func (t *mulTask) multiply(worker, number int) {
+	k, w, s, q := t.e.kernels, &t.e.workers[worker], t.space(worker), t.piece(number)
+	t.begin(w)
+	clear(s.cosh)
+	for block := range q.sums {
+		l0 := (q.sum0 + block) * t.sum
+		ls := min(t.sum, t.l-l0)
+		last := block == q.sums-1 && t.splits == 1
+		var add uintptr
+		if block > 0 {
+			add = 1
+		}
+		if !t.directA {
+			for p := range q.panels {
+				t.packA(s.a[p*t.panelLen():], q.panel0+p, l0, ls)
+			}
+		}
+		for j := range q.slivers {
+			b, bStep := t.sliver(s.b, s.stage, q.sliver0+j, q.sum0+block, l0, ls)
+			vectors := t.sliverWidth(q.sliver0+j) / k.lanes
+			for p := range q.panels {
+				var a *float32
+				var aRow, aStep uintptr
+				if t.directA {
+					a, aRow, aStep = t.panel(s.a, q.panel0+p, l0, ls)
+				} else if a = &s.a[p*t.panelLen()]; t.aOp.trans {
+					aRow, aStep = 4, 4*uintptr(k.rows)
+				} else {
+					aRow, aStep = 4*uintptr(padStride(t.sum)), 4
+				}
+				c := &s.sums[0]
+				if t.splits > 1 {
+					c = &t.partial[((q.split*t.panels+q.panel0+p)*t.slivers+q.sliver0+j)*t.tileLen()]
+				} else if t.sums > 1 {
+					c = &s.partial[(p*t.blockSlivers+j)*t.tileLen()]
+				}
+				k.micro[t.groups(q.panel0+p)-1][vectors-1](c, a, b, aRow, aStep, bStep, uintptr(ls), add)
+				if last {
+					t.finish(w, &s, q.panel0+p, q.sliver0+j, p, unsafe.Pointer(c))
+				}
+			}
+		}
+	}
+	if t.splits == 1 {
+		t.foldCosh(&s, q.panel0, q.panels, q.colBlock)
+	}
+	w.tile = tile{}
+}
+
+// groups returns the groups of four rows that panel p uses: 1 or 2.
+func (t *mulTask) groups(p int) int {
+	if r := t.e.kernels.rows; r == 8 && t.lead+t.n-p*r > 4 {
+		return 2
+	}
+	return 1
+}
+
+// join adds up the splits of one panel and one column block and applies the epilogue.
+func (t *mulTask) join(worker, number int) {
+	k, w, s := t.e.kernels, &t.e.workers[worker], t.space(worker)
+	p, c := number/t.colBlocks, number%t.colBlocks
+	t.begin(w)
+	clear(s.cosh)
+	for j := c * t.blockSlivers; j < min((c+1)*t.blockSlivers, t.slivers); j++ {
+		at := (p*t.slivers + j) * t.tileLen()
+		for split := 1; split < t.splits; split++ {
+			k.addTo(&t.partial[at], &t.partial[at+split*t.panels*t.slivers*t.tileLen()], uintptr(t.tileLen()))
+		}
+		t.finish(w, &s, p, j, 0, unsafe.Pointer(&t.partial[at]))
+	}
+	t.foldCosh(&s, p, 1, c)
+	w.tile = tile{}
+}
+
+// packAll packs one sliver of b over one block of the sum.
+func (t *mulTask) packAll(worker, number int) {
+	s, j := number/t.slivers, number%t.slivers
+	l0 := s * t.sum
+	t.packSliver(t.packedB[number*t.sliverLen():][:t.sliverLen()], t.space(worker).stage, j, l0, min(t.sum, t.l-l0))
+}

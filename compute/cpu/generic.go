@@ -1,0 +1,230 @@
+package cpu
+
+import (
+	"math"
+	"unsafe"
+
+	"mattis/compute"
+)
+
+// generic is the arm in plain Go. Its tiles have the shape of the AVX2 arm's;
+// it rounds products and sums apart and evaluates the functions in float64.
+var generic = &kernels{
+	name: "generic", rows: 4, lanes: 8,
+	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, steps, add uintptr){
+		{microGeneric(1), microGeneric(2), microGeneric(3)},
+	},
+	field: fieldGeneric, store: storeGeneric, tanh: tanhGeneric, cosh: coshGeneric, spin: spinGeneric,
+	copyRect: copyRectGeneric, widenRect: widenRectGeneric, transpose: transposeGeneric, addTo: addToGeneric, peak: peakGeneric,
+}
+
+const genericLanes, genericCols = 8, 8 * tileVectors
+
+func floatAt(p *float32, bytes uintptr) *float32 {
+	return (*float32)(unsafe.Add(unsafe.Pointer(p), bytes))
+}
+
+// microGeneric returns the micro-kernel of 4 rows and so many vectors: blocks of
+// 4 rows and 2 columns, whose sums fit the registers.
+func microGeneric(vectors int) func(c, a, b *float32, aRow, aStep, bStep, steps, add uintptr) {
+	return func(c, a, b *float32, aRow, aStep, bStep, steps, add uintptr) {
+		out := unsafe.Slice(c, 4*genericCols)
+		for j := 0; j < vectors*genericLanes; j += 2 {
+			var s00, s01, s10, s11, s20, s21, s30, s31 float32
+			pa, pb := unsafe.Pointer(a), unsafe.Add(unsafe.Pointer(b), 4*j)
+			for range steps {
+				y := (*[2]float32)(pb)
+				y0, y1 := y[0], y[1]
+				x := *(*float32)(pa)
+				s00 += float32(x * y0)
+				s01 += float32(x * y1)
+				x = *(*float32)(unsafe.Add(pa, aRow))
+				s10 += float32(x * y0)
+				s11 += float32(x * y1)
+				x = *(*float32)(unsafe.Add(pa, 2*aRow))
+				s20 += float32(x * y0)
+				s21 += float32(x * y1)
+				x = *(*float32)(unsafe.Add(pa, 3*aRow))
+				s30 += float32(x * y0)
+				s31 += float32(x * y1)
+				pa, pb = unsafe.Add(pa, aStep), unsafe.Add(pb, bStep)
+			}
+			if add != 0 {
+				s00, s01 = s00+out[j], s01+out[j+1]
+				s10, s11 = s10+out[genericCols+j], s11+out[genericCols+j+1]
+				s20, s21 = s20+out[2*genericCols+j], s21+out[2*genericCols+j+1]
+				s30, s31 = s30+out[3*genericCols+j], s31+out[3*genericCols+j+1]
+			}
+			out[j], out[j+1] = s00, s01
+			out[genericCols+j], out[genericCols+j+1] = s10, s11
+			out[2*genericCols+j], out[2*genericCols+j+1] = s20, s21
+			out[3*genericCols+j], out[3*genericCols+j+1] = s30, s31
+		}
+	}
+}
+
+func tileOf(t *byte) *tile { return (*tile)(unsafe.Pointer(t)) }
+
+// row returns the sums of row i.
+func (t *tile) row(i int) []float32 { return floats(unsafe.Add(t.y, 4*i*genericCols), t.columns) }
+
+func fieldGeneric(b *byte) {
+	t := tileOf(b)
+	for i := range t.rows {
+		y := t.row(i)
+		for j := range y {
+			y[j] *= t.factor
+		}
+		if t.add != 0 {
+			for j, x := range floats(t.dst[i], t.columns) {
+				y[j] += x
+			}
+		}
+		if t.bias != nil {
+			for j, x := range unsafe.Slice(t.bias, t.columns) {
+				y[j] += x
+			}
+		}
+		if t.scaled == 0 {
+			continue
+		}
+		for j := range y {
+			y[j] *= t.scale[i]
+		}
+		if t.base != nil {
+			for j, x := range unsafe.Slice(t.base, t.columns) {
+				y[j] += float32((1 - t.scale[i]) * x)
+			}
+		}
+	}
+}
+
+func storeGeneric(b *byte) {
+	t := tileOf(b)
+	for i := range t.rows {
+		d := floats(t.dst[i], t.columns)
+		for j, x := range t.row(i) {
+			if x *= t.factor; t.add != 0 {
+				x += d[j]
+			}
+			d[j] = x
+		}
+	}
+}
+
+// expm1Generic returns s and p with exp(-2t) = s*(1+p), s a power of two, for
+// 0 <= t <= 43 or NaN; p is off by less than 2e-9 of its value.
+func expm1Generic(t float64) (s, p float64) {
+	const shift = 0x1.8p52
+	z := t*(-2/math.Ln2) + shift
+	n := z - shift
+	s = math.Float64frombits(math.Float64bits(z)<<52 + 1023<<52)
+	r := -2*t - n*math.Ln2
+	q := ((((1.0/5040*r+1.0/720)*r+1.0/120)*r+1.0/24)*r+1.0/6)*r + 0.5
+	return s, r + r*r*q
+}
+
+func tanhGeneric(b *byte) {
+	t := tileOf(b)
+	for i := range t.rows {
+		d := floats(t.dst[i], t.columns)
+		for j, x := range t.row(i) {
+			x *= t.factor
+			s, p := expm1Generic(min(math.Abs(float64(x)), 43))
+			m := s*p + (s - 1)
+			d[j] = float32(math.Copysign(m/(2+m), float64(x)))
+		}
+	}
+}
+
+func coshGeneric(b *byte) {
+	t := tileOf(b)
+	sums := unsafe.Slice(t.cosh, 8*t.rows)
+	for i := range t.rows {
+		for j, x := range t.row(i) {
+			if t.mask[j] != 0 {
+				sums[8*i+j%8] += compute.LogTwoCosh(float64(x * t.factor))
+			}
+		}
+	}
+}
+
+func spinGeneric(b *byte) {
+	t := tileOf(b)
+	for g := range t.rows / 4 {
+		for j := range t.columns {
+			words := philoxGeneric(t.column+uint32(j), &t.start[g], &t.keys)
+			for i, r := range words {
+				x := t.row(4*g + i)[j] * t.factor
+				s := int8(1)
+				if math.Signbit(float64(x)) {
+					s = -1
+				}
+				f, p := expm1Generic(min(math.Abs(float64(x)), 43))
+				e, u := f*p+f, float64(compute.SpinUniform(r))
+				if u*e+u < e {
+					s = -s
+				}
+				*(*int8)(unsafe.Add(t.dst[4*g+i], j)) = s
+			}
+		}
+	}
+}
+
+// philoxGeneric returns the block of a column, from what philoxStart gave.
+func philoxGeneric(col uint32, start *[4]uint32, k *[10][2]uint32) [4]uint32 {
+	c3 := philoxMult0 * uint64(col)
+	c1 := philoxMult1 * uint64(uint32(c3>>32)^start[0])
+	c := [4]uint32{uint32(c1>>32) ^ start[1], uint32(c1), uint32(c3) ^ start[2], start[3]}
+	for r := 2; r < 10; r++ {
+		p0, p1 := philoxMult0*uint64(c[0]), philoxMult1*uint64(c[2])
+		c = [4]uint32{uint32(p1>>32) ^ c[1] ^ k[r][0], uint32(p1), uint32(p0>>32) ^ c[3] ^ k[r][1], uint32(p0)}
+	}
+	return c
+}
+
+func copyRectGeneric(dst, src *float32, dstStep, srcStep, rows, cols uintptr) {
+	for i := range rows {
+		copy(unsafe.Slice(floatAt(dst, i*dstStep), cols), unsafe.Slice(floatAt(src, i*srcStep), cols))
+	}
+}
+
+func widenRectGeneric(dst *float32, src *int8, dstStep, srcStep, rows, cols uintptr) {
+	for i := range rows {
+		d := unsafe.Slice(floatAt(dst, i*dstStep), cols)
+		for j, x := range unsafe.Slice((*int8)(unsafe.Add(unsafe.Pointer(src), i*srcStep)), cols) {
+			d[j] = float32(x)
+		}
+	}
+}
+
+func transposeGeneric(dst, src *float32, dstStep, srcStep, squares uintptr) {
+	for i := range uintptr(genericLanes) {
+		for l, x := range unsafe.Slice(floatAt(src, i*srcStep), genericLanes*squares) {
+			*floatAt(dst, uintptr(l)*dstStep+4*i) = x
+		}
+	}
+}
+
+func addToGeneric(dst, src *float32, n uintptr) {
+	d := unsafe.Slice(dst, n)
+	for i, x := range unsafe.Slice(src, n) {
+		d[i] += x
+	}
+}
+
+// peakGeneric does turns times 16 independent multiplications and additions.
+func peakGeneric(turns uintptr) {
+	var s0, s1, s2, s3 float32
+	for range turns {
+		for range 4 {
+			s0 += s0 * s0
+			s1 += s1 * s1
+			s2 += s2 * s2
+			s3 += s3 * s3
+		}
+	}
+	peakSink = s0 + s1 + s2 + s3
+}
+
+var peakSink float32
