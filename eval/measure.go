@@ -83,12 +83,9 @@ func (m Measure) try(ctx context.Context, s Subject, o Options) (Result, error) 
 			return Result{}, err
 		}
 	}
-	e := s.Machine.Engine()
-	mark := e.Mark()
-	defer e.Release(mark)
 	r, err := m.run(ctx, s, o.Filled())
 	if err == nil {
-		err = e.Sync()
+		err = s.Machine.Engine().Sync()
 	}
 	if err != nil {
 		return Result{}, err

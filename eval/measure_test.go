@@ -133,7 +133,7 @@ func TestTable(t *testing.T) {
 	t.Cleanup(one.Close)
 	whole, parts := barsSubject(t, two), barsSubject(t, one)
 	memo := &eval.Memo{}
-	names := map[string]bool{}
+	names, before := map[string]bool{}, two.Mark()
 	for _, m := range eval.Measures {
 		if names[m.Name] || m.Summary == "" {
 			t.Errorf("%q is named twice or says nothing", m.Name)
@@ -148,6 +148,9 @@ func TestTable(t *testing.T) {
 		undo()
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s in parts on one thread:\n%s", m.Name, d)
+		}
+		if after := two.Mark(); after != before {
+			t.Errorf("%s leaves scratch behind: %v, then %v", m.Name, before, after)
 		}
 		shared := whole
 		shared.Memo = memo

@@ -51,7 +51,7 @@ type SampleOptions struct {
 	// Sweeps is the number of Gibbs sweeps of each chain; 0 means 100. Samples are judged as
 	// they are after so many, in equilibrium or not.
 	Sweeps int `yaml:"sweeps"`
-	// From is where chains start: random (fair coins) or data (the rows of the set in turn, in an order chosen by the key); "" means random.
+	// From is where chains start: random (fair coins) or data (the rows of the set, of train where none is named, in turn and in an order chosen by the key); "" means random.
 	From string `yaml:"from"`
 }
 

@@ -35,7 +35,6 @@ func pseudoLikelihood(ctx context.Context, s Subject, o Options) (Result, error)
 	rows := s.rows(set, o.PseudoLikelihood.Rows)
 
 	// Configuration i belongs to row i/(1+flips): the row itself, then its flips.
-	width := 1 + flips
 	width, itself := 1+flips, 0.0
 	terms := make([]float64, len(rows))
 	err = s.freeEnergies(ctx, len(rows)*width, func(first int, x []int8) {

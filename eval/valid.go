@@ -64,6 +64,9 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 	start := s.randomStart(key.Fold(0))
 	of := tallied{SampleOptions: o, key: s.Key}
 	if o.From == "data" {
+		if s.SetName == "" {
+			s.SetName = "train"
+		}
 		set, err := s.set()
 		if err != nil {
 			return nil, err

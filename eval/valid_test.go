@@ -81,6 +81,18 @@ func TestSamplesFromData(t *testing.T) {
 	if got.Detail["from"] != "train" {
 		t.Errorf("%+v", got)
 	}
+	// 400 chains stand for all of 800 rows, the first 400 of which are alike.
+	rows := make([][]int8, 800)
+	for i := range rows {
+		rows[i] = xi
+		if i >= 400 {
+			rows[i] = spins("--+---+---+---+-")
+		}
+	}
+	whole := s
+	whole.Split, whole.SetName, whole.Memo = &data.Split{Train: rowsOf(rows...), Family: split.Family}, "", nil
+	near(t, "from both halves of the data", measure(t, "coverage", whole, o).Value, 2./14, 1e-15)
+
 	// The memo holds the random start no more, and another set is another start.
 	s.SetName = "test"
 	near(t, "from test data", measure(t, "coverage", s, o).Value, 2./14, 1e-15)
