@@ -81,12 +81,11 @@ func (s Subject) floor(ctx context.Context) (float64, error) {
 	return g.energy, nil
 }
 
-// energies sets dst to E(v,h) of each configuration in kT, or to F(v) where there is no hidden layer.
+// energies sets dst to E(v,h) of each configuration in kT, or to F(v) where there is no
+// hidden layer. Its scratch is the caller's to release.
 func (s Subject) energies(dst []float64, state bm.State) {
 	e := s.Machine.Engine()
-	mark := e.Mark()
 	m := e.Scratch(compute.Float64, len(dst), 1)
 	s.Machine.Energy(m, state, bm.Law{})
 	e.Read(dst, m)
-	e.Release(mark)
 }
