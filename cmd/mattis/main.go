@@ -70,7 +70,7 @@ with regularized axons and pattern-induced correlations (RAPID, arXiv:1910.01592
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(trainCommand(), resumeCommand(), recipesCommand(), versionCommand())
+	root.AddCommand(trainCommand(), resumeCommand(), recipesCommand(), benchCommand(), versionCommand())
 	return root
 }
 
