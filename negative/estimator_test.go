@@ -443,7 +443,7 @@ func TestPIDLiteralIsWeightDecay(t *testing.T) {
 	}
 }
 
-// The chains of pid-gibbs after one and two steps follow the product of the
+// The chains of pid-gibbs after one and more steps follow the product of the
 // conditional laws tanh(fields) from the seeds, exactly; and the law of the other seeds is told apart.
 func TestPIDGibbsLaw(t *testing.T) {
 	const draws = 6000
@@ -454,7 +454,7 @@ func TestPIDGibbsLaw(t *testing.T) {
 		for _, c := range []struct {
 			steps      int
 			continuous bool
-		}{{1, false}, {1, true}, {2, true}} {
+		}{{1, false}, {1, true}, {2, false}, {3, true}} {
 			n := negative.NewPIDGibbs(r, axons(r), c.steps, c.continuous)
 			counts := make([][]float64, len(v))
 			for k := range counts {

@@ -47,7 +47,7 @@ type Gibbs struct {
 	spins   bm.State
 }
 
-// NewGibbs returns the projection.
+// NewGibbs returns the projection of so many steps (at least one).
 func NewGibbs(m bm.Machine, a *bm.Axons, steps int) *Gibbs {
 	v, _ := a.Patterns()
 	g := &Gibbs{machine: m, axons: a, steps: steps}

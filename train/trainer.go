@@ -15,6 +15,7 @@ import (
 )
 
 // ShortBatch says what the last batch of an epoch does where it has n < B rows.
+// B is the size of the first batch: of fewer rows than BatchSize, all make one whole batch.
 type ShortBatch string
 
 const (
@@ -138,8 +139,13 @@ func (t *Trainer) tell(ev Event) error {
 }
 
 func (t *Trainer) prepare() error {
+	switch t.Short {
+	case Share, Released, Drop, Mean:
+	default:
+		return fmt.Errorf("no rule %q for a short batch; take %s, %s, %s or %s", t.Short, Share, Released, Drop, Mean)
+	}
 	if t.BatchSize < 1 || t.StepsPerEpoch() < 1 {
-		return fmt.Errorf("batches of %d leave no update an epoch of %d rows", t.BatchSize, t.Data.Rows())
+		return fmt.Errorf("batches of %d leave no update an epoch of %d rows; take from 1 to %d", t.BatchSize, t.Data.Rows(), t.Data.Rows())
 	}
 	if t.params == nil {
 		for _, p := range t.Machine.Params() {
@@ -173,7 +179,7 @@ func (t *Trainer) update(steps int) (Event, error) {
 		e.Axpby(p.Grad, 0, p.Grad, 0)
 	}
 	up, down := 1.0, 1.0
-	if share := float64(len(rows)) / float64(t.BatchSize); share < 1 {
+	if share := float64(len(rows)) / float64(t.batch.Rows()); share < 1 {
 		switch t.Short {
 		case Share:
 			up, down = share, share

@@ -299,6 +299,27 @@ func TestShortBatch(t *testing.T) {
 	}
 }
 
+// Batches larger than the data make one whole batch of all rows, whose phases count in full.
+func TestOneBatch(t *testing.T) {
+	for _, short := range []train.ShortBatch{train.Share, train.Released, train.Mean} {
+		var want []float64
+		for _, size := range []int{rows, 7 * rows} {
+			tr := plain.trainer(t, 1)
+			tr.BatchSize, tr.Short = size, short
+			if err := tr.Run(context.Background(), 3); err != nil || tr.Step != 3 {
+				t.Fatalf("%s: %d updates, %v", short, tr.Step, err)
+			}
+			got := floats(tr.Machine.Engine(), tr.Machine.Params()[0].Value)
+			if want == nil {
+				want = got
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s: batches of %d train otherwise than batches of %d", short, size, rows)
+			}
+		}
+	}
+}
+
 func TestNonFinite(t *testing.T) {
 	tr := plain.trainer(t, 1)
 	events := 0
@@ -399,8 +420,9 @@ func TestNoUpdates(t *testing.T) {
 		short train.ShortBatch
 		want  string
 	}{
-		{0, train.Share, "batches of 0 leave no update an epoch of 10 rows"},
-		{11, train.Drop, "batches of 11 leave no update an epoch of 10 rows"},
+		{0, train.Share, "batches of 0 leave no update an epoch of 10 rows; take from 1 to 10"},
+		{3, "shares", `no rule "shares" for a short batch; take share, released, drop or mean`},
+		{11, train.Drop, "batches of 11 leave no update an epoch of 10 rows; take from 1 to 10"},
 	} {
 		tr := plain.trainer(t, 1)
 		tr.BatchSize, tr.Short = c.batch, c.short
