@@ -6,21 +6,23 @@ import "golang.org/x/sys/cpu"
 
 var avx2 = &kernels{
 	name: "avx2", rows: 4, lanes: 8,
-	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, steps, add uintptr){
+	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr){
 		{micro4x1AVX2, micro4x2AVX2, micro4x3AVX2},
 	},
 	field: fieldTileAVX2, store: storeTileAVX2, tanh: tanhTileAVX2, cosh: coshTileAVX2, spin: spinTileAVX2,
 	copyRect: copyRectAVX2, widenRect: widenRectAVX2, transpose: transposeAVX2, addTo: addToAVX2, peak: peakAVX2,
+	pairRows: 2, pairProducts: pairProductsAVX2,
 }
 
 var avx512 = &kernels{
 	name: "avx512", rows: 8, lanes: 16,
-	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, steps, add uintptr){
+	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr){
 		{micro4x1AVX512, micro4x2AVX512, micro4x3AVX512},
 		{micro8x1AVX512, micro8x2AVX512, micro8x3AVX512},
 	},
 	field: fieldTileAVX512, store: storeTileAVX512, tanh: tanhTileAVX512, cosh: coshTileAVX512, spin: spinTileAVX512,
 	copyRect: copyRectAVX512, widenRect: widenRectAVX512, transpose: transposeAVX512, addTo: addToAVX512, peak: peakAVX512,
+	pairRows: 4, pairProducts: pairProductsAVX512,
 }
 
 func arms() []*kernels {

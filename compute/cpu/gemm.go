@@ -90,7 +90,7 @@ func (t *mulTask) multiply(worker, number int) {
 				} else if t.sums > 1 {
 					c = &s.partial[(p*t.blockSlivers+j)*t.tileLen()]
 				}
-				k.micro[t.groups(q.panel0+p)-1][vectors-1](c, a, b, aRow, aStep, bStep, uintptr(ls), add)
+				k.micro[t.groups(q.panel0+p)-1][vectors-1](c, a, b, aRow, aStep, bStep, uintptr(4*t.panelLen()), uintptr(ls), add)
 				if last {
 					t.finish(w, &s, q.panel0+p, q.sliver0+j, p, unsafe.Pointer(c))
 				}

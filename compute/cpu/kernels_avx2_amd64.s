@@ -4,25 +4,35 @@
 
 #include "textflag.h"
 
-// func micro4x1AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
-// Requires: AVX, FMA3
-TEXT ·micro4x1AVX2(SB), NOSPLIT, $0-64
-	MOVQ   c+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   aRow+24(FP), BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   bStep+40(FP), DI
-	MOVQ   steps+48(FP), R8
-	LEAQ   (BX)(BX*2), R9
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	CMPQ   R8, $0x00000004
-	JL     four_end
+// func micro4x1AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·micro4x1AVX2(SB), NOSPLIT, $0-72
+	MOVQ       c+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       aRow+24(FP), BX
+	MOVQ       aStep+32(FP), SI
+	MOVQ       bStep+40(FP), DI
+	MOVQ       steps+56(FP), R8
+	LEAQ       (BX)(BX*2), R9
+	MOVQ       aNext+48(FP), R10
+	ADDQ       CX, R10
+	PREFETCHT0 (AX)
+	PREFETCHT0 96(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 288(AX)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	CMPQ       R8, $0x00000004
+	JL         four_end
 
 four:
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R10)(BX*1)
+	PREFETCHT0   (R10)(BX*2)
+	PREFETCHT0   (R10)(R9*1)
 	VMOVUPS      (DX), Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y4, Y5, Y0
@@ -67,6 +77,7 @@ four:
 	VFMADD231PS  Y4, Y5, Y3
 	ADDQ         DI, DX
 	ADDQ         SI, CX
+	LEAQ         (R10)(SI*4), R10
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -92,7 +103,7 @@ one:
 	JGE          one
 
 one_end:
-	MOVQ   add+56(FP), CX
+	MOVQ   add+64(FP), CX
 	TESTQ  CX, CX
 	JZ     store
 	VADDPS (AX), Y0, Y0
@@ -108,29 +119,39 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro4x2AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
-// Requires: AVX, FMA3
-TEXT ·micro4x2AVX2(SB), NOSPLIT, $0-64
-	MOVQ   c+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   aRow+24(FP), BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   bStep+40(FP), DI
-	MOVQ   steps+48(FP), R8
-	LEAQ   (BX)(BX*2), R9
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	CMPQ   R8, $0x00000004
-	JL     four_end
+// func micro4x2AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·micro4x2AVX2(SB), NOSPLIT, $0-72
+	MOVQ       c+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       aRow+24(FP), BX
+	MOVQ       aStep+32(FP), SI
+	MOVQ       bStep+40(FP), DI
+	MOVQ       steps+56(FP), R8
+	LEAQ       (BX)(BX*2), R9
+	MOVQ       aNext+48(FP), R10
+	ADDQ       CX, R10
+	PREFETCHT0 (AX)
+	PREFETCHT0 96(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 288(AX)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	CMPQ       R8, $0x00000004
+	JL         four_end
 
 four:
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R10)(BX*1)
+	PREFETCHT0   (R10)(BX*2)
+	PREFETCHT0   (R10)(R9*1)
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VBROADCASTSS (CX), Y10
@@ -195,6 +216,7 @@ four:
 	VFMADD231PS  Y9, Y10, Y7
 	ADDQ         DI, DX
 	ADDQ         SI, CX
+	LEAQ         (R10)(SI*4), R10
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -225,7 +247,7 @@ one:
 	JGE          one
 
 one_end:
-	MOVQ   add+56(FP), CX
+	MOVQ   add+64(FP), CX
 	TESTQ  CX, CX
 	JZ     store
 	VADDPS (AX), Y0, Y0
@@ -249,33 +271,47 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro4x3AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
-// Requires: AVX, FMA3
-TEXT ·micro4x3AVX2(SB), NOSPLIT, $0-64
-	MOVQ   c+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   aRow+24(FP), BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   bStep+40(FP), DI
-	MOVQ   steps+48(FP), R8
-	LEAQ   (BX)(BX*2), R9
-	VXORPS Y0, Y0, Y0
-	VXORPS Y1, Y1, Y1
-	VXORPS Y2, Y2, Y2
-	VXORPS Y3, Y3, Y3
-	VXORPS Y4, Y4, Y4
-	VXORPS Y5, Y5, Y5
-	VXORPS Y6, Y6, Y6
-	VXORPS Y7, Y7, Y7
-	VXORPS Y8, Y8, Y8
-	VXORPS Y9, Y9, Y9
-	VXORPS Y10, Y10, Y10
-	VXORPS Y11, Y11, Y11
-	CMPQ   R8, $0x00000004
-	JL     four_end
+// func micro4x3AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// Requires: AVX, FMA3, MMX+
+TEXT ·micro4x3AVX2(SB), NOSPLIT, $0-72
+	MOVQ       c+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       aRow+24(FP), BX
+	MOVQ       aStep+32(FP), SI
+	MOVQ       bStep+40(FP), DI
+	MOVQ       steps+56(FP), R8
+	LEAQ       (BX)(BX*2), R9
+	MOVQ       aNext+48(FP), R10
+	ADDQ       CX, R10
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 96(AX)
+	PREFETCHT0 160(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	PREFETCHT0 288(AX)
+	PREFETCHT0 352(AX)
+	VXORPS     Y0, Y0, Y0
+	VXORPS     Y1, Y1, Y1
+	VXORPS     Y2, Y2, Y2
+	VXORPS     Y3, Y3, Y3
+	VXORPS     Y4, Y4, Y4
+	VXORPS     Y5, Y5, Y5
+	VXORPS     Y6, Y6, Y6
+	VXORPS     Y7, Y7, Y7
+	VXORPS     Y8, Y8, Y8
+	VXORPS     Y9, Y9, Y9
+	VXORPS     Y10, Y10, Y10
+	VXORPS     Y11, Y11, Y11
+	CMPQ       R8, $0x00000004
+	JL         four_end
 
 four:
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R10)(BX*1)
+	PREFETCHT0   (R10)(BX*2)
+	PREFETCHT0   (R10)(R9*1)
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -360,6 +396,7 @@ four:
 	VFMADD231PS  Y14, Y15, Y11
 	ADDQ         DI, DX
 	ADDQ         SI, CX
+	LEAQ         (R10)(SI*4), R10
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -395,7 +432,7 @@ one:
 	JGE          one
 
 one_end:
-	MOVQ   add+56(FP), CX
+	MOVQ   add+64(FP), CX
 	TESTQ  CX, CX
 	JZ     store
 	VADDPS (AX), Y0, Y0
@@ -1588,6 +1625,99 @@ vector:
 vector_end:
 	VZEROUPPER
 	RET
+
+// func pairProductsAVX2(mantissas *float64, exponents *int64, x *float64, y *float64, yStep uintptr, steps uintptr, per uintptr)
+// Requires: AVX, AVX2, CMOV, FMA3
+TEXT ·pairProductsAVX2(SB), NOSPLIT, $0-56
+	MOVQ    mantissas+0(FP), AX
+	MOVQ    exponents+8(FP), CX
+	MOVQ    x+16(FP), DX
+	MOVQ    y+24(FP), BX
+	MOVQ    yStep+32(FP), SI
+	MOVQ    steps+40(FP), DI
+	MOVQ    per+48(FP), R8
+	MOVQ    BX, R9
+	ADDQ    SI, R9
+	VMOVUPS pairOneAVX2<>+0(SB), Y0
+	VXORPS  Y1, Y1, Y1
+	VMOVUPS pairOneAVX2<>+0(SB), Y2
+	VXORPS  Y3, Y3, Y3
+	VMOVUPS pairOneAVX2<>+0(SB), Y4
+	VXORPS  Y5, Y5, Y5
+	VMOVUPS pairOneAVX2<>+0(SB), Y6
+	VXORPS  Y7, Y7, Y7
+
+pairs_outer:
+	TESTQ   DI, DI
+	JZ      pairs_end
+	MOVQ    R8, SI
+	CMPQ    DI, SI
+	CMOVQCS DI, SI
+	SUBQ    SI, DI
+
+pairs_inner:
+	VMOVUPS     (DX), Y8
+	VMOVUPS     64(DX), Y9
+	VMULPD      (BX), Y8, Y10
+	VFMADD231PD 64(BX), Y9, Y10
+	VMULPD      Y10, Y0, Y0
+	VMULPD      (R9), Y8, Y8
+	VFMADD231PD 64(R9), Y9, Y8
+	VMULPD      Y8, Y4, Y4
+	VMOVUPS     32(DX), Y8
+	VMOVUPS     96(DX), Y9
+	VMULPD      32(BX), Y8, Y10
+	VFMADD231PD 96(BX), Y9, Y10
+	VMULPD      Y10, Y2, Y2
+	VMULPD      32(R9), Y8, Y8
+	VFMADD231PD 96(R9), Y9, Y8
+	VMULPD      Y8, Y6, Y6
+	ADDQ        $0x00000080, DX
+	ADDQ        $0x00000080, BX
+	ADDQ        $0x00000080, R9
+	DECQ        SI
+	JNZ         pairs_inner
+	VPSRLQ      $0x34, Y0, Y8
+	VPADDQ      Y8, Y1, Y1
+	VPAND       pairMantissaAVX2<>+0(SB), Y0, Y0
+	VPOR        pairOneAVX2<>+0(SB), Y0, Y0
+	VPSRLQ      $0x34, Y2, Y8
+	VPADDQ      Y8, Y3, Y3
+	VPAND       pairMantissaAVX2<>+0(SB), Y2, Y2
+	VPOR        pairOneAVX2<>+0(SB), Y2, Y2
+	VPSRLQ      $0x34, Y4, Y8
+	VPADDQ      Y8, Y5, Y5
+	VPAND       pairMantissaAVX2<>+0(SB), Y4, Y4
+	VPOR        pairOneAVX2<>+0(SB), Y4, Y4
+	VPSRLQ      $0x34, Y6, Y8
+	VPADDQ      Y8, Y7, Y7
+	VPAND       pairMantissaAVX2<>+0(SB), Y6, Y6
+	VPOR        pairOneAVX2<>+0(SB), Y6, Y6
+	JMP         pairs_outer
+
+pairs_end:
+	VMOVUPD Y0, (AX)
+	VMOVUPD Y1, (CX)
+	VMOVUPD Y2, 32(AX)
+	VMOVUPD Y3, 32(CX)
+	VMOVUPD Y4, 64(AX)
+	VMOVUPD Y5, 64(CX)
+	VMOVUPD Y6, 96(AX)
+	VMOVUPD Y7, 96(CX)
+	VZEROUPPER
+	RET
+
+DATA pairOneAVX2<>+0(SB)/8, $0x3ff0000000000000
+DATA pairOneAVX2<>+8(SB)/8, $0x3ff0000000000000
+DATA pairOneAVX2<>+16(SB)/8, $0x3ff0000000000000
+DATA pairOneAVX2<>+24(SB)/8, $0x3ff0000000000000
+GLOBL pairOneAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA pairMantissaAVX2<>+0(SB)/8, $0x000fffffffffffff
+DATA pairMantissaAVX2<>+8(SB)/8, $0x000fffffffffffff
+DATA pairMantissaAVX2<>+16(SB)/8, $0x000fffffffffffff
+DATA pairMantissaAVX2<>+24(SB)/8, $0x000fffffffffffff
+GLOBL pairMantissaAVX2<>(SB), RODATA|NOPTR, $32
 
 // func peakAVX2(turns uintptr)
 // Requires: AVX, FMA3

@@ -9,60 +9,66 @@ package cpu
 //	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
+// needed next lies aNext bytes further.
 //
 //go:noescape
-func micro4x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
+func micro4x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
 
 // micro4x2AVX512 computes a tile of 4 rows and 32 columns of sums, a and b being addressed in bytes:
 //
 //	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
+// needed next lies aNext bytes further.
 //
 //go:noescape
-func micro4x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
+func micro4x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
 
 // micro4x3AVX512 computes a tile of 4 rows and 48 columns of sums, a and b being addressed in bytes:
 //
 //	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
+// needed next lies aNext bytes further.
 //
 //go:noescape
-func micro4x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
+func micro4x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
 
 // micro8x1AVX512 computes a tile of 8 rows and 16 columns of sums, a and b being addressed in bytes:
 //
 //	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
+// needed next lies aNext bytes further.
 //
 //go:noescape
-func micro8x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
+func micro8x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
 
 // micro8x2AVX512 computes a tile of 8 rows and 32 columns of sums, a and b being addressed in bytes:
 //
 //	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
+// needed next lies aNext bytes further.
 //
 //go:noescape
-func micro8x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
+func micro8x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
 
 // micro8x3AVX512 computes a tile of 8 rows and 48 columns of sums, a and b being addressed in bytes:
 //
 //	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
+// needed next lies aNext bytes further.
 //
 //go:noescape
-func micro8x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
+func micro8x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
 
 // fieldTileAVX512 sets the tile's sums to fields:
 //
@@ -128,6 +134,16 @@ func transposeAVX512(dst *float32, src *float32, dstStep uintptr, srcStep uintpt
 //
 //go:noescape
 func addToAVX512(dst *float32, src *float32, n uintptr)
+
+// pairProductsAVX512 multiplies the factors of one row x with 4 rows y, yStep bytes apart:
+//
+//	for l := range steps: for i := range 8: product[q,i] *= x[16*l+i]*y[q,16*l+i] + x[16*l+8+i]*y[q,16*l+8+i]
+//
+// After every per steps, and at the end, the product gives its binary exponent (with the bias of 1023) to exponents[q,i], and
+// its mantissa in [1,2) goes on; mantissas[q,i] is the last one.
+//
+//go:noescape
+func pairProductsAVX512(mantissas *float64, exponents *int64, x *float64, y *float64, yStep uintptr, steps uintptr, per uintptr)
 
 // peakAVX512 does turns times 16 independent fused multiply-adds of 16 numbers.
 //

@@ -4,25 +4,35 @@
 
 #include "textflag.h"
 
-// func micro4x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
-// Requires: AVX, AVX512F
-TEXT ·micro4x1AVX512(SB), NOSPLIT, $0-64
-	MOVQ   c+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   aRow+24(FP), BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   bStep+40(FP), DI
-	MOVQ   steps+48(FP), R8
-	LEAQ   (BX)(BX*2), R9
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	CMPQ   R8, $0x00000004
-	JL     four_end
+// func micro4x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·micro4x1AVX512(SB), NOSPLIT, $0-72
+	MOVQ       c+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       aRow+24(FP), BX
+	MOVQ       aStep+32(FP), SI
+	MOVQ       bStep+40(FP), DI
+	MOVQ       steps+56(FP), R8
+	LEAQ       (BX)(BX*2), R9
+	MOVQ       aNext+48(FP), R10
+	ADDQ       CX, R10
+	PREFETCHT0 (AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 384(AX)
+	PREFETCHT0 576(AX)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	CMPQ       R8, $0x00000004
+	JL         four_end
 
 four:
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R10)(BX*1)
+	PREFETCHT0   (R10)(BX*2)
+	PREFETCHT0   (R10)(R9*1)
 	VMOVUPS      (DX), Z4
 	VBROADCASTSS (CX), Z5
 	VFMADD231PS  Z4, Z5, Z0
@@ -67,6 +77,7 @@ four:
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         DI, DX
 	ADDQ         SI, CX
+	LEAQ         (R10)(SI*4), R10
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -92,7 +103,7 @@ one:
 	JGE          one
 
 one_end:
-	MOVQ   add+56(FP), CX
+	MOVQ   add+64(FP), CX
 	TESTQ  CX, CX
 	JZ     store
 	VADDPS (AX), Z0, Z0
@@ -108,29 +119,43 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro4x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
-// Requires: AVX, AVX512F
-TEXT ·micro4x2AVX512(SB), NOSPLIT, $0-64
-	MOVQ   c+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   aRow+24(FP), BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   bStep+40(FP), DI
-	MOVQ   steps+48(FP), R8
-	LEAQ   (BX)(BX*2), R9
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	CMPQ   R8, $0x00000004
-	JL     four_end
+// func micro4x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·micro4x2AVX512(SB), NOSPLIT, $0-72
+	MOVQ       c+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       aRow+24(FP), BX
+	MOVQ       aStep+32(FP), SI
+	MOVQ       bStep+40(FP), DI
+	MOVQ       steps+56(FP), R8
+	LEAQ       (BX)(BX*2), R9
+	MOVQ       aNext+48(FP), R10
+	ADDQ       CX, R10
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	PREFETCHT0 384(AX)
+	PREFETCHT0 448(AX)
+	PREFETCHT0 576(AX)
+	PREFETCHT0 640(AX)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	CMPQ       R8, $0x00000004
+	JL         four_end
 
 four:
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R10)(BX*1)
+	PREFETCHT0   (R10)(BX*2)
+	PREFETCHT0   (R10)(R9*1)
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (CX), Z10
@@ -195,6 +220,7 @@ four:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         DI, DX
 	ADDQ         SI, CX
+	LEAQ         (R10)(SI*4), R10
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -225,7 +251,7 @@ one:
 	JGE          one
 
 one_end:
-	MOVQ   add+56(FP), CX
+	MOVQ   add+64(FP), CX
 	TESTQ  CX, CX
 	JZ     store
 	VADDPS (AX), Z0, Z0
@@ -249,33 +275,51 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro4x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
-// Requires: AVX, AVX512F
-TEXT ·micro4x3AVX512(SB), NOSPLIT, $0-64
-	MOVQ   c+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   aRow+24(FP), BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   bStep+40(FP), DI
-	MOVQ   steps+48(FP), R8
-	LEAQ   (BX)(BX*2), R9
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	CMPQ   R8, $0x00000004
-	JL     four_end
+// func micro4x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·micro4x3AVX512(SB), NOSPLIT, $0-72
+	MOVQ       c+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       aRow+24(FP), BX
+	MOVQ       aStep+32(FP), SI
+	MOVQ       bStep+40(FP), DI
+	MOVQ       steps+56(FP), R8
+	LEAQ       (BX)(BX*2), R9
+	MOVQ       aNext+48(FP), R10
+	ADDQ       CX, R10
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	PREFETCHT0 320(AX)
+	PREFETCHT0 384(AX)
+	PREFETCHT0 448(AX)
+	PREFETCHT0 512(AX)
+	PREFETCHT0 576(AX)
+	PREFETCHT0 640(AX)
+	PREFETCHT0 704(AX)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	CMPQ       R8, $0x00000004
+	JL         four_end
 
 four:
+	PREFETCHT0   (R10)
+	PREFETCHT0   (R10)(BX*1)
+	PREFETCHT0   (R10)(BX*2)
+	PREFETCHT0   (R10)(R9*1)
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -360,6 +404,7 @@ four:
 	VFMADD231PS  Z14, Z15, Z11
 	ADDQ         DI, DX
 	ADDQ         SI, CX
+	LEAQ         (R10)(SI*4), R10
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -395,7 +440,7 @@ one:
 	JGE          one
 
 one_end:
-	MOVQ   add+56(FP), CX
+	MOVQ   add+64(FP), CX
 	TESTQ  CX, CX
 	JZ     store
 	VADDPS (AX), Z0, Z0
@@ -427,30 +472,49 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro8x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
-// Requires: AVX, AVX512F
-TEXT ·micro8x1AVX512(SB), NOSPLIT, $0-64
-	MOVQ   c+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   aRow+24(FP), BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   bStep+40(FP), DI
-	MOVQ   steps+48(FP), R8
-	LEAQ   (BX)(BX*2), R9
-	LEAQ   (CX)(BX*4), R10
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	CMPQ   R8, $0x00000004
-	JL     four_end
+// func micro8x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·micro8x1AVX512(SB), NOSPLIT, $0-72
+	MOVQ       c+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       aRow+24(FP), BX
+	MOVQ       aStep+32(FP), SI
+	MOVQ       bStep+40(FP), DI
+	MOVQ       steps+56(FP), R8
+	LEAQ       (BX)(BX*2), R9
+	LEAQ       (CX)(BX*4), R10
+	MOVQ       aNext+48(FP), R11
+	LEAQ       (R11)(R10*1), R12
+	ADDQ       CX, R11
+	PREFETCHT0 (AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 384(AX)
+	PREFETCHT0 576(AX)
+	PREFETCHT0 768(AX)
+	PREFETCHT0 960(AX)
+	PREFETCHT0 1152(AX)
+	PREFETCHT0 1344(AX)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	CMPQ       R8, $0x00000004
+	JL         four_end
 
 four:
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   (R11)(BX*2)
+	PREFETCHT0   (R11)(R9*1)
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R12)(BX*1)
+	PREFETCHT0   (R12)(BX*2)
+	PREFETCHT0   (R12)(R9*1)
 	VMOVUPS      (DX), Z8
 	VBROADCASTSS (CX), Z9
 	VFMADD231PS  Z8, Z9, Z0
@@ -531,6 +595,8 @@ four:
 	ADDQ         DI, DX
 	ADDQ         SI, CX
 	ADDQ         SI, R10
+	LEAQ         (R11)(SI*4), R11
+	LEAQ         (R12)(SI*4), R12
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -565,7 +631,7 @@ one:
 	JGE          one
 
 one_end:
-	MOVQ   add+56(FP), CX
+	MOVQ   add+64(FP), CX
 	TESTQ  CX, CX
 	JZ     store
 	VADDPS (AX), Z0, Z0
@@ -589,38 +655,65 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro8x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
-// Requires: AVX, AVX512F
-TEXT ·micro8x2AVX512(SB), NOSPLIT, $0-64
-	MOVQ   c+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   aRow+24(FP), BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   bStep+40(FP), DI
-	MOVQ   steps+48(FP), R8
-	LEAQ   (BX)(BX*2), R9
-	LEAQ   (CX)(BX*4), R10
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	CMPQ   R8, $0x00000004
-	JL     four_end
+// func micro8x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·micro8x2AVX512(SB), NOSPLIT, $0-72
+	MOVQ       c+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       aRow+24(FP), BX
+	MOVQ       aStep+32(FP), SI
+	MOVQ       bStep+40(FP), DI
+	MOVQ       steps+56(FP), R8
+	LEAQ       (BX)(BX*2), R9
+	LEAQ       (CX)(BX*4), R10
+	MOVQ       aNext+48(FP), R11
+	LEAQ       (R11)(R10*1), R12
+	ADDQ       CX, R11
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	PREFETCHT0 384(AX)
+	PREFETCHT0 448(AX)
+	PREFETCHT0 576(AX)
+	PREFETCHT0 640(AX)
+	PREFETCHT0 768(AX)
+	PREFETCHT0 832(AX)
+	PREFETCHT0 960(AX)
+	PREFETCHT0 1024(AX)
+	PREFETCHT0 1152(AX)
+	PREFETCHT0 1216(AX)
+	PREFETCHT0 1344(AX)
+	PREFETCHT0 1408(AX)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	CMPQ       R8, $0x00000004
+	JL         four_end
 
 four:
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   (R11)(BX*2)
+	PREFETCHT0   (R11)(R9*1)
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R12)(BX*1)
+	PREFETCHT0   (R12)(BX*2)
+	PREFETCHT0   (R12)(R9*1)
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
 	VBROADCASTSS (CX), Z18
@@ -737,6 +830,8 @@ four:
 	ADDQ         DI, DX
 	ADDQ         SI, CX
 	ADDQ         SI, R10
+	LEAQ         (R11)(SI*4), R11
+	LEAQ         (R12)(SI*4), R12
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -780,7 +875,7 @@ one:
 	JGE          one
 
 one_end:
-	MOVQ   add+56(FP), CX
+	MOVQ   add+64(FP), CX
 	TESTQ  CX, CX
 	JZ     store
 	VADDPS (AX), Z0, Z0
@@ -820,46 +915,81 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro8x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, steps uintptr, add uintptr)
-// Requires: AVX, AVX512F
-TEXT ·micro8x3AVX512(SB), NOSPLIT, $0-64
-	MOVQ   c+0(FP), AX
-	MOVQ   a+8(FP), CX
-	MOVQ   b+16(FP), DX
-	MOVQ   aRow+24(FP), BX
-	MOVQ   aStep+32(FP), SI
-	MOVQ   bStep+40(FP), DI
-	MOVQ   steps+48(FP), R8
-	LEAQ   (BX)(BX*2), R9
-	LEAQ   (CX)(BX*4), R10
-	VPXORD Z0, Z0, Z0
-	VPXORD Z1, Z1, Z1
-	VPXORD Z2, Z2, Z2
-	VPXORD Z3, Z3, Z3
-	VPXORD Z4, Z4, Z4
-	VPXORD Z5, Z5, Z5
-	VPXORD Z6, Z6, Z6
-	VPXORD Z7, Z7, Z7
-	VPXORD Z8, Z8, Z8
-	VPXORD Z9, Z9, Z9
-	VPXORD Z10, Z10, Z10
-	VPXORD Z11, Z11, Z11
-	VPXORD Z12, Z12, Z12
-	VPXORD Z13, Z13, Z13
-	VPXORD Z14, Z14, Z14
-	VPXORD Z15, Z15, Z15
-	VPXORD Z16, Z16, Z16
-	VPXORD Z17, Z17, Z17
-	VPXORD Z18, Z18, Z18
-	VPXORD Z19, Z19, Z19
-	VPXORD Z20, Z20, Z20
-	VPXORD Z21, Z21, Z21
-	VPXORD Z22, Z22, Z22
-	VPXORD Z23, Z23, Z23
-	CMPQ   R8, $0x00000004
-	JL     four_end
+// func micro8x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// Requires: AVX, AVX512F, MMX+
+TEXT ·micro8x3AVX512(SB), NOSPLIT, $0-72
+	MOVQ       c+0(FP), AX
+	MOVQ       a+8(FP), CX
+	MOVQ       b+16(FP), DX
+	MOVQ       aRow+24(FP), BX
+	MOVQ       aStep+32(FP), SI
+	MOVQ       bStep+40(FP), DI
+	MOVQ       steps+56(FP), R8
+	LEAQ       (BX)(BX*2), R9
+	LEAQ       (CX)(BX*4), R10
+	MOVQ       aNext+48(FP), R11
+	LEAQ       (R11)(R10*1), R12
+	ADDQ       CX, R11
+	PREFETCHT0 (AX)
+	PREFETCHT0 64(AX)
+	PREFETCHT0 128(AX)
+	PREFETCHT0 192(AX)
+	PREFETCHT0 256(AX)
+	PREFETCHT0 320(AX)
+	PREFETCHT0 384(AX)
+	PREFETCHT0 448(AX)
+	PREFETCHT0 512(AX)
+	PREFETCHT0 576(AX)
+	PREFETCHT0 640(AX)
+	PREFETCHT0 704(AX)
+	PREFETCHT0 768(AX)
+	PREFETCHT0 832(AX)
+	PREFETCHT0 896(AX)
+	PREFETCHT0 960(AX)
+	PREFETCHT0 1024(AX)
+	PREFETCHT0 1088(AX)
+	PREFETCHT0 1152(AX)
+	PREFETCHT0 1216(AX)
+	PREFETCHT0 1280(AX)
+	PREFETCHT0 1344(AX)
+	PREFETCHT0 1408(AX)
+	PREFETCHT0 1472(AX)
+	VPXORD     Z0, Z0, Z0
+	VPXORD     Z1, Z1, Z1
+	VPXORD     Z2, Z2, Z2
+	VPXORD     Z3, Z3, Z3
+	VPXORD     Z4, Z4, Z4
+	VPXORD     Z5, Z5, Z5
+	VPXORD     Z6, Z6, Z6
+	VPXORD     Z7, Z7, Z7
+	VPXORD     Z8, Z8, Z8
+	VPXORD     Z9, Z9, Z9
+	VPXORD     Z10, Z10, Z10
+	VPXORD     Z11, Z11, Z11
+	VPXORD     Z12, Z12, Z12
+	VPXORD     Z13, Z13, Z13
+	VPXORD     Z14, Z14, Z14
+	VPXORD     Z15, Z15, Z15
+	VPXORD     Z16, Z16, Z16
+	VPXORD     Z17, Z17, Z17
+	VPXORD     Z18, Z18, Z18
+	VPXORD     Z19, Z19, Z19
+	VPXORD     Z20, Z20, Z20
+	VPXORD     Z21, Z21, Z21
+	VPXORD     Z22, Z22, Z22
+	VPXORD     Z23, Z23, Z23
+	CMPQ       R8, $0x00000004
+	JL         four_end
 
 four:
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   (R11)(BX*2)
+	PREFETCHT0   (R11)(R9*1)
+	PREFETCHT0   (R12)
+	PREFETCHT0   (R12)(BX*1)
+	PREFETCHT0   (R12)(BX*2)
+	PREFETCHT0   (R12)(R9*1)
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
@@ -1012,6 +1142,8 @@ four:
 	ADDQ         DI, DX
 	ADDQ         SI, CX
 	ADDQ         SI, R10
+	LEAQ         (R11)(SI*4), R11
+	LEAQ         (R12)(SI*4), R12
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -1064,7 +1196,7 @@ one:
 	JGE          one
 
 one_end:
-	MOVQ   add+56(FP), CX
+	MOVQ   add+64(FP), CX
 	TESTQ  CX, CX
 	JZ     store
 	VADDPS (AX), Z0, Z0
@@ -2435,6 +2567,95 @@ vector:
 	JGE     vector
 
 vector_end:
+	VZEROUPPER
+	RET
+
+// func pairProductsAVX512(mantissas *float64, exponents *int64, x *float64, y *float64, yStep uintptr, steps uintptr, per uintptr)
+// Requires: AVX, AVX512F, CMOV
+TEXT ·pairProductsAVX512(SB), NOSPLIT, $0-56
+	MOVQ         mantissas+0(FP), AX
+	MOVQ         exponents+8(FP), CX
+	MOVQ         x+16(FP), DX
+	MOVQ         y+24(FP), BX
+	MOVQ         yStep+32(FP), SI
+	MOVQ         steps+40(FP), DI
+	MOVQ         per+48(FP), R8
+	MOVQ         BX, R9
+	ADDQ         SI, R9
+	MOVQ         R9, R10
+	ADDQ         SI, R10
+	MOVQ         R10, R11
+	ADDQ         SI, R11
+	MOVQ         $0x3ff0000000000000, SI
+	VPBROADCASTQ SI, Z0
+	MOVQ         $0x000fffffffffffff, SI
+	VPBROADCASTQ SI, Z1
+	VMOVUPS      Z0, Z2
+	VPXORD       Z3, Z3, Z3
+	VMOVUPS      Z0, Z4
+	VPXORD       Z5, Z5, Z5
+	VMOVUPS      Z0, Z6
+	VPXORD       Z7, Z7, Z7
+	VMOVUPS      Z0, Z8
+	VPXORD       Z9, Z9, Z9
+
+pairs_outer:
+	TESTQ   DI, DI
+	JZ      pairs_end
+	MOVQ    R8, SI
+	CMPQ    DI, SI
+	CMOVQCS DI, SI
+	SUBQ    SI, DI
+
+pairs_inner:
+	VMOVUPS     (DX), Z10
+	VMOVUPS     64(DX), Z11
+	VMULPD      (BX), Z10, Z12
+	VFMADD231PD 64(BX), Z11, Z12
+	VMULPD      Z12, Z2, Z2
+	VMULPD      (R9), Z10, Z12
+	VFMADD231PD 64(R9), Z11, Z12
+	VMULPD      Z12, Z4, Z4
+	VMULPD      (R10), Z10, Z12
+	VFMADD231PD 64(R10), Z11, Z12
+	VMULPD      Z12, Z6, Z6
+	VMULPD      (R11), Z10, Z10
+	VFMADD231PD 64(R11), Z11, Z10
+	VMULPD      Z10, Z8, Z8
+	ADDQ        $0x00000080, DX
+	ADDQ        $0x00000080, BX
+	ADDQ        $0x00000080, R9
+	ADDQ        $0x00000080, R10
+	ADDQ        $0x00000080, R11
+	DECQ        SI
+	JNZ         pairs_inner
+	VPSRLQ      $0x34, Z2, Z10
+	VPADDQ      Z10, Z3, Z3
+	VPANDD      Z1, Z2, Z2
+	VPORD       Z0, Z2, Z2
+	VPSRLQ      $0x34, Z4, Z10
+	VPADDQ      Z10, Z5, Z5
+	VPANDD      Z1, Z4, Z4
+	VPORD       Z0, Z4, Z4
+	VPSRLQ      $0x34, Z6, Z10
+	VPADDQ      Z10, Z7, Z7
+	VPANDD      Z1, Z6, Z6
+	VPORD       Z0, Z6, Z6
+	VPSRLQ      $0x34, Z8, Z10
+	VPADDQ      Z10, Z9, Z9
+	VPANDD      Z1, Z8, Z8
+	VPORD       Z0, Z8, Z8
+	JMP         pairs_outer
+
+pairs_end:
+	VMOVUPD Z2, (AX)
+	VMOVUPD Z3, (CX)
+	VMOVUPD Z4, 64(AX)
+	VMOVUPD Z5, 64(CX)
+	VMOVUPD Z6, 128(AX)
+	VMOVUPD Z7, 128(CX)
+	VMOVUPD Z8, 192(AX)
+	VMOVUPD Z9, 192(CX)
 	VZEROUPPER
 	RET
 

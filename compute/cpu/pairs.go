@@ -3,30 +3,123 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"unsafe"
 
 	"mattis/compute"
 )
 
-// pairTask is Pairs; a piece is a row of dst.
+// pairTask is Pairs.
+//
+// Without counts, log 2cosh is summed by products: 2cosh(a+b) = e^a e^b +
+// e^-a e^-b has no cancellation, its exponentials are those of the rows alone,
+// and the logarithm of a product is that of its mantissa and its binary
+// exponent. A pair and a spin then cost two multiplications and a multiply-add.
+// Every product runs in eight interleaved parts, so that all arms have the same bits but for rounding.
 type pairTask struct {
+	e                 *Engine
 	dst, a, b, counts compute.Matrix
 	f                 compute.PairKind
+	stage             pairStage
+	x, y              []float64 // the factors of a and b: for each eight spins e^x, then e^-x
+	step              int       // of a row of factors
+	per               int       // factors whose product stays below 2^1000
+	out               []pairOut // of each worker
 }
+
+// pairOut is what one call of the kernel gives for up to four rows of b.
+type pairOut struct {
+	mantissas [4 * pairLanes]float64
+	exponents [4 * pairLanes]int64
+}
+
+type pairStage uint8
+
+const (
+	pairTerms    pairStage = iota // one term after the other; a piece is a row of dst
+	pairFactors                   // the factors of a row of a or b
+	pairProducts                  // a piece is a block of columns of dst
+)
+
+const (
+	pairLanes  = 8
+	pairBlock  = 16  // rows of b whose factors stay in the second cache
+	pairBounds = 340 // the largest field whose exponential and its products stay finite
+)
 
 // Pairs sets dst[p,q] += sum_n counts[n] * f(a[p,n] + b[q,n]).
 func (e *Engine) Pairs(dst, a, b, counts compute.Matrix, f compute.PairKind) {
 	if dst.Rows() != a.Rows() || dst.Cols() != b.Rows() || a.Cols() != b.Cols() || dst.Type() != compute.Float64 ||
-		(!counts.IsNone() && (counts.Rows() != 1 || counts.Cols() != a.Cols())) {
+		a.Type() != compute.Float32 || b.Type() != compute.Float32 ||
+		(!counts.IsNone() && (counts.Rows() != 1 || counts.Cols() != a.Cols() || counts.Type() != compute.Float32)) {
 		panic(fmt.Sprintf("cpu: Pairs of %v and %v (counts %v) to %v", a, b, counts, dst))
 	}
-	if dst.Len() == 0 {
+	if dst.Len() == 0 || a.Cols() == 0 {
 		return
 	}
-	e.pairs = pairTask{dst: dst, a: a, b: b, counts: counts, f: f}
-	e.pool.run(&e.pairs, dst.Rows(), e.pool.threads)
+	t := &e.pairs
+	if t.out == nil {
+		t.out = make([]pairOut, e.pool.threads)
+	}
+	*t = pairTask{e: e, dst: dst, a: a, b: b, counts: counts, f: f, out: t.out}
+	largest := largestField(a) + largestField(b)
+	if f != compute.PairLogCosh || !counts.IsNone() || !(largest <= pairBounds) {
+		e.pool.run(t, dst.Rows(), e.pool.threads)
+		return
+	}
+	mark := e.Mark()
+	defer e.Release(mark)
+	// A factor is at most 2 e^largest, and the product starts below 2.
+	t.per = int(1000 / (largest/math.Ln2 + 1))
+	t.step = 2 * round(a.Cols(), pairLanes)
+	rows := round(b.Rows(), 4)
+	t.x = e.Scratch(compute.Float64, a.Rows(), t.step).Float64s()
+	t.y = e.Scratch(compute.Float64, rows, t.step).Float64s()
+	t.stage = pairFactors
+	e.pool.run(t, a.Rows()+rows, e.pool.threads)
+	t.stage = pairProducts
+	e.pool.run(t, ceil(b.Rows(), pairBlock)*t.rowBlocks(), e.pool.threads)
 }
 
-func (t *pairTask) do(_, p int) {
+// rowBlocks returns the blocks of rows of a: more than one where b gives few pieces.
+func (t *pairTask) rowBlocks() int {
+	return max(1, min(t.a.Rows(), 16/ceil(t.b.Rows(), pairBlock)))
+}
+
+// largestField returns the largest absolute entry of m, NaN if there is one.
+func largestField(m compute.Matrix) float64 {
+	var top float32
+	for i := range m.Rows() {
+		for _, x := range row32(m, i) {
+			if x < 0 {
+				x = -x
+			}
+			if !(x <= top) {
+				if x != x {
+					return math.NaN()
+				}
+				top = x
+			}
+		}
+	}
+	return float64(top)
+}
+
+func (t *pairTask) do(worker, piece int) {
+	switch t.stage {
+	case pairTerms:
+		t.terms(piece)
+	case pairFactors:
+		t.factors(piece)
+	case pairProducts:
+		blocks := t.rowBlocks()
+		rows := ceil(t.a.Rows(), blocks)
+		first := piece % blocks * rows
+		t.products(&t.out[worker], first, min(first+rows, t.a.Rows()), piece/blocks*pairBlock)
+	}
+}
+
+// terms sums the terms of row p of dst one by one.
+func (t *pairTask) terms(p int) {
 	a, d := row32(t.a, p), row64(t.dst, p)
 	for q := range d {
 		b := row32(t.b, q)
@@ -44,5 +137,67 @@ func (t *pairTask) do(_, p int) {
 			sum += x
 		}
 		d[q] += sum
+	}
+}
+
+// factors sets the factors of row i of a, or of the row of b behind a's. Spins
+// and rows that fill up have the factor 1.
+func (t *pairTask) factors(i int) {
+	m, dst := t.a, t.x
+	if i >= t.a.Rows() {
+		m, dst, i = t.b, t.y, i-t.a.Rows()
+	}
+	row := dst[i*t.step:][:t.step]
+	var x []float32
+	if i < m.Rows() {
+		x = row32(m, i)
+	}
+	for n := range t.step / 2 {
+		up, down := 1.0, 0.0
+		if n < len(x) {
+			up = math.Exp(float64(x[n]))
+			down = 1 / up
+		}
+		at := n/pairLanes*2*pairLanes + n%pairLanes
+		row[at], row[at+pairLanes] = up, down
+	}
+}
+
+// products adds the sums of rows first to last and of pairBlock columns from q0 on.
+func (t *pairTask) products(out *pairOut, first, last, q0 int) {
+	k := t.e.kernels
+	steps := t.step / 2 / pairLanes
+	bias := int64(1023 * pairLanes * ceil(steps, t.per))
+	for p := first; p < last; p++ {
+		d := row64(t.dst, p)
+		for q := q0; q < min(q0+pairBlock, len(d)); q += k.pairRows {
+			k.pairProducts(&out.mantissas[0], &out.exponents[0], &t.x[p*t.step], &t.y[q*t.step], uintptr(8*t.step), uintptr(steps), uintptr(t.per))
+			for r := range min(k.pairRows, len(d)-q) {
+				product, exponent := 1.0, -bias
+				for i := range pairLanes {
+					product *= out.mantissas[r*pairLanes+i]
+					exponent += out.exponents[r*pairLanes+i]
+				}
+				d[q+r] += math.Log(product) + math.Ln2*float64(exponent)
+			}
+		}
+	}
+}
+
+func pairProductsGeneric(mantissas *float64, exponents *int64, x, y *float64, _, steps, per uintptr) {
+	xs, ys := unsafe.Slice(x, 16*steps), unsafe.Slice(y, 16*steps)
+	out, exps := unsafe.Slice(mantissas, pairLanes), unsafe.Slice(exponents, pairLanes)
+	for i := range out {
+		product, exponent := 1.0, int64(0)
+		for l := uintptr(0); l < steps; {
+			for end := min(l+per, steps); l < end; l++ {
+				at := 16*l + uintptr(i)
+				product *= xs[at]*ys[at] + xs[at+pairLanes]*ys[at+pairLanes]
+			}
+			bits := math.Float64bits(product)
+			exponent += int64(bits >> 52)
+			product = math.Float64frombits(bits&(1<<52-1) | 1023<<52)
+		}
+		out[i], exps[i] = product, exponent
 	}
 }

@@ -38,6 +38,7 @@ func main() {
 	a.widenRect()
 	a.transpose()
 	a.addTo()
+	a.pairProducts()
 	a.peak()
 	Generate()
 }

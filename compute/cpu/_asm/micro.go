@@ -12,11 +12,12 @@ import (
 // from the first to the last step.
 func (a arm) micro(rows, vectors int) {
 	a.text(fmt.Sprintf("micro%dx%d", rows, vectors),
-		"func(c, a, b *float32, aRow, aStep, bStep, steps, add uintptr)",
+		"func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr)",
 		fmt.Sprintf(`computes a tile of %d rows and %d columns of sums, a and b being addressed in bytes:
 	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
 	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
-Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are %d bytes apart.`, rows, vectors*a.lanes, a.tileStride()))
+Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are %d bytes apart; the panel of a that is
+needed next lies aNext bytes further.`, rows, vectors*a.lanes, a.tileStride()))
 	c := Load(Param("c"), GP64())
 	pa := Load(Param("a"), GP64())
 	pb := Load(Param("b"), GP64())
@@ -32,6 +33,34 @@ Every sum starts at 0 and takes its products in the order of l, by fused multipl
 		LEAQ(Mem{Base: pa, Index: aRow, Scale: 4}, pa4)
 		bases = append(bases, pa4)
 	}
+	next := GP64() // row 0 and row 4 of the next panel
+	MOVQ(Load(Param("aNext"), GP64()), next)
+	nexts := []reg.Register{next}
+	if rows == 8 {
+		next4 := GP64()
+		LEAQ(Mem{Base: next, Index: bases[1], Scale: 1}, next4)
+		nexts = append(nexts, next4)
+	}
+	ADDQ(pa, next)
+	for i := range rows {
+		for v := range vectors {
+			if a.wide() || v%2 == 0 {
+				PREFETCHT0(at(c, i*a.tileStride()+v*a.bytes()))
+			}
+		}
+	}
+	rowOf := func(bases []reg.Register, i int) Mem {
+		m := Mem{Base: bases[i/4]}
+		switch i % 4 {
+		case 1:
+			m.Index, m.Scale = aRow, 1
+		case 2:
+			m.Index, m.Scale = aRow, 2
+		case 3:
+			m.Index, m.Scale = aRow3, 1
+		}
+		return m
+	}
 	var sum [8][tileVectors]reg.VecVirtual
 	for i := range rows {
 		for v := range vectors {
@@ -44,16 +73,7 @@ Every sum starts at 0 and takes its products in the order of l, by fused multipl
 			b[v] = a.load(at(pb, v*a.bytes()))
 		}
 		for i := range rows {
-			m := Mem{Base: bases[i/4]}
-			switch i % 4 {
-			case 1:
-				m.Index, m.Scale = aRow, 1
-			case 2:
-				m.Index, m.Scale = aRow, 2
-			case 3:
-				m.Index, m.Scale = aRow3, 1
-			}
-			x := a.broadcast(m)
+			x := a.broadcast(rowOf(bases, i))
 			for v := range vectors {
 				VFMADD231PS(b[v], x, sum[i][v])
 			}
@@ -64,8 +84,14 @@ Every sum starts at 0 and takes its products in the order of l, by fused multipl
 		}
 	}
 	loop("four", steps, 4, func() {
+		for i := range rows {
+			PREFETCHT0(rowOf(nexts, i))
+		}
 		for range 4 {
 			step()
+		}
+		for _, base := range nexts {
+			LEAQ(Mem{Base: base, Index: aStep, Scale: 4}, base)
 		}
 	})
 	loop("one", steps, 1, step)

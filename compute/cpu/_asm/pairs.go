@@ -1,0 +1,115 @@
+package main
+
+import (
+	"fmt"
+	"math"
+
+	. "github.com/mmcloughlin/avo/build"
+	. "github.com/mmcloughlin/avo/operand"
+	"github.com/mmcloughlin/avo/reg"
+)
+
+// pairLanes are the running products of a pair of rows, however wide the
+// vectors are, so that all arms multiply in one order.
+const pairLanes = 8
+
+// pairRows returns the rows of b that one call works on.
+func (a arm) pairRows() int {
+	if a.wide() {
+		return 4
+	}
+	return 2
+}
+
+// pairProducts emits the kernel of Pairs.
+func (a arm) pairProducts() {
+	rows := a.pairRows()
+	a.text("pairProducts", "func(mantissas *float64, exponents *int64, x, y *float64, yStep, steps, per uintptr)",
+		fmt.Sprintf(`multiplies the factors of one row x with %d rows y, yStep bytes apart:
+	for l := range steps: for i := range 8: product[q,i] *= x[16*l+i]*y[q,16*l+i] + x[16*l+8+i]*y[q,16*l+8+i]
+After every per steps, and at the end, the product gives its binary exponent (with the bias of 1023) to exponents[q,i], and
+its mantissa in [1,2) goes on; mantissas[q,i] is the last one.`, rows))
+	mantissas := Load(Param("mantissas"), GP64())
+	exponents := Load(Param("exponents"), GP64())
+	x := Load(Param("x"), GP64())
+	y0 := Load(Param("y"), GP64())
+	yStep := Load(Param("yStep"), GP64())
+	steps := Load(Param("steps"), GP64())
+	per := Load(Param("per"), GP64())
+	ys := []reg.GPVirtual{y0.(reg.GPVirtual)}
+	for len(ys) < rows {
+		next := GP64()
+		MOVQ(ys[len(ys)-1], next)
+		ADDQ(yStep, next)
+		ys = append(ys, next)
+	}
+	parts := pairLanes * 8 / a.bytes()
+	one := a.quads("pairOne", math.Float64bits(1))
+	mask := a.quads("pairMantissa", 1<<52-1)
+	product, exponent := make([][]reg.VecVirtual, rows), make([][]reg.VecVirtual, rows)
+	for q := range rows {
+		for range parts {
+			product[q] = append(product[q], a.copyOf(one))
+			exponent[q] = append(exponent[q], a.zero())
+		}
+	}
+	count := GP64()
+	Label("pairs_outer")
+	TESTQ(steps, steps)
+	JZ(LabelRef("pairs_end"))
+	MOVQ(per, count)
+	CMPQ(steps, count)
+	CMOVQCS(steps, count)
+	SUBQ(count, steps)
+	Label("pairs_inner")
+	for p := range parts {
+		up, down := a.load(at(x, p*a.bytes())), a.load(at(x, 64+p*a.bytes()))
+		for q := range rows {
+			f := a.vec()
+			VMULPD(at(ys[q], p*a.bytes()), up, f)
+			VFMADD231PD(at(ys[q], 64+p*a.bytes()), down, f)
+			VMULPD(f, product[q][p], product[q][p])
+		}
+	}
+	ADDQ(U32(128), x)
+	for _, y := range ys {
+		ADDQ(U32(128), y)
+	}
+	DECQ(count)
+	JNZ(LabelRef("pairs_inner"))
+	for q := range rows {
+		for p := range parts {
+			e := a.vec()
+			VPSRLQ(U8(52), product[q][p], e)
+			VPADDQ(e, exponent[q][p], exponent[q][p])
+			a.and(mask, product[q][p], product[q][p])
+			a.or(one, product[q][p], product[q][p])
+		}
+	}
+	JMP(LabelRef("pairs_outer"))
+	Label("pairs_end")
+	for q := range rows {
+		for p := range parts {
+			VMOVUPD(product[q][p], at(mantissas, 64*q+p*a.bytes()))
+			VMOVUPD(exponent[q][p], at(exponents, 64*q+p*a.bytes()))
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
+// quads returns a vector of equal 64-bit words: in a register on the wide arm,
+// in memory on the other.
+func (a arm) quads(name string, word uint64) Op {
+	if a.wide() {
+		r, v := GP64(), a.vec()
+		MOVQ(U64(word), r)
+		VPBROADCASTQ(r, v)
+		return v
+	}
+	m := GLOBL(name+a.suffix, RODATA|NOPTR)
+	for i := range a.lanes / 2 {
+		DATA(8*i, U64(word))
+	}
+	return m
+}
