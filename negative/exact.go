@@ -21,6 +21,8 @@ type ExactSum struct {
 	engine    compute.Engine
 	exponents []float64
 	weights   []float32
+	host      any                                 // weights, boxed once
+	gather    func(uint64, []float64) (stop bool) // appends to exponents
 }
 
 // NewExact returns the estimator, or an error if the machine has more than
@@ -36,6 +38,11 @@ func NewExact(r *bm.RBM) (*ExactSum, error) {
 	}
 	e := r.Engine()
 	x := &ExactSum{states: states, engine: e, exponents: make([]float64, 0, states.Len()), weights: make([]float32, states.Len())}
+	x.host = x.weights
+	x.gather = func(_ uint64, e []float64) bool {
+		x.exponents = append(x.exponents, e...)
+		return false
+	}
 	spins := make([]int8, states.Len()*n)
 	for i := range states.Len() {
 		bm.SetState(spins[i*n:][:n], states.First()+uint64(i))
@@ -49,10 +56,7 @@ func NewExact(r *bm.RBM) (*ExactSum, error) {
 // Draw returns the states with weights P(v), which sum to 1 over the listed ones.
 func (x *ExactSum) Draw(bm.Batch, rng.Key) bm.Batch {
 	x.exponents = x.exponents[:0]
-	x.states.Exponents(func(_ uint64, e []float64) bool {
-		x.exponents = append(x.exponents, e...)
-		return false
-	})
+	x.states.Exponents(x.gather)
 	top := math.Inf(-1)
 	for _, v := range x.exponents {
 		top = max(top, v)
@@ -64,7 +68,7 @@ func (x *ExactSum) Draw(bm.Batch, rng.Key) bm.Batch {
 	for i, v := range x.exponents {
 		x.weights[i] = float32(math.Exp(v-top) / z)
 	}
-	x.engine.Write(x.batch.Weights, x.weights)
+	x.engine.Write(x.batch.Weights, x.host)
 	return x.batch
 }
 

@@ -11,7 +11,7 @@ func TestEpochAllocatesNothing(t *testing.T) {
 	for _, threads := range []int{1, 2} {
 		for _, c := range configurations() {
 			if c.negative == "exact" {
-				continue // lists its states anew at each draw
+				continue // the listing of its states allocates a few words for each block
 			}
 			t.Run(c.name(), func(t *testing.T) {
 				tr := c.trainer(t, threads)
