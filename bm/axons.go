@@ -50,6 +50,14 @@ func (a *Axons) Params() []Param {
 	return append([]Param{a.visible, a.hidden, a.logGain}, a.params()...)
 }
 
+// patterns returns K, 0 of no axons.
+func (a *Axons) patterns() int {
+	if a == nil {
+		return 0
+	}
+	return a.visible.Value.Rows()
+}
+
 func (a *Axons) rootK() float64 { return math.Sqrt(float64(a.visible.Value.Rows())) }
 
 // Overlap returns A = (v-m) Xv^T or h Xh^T.

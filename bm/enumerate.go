@@ -13,19 +13,35 @@ const MostSpins = 30
 
 // Enumeration lists all states of one layer of a restricted machine, the other
 // layer summed over exactly. The spins of the layer are split in two halves,
-// so that the fields on the other layer are sums of one row for each half and no field is
-// computed twice; columns of W that are equal up to a sign share one term. Of
+// so that the fields on the other layer are sums of one row for each half and
+// no field is computed twice. Spins of the other layer whose couplings are equal
+// up to a sign share one term where few patterns leave few different ones. Of
 // a symmetric machine only the states whose highest spin is up are listed: each
 // stands for two.
 //
-// State number s has spin i up where bit i of s is set.
+// State number s has spin i up where bit i of s is set. Listing again allocates
+// nothing; one goroutine at a time may list.
 type Enumeration struct {
 	machine *RBM
 	layer   int
 	spins   int
 	low     int  // spins of the low half
 	half    bool // only states with the highest spin up
+
+	block     int            // states of the high half that are listed at once, a power of two that divides them
+	lowHalf   compute.Matrix // Int8: all states of the low half, the other spins 0
+	highHalf  compute.Matrix // Int8: a block of states of the high half
+	highFirst uint64         // number of the first state in highHalf
+	flat      []int8         // room to write highHalf
+	exponents []float64      // a block's results
+	bias      []float64      // field on the listed spins alone
+	biasRow   []float32
+	biasLow   []float64 // bias.s of the low half's states
+	read      [2]any    // exponents and biasRow, as Read takes them without an allocation
 }
+
+// mostLow is the largest low half: its fields, 2^10 rows, fit the outer caches.
+const mostLow = 10
 
 // Enumerate returns the enumeration of layer l, or an error if it has more than
 // MostSpins spins.
@@ -34,7 +50,19 @@ func (r *RBM) Enumerate(l int) (*Enumeration, error) {
 	if n > MostSpins {
 		return nil, fmt.Errorf("%d spins in the layer to enumerate, at most %d can be", n, MostSpins)
 	}
-	return &Enumeration{machine: r, layer: l, spins: n, low: min(n/2, 10), half: r.Symmetric()}, nil
+	e := &Enumeration{machine: r, layer: l, spins: n, low: min(n/2, mostLow), half: r.Symmetric()}
+	lowStates := 1 << e.low
+	e.block = max(1, min(e.Len()>>e.low, 1<<18/lowStates))
+	e.lowHalf = r.engine.Alloc(compute.Int8, lowStates, n)
+	e.highHalf = r.engine.Alloc(compute.Int8, e.block, n)
+	e.flat = make([]int8, max(lowStates, e.block)*n)
+	e.exponents = make([]float64, e.block*lowStates)
+	e.bias, e.biasRow, e.biasLow = make([]float64, n), make([]float32, n), make([]float64, lowStates)
+	e.read = [2]any{e.exponents, e.biasRow}
+	e.writeStates(e.lowHalf, 0, 0, e.low)
+	e.highFirst = e.First() >> e.low
+	e.writeStates(e.highHalf, e.highFirst, e.low, n)
+	return e, nil
 }
 
 // EnumerateSmaller returns the enumeration of the layer with fewer spins.
@@ -77,7 +105,7 @@ func SetState(dst []int8, s uint64) {
 }
 
 // Exponents calls visit with blocks of the exponents -F(s) of the listed states in order, the first of which
-// has number first: -F(v) = b.v + sum_a log 2cosh x_a(v). stop ends the listing.
+// has number first: -F(v) = b.v + sum_a log 2cosh x_a(v). A block is valid during the call. stop ends the listing.
 func (e *Enumeration) Exponents(visit func(first uint64, exponents []float64) (stop bool)) {
 	e.list(compute.PairLogCosh, visit)
 }
@@ -91,40 +119,40 @@ func (e *Enumeration) list(f compute.PairKind, visit func(first uint64, x []floa
 	r, en := e.machine, e.machine.engine
 	mark := en.Mark()
 	defer en.Release(mark)
-	lowStates := 1 << e.low
-	highStates := e.Len() >> e.low
+	lowStates, highStates, other := 1<<e.low, e.Len()>>e.low, 1-e.layer
 	firstHigh := e.First() >> e.low
-	other := 1 - e.layer
+	e.readBias()
 
-	// The fields of the low half, with the other half's spins 0 and all that is constant.
-	constant := r.constantFields(e.layer)
+	// The fields of the low half, with all that is constant.
 	full := r.Layers()[other]
 	b := en.Scratch(compute.Float32, lowStates, full)
-	e.halfFields(b, 0, 0, e.low, constant)
-	groups, counts := r.columnGroups(other)
-	b = e.pick(b, groups)
-	bias := e.hostBias()
-
-	block := max(1, min(highStates, 1<<16/lowStates))
-	a := en.Scratch(compute.Float32, block, full)
-	sums := en.Scratch(compute.Float64, block, lowStates)
-	out := make([]float64, block*lowStates)
-	biasLow := partialSums(bias[:e.low])
-	for p := 0; p < highStates; p += block {
-		n := min(block, highStates-p)
+	e.halfFields(b, e.lowHalf, r.constantFields(e.layer))
+	columns, counts := r.columnGroups(other)
+	if columns != nil {
+		b = r.pick(b, columns)
+	}
+	a := en.Scratch(compute.Float32, e.block, full)
+	sums := en.Scratch(compute.Float64, e.block, lowStates)
+	for p := 0; p < highStates; p += e.block {
+		if first := firstHigh + uint64(p); e.highFirst != first {
+			e.writeStates(e.highHalf, first, e.low, e.spins)
+			e.highFirst = first
+		}
 		inner := en.Mark()
-		ab := a.Slice(0, n)
-		e.halfFields(ab, firstHigh+uint64(p), e.low, e.spins, compute.Matrix{})
-		s := sums.Slice(0, n)
-		en.Axpby(s, 0, s, 0)
-		en.Pairs(s, e.pick(ab, groups), b, counts, f)
-		x := out[:n*lowStates]
-		en.Read(x, s)
+		ab := a
+		e.halfFields(ab, e.highHalf, compute.Matrix{})
+		if columns != nil {
+			ab = r.pick(ab, columns)
+		}
+		en.Axpby(sums, 0, sums, 0)
+		en.Pairs(sums, ab, b, counts, f)
+		en.Read(e.read[0], sums)
 		en.Release(inner)
-		for i := range n {
-			high := dotBits(bias[e.low:], firstHigh+uint64(p+i))
+		x := e.exponents
+		for i := range e.block {
+			high := dotBits(e.bias[e.low:], firstHigh+uint64(p+i))
 			for j := range lowStates {
-				x[i*lowStates+j] += high + biasLow[j]
+				x[i*lowStates+j] += high + e.biasLow[j]
 			}
 		}
 		if visit((firstHigh+uint64(p))<<e.low, x) {
@@ -151,54 +179,52 @@ func (r *RBM) constantFields(layer int) compute.Matrix {
 	return s
 }
 
-// halfFields sets dst to the fields on the other layer of the states first, first+1, ... of spins [from, to), the
-// layer's other spins being 0, plus the row add.
-func (e *Enumeration) halfFields(dst compute.Matrix, first uint64, from, to int, add compute.Matrix) {
-	r, en := e.machine, e.machine.engine
-	mark := en.Mark()
-	defer en.Release(mark)
-	n := dst.Rows()
-	x := make([]int8, n*e.spins)
-	for i := range n {
+// writeStates sets the rows of m to the states first, first+1, ... of spins
+// [from, to), the layer's other spins being 0.
+func (e *Enumeration) writeStates(m compute.Matrix, first uint64, from, to int) {
+	x := e.flat[:m.Len()]
+	clear(x)
+	for i := range m.Rows() {
 		SetState(x[i*e.spins+from:i*e.spins+to], first+uint64(i))
 	}
-	spins := en.Scratch(compute.Int8, n, e.spins)
-	en.Write(spins, x)
-	r.couplings.Fields(dst, r.couplings.Overlap(spins, e.layer), compute.Epilogue{})
-	// Overlap takes the offset out of every row; constantFields has it once.
-	if s := r.couplings.Shift(); e.layer == Visible && !s.IsNone() {
-		en.Axpby(dst, -1, s.Repeat(n), 1)
-	}
-	if !add.IsNone() {
-		en.Axpby(dst, 1, add.Repeat(n), 1)
-	}
+	e.machine.engine.Write(m, x)
 }
 
-// hostBias returns the field that acts on the listed spins alone: b, or c - m W.
-func (e *Enumeration) hostBias() []float64 {
+// halfFields sets dst to the fields on the other layer of the half states x, plus the row add.
+func (e *Enumeration) halfFields(dst, x, add compute.Matrix) {
+	r, en := e.machine, e.machine.engine
+	mark := en.Mark()
+	r.couplings.Fields(dst, r.couplings.Overlap(x, e.layer), compute.Epilogue{})
+	// Overlap takes the offset out of every row; constantFields has it once.
+	if s := r.couplings.Shift(); e.layer == Visible && !s.IsNone() {
+		en.Axpby(dst, -1, s.Repeat(dst.Rows()), 1)
+	}
+	if !add.IsNone() {
+		en.Axpby(dst, 1, add.Repeat(dst.Rows()), 1)
+	}
+	en.Release(mark)
+}
+
+// readBias sets the field that acts on the listed spins alone, b or c - m W,
+// and its sums over the low half's states.
+func (e *Enumeration) readBias() {
 	r := e.machine
-	row := make([]float32, e.spins)
+	mark := r.engine.Mark()
 	m := r.biases[e.layer].Value
 	if e.layer == Hidden {
 		m = r.constantFields(Visible)
 	}
+	clear(e.biasRow)
 	if !m.IsNone() {
-		r.engine.Read(row, m)
+		r.engine.Read(e.read[1], m)
 	}
-	bias := make([]float64, e.spins)
-	for i, x := range row {
-		bias[i] = float64(x)
+	r.engine.Release(mark)
+	for i, x := range e.biasRow {
+		e.bias[i] = float64(x)
 	}
-	return bias
-}
-
-// partialSums returns sum_i bias_i s_i of all 2^n states.
-func partialSums(bias []float64) []float64 {
-	x := make([]float64, 1<<len(bias))
-	for s := range x {
-		x[s] = dotBits(bias, uint64(s))
+	for s := range e.biasLow {
+		e.biasLow[s] = dotBits(e.bias[:e.low], uint64(s))
 	}
-	return x
 }
 
 func dotBits(bias []float64, s uint64) float64 {
@@ -213,15 +239,27 @@ func dotBits(bias []float64, s uint64) float64 {
 	return sum
 }
 
-// columnGroups returns one column number of layer l for each group of spins
-// whose couplings and bias are equal up to a common sign, and the sizes of the groups (1xN).
+// groupGain is how many times fewer terms grouping has to leave: a term with
+// its count takes a logarithm, one without takes three multiplications.
+const groupGain = 64
+
+// columnGroups returns one spin of layer l for each group of spins whose
+// couplings and biases are equal up to a common sign, and the sizes of the groups (1xN). K patterns of +-1
+// leave at most 2^(K-1) groups. It returns nil where grouping does not pay.
 func (r *RBM) columnGroups(l int) (columns []int, counts compute.Matrix) {
-	rows := r.couplingColumns(l)
-	if !r.biases[l].Value.IsNone() {
-		rows = append(rows, r.biases[l].Value)
-	}
-	// The offset's part of the field is a function of the same column.
+	a, ok := r.couplings.(*Axons)
 	n := r.Layers()[l]
+	if k := a.patterns(); !ok || k > 16 || n>>(k-1) < groupGain {
+		return nil, counts
+	}
+	rows := []compute.Matrix{a.visible.Value}
+	if l == Hidden {
+		rows[0] = a.hidden.Value
+	}
+	if b := r.biases[l].Value; !b.IsNone() {
+		rows = append(rows, b)
+	}
+	// The offset's part of a field is a function of the same column.
 	keys := make([][]byte, n)
 	signs := make([]uint32, n)
 	for _, m := range rows {
@@ -254,48 +292,17 @@ func (r *RBM) columnGroups(l int) (columns []int, counts compute.Matrix) {
 		}
 		size[g]++
 	}
+	if len(columns)*groupGain > n {
+		return nil, counts
+	}
 	counts = r.engine.Scratch(compute.Float32, 1, len(size))
 	r.engine.Write(counts, size)
 	return columns, counts
 }
 
-// couplingColumns returns the matrices whose columns determine W's columns (l hidden) or rows (l visible).
-func (r *RBM) couplingColumns(l int) []compute.Matrix {
-	switch c := r.couplings.(type) {
-	case *Axons:
-		if l == Hidden {
-			return []compute.Matrix{c.hidden.Value}
-		}
-		return []compute.Matrix{c.visible.Value}
-	case *Dense:
-		if l == Hidden {
-			return []compute.Matrix{c.weights.Value}
-		}
-		t := r.engine.Scratch(compute.Float32, c.weights.Value.Cols(), c.weights.Value.Rows())
-		transpose(r.engine, t, c.weights.Value)
-		return []compute.Matrix{t}
-	}
-	panic(fmt.Sprintf("bm: columns of %T", r.couplings))
-}
-
-func transpose(e compute.Engine, dst, src compute.Matrix) {
-	x := make([]float32, src.Len())
-	e.Read(x, src)
-	y := make([]float32, len(x))
-	for i := range src.Rows() {
-		for j := range src.Cols() {
-			y[j*src.Rows()+i] = x[i*src.Cols()+j]
-		}
-	}
-	e.Write(dst, y)
-}
-
 // pick returns the scratch matrix of the chosen columns of m.
-func (e *Enumeration) pick(m compute.Matrix, columns []int) compute.Matrix {
-	if len(columns) == m.Cols() {
-		return m
-	}
-	en := e.machine.engine
+func (r *RBM) pick(m compute.Matrix, columns []int) compute.Matrix {
+	en := r.engine
 	x := make([]float32, m.Len())
 	en.Read(x, m)
 	y := make([]float32, m.Rows()*len(columns))

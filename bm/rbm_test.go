@@ -160,23 +160,52 @@ func equal(a, b []int8, sign int8) bool {
 	return true
 }
 
-// +-1 patterns make equal columns, which are summed once: K = 3 leaves 4 of 40.
+// +-1 patterns make equal columns, which are summed once: K = 3 leaves 4 of 300
+// hidden spins. Clipped patterns make none, and both give the plain sum.
 func TestEnumerationGroupsColumns(t *testing.T) {
 	e := engine(t)
-	a := bm.NewAxons(e, 7, 40, 3, false, false)
-	a.Bernoulli(1, 9)
-	r := bm.NewRBM(e, a, false, false)
-	for l := range 2 {
-		x, _ := r.Enumerate(l)
-		if l == bm.Hidden {
-			if x != nil {
-				t.Fatal("40 spins enumerated")
+	for _, bias := range []bool{false, true} {
+		for _, equal := range []bool{false, true} {
+			a := bm.NewAxons(e, 7, 300, 3, false, false)
+			a.Uniform(1, 9)
+			if equal {
+				a.Bernoulli(1, 9)
 			}
-			continue
+			r := bm.NewRBM(e, a, false, bias)
+			if bias {
+				c := make([]float32, 300)
+				for i := range c {
+					c[i] = 0.5 * float32(i%2)
+				}
+				e.Write(r.Bias(bm.Hidden).Value, c)
+			}
+			x, err := r.Enumerate(bm.Visible)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got, want := x.LogZ(), check.LogZ(r); math.Abs(got-want) > 1e-6*want {
+				t.Errorf("equal=%v bias=%v: log Z = %.8f, want %.8f", equal, bias, got, want)
+			}
+			if _, err := r.Enumerate(bm.Hidden); err == nil {
+				t.Error("300 spins enumerated")
+			}
 		}
-		if got, want := x.LogZ(), check.LogZ(r); math.Abs(got-want) > 1e-5*want {
-			t.Errorf("log Z = %.8f, want %.8f", got, want)
-		}
+	}
+}
+
+// Listing the states again allocates nothing: the exact estimator does it at every update.
+func TestEnumerationAllocatesNothing(t *testing.T) {
+	e := cpu.New(1)
+	defer e.Close()
+	d := bm.NewDense(e, 8, 20, true)
+	d.Normal(0.3, 1)
+	x, err := bm.NewRBM(e, d, true, true).Enumerate(bm.Visible)
+	if err != nil {
+		t.Fatal(err)
+	}
+	visit := func(uint64, []float64) bool { return false }
+	if n := testing.AllocsPerRun(10, func() { x.Exponents(visit) }); n != 0 {
+		t.Errorf("%v allocations", n)
 	}
 }
 
