@@ -20,13 +20,36 @@ const (
 	purposeTrain
 	purposeChains
 	purposeMeasure
+	purposeSample // from a trained machine
+	purposeDraw   // by the estimator of a trained machine
 )
 
 // Key returns the key of the recipe's seed.
 func (r *Recipe) Key() rng.Key { return rng.Key(r.Seed) }
 
+// measureKey returns the key of the measures taken after so many updates.
+func (r *Recipe) measureKey(step int) rng.Key {
+	return r.Key().Fold(purposeMeasure).Fold(uint64(step))
+}
+
+// SampleKey returns the key of what a trained machine draws under a seed, apart
+// from the keys of a training with that seed.
+func SampleKey(seed uint64) rng.Key { return rng.Key(seed).Fold(purposeSample) }
+
 // LoadData makes or reads the data.
 func (r *Recipe) LoadData() (*data.Split, error) {
+	s, _ := find(sources, r.Data.Name, func(t source) string { return t.name })
+	split, err := s.load(r.dataOptions())
+	if err != nil {
+		if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
+			err = r.origin.place(&FieldError{Path: path, Message: text})
+		}
+		return nil, err
+	}
+	return split, nil
+}
+
+func (r *Recipe) dataOptions() data.Options {
 	d := r.Data
 	o := data.Options{Key: r.Key().Fold(purposeData)}
 	give(&o.Size, d.Size)
@@ -48,15 +71,7 @@ func (r *Recipe) LoadData() (*data.Split, error) {
 	if b := d.Binarize; b != nil {
 		o.Binarize = data.Binarize{Stochastic: b.Name == "stochastic", Threshold: b.Value}
 	}
-	s, _ := find(sources, d.Name, func(t source) string { return t.name })
-	split, err := s.load(o)
-	if err != nil {
-		if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
-			err = r.origin.place(&FieldError{Path: path, Message: text})
-		}
-		return nil, err
-	}
-	return split, nil
+	return o
 }
 
 func give[T any](dst *T, src *T) {
@@ -66,10 +81,12 @@ func give[T any](dst *T, src *T) {
 }
 
 // Digest returns the SHA-256, in hexadecimal, of all that decides about the
-// parameters after a given step: not of the epochs, the checkpoints and the measures.
+// parameters after a given step: not of the epochs, the checkpoints and the
+// measures, nor of where the data lie, whose content has a digest of its own.
 func (r *Recipe) Digest() string {
 	c := *r
 	c.Train.Epochs, c.Train.Checkpoint, c.Measure = 0, Checkpoint{}, Measure{}
+	c.Data.Dir, c.Data.Path, c.Data.TestPath, c.Data.Labels, c.Data.TestLabels = nil, nil, nil, nil, nil
 	sum := sha256.Sum256(c.YAML())
 	return hex.EncodeToString(sum[:])
 }

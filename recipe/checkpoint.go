@@ -8,7 +8,6 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
-	"mattis/run"
 	"mattis/tensorfile"
 )
 
@@ -105,65 +104,4 @@ func fits(got, want []int) bool {
 		}
 	}
 	return true
-}
-
-// Model is a machine read from a checkpoint, with the shape of its images.
-type Model struct {
-	Recipe        *Recipe
-	Machine       *bm.RBM
-	Axons         *bm.Axons // nil for dense couplings
-	Step, Epoch   int
-	Height, Width int // 0 for plain rows
-	Checkpoint    *run.Checkpoint
-}
-
-// LoadModel returns the machine of a checkpoint of the run directory: that of
-// the step, or the newest good one for a step below 0. The newer ones that were
-// refused are in refused.
-func LoadModel(d *run.Directory, step int, e compute.Engine) (m *Model, refused []error, err error) {
-	text, err := d.Recipe()
-	if err != nil {
-		return nil, nil, err
-	}
-	r, err := Parse(d.Path()+"/recipe.yaml", text)
-	if err != nil {
-		return nil, nil, err
-	}
-	var c *run.Checkpoint
-	if step >= 0 {
-		c, err = d.Checkpoint(step)
-	} else {
-		c, refused, err = d.Newest()
-	}
-	if err != nil {
-		return nil, refused, err
-	}
-	m = &Model{Recipe: r, Step: c.Step, Checkpoint: c}
-	for _, f := range []struct {
-		name string
-		dst  *int
-	}{{"epoch", &m.Epoch}, {"height", &m.Height}, {"width", &m.Width}} {
-		n, err := strconv.Atoi(c.File.Metadata[f.name])
-		if err != nil || n < 0 {
-			return nil, refused, fmt.Errorf("%s: metadata %s is %q, want a number", c.Path, f.name, c.File.Metadata[f.name])
-		}
-		*f.dst = n
-	}
-	name, dim := "weights", 0
-	if r.Couplings.Kind == "axons" {
-		name, dim = "patterns.visible", 1
-	}
-	t, ok := c.File.Tensor(name)
-	if !ok || len(t.Shape) != 2 || t.Shape[dim] < 1 {
-		return nil, refused, fmt.Errorf("%s: tensor %s is missing or no matrix", c.Path, name)
-	}
-	m.Machine = r.BuildMachine(t.Shape[dim], e)
-	m.Axons = axonsOf(m.Machine)
-	if err := restore(e, m.Machine.Params(), c.File); err != nil {
-		return nil, refused, fmt.Errorf("%s: %w", c.Path, err)
-	}
-	if m.Height*m.Width != t.Shape[dim] && m.Height*m.Width != 0 {
-		return nil, refused, fmt.Errorf("%s: images of %dx%d and %d visible spins", c.Path, m.Height, m.Width, t.Shape[dim])
-	}
-	return m, refused, nil
 }

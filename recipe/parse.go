@@ -123,17 +123,24 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 		d, _ = fieldOf(d, part)
 	}
 	value := s.text[len(s.path)+1:]
-	fresh := reflect.New(v.Type())
+	if strings.TrimSpace(value) == "" {
+		return fmt.Errorf("--set %s: no value after the =", s.text)
+	}
+	target := v.Type()
+	if v.Kind() == reflect.Pointer { // the decoder leaves a pointer to a pointer alone
+		target = target.Elem()
+	}
+	fresh := reflect.New(target)
 	if v.Kind() == reflect.Struct {
 		fresh.Elem().Set(d)
 	}
 	if err := yaml.UnmarshalWithOptions([]byte(value), fresh.Interface(), yaml.Strict()); err != nil {
 		return fmt.Errorf("--set %s: %s", s.text, message(err))
 	}
-	if strings.TrimSpace(value) == "" && v.Kind() != reflect.String {
-		return fmt.Errorf("--set %s: no value after the =", s.text)
+	if v.Kind() != reflect.Pointer {
+		fresh = fresh.Elem()
 	}
-	v.Set(fresh.Elem())
+	v.Set(fresh)
 	return nil
 }
 

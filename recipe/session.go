@@ -66,7 +66,7 @@ func (s *Session) Initialize(from *run.Directory) error {
 
 // Continue prepares to go on with the run in the directory, from its newest
 // good checkpoint or from the start if there is none. Settings may change the epochs, the
-// checkpoints and the measures.
+// checkpoints, the measures and the places of the data.
 func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...string) (*Session, error) {
 	text, err := dir.Recipe()
 	if err != nil {
@@ -82,7 +82,7 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 		return nil, err
 	}
 	if r.Digest() != old.Digest() {
-		return nil, fmt.Errorf("%s: a run goes on with its own recipe; only train.epochs, train.checkpoint and measure may be set (to train another recipe from here: mattis train RECIPE --init %s)", dir.Path(), dir.Path())
+		return nil, fmt.Errorf("%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, measure and where the data lie may be set (to train another recipe from here: mattis train RECIPE --init %s)", dir.Path(), dir.Path())
 	}
 	split, err := r.LoadData()
 	if err != nil {
@@ -238,8 +238,8 @@ func (m *measurer) Observe(ev train.Event) error {
 		return nil
 	}
 	var memo eval.Memo
-	for _, w := range m.wanted(last) {
-		x, err := m.Measure(m.ctx, w.name, w.set, ev.Drawn, &memo)
+	for _, w := range m.Recipe.Wanted(m.Split, last) {
+		x, err := m.Measure(m.ctx, w.Measure, w.Set, ev.Drawn, &memo)
 		var none *eval.NoValue
 		if errors.As(err, &none) {
 			continue
@@ -261,43 +261,61 @@ func (m *measurer) Observe(ev train.Event) error {
 	return nil
 }
 
-// wanted is a measure and the set it is taken on.
-type wanted struct{ name, set string }
+// Wanted is a measure and the set it is taken on, "" where it needs none.
+type Wanted struct{ Measure, Set string }
 
-// wanted returns what is measured at the end of an epoch, or of the last one.
-func (m *measurer) wanted(last bool) []wanted {
-	r := m.Recipe.Measure
-	var list []wanted
-	add := func(w wanted) {
-		if !slices.Contains(list, w) {
-			list = append(list, w)
-		}
-	}
-	sets := []string{"train"}
-	if m.Split.Test != nil {
-		sets = []string{"test", "train"}
-	}
+// Wanted returns what the recipe measures at the end of an epoch, or of the last one, on the sets that the
+// split has. A nil split leaves the measures that need data out.
+func (r *Recipe) Wanted(split *data.Split, last bool) []Wanted {
+	var list []Wanted
 	each := func(names []string, sets ...string) {
-		for _, n := range names {
-			measure, err := eval.Named(n)
-			if err != nil {
-				panic(err) // the recipe was checked
-			}
-			if !measure.NeedsData {
-				add(wanted{n, ""})
-				continue
-			}
-			for _, set := range sets {
-				add(wanted{n, set})
+		for _, w := range onSets(names, split, sets) {
+			if !slices.Contains(list, w) {
+				list = append(list, w)
 			}
 		}
 	}
-	each(r.Test, "test")
-	each(r.Train, "train")
+	each(r.Measure.Test, "test")
+	each(r.Measure.Train, "train")
 	if last {
-		each(r.Last, sets...)
+		each(r.Measure.Last, "test", "train")
 	}
 	return list
+}
+
+// onSets pairs the names of measures, which have been checked, with the sets that the split has.
+func onSets(names []string, split *data.Split, sets []string) []Wanted {
+	var list []Wanted
+	for _, n := range names {
+		measure, err := eval.Named(n)
+		if err != nil {
+			panic(err)
+		}
+		if !measure.NeedsData {
+			list = append(list, Wanted{n, ""})
+			continue
+		}
+		for _, set := range sets {
+			if setOf(split, set) != nil {
+				list = append(list, Wanted{n, set})
+			}
+		}
+	}
+	return list
+}
+
+// setOf returns the set of that name, nil where the split has none.
+func setOf(split *data.Split, name string) *data.Set {
+	switch {
+	case split == nil:
+	case name == "train":
+		return split.Train
+	case name == "test":
+		return split.Test
+	case name == "validation":
+		return split.Validation
+	}
+	return nil
 }
 
 // Measure returns the value of a measure on the set "train", "test" or "validation" ("" where it needs none). drawn is what the
@@ -309,6 +327,6 @@ func (t *Training) Measure(ctx context.Context, name, set string, drawn bm.Batch
 	}
 	return measure.Run(ctx, eval.Subject{
 		Machine: t.Machine, Split: t.Split, SetName: set, Drawn: drawn, Kind: t.Trainer.Negative.Kind(), Memo: memo,
-		Key: t.Recipe.Key().Fold(purposeMeasure).Fold(uint64(t.Trainer.Step)),
+		Key: t.Recipe.measureKey(t.Trainer.Step),
 	}, t.Recipe.Measure.Options)
 }

@@ -16,14 +16,15 @@ import (
 
 type source struct {
 	name               string
+	made               bool // not read from files
 	defaults           func(*Data)
 	required, optional []string
 	load               func(data.Options) (*data.Split, error)
 }
 
 var sources = []source{
-	{name: "bars", load: data.Bars, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(4), ptr("paper") }},
-	{name: "bas", load: data.BAS, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(12), ptr("paper") }},
+	{name: "bars", made: true, load: data.Bars, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(4), ptr("paper") }},
+	{name: "bas", made: true, load: data.BAS, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(12), ptr("paper") }},
 	{name: "mnist", load: data.MNIST, optional: []string{"dir", "test", "closed"},
 		defaults: func(d *Data) {
 			d.Split, d.Binarize, d.Validation, d.Limit = ptr("files"), &Choice{"threshold", ptr(0.3)}, ptr(0), ptr(0)
@@ -77,6 +78,7 @@ var couplings = []couplingsKind{
 type negativeKind struct {
 	name     string
 	axons    bool // reads the patterns
+	batch    bool // starts from the rows of the batch
 	defaults func(*Negative)
 	build    func(m *bm.RBM, n Negative, key rng.Key) (negative.Estimator, error)
 }
@@ -84,7 +86,7 @@ type negativeKind struct {
 var negatives = []negativeKind{
 	{name: "exact", defaults: func(*Negative) {},
 		build: func(m *bm.RBM, _ Negative, _ rng.Key) (negative.Estimator, error) { return negative.NewExact(m) }},
-	{name: "cd", defaults: func(n *Negative) { n.Steps = ptr(10) },
+	{name: "cd", batch: true, defaults: func(n *Negative) { n.Steps = ptr(10) },
 		build: func(m *bm.RBM, n Negative, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewCD(m, *n.Steps), nil
 		}},

@@ -70,7 +70,8 @@ with regularized axons and pattern-induced correlations (RAPID, arXiv:1910.01592
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
-	root.AddCommand(trainCommand(), resumeCommand(), recipesCommand(), benchCommand(), versionCommand())
+	root.AddCommand(trainCommand(), resumeCommand(), evalCommand(), sampleCommand(), reconstructCommand(), featuresCommand(),
+		scoreCommand(), recipesCommand(), dataCommand(), inspectCommand(), benchCommand(), versionCommand())
 	return root
 }
 
@@ -82,6 +83,16 @@ func exactly(names ...string) cobra.PositionalArgs {
 		}
 		if len(args) > len(names) {
 			return usageError{fmt.Errorf("unexpected argument %q", args[len(names)])}
+		}
+		return nil
+	}
+}
+
+// atMost refuses more than n arguments.
+func atMost(n int) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		if len(args) > n {
+			return usageError{fmt.Errorf("unexpected argument %q", args[n])}
 		}
 		return nil
 	}

@@ -14,7 +14,7 @@ func recipesCommand() *cobra.Command {
 		Use:     "recipes [NAME]",
 		Short:   "List the built-in recipes, or print one",
 		Example: "  mattis recipes\n  mattis recipes bars > mine.yaml",
-		Args:    cobra.MaximumNArgs(1),
+		Args:    atMost(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) == 1 {
 				text, ok := recipe.Builtin(args[0])

@@ -1,0 +1,163 @@
+package main
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mattis/eval"
+	"mattis/recipe"
+	"mattis/view"
+)
+
+func evalCommand() *cobra.Command {
+	var flags modelFlags
+	var measures, settings []string
+	var split string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "eval DIR",
+		Short: "Measure a trained machine",
+		Long: "Measure the machine of a run directory, on every set of its data or on the one that\n" +
+			"--split names. The measures are those of the recipe, or of --measure:\n\n" + measureList() + `
+The numbers of the last checkpoint are those that training wrote, but for method_accessibility:
+training looks at what the estimator returned before its last update, eval at a fresh draw.`,
+		Example: `  mattis eval runs/bars-1
+  mattis eval runs/bars-1 --measure hamming,nll_exact --split test --json
+  mattis eval runs/bars-1 --measure hamming --set hamming.draws=1000`,
+		Args: exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			for i, s := range settings {
+				settings[i] = measureSetting(s)
+			}
+			for _, n := range measures {
+				if _, err := eval.Named(n); err != nil {
+					return usageError{fmt.Errorf("--measure: %w", err)}
+				}
+			}
+			if split != "" && !slices.Contains([]string{"train", "test", "validation"}, split) {
+				return usageError{fmt.Errorf("--split %q is no set, want train, test or validation", split)}
+			}
+			m, closing, err := flags.open(cmd, args[0], settings...)
+			if err != nil {
+				return err
+			}
+			defer closing()
+			return judge(cmd, &recipe.Judge{Model: m}, measures, split, asJSON)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringSliceVar(&measures, "measure", nil, "measures, separated by commas (default those of the recipe)")
+	cmd.Flags().StringVar(&split, "split", "", "set to measure on: train, test or validation (default every one there is)")
+	cmd.Flags().StringArrayVar(&settings, "set", nil, "set an option of a measure by `path=value`, such as hamming.draws=1000, or a place of the data, such as data.dir (repeatable)")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print every measure as a JSON line and nothing else")
+	return cmd
+}
+
+// measureSetting returns the setting with its path in a recipe: what is none of the data or the measures is an
+// option of a measure.
+func measureSetting(s string) string {
+	for _, section := range []string{"data.", "measure."} {
+		if strings.HasPrefix(s, section) {
+			return s
+		}
+	}
+	return "measure.options." + s
+}
+
+func measureList() string {
+	t := view.Table{Header: []string{"measure", "about"}}
+	for _, m := range eval.Measures {
+		t.Rows = append(t.Rows, []string{m.Name, m.Summary})
+	}
+	var b strings.Builder
+	t.Write(&b)
+	return b.String()
+}
+
+// judge prints the measures of the machine.
+func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string, asJSON bool) (err error) {
+	out, errw := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	if j.NeedsData(measures) {
+		if j.Split, err = j.LoadData(); err != nil {
+			return err
+		}
+	}
+	list, err := j.Wanted(measures, split)
+	if err != nil {
+		return err
+	}
+	if len(list) == 0 {
+		return fmt.Errorf("there is nothing to measure: the recipe names no measure for %s, name some by --measure", cmp.Or(split, "any set"))
+	}
+	var results []eval.Result
+	var none error
+	if !asJSON {
+		defer func() {
+			if len(results) > 0 {
+				err = errors.Join(err, measureTable(results).Write(out))
+			}
+		}()
+	}
+	enc := json.NewEncoder(out)
+	enc.SetEscapeHTML(false)
+	for _, w := range list {
+		bar := newMeter(cmd, strings.TrimSpace(w.Measure+" "+w.Set), "parts", parts)
+		j.Progress = func(share float64) { bar.Update(int(share*parts), "") }
+		r, err := j.Measure(cmd.Context(), w)
+		bar.clear()
+		var no *eval.NoValue
+		if errors.As(err, &no) {
+			fmt.Fprintln(errw, err)
+			none = err
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		results = append(results, r)
+		if asJSON {
+			if err := enc.Encode(r); err != nil {
+				return err
+			}
+		}
+	}
+	if len(results) == 0 {
+		return none
+	}
+	return nil
+}
+
+// parts is how finely the progress of a measure is counted.
+const parts = 1000
+
+// measureTable returns a table of the measures, a column a set and one for the machine alone.
+func measureTable(results []eval.Result) view.Table {
+	var sets, names []string
+	for _, set := range []string{"train", "test", "validation", ""} {
+		if slices.ContainsFunc(results, func(r eval.Result) bool { return r.Split == set }) {
+			sets = append(sets, set)
+		}
+	}
+	t := view.Table{Header: []string{"measure"}}
+	for _, s := range sets {
+		t.Header = append(t.Header, cmp.Or(s, "machine"))
+	}
+	for _, r := range results {
+		if !slices.Contains(names, r.Measure) {
+			names = append(names, r.Measure)
+			t.Rows = append(t.Rows, append([]string{r.Measure}, make([]string, len(sets))...))
+		}
+		text := fmt.Sprintf("%.4f", r.Value)
+		if r.Stderr > 0 {
+			text += fmt.Sprintf(" ± %.4f", r.Stderr)
+		}
+		t.Rows[slices.Index(names, r.Measure)][1+slices.Index(sets, r.Split)] = text
+	}
+	return t
+}

@@ -1,0 +1,212 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"math"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mattis/bm"
+	"mattis/recipe"
+	"mattis/run"
+	"mattis/view"
+)
+
+func inspectCommand() *cobra.Command {
+	var flags modelFlags
+	cmd := &cobra.Command{
+		Use:   "inspect DIR",
+		Short: "Show what a run directory holds",
+		Long: `Show the recipe of a run directory in short, where the run comes from, its checkpoints, whether
+each is whole, and the machine of the newest one: its parameters, the singular values of
+its couplings, and how much its patterns overlap.`,
+		Example: "  mattis inspect runs/bars-1",
+		Args:    exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			d, err := run.Open(filepath.Clean(args[0]))
+			if err != nil {
+				return err
+			}
+			text, err := d.Recipe()
+			if err != nil {
+				return err
+			}
+			r, err := recipe.Parse(d.Path()+"/recipe.yaml", text)
+			if err != nil {
+				return err
+			}
+			out := cmd.OutOrStdout()
+			showRecipe(out, r)
+			if err := showProvenance(out, d); err != nil {
+				return err
+			}
+			good, err := showCheckpoints(out, d)
+			if err != nil {
+				return err
+			}
+			if good == 0 && !cmd.Flags().Changed("checkpoint") {
+				return nil
+			}
+			cmd.SetErr(io.Discard) // the damaged ones have been shown
+			m, closing, err := flags.open(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			defer closing()
+			return showMachine(out, m)
+		},
+	}
+	flags.add(cmd)
+	return cmd
+}
+
+// showRecipe prints the recipe in short.
+func showRecipe(w io.Writer, r *recipe.Recipe) {
+	c := r.Couplings
+	how := fmt.Sprintf("dense couplings, init %s", c.Init)
+	if c.Kind == "axons" {
+		how = fmt.Sprintf("axons of %d patterns, gain %g at first, init %s", *c.Patterns, *c.Gain, c.Init)
+		if *c.LearnGain {
+			how += ", the gain learned"
+		}
+	}
+	fmt.Fprintf(w, "machine     %s, %d hidden spins, biases %s, offset %s; %s\n", r.Machine.Kind, r.Machine.Hidden, r.Machine.Biases, r.Machine.Offset, how)
+	n := r.Negative
+	negative := n.Kind
+	if n.Steps != nil {
+		negative += fmt.Sprintf(", %d steps", *n.Steps)
+	}
+	if n.Chains != nil {
+		negative += fmt.Sprintf(", %d chains", *n.Chains)
+	}
+	if n.Seeds != nil {
+		negative += ", seeds " + *n.Seeds
+	}
+	fmt.Fprintf(w, "trained by  %s; %s at rate %g; after updates %v, after epochs %v\n", negative, r.Optimizer.Kind, r.Optimizer.Rate, r.Project.Update, r.Project.Epoch)
+	rule := ""
+	if r.Data.Binarize != nil {
+		rule = ", binarised by " + r.Data.Binarize.String()
+	}
+	fmt.Fprintf(w, "on          %s%s; %d epochs in batches of %d; seed %d\n", r.Data.Name, rule, r.Train.Epochs, r.Train.Batch, r.Seed)
+}
+
+// showProvenance prints where the run comes from.
+func showProvenance(w io.Writer, d *run.Directory) error {
+	env, err := d.Environment()
+	if err != nil {
+		return err
+	}
+	for i, s := range append([]run.Session{env.Session}, env.Resumes...) {
+		what := "begun      "
+		if i > 0 {
+			what = fmt.Sprintf("resumed    from update %d,", s.Step)
+		}
+		fmt.Fprintf(w, "%s %s, mattis %s, %s %s/%s, kernels %s, %d threads: %s\n", what, s.Start.Format("2006-01-02 15:04 MST"), s.Version, s.Go, s.OS, s.Arch, s.Arm, s.Threads, strings.Join(s.Command, " "))
+	}
+	fmt.Fprintf(w, "data        SHA-256 %s\n", env.Data)
+	return nil
+}
+
+// showCheckpoints prints the checkpoints and whether they are whole, and returns how many are.
+func showCheckpoints(w io.Writer, d *run.Directory) (good int, err error) {
+	steps, err := d.Checkpoints()
+	if err != nil {
+		return 0, err
+	}
+	if len(steps) == 0 {
+		fmt.Fprintln(w, "checkpoints none yet")
+	}
+	for _, step := range steps {
+		c, err := d.Checkpoint(step)
+		if err != nil {
+			fmt.Fprintf(w, "checkpoint  %d damaged: %v\n", step, err)
+			continue
+		}
+		good++
+		fmt.Fprintf(w, "checkpoint  %d good, epoch %s, SHA-256 %s\n", step, c.File.Metadata["epoch"], c.Digest)
+	}
+	return good, nil
+}
+
+// showMachine prints the parameters, the spectrum and the overlaps of the patterns.
+func showMachine(w io.Writer, m *recipe.Model) error {
+	e := m.Machine.Engine()
+	fmt.Fprintf(w, "\nthe machine at update %d, epoch %d: V = %d", m.Step, m.Epoch, m.Visible())
+	if m.Height > 0 {
+		fmt.Fprintf(w, " (%dx%d)", m.Height, m.Width)
+	}
+	fmt.Fprintf(w, ", H = %d\n", m.Machine.Layers()[bm.Hidden])
+	bound := 0.0
+	for _, p := range m.Recipe.Project.Update {
+		if p.Name == "clip" {
+			bound = *p.Value
+		}
+	}
+	t := view.Table{Header: []string{"parameter", "shape", "count", "min", "max", "mean |x|"}}
+	if bound > 0 {
+		t.Header = append(t.Header, fmt.Sprintf("at ±%g", bound))
+	}
+	total := 0
+	for _, p := range m.Machine.Params() {
+		x := make([]float32, p.Value.Len())
+		e.Read(x, p.Value)
+		total += len(x)
+		lo, hi, sum, at := math.Inf(1), math.Inf(-1), 0.0, 0
+		for _, v := range x {
+			y := float64(v)
+			lo, hi, sum = min(lo, y), max(hi, y), sum+math.Abs(y)
+			if math.Abs(y) >= bound {
+				at++
+			}
+		}
+		row := []string{p.Name, fmt.Sprintf("%dx%d", p.Value.Rows(), p.Value.Cols()), fmt.Sprint(len(x)), fmt.Sprintf("%.4g", lo), fmt.Sprintf("%.4g", hi), fmt.Sprintf("%.4g", sum/float64(len(x)))}
+		if bound > 0 {
+			share := "-"
+			if strings.HasPrefix(p.Name, "patterns.") {
+				share = fmt.Sprintf("%.1f%%", 100*float64(at)/float64(len(x)))
+			}
+			row = append(row, share)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	if err := t.Write(w); err != nil {
+		return err
+	}
+	fmt.Fprintf(w, "%d numbers in all\n", total)
+	if m.Axons != nil {
+		var logGain [1]float32
+		e.Read(logGain[:], m.Axons.LogGain().Value)
+		fmt.Fprintf(w, "gain g = %.4g, so W = %.4g Xv^T Xh\n", math.Exp(float64(logGain[0])), math.Exp(float64(logGain[0]))/math.Sqrt(float64(*m.Recipe.Couplings.Patterns)))
+		xv, xh := m.Axons.Patterns()
+		if k := xv.Value.Rows(); k > 1 && k <= mostSpectrum {
+			largest, mean := overlaps(dense(e, xv.Value))
+			fmt.Fprintf(w, "|cos| between two patterns: visible at most %.3f, mean %.3f", largest, mean)
+			largest, mean = overlaps(dense(e, xh.Value))
+			fmt.Fprintf(w, "; hidden at most %.3f, mean %.3f\n", largest, mean)
+		}
+	}
+	values, err := singularValues(m.Machine)
+	if err != nil {
+		fmt.Fprintf(w, "singular values of W: %v\n", err)
+		return nil
+	}
+	fmt.Fprintf(w, "singular values of W: %s\n", shorten(values))
+	return nil
+}
+
+// shorten prints the first and the last of many values.
+func shorten(values []float64) string {
+	var words []string
+	for i, x := range values {
+		switch {
+		case len(values) <= 16 || i < 12 || i >= len(values)-2:
+			words = append(words, fmt.Sprintf("%.4g", x))
+		case i == 12:
+			words = append(words, fmt.Sprintf("... (%d in all) ...", len(values)))
+		}
+	}
+	return strings.Join(words, " ")
+}

@@ -1,0 +1,119 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mattis/recipe"
+	"mattis/run"
+)
+
+// modelFlags are the flags of the commands that use a trained machine.
+type modelFlags struct {
+	checkpoint int
+	threads    int
+}
+
+func (f *modelFlags) add(cmd *cobra.Command) {
+	cmd.Flags().IntVar(&f.checkpoint, "checkpoint", -1, "checkpoint to use, by the `step` in its name")
+	cmd.Flags().Lookup("checkpoint").DefValue = "newest"
+	cmd.Flags().IntVar(&f.threads, "threads", 0, "threads; 0 takes one a core. Results do not depend on it")
+}
+
+// open returns the machine of the run directory and what gives its memory back.
+func (f *modelFlags) open(cmd *cobra.Command, dir string, settings ...string) (m *recipe.Model, closing func(), err error) {
+	step := -1
+	if cmd.Flags().Changed("checkpoint") {
+		if step = f.checkpoint; step < 0 {
+			return nil, nil, usageError{fmt.Errorf("--checkpoint %d is no step, want 0 or more", step)}
+		}
+	}
+	engine, _, err := newEngine(f.threads)
+	if err != nil {
+		return nil, nil, err
+	}
+	d, err := run.Open(filepath.Clean(dir))
+	if err == nil {
+		var refused []error
+		m, refused, err = recipe.LoadModel(d, step, engine, settings...)
+		for _, r := range refused {
+			fmt.Fprintln(cmd.ErrOrStderr(), "damaged checkpoint passed over:", r)
+		}
+	}
+	if err != nil {
+		engine.Close()
+		return nil, nil, err
+	}
+	return m, engine.Close, nil
+}
+
+// The purposes that the key of --seed is folded for.
+const (
+	purposeStart uint64 = iota
+	purposeChains
+	purposeReconstruct
+	purposeFeatures
+)
+
+// outFlag is the flag --out.
+type outFlag struct{ path string }
+
+// check refuses a path whose extension is none of those given, "" meaning that --out may be left out.
+func (o outFlag) check(extensions ...string) error {
+	ext := strings.ToLower(filepath.Ext(o.path))
+	var named []string
+	for _, e := range extensions {
+		if e == ext && (e != "" || o.path == "") {
+			return nil
+		}
+		if e != "" {
+			named = append(named, "FILE"+e)
+		}
+	}
+	if o.path == "" {
+		return usageError{fmt.Errorf("--out is missing, want %s", strings.Join(named, " or "))}
+	}
+	return usageError{fmt.Errorf("--out %s: want %s", o.path, strings.Join(named, " or "))}
+}
+
+func (o outFlag) is(ext string) bool { return strings.ToLower(filepath.Ext(o.path)) == ext }
+
+// wrote tells where the output is.
+func (o outFlag) wrote(cmd *cobra.Command, format string, args ...any) {
+	fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s: %s\n", o.path, fmt.Sprintf(format, args...))
+}
+
+// notNegative refuses counts below least.
+func notNegative(flag string, value, least int) error {
+	if value < least || value > mostRows {
+		return usageError{fmt.Errorf("--%s %d is out of range, want %d to %d", flag, value, least, mostRows)}
+	}
+	return nil
+}
+
+// mostRows bounds the counts that flags give.
+const mostRows = 1 << 30
+
+// required refuses an empty flag that has to be given.
+func required(flag, value, want string) error {
+	if value == "" {
+		return usageError{fmt.Errorf("--%s is missing, want %s", flag, want)}
+	}
+	return nil
+}
+
+// textWidth is the width of the widest images that are shown as text, and
+// lineLength that of the longest plain rows.
+const textWidth, lineLength = 16, 256
+
+// columns returns the columns of the terminal that w is, 80 for none.
+func columns(w io.Writer) int {
+	if _, width := terminal(w); width > 0 {
+		return width
+	}
+	return 80
+}

@@ -1,0 +1,87 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+
+	"mattis/recipe"
+	"mattis/run"
+	"mattis/tensorfile"
+	"mattis/view"
+)
+
+// checkText returns an error where rows of the machine have no place in a text.
+func checkText(m *recipe.Model) error {
+	if m.Height > 0 && m.Width > textWidth {
+		return usageError{fmt.Errorf("--out is missing, want FILE.png or FILE.npy: images of %dx%d are too wide to be printed (at most %d)", m.Height, m.Width, textWidth)}
+	}
+	if m.Height == 0 && m.Visible() > lineLength {
+		return usageError{fmt.Errorf("--out is missing, want FILE.npy: rows of %d spins are too long to be printed (at most %d)", m.Visible(), lineLength)}
+	}
+	return nil
+}
+
+// checkPicture returns an error where the machine's rows are no images.
+func checkPicture(out outFlag, height int) error {
+	if out.is(".png") && height == 0 {
+		return usageError{fmt.Errorf("--out %s: the rows are plain, not images; want FILE.npy", out.path)}
+	}
+	return nil
+}
+
+// printRows prints images as text, and plain rows as a line of + and - each.
+func printRows(w io.Writer, rows [][]int8, height, width int) error {
+	if height > 0 {
+		return view.Text(w, rows, height, width, columns(w))
+	}
+	for _, row := range rows {
+		if _, err := fmt.Fprintln(w, signs(row)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// signs returns + for each spin up, - for one down and ? for one that is not known.
+func signs(row []int8) string {
+	var b strings.Builder
+	for _, s := range row {
+		b.WriteByte("-?+"[s+1])
+	}
+	return b.String()
+}
+
+// writeSpins writes rows of spins as an npy file: N x height x width of images, N x V of plain rows.
+func writeSpins(path string, rows [][]int8, visible, height, width int) error {
+	shape := []int{len(rows), visible}
+	if height > 0 {
+		shape = []int{len(rows), height, width}
+	}
+	return writeArray(path, func(a *tensorfile.NPYWriter[int8]) error {
+		for _, row := range rows {
+			if err := a.Write(row); err != nil {
+				return err
+			}
+		}
+		return nil
+	}, shape...)
+}
+
+// writeArray writes an npy file of the given shape, whole or not at all.
+func writeArray[E tensorfile.Element](path string, fill func(*tensorfile.NPYWriter[E]) error, shape ...int) error {
+	return run.WriteFile(path, func(w io.Writer) error {
+		a, err := tensorfile.NewNPYWriter[E](w, shape...)
+		if err != nil {
+			return err
+		}
+		if err := fill(a); err != nil {
+			return err
+		}
+		return a.Close()
+	})
+}
+
+// rowsOf returns the rows of flat, n spins each.
+func rowsOf(flat []int8, n int) [][]int8 { return slices.Collect(slices.Chunk(flat, n)) }

@@ -1,0 +1,223 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/data"
+	"mattis/recipe"
+	"mattis/sampler"
+	"mattis/view"
+)
+
+// reconstructFlags are the flags of mattis reconstruct.
+type reconstructFlags struct {
+	modelFlags
+	input, known, sampler string
+	steps, count          int
+	seed                  uint64
+	out                   outFlag
+}
+
+// shown is how many rows a picture or a text shows unless --count says otherwise.
+const shown = 24
+
+func reconstructCommand() *cobra.Command {
+	var flags reconstructFlags
+	cmd := &cobra.Command{
+		Use:   "reconstruct DIR",
+		Short: "Draw the unknown pixels of images given the known ones",
+		Long: fmt.Sprintf(`Draw the unknown pixels of each row of the input given the known ones: Gibbs sweeps
+with the known pixels clamped, the unknown ones starting from 0.
+
+--known names the known pixels: rows:a-b, the rows a to b of an image counted from 1;
+spins:a-b of a plain row; or a mask, a PNG or JPEG image that is bright, or an npy array
+that is not 0, where pixels are known.
+
+Small images are printed as text, and --out FILE.png draws them, each as given, as the
+machine completes it, and as it was. FILE.npy holds the results alone, as int8 spins.
+Pictures and text show %d rows unless --count says otherwise; an npy file holds all of them.`, shown),
+		Example: `  mattis reconstruct runs/bars-1 --input test --known rows:1-1
+  mattis reconstruct runs/bars-1 --input test --known rows:1-2 --steps 100 --out done.png`,
+		Args: exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
+			m, closing, err := flags.open(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			defer closing()
+			return flags.run(cmd, m)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&flags.input, "input", "", "rows to complete: a `file` (npy, csv, idx, an image, a folder of images), train or test")
+	cmd.Flags().StringVar(&flags.known, "known", "", "known pixels: rows:a-b, spins:a-b or a mask `file`")
+	cmd.Flags().IntVar(&flags.steps, "steps", 10, "Gibbs sweeps")
+	cmd.Flags().IntVar(&flags.count, "count", 0, fmt.Sprintf("rows to take from the start of the input; 0 takes all for an npy file and %d otherwise", shown))
+	cmd.Flags().StringVar(&flags.sampler, "sampler", "gibbs", "sampler: gibbs")
+	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of what is drawn")
+	cmd.Flags().StringVar(&flags.out.path, "out", "", "`file` to write, .png or .npy")
+	return cmd
+}
+
+func (f *reconstructFlags) check() error {
+	if err := required("input", f.input, "a file, train or test"); err != nil {
+		return err
+	}
+	if err := required("known", f.known, "rows:a-b, spins:a-b or a mask file"); err != nil {
+		return err
+	}
+	if err := notNegative("steps", f.steps, 1); err != nil {
+		return err
+	}
+	if err := notNegative("count", f.count, 0); err != nil {
+		return err
+	}
+	if f.sampler != "gibbs" {
+		return usageError{fmt.Errorf("--sampler %q is unknown, want gibbs", f.sampler)}
+	}
+	return f.out.check(".png", ".npy", "")
+}
+
+func (f *reconstructFlags) run(cmd *cobra.Command, m *recipe.Model) error {
+	if f.out.path == "" {
+		if err := checkText(m); err != nil {
+			return err
+		}
+	}
+	known, err := data.ParseMask(f.known, m.Visible(), m.Height, m.Width)
+	if err != nil {
+		return fmt.Errorf("--known %w", err)
+	}
+	if err := checkPicture(f.out, m.Height); err != nil {
+		return err
+	}
+	set, err := m.Rows(f.input)
+	if err != nil {
+		return fmt.Errorf("--input: %w", err)
+	}
+	n := f.count
+	if n == 0 {
+		n = set.Rows
+		if !f.out.is(".npy") && n > shown {
+			n = shown
+			fmt.Fprintf(cmd.ErrOrStderr(), "the first %d of %d rows; --count says how many\n", n, set.Rows)
+		}
+	}
+	if n > set.Rows {
+		return fmt.Errorf("--count %d: %s has %d rows", n, f.input, set.Rows)
+	}
+	given, original, result := make([][]int8, n), make([][]int8, n), make([]int8, n*set.Visible)
+	for i := range given {
+		original[i] = set.Row(i)
+		given[i] = make([]int8, set.Visible)
+		data.Corrupt(given[i], original[i], known)
+	}
+	if err := f.complete(cmd, m, given, result); err != nil {
+		return err
+	}
+	completed := rowsOf(result, set.Visible)
+	switch {
+	case f.out.is(".png"):
+		err = view.Reconstructions(f.out.path, given, completed, original, view.Sheet{Height: m.Height, Width: m.Width})
+	case f.out.is(".npy"):
+		err = writeSpins(f.out.path, completed, set.Visible, m.Height, m.Width)
+	default:
+		err = printReconstructions(cmd.OutOrStdout(), given, completed, original, m.Height, m.Width)
+	}
+	if err != nil {
+		return err
+	}
+	line := missed(given, completed, original)
+	if f.out.path != "" {
+		f.out.wrote(cmd, "%d rows, %s", n, line)
+		return nil
+	}
+	fmt.Fprintln(cmd.ErrOrStderr(), line)
+	return nil
+}
+
+// complete sets result to the given rows with their unknown spins drawn.
+func (f *reconstructFlags) complete(cmd *cobra.Command, m *recipe.Model, given [][]int8, result []int8) error {
+	e, v := m.Machine.Engine(), m.Visible()
+	key := recipe.SampleKey(f.seed).Fold(purposeReconstruct)
+	bar := newMeter(cmd, "reconstruct", "sweeps", len(given)*f.steps)
+	defer bar.clear()
+	step, done := rowsAtOnce(m), 0
+	for first := 0; first < len(given); first += step {
+		n := min(step, len(given)-first)
+		state := sampler.Chains(m.Machine, n)
+		clamp := e.Alloc(compute.Int8, n, v)
+		x := result[first*v : (first+n)*v]
+		for i, row := range given[first : first+n] {
+			copy(x[i*v:], row)
+		}
+		e.Write(state[bm.Visible], x)
+		e.Copy(clamp, state[bm.Visible])
+		law := bm.Law{Row: uint64(first), Clamp: bm.State{clamp}}
+		for i := range f.steps {
+			if err := cmd.Context().Err(); err != nil {
+				return err
+			}
+			law.Key = key.Fold(uint64(i))
+			sampler.Gibbs(m.Machine, state, law, 1)
+			done += n
+			bar.Update(done, "")
+		}
+		e.Read(x, state[bm.Visible])
+	}
+	return e.Sync()
+}
+
+// printReconstructions prints what was given, what became of it, and what it was.
+func printReconstructions(w io.Writer, given, result, original [][]int8, height, width int) error {
+	perLine := len(given)
+	if height > 0 {
+		perLine = max(1, (columns(w)+1)/(width+3))
+	} else {
+		perLine = 1
+	}
+	for i := 0; i < len(given); i += perLine {
+		end := min(i+perLine, len(given))
+		for _, part := range []struct {
+			name string
+			rows [][]int8
+		}{{"given", given}, {"result", result}, {"original", original}} {
+			if height > 0 {
+				fmt.Fprintln(w, part.name)
+			} else {
+				fmt.Fprintf(w, "%-9s", part.name)
+			}
+			if err := printRows(w, part.rows[i:end], height, width); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// missed says how many of the unknown pixels differ from the original.
+func missed(given, result, original [][]int8) string {
+	unknown, off := 0, 0
+	for i := range given {
+		for j, s := range given[i] {
+			if s == 0 {
+				unknown++
+				if result[i][j] != original[i][j] {
+					off++
+				}
+			}
+		}
+	}
+	if unknown == 0 {
+		return "every pixel was known"
+	}
+	return fmt.Sprintf("%d of %d unknown pixels differ from the original (%.1f%%)", off, unknown, 100*float64(off)/float64(unknown))
+}

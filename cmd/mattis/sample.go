@@ -1,0 +1,202 @@
+package main
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/data"
+	"mattis/recipe"
+	"mattis/rng"
+	"mattis/sampler"
+	"mattis/view"
+)
+
+// sampleFlags are the flags of mattis sample.
+type sampleFlags struct {
+	modelFlags
+	count, steps, chains int
+	from, sampler        string
+	seed                 uint64
+	out                  outFlag
+}
+
+func sampleCommand() *cobra.Command {
+	var flags sampleFlags
+	cmd := &cobra.Command{
+		Use:   "sample DIR",
+		Short: "Draw samples from a trained machine",
+		Long: fmt.Sprintf(`Draw samples from the machine of a run directory by Gibbs chains.
+
+Each of --chains chains runs --steps sweeps v -> h -> v before each of its samples, and
+gives them in turn: with as many chains as samples, the default, all samples are
+independent of each other. Chains start from fair coins, from the signs of the patterns in
+turn, from training rows in an order chosen by the seed, or from the rows of a file.
+
+Images up to %d pixels wide are printed as text. --out FILE.png draws them, and
+FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.`, textWidth),
+		Example: `  mattis sample runs/bars-1 --count 16
+  mattis sample runs/bars-1 --from patterns --steps 10 --out samples.png`,
+		Args: exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("chains") {
+				flags.chains = flags.count
+			}
+			if err := flags.check(); err != nil {
+				return err
+			}
+			m, closing, err := flags.open(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			defer closing()
+			return flags.run(cmd, m)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().IntVar(&flags.count, "count", 16, "number of samples")
+	cmd.Flags().IntVar(&flags.steps, "steps", 100, "Gibbs sweeps before each sample of a chain; 0 shows where chains start")
+	cmd.Flags().IntVar(&flags.chains, "chains", 0, "number of chains (default as many as samples)")
+	cmd.Flags().StringVar(&flags.from, "from", "random", "where chains start: random, patterns, data or a `file`")
+	cmd.Flags().StringVar(&flags.sampler, "sampler", "gibbs", "sampler: gibbs")
+	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of the samples")
+	cmd.Flags().StringVar(&flags.out.path, "out", "", "`file` to write, .png or .npy")
+	return cmd
+}
+
+func (f *sampleFlags) check() error {
+	if err := notNegative("count", f.count, 1); err != nil {
+		return err
+	}
+	if err := notNegative("steps", f.steps, 0); err != nil {
+		return err
+	}
+	if f.chains < 1 || f.chains > f.count {
+		return usageError{fmt.Errorf("--chains %d is out of range, want 1 to the number of samples, %d", f.chains, f.count)}
+	}
+	if f.sampler != "gibbs" {
+		return usageError{fmt.Errorf("--sampler %q is unknown, want gibbs", f.sampler)}
+	}
+	return f.out.check(".png", ".npy", "")
+}
+
+func (f *sampleFlags) run(cmd *cobra.Command, m *recipe.Model) error {
+	if f.out.path == "" {
+		if err := checkText(m); err != nil {
+			return err
+		}
+	}
+	if err := checkPicture(f.out, m.Height); err != nil {
+		return err
+	}
+	key := recipe.SampleKey(f.seed)
+	start, err := f.start(m, key.Fold(purposeStart))
+	if err != nil {
+		return err
+	}
+	rounds := (f.count + f.chains - 1) / f.chains
+	bar := newMeter(cmd, "sample", "sweeps", f.steps*rounds*f.chains)
+	spins, err := f.draw(cmd.Context(), m, start, key.Fold(purposeChains), bar)
+	bar.clear()
+	if err != nil {
+		return err
+	}
+	rows := rowsOf(spins, m.Visible())
+	switch {
+	case f.out.is(".png"):
+		err = view.Tiles(f.out.path, rows, view.Sheet{Height: m.Height, Width: m.Width})
+	case f.out.is(".npy"):
+		err = writeSpins(f.out.path, rows, m.Visible(), m.Height, m.Width)
+	default:
+		return printRows(cmd.OutOrStdout(), rows, m.Height, m.Width)
+	}
+	if err == nil {
+		f.out.wrote(cmd, "%d samples after %d sweeps each", f.count, f.steps)
+	}
+	return err
+}
+
+// start returns what sets the visible spins of the chains from first on.
+func (f *sampleFlags) start(m *recipe.Model, key rng.Key) (func(first int, visible compute.Matrix), error) {
+	var set *data.Set
+	order := func(i int) int { return i % set.Rows }
+	switch f.from {
+	case "random":
+		return func(first int, visible compute.Matrix) {
+			sampler.Randomize(m.Machine, bm.State{visible}, bm.Law{Key: key, Row: uint64(first)})
+		}, nil
+	case "patterns":
+		if m.Axons == nil {
+			return nil, fmt.Errorf("--from patterns: dense couplings have no patterns, want random, data or a file")
+		}
+		p, _ := m.Axons.Patterns()
+		signs := m.Machine.Engine().Alloc(compute.Int8, p.Value.Rows(), p.Value.Cols())
+		m.Machine.Engine().Sign(signs, p.Value)
+		set = &data.Set{Rows: signs.Rows(), Visible: signs.Cols(), Spins: make([]int8, signs.Len())}
+		m.Machine.Engine().Read(set.Spins, signs)
+	case "data":
+		rows, err := m.Rows("train")
+		if err != nil {
+			return nil, fmt.Errorf("--from data: %w", err)
+		}
+		set = rows
+		shuffled := make([]int32, set.Rows)
+		data.Order(shuffled, key)
+		order = func(i int) int { return int(shuffled[i%set.Rows]) }
+	default:
+		rows, err := m.Rows(f.from)
+		if err != nil {
+			return nil, fmt.Errorf("--from: %w, nor one of random, patterns, data", err)
+		}
+		set = rows
+	}
+	return func(first int, visible compute.Matrix) {
+		x := make([]int8, 0, visible.Len())
+		for i := range visible.Rows() {
+			x = append(x, set.Row(order(first+i))...)
+		}
+		m.Machine.Engine().Write(visible, x)
+	}, nil
+}
+
+// draw returns the samples, V spins each. Their numbers do not depend on the parts in which chains move.
+func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, start func(int, compute.Matrix), key rng.Key, bar *meter) ([]int8, error) {
+	e, v := m.Machine.Engine(), m.Visible()
+	samples := make([]int8, f.count*v)
+	rounds := (f.count + f.chains - 1) / f.chains
+	step := rowsAtOnce(m)
+	done := 0
+	for first := 0; first < f.chains; first += step {
+		n := min(step, f.chains-first)
+		state := sampler.Chains(m.Machine, n)
+		start(first, state[bm.Visible])
+		for round := range rounds {
+			for i := range f.steps {
+				if err := ctx.Err(); err != nil {
+					return nil, err
+				}
+				sampler.Gibbs(m.Machine, state, bm.Law{Key: key.Fold(uint64(round*f.steps + i)), Row: uint64(first)}, 1)
+				done += n
+				bar.Update(done, "")
+			}
+			from := round*f.chains + first
+			if take := min(n, f.count-from); take > 0 {
+				e.Read(samples[from*v:(from+take)*v], state[bm.Visible].Slice(0, take))
+			}
+		}
+	}
+	return samples, e.Sync()
+}
+
+// rowsAtOnce bounds the configurations that are held at once, so that their spins and
+// fields stay within some 100 MB.
+func rowsAtOnce(m *recipe.Model) int {
+	n := 0
+	for _, spins := range m.Machine.Layers() {
+		n += spins
+	}
+	return max(64, (16<<20)/n) &^ 3
+}

@@ -1,0 +1,99 @@
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"slices"
+
+	"github.com/spf13/cobra"
+	"gonum.org/v1/gonum/stat"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/recipe"
+	"mattis/tensorfile"
+)
+
+func scoreCommand() *cobra.Command {
+	var flags modelFlags
+	var input string
+	var out outFlag
+	cmd := &cobra.Command{
+		Use:   "score DIR",
+		Short: "Free energy of each row, an anomaly score",
+		Long: `Print the free energy F(v) of each row of the input in kT, one a line, or write them to an
+npy array of float64: the higher it is, the less likely the machine holds the row to be.
+log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
+		Example: `  mattis score runs/bars-1 --input test
+  mattis score runs/bars-1 --input train --out scores.npy`,
+		Args: exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := required("input", input, "a file, train or test"); err != nil {
+				return err
+			}
+			if err := out.check(".npy", ""); err != nil {
+				return err
+			}
+			m, closing, err := flags.open(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			defer closing()
+			f, err := freeEnergies(cmd, m, input)
+			if err != nil {
+				return err
+			}
+			if out.path != "" {
+				err = writeArray(out.path, func(a *tensorfile.NPYWriter[float64]) error { return a.Write(f) }, len(f))
+			} else {
+				w := bufio.NewWriter(cmd.OutOrStdout())
+				for _, x := range f {
+					fmt.Fprintln(w, x)
+				}
+				err = w.Flush()
+			}
+			if err != nil {
+				return err
+			}
+			summary := fmt.Sprintf("%d rows, free energy in kT: mean %.6g, min %.6g (row %d), max %.6g (row %d)", len(f),
+				stat.Mean(f, nil), slices.Min(f), slices.Index(f, slices.Min(f))+1, slices.Max(f), slices.Index(f, slices.Max(f))+1)
+			if out.path == "" {
+				fmt.Fprintln(cmd.ErrOrStderr(), summary)
+				return nil
+			}
+			out.wrote(cmd, "%s", summary)
+			return nil
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, csv, idx, an image, a folder of images), train or test")
+	cmd.Flags().StringVar(&out.path, "out", "", "`file` to write, .npy (default: print a number a line)")
+	return cmd
+}
+
+// freeEnergies returns F(v) of each row of the input.
+func freeEnergies(cmd *cobra.Command, m *recipe.Model, input string) ([]float64, error) {
+	set, err := m.Rows(input)
+	if err != nil {
+		return nil, fmt.Errorf("--input: %w", err)
+	}
+	e, v := m.Machine.Engine(), m.Visible()
+	f := make([]float64, set.Rows)
+	step := rowsAtOnce(m)
+	bar := newMeter(cmd, "score", "rows", set.Rows)
+	defer bar.clear()
+	for first := 0; first < set.Rows; first += step {
+		if err := cmd.Context().Err(); err != nil {
+			return nil, err
+		}
+		n := min(step, set.Rows-first)
+		mark := e.Mark()
+		visible, dst := e.Scratch(compute.Int8, n, v), e.Scratch(compute.Float64, n, 1)
+		e.Write(visible, set.Spins[first*v:(first+n)*v])
+		m.Machine.Energy(dst, bm.State{visible}, bm.Law{})
+		e.Read(f[first:first+n], dst)
+		e.Release(mark)
+		bar.Update(first+n, "")
+	}
+	return f, e.Sync()
+}

@@ -1,0 +1,255 @@
+package recipe
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"slices"
+	"strconv"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/data"
+	"mattis/eval"
+	"mattis/negative"
+	"mattis/run"
+)
+
+// Model is a machine read from a checkpoint, with the recipe that trained it
+// and the shape of its images. It needs no data until one of its methods reads them.
+type Model struct {
+	Recipe        *Recipe
+	Machine       *bm.RBM
+	Axons         *bm.Axons // nil for dense couplings
+	Step, Epoch   int
+	Height, Width int // 0 for plain rows
+	Checkpoint    *run.Checkpoint
+}
+
+// LoadModel returns the machine of a checkpoint of the run directory: that of
+// the step, or the newest good one for a step below 0. The newer ones that were
+// refused are in refused. Settings are laid over the directory's recipe; those of the data and
+// the measures have an effect.
+func LoadModel(d *run.Directory, step int, e compute.Engine, settings ...string) (m *Model, refused []error, err error) {
+	text, err := d.Recipe()
+	if err != nil {
+		return nil, nil, err
+	}
+	r, err := Parse(d.Path()+"/recipe.yaml", text, settings...)
+	if err != nil {
+		return nil, nil, err
+	}
+	var c *run.Checkpoint
+	if step >= 0 {
+		c, err = d.Checkpoint(step)
+	} else {
+		c, refused, err = d.Newest()
+	}
+	if err != nil {
+		return nil, refused, err
+	}
+	if m, err = newModel(r, c, e); err != nil {
+		return nil, refused, fmt.Errorf("%s: %w", c.Path, err)
+	}
+	return m, refused, nil
+}
+
+func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
+	if got := c.File.Metadata["format"]; got != formatName {
+		return nil, fmt.Errorf("format %q, want %q", got, formatName)
+	}
+	m := &Model{Recipe: r, Step: c.Step, Checkpoint: c}
+	for _, f := range []struct {
+		name string
+		dst  *int
+	}{{"epoch", &m.Epoch}, {"height", &m.Height}, {"width", &m.Width}} {
+		n, err := strconv.Atoi(c.File.Metadata[f.name])
+		if err != nil || n < 0 {
+			return nil, fmt.Errorf("metadata %s is %q, want a number", f.name, c.File.Metadata[f.name])
+		}
+		*f.dst = n
+	}
+	// The sizes are compared before the recipe's machine takes its memory.
+	visible, want := 0, []int{0, r.Machine.Hidden}
+	name := "weights"
+	if r.Couplings.Kind == "axons" {
+		name, want = "patterns.hidden", []int{*r.Couplings.Patterns, r.Machine.Hidden}
+		if t, ok := c.File.Tensor("patterns.visible"); ok && len(t.Shape) == 2 {
+			visible = t.Shape[1]
+		}
+	} else if t, ok := c.File.Tensor(name); ok && len(t.Shape) == 2 {
+		visible = t.Shape[0]
+		want[0] = visible
+	}
+	t, ok := c.File.Tensor(name)
+	if !ok || visible < 1 {
+		return nil, fmt.Errorf("it holds no %s couplings, which the recipe has", r.Couplings.Kind)
+	}
+	if !slices.Equal(t.Shape, want) {
+		return nil, fmt.Errorf("tensor %s has the shape %v, where the recipe has %v", name, t.Shape, want)
+	}
+	if m.Height*m.Width != visible && m.Height*m.Width != 0 {
+		return nil, fmt.Errorf("images of %dx%d and %d visible spins", m.Height, m.Width, visible)
+	}
+	m.Machine = r.BuildMachine(visible, e)
+	m.Axons = axonsOf(m.Machine)
+	return m, restore(e, m.Machine.Params(), c.File)
+}
+
+// Visible returns the number of visible spins.
+func (m *Model) Visible() int { return m.Machine.Layers()[bm.Visible] }
+
+// LoadData makes or reads the recipe's data. It is an error where they are not those that the
+// machine was trained on.
+func (m *Model) LoadData() (*data.Split, error) {
+	split, err := m.Recipe.LoadData()
+	if err != nil {
+		return nil, err
+	}
+	if got, want := split.Train.Digest(), m.Checkpoint.File.Metadata["data"]; got != want {
+		return nil, fmt.Errorf("data %s: the training set has the SHA-256 %.12s..., the machine was trained on %.12s...: other files, or another data section of the recipe", m.Recipe.Data.Name, got, want)
+	}
+	return split, nil
+}
+
+// Rows returns the rows that input names, of the machine's V spins: a set of the recipe's data, "train", "test"
+// or "validation", or a file or folder for data.Read. Two-valued files are
+// taken as they are, others binarised by the recipe's rule.
+func (m *Model) Rows(input string) (*data.Set, error) {
+	switch input {
+	case "train", "test", "validation":
+		split, err := m.LoadData()
+		if err != nil {
+			return nil, err
+		}
+		if set := setOf(split, input); set != nil {
+			return set, nil
+		}
+		return nil, fmt.Errorf("data %s have no %s set", m.Recipe.Data.Name, input)
+	}
+	all := m.Recipe.dataOptions()
+	o := data.Options{Key: all.Key, White: all.White, Height: m.Height, Width: m.Width}
+	if m.Recipe.Data.Name == "csv" {
+		o.Header, o.Delimiter, o.Labels = all.Header, all.Delimiter, all.Labels
+	}
+	set, err := data.Read(input, o)
+	if err != nil && all.Binarize != (data.Binarize{}) {
+		if _, statErr := os.Stat(input); statErr == nil {
+			o.Binarize = all.Binarize
+			set, err = data.Read(input, o)
+		}
+	}
+	if errors.Is(err, os.ErrNotExist) {
+		return nil, fmt.Errorf("%w (neither a file nor one of train, test, validation)", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	if set.Visible != m.Visible() {
+		return nil, fmt.Errorf("%s: rows of %d values, the machine has %d visible spins", input, set.Visible, m.Visible())
+	}
+	return set, nil
+}
+
+// Draw returns configurations that the estimator returns for the machine as the
+// checkpoint has it, drawn anew. The split gives the estimators that start
+// from a batch their rows, and may be nil for the others.
+func (m *Model) Draw(split *data.Split) (bm.Batch, negative.Kind, error) {
+	r, e := m.Recipe, m.Machine.Engine()
+	kind, _ := find(negatives, r.Negative.Kind, func(k negativeKind) string { return k.name })
+	estimator, err := kind.build(m.Machine, r.Negative, r.Key().Fold(purposeChains))
+	if err != nil {
+		return bm.Batch{}, "", err
+	}
+	if estimator.Kind() == negative.Exact {
+		return bm.Batch{}, negative.Exact, nil // all states, which nobody asks for
+	}
+	if err := restore(e, estimator.State(), m.Checkpoint.File); err != nil {
+		return bm.Batch{}, "", fmt.Errorf("%s: %w", m.Checkpoint.Path, err)
+	}
+	key := r.Key().Fold(purposeDraw).Fold(uint64(m.Step))
+	var batch bm.Batch
+	if kind.batch {
+		if split == nil {
+			return bm.Batch{}, "", fmt.Errorf("%s starts from rows of the training set, and there are no data", kind.name)
+		}
+		order := make([]int32, split.Train.Rows)
+		data.Order(order, key.Fold(0))
+		rows := split.Train.Take(order[:min(r.Train.Batch, len(order))])
+		visible := e.Alloc(compute.Int8, rows.Rows, rows.Visible)
+		e.Write(visible, rows.Spins)
+		batch.State = bm.State{visible}
+	}
+	return estimator.Draw(batch, key.Fold(1)), estimator.Kind(), nil
+}
+
+// Judge measures a model.
+type Judge struct {
+	*Model
+	Split    *data.Split         // nil serves for measures that need none
+	Progress func(share float64) // see eval.Subject; may be nil
+
+	memo  eval.Memo
+	drawn bm.Batch
+	kind  negative.Kind
+}
+
+// Wanted returns what is to be measured: the named measures, or those of the recipe where names is empty, on the
+// named set, or on every set that the split has where set is "".
+func (j *Judge) Wanted(names []string, set string) ([]Wanted, error) {
+	sets := []string{"train", "test", "validation"}
+	if set != "" {
+		if !slices.Contains(sets, set) {
+			return nil, fmt.Errorf("%q is no set of the data: train, test or validation", set)
+		}
+		if j.Split != nil && setOf(j.Split, set) == nil {
+			return nil, fmt.Errorf("data %s have no %s set", j.Recipe.Data.Name, set)
+		}
+		sets = []string{set}
+	}
+	for _, n := range names {
+		if _, err := eval.Named(n); err != nil {
+			return nil, err
+		}
+	}
+	if len(names) > 0 {
+		return onSets(names, j.Split, sets), nil
+	}
+	list := j.Recipe.Wanted(j.Split, true)
+	return slices.DeleteFunc(list, func(w Wanted) bool { return w.Set != "" && !slices.Contains(sets, w.Set) }), nil
+}
+
+// NeedsData reports whether one of the named measures, or of the recipe's where names is empty, looks at the data.
+// Bars and BAS, which are made, always count: they know which images are valid.
+func (j *Judge) NeedsData(names []string) bool {
+	m := j.Recipe.Measure
+	if len(names) == 0 {
+		names = slices.Concat(m.Test, m.Train, m.Last)
+	}
+	kind, _ := find(negatives, j.Recipe.Negative.Kind, func(k negativeKind) string { return k.name })
+	src, _ := find(sources, j.Recipe.Data.Name, func(s source) string { return s.name })
+	return src.made || slices.ContainsFunc(names, func(n string) bool {
+		measure, err := eval.Named(n)
+		return err == nil && measure.NeedsData || n == "method_accessibility" && kind.batch
+	})
+}
+
+// Measure returns the value of a measure. That of the last checkpoint is the
+// very number that training wrote, but for method_accessibility: training looks
+// at what the estimator returned before the last update, this at a draw after it.
+func (j *Judge) Measure(ctx context.Context, w Wanted) (eval.Result, error) {
+	measure, err := eval.Named(w.Measure)
+	if err != nil {
+		return eval.Result{}, err
+	}
+	if w.Measure == "method_accessibility" && j.kind == "" {
+		if j.drawn, j.kind, err = j.Draw(j.Split); err != nil {
+			return eval.Result{}, fmt.Errorf("%s: %w", w.Measure, err)
+		}
+	}
+	return measure.Run(ctx, eval.Subject{
+		Machine: j.Machine, Split: j.Split, SetName: w.Set, Drawn: j.drawn, Kind: j.kind, Memo: &j.memo,
+		Key: j.Recipe.measureKey(j.Step), Progress: j.Progress,
+	}, j.Recipe.Measure.Options)
+}
