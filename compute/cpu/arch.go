@@ -16,7 +16,7 @@ type kernels struct {
 	rows  int // of a tile: 4 or 8
 	lanes int // float32 in a vector; a tile has one to three vectors of columns
 
-	micro     [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr) // by rows/4-1 and vectors-1
+	micro     [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32) // by rows/4-1 and vectors-1
 	field     func(t *byte)
 	store     func(t *byte)
 	tanh      func(t *byte)

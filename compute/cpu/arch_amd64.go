@@ -6,7 +6,7 @@ import "golang.org/x/sys/cpu"
 
 var avx2 = &kernels{
 	name: "avx2", rows: 4, lanes: 8,
-	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr){
+	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32){
 		{micro4x1AVX2, micro4x2AVX2, micro4x3AVX2},
 	},
 	field: fieldTileAVX2, store: storeTileAVX2, tanh: tanhTileAVX2, cosh: coshTileAVX2, spin: spinTileAVX2,
@@ -16,7 +16,7 @@ var avx2 = &kernels{
 
 var avx512 = &kernels{
 	name: "avx512", rows: 8, lanes: 16,
-	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr){
+	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32){
 		{micro4x1AVX512, micro4x2AVX512, micro4x3AVX512},
 		{micro8x1AVX512, micro8x2AVX512, micro8x3AVX512},
 	},

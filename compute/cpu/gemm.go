@@ -90,7 +90,7 @@ func (t *mulTask) multiply(worker, number int) {
 				} else if t.sums > 1 {
 					c = &s.partial[(p*t.blockSlivers+j)*t.tileLen()]
 				}
-				k.micro[t.groups(q.panel0+p)-1][vectors-1](c, a, b, aRow, aStep, bStep, uintptr(4*t.panelLen()), uintptr(ls), add)
+				k.micro[t.groups(q.panel0+p)-1][vectors-1](c, a, b, aRow, aStep, bStep, uintptr(4*t.panelLen()), uintptr(ls), add, t.ahead(&q, block, j, p, ls, b))
 				if last {
 					t.finish(w, &s, q.panel0+p, q.sliver0+j, p, unsafe.Pointer(c))
 				}
@@ -102,6 +102,25 @@ func (t *mulTask) multiply(worker, number int) {
 	}
 	w.tile = tile{}
 }
+
+// ahead returns the address of what the kernels fetch beside panel p of sliver
+// j: a part of the packed sliver that comes next.
+func (t *mulTask) ahead(q *piece, block, j, p, ls int, b *float32) *float32 {
+	if !t.packB {
+		return b
+	}
+	next := (q.sum0+block)*t.slivers + q.sliver0 + j + 1
+	if j+1 == q.slivers && block+1 < q.sums {
+		next += t.slivers - q.slivers
+	}
+	if at := next*t.sliverLen() + p*aheadLen*ls; at < len(t.packedB) {
+		return &t.packedB[at]
+	}
+	return b
+}
+
+// aheadLen is how many entries a micro-kernel fetches ahead for each step.
+const aheadLen = 4
 
 // groups returns the groups of four rows that panel p uses: 1 or 2.
 func (t *mulTask) groups(p int) int {

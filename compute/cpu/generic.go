@@ -11,7 +11,7 @@ import (
 // it rounds products and sums apart and evaluates the functions in float64.
 var generic = &kernels{
 	name: "generic", rows: 4, lanes: 8,
-	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr){
+	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32){
 		{microGeneric(1), microGeneric(2), microGeneric(3)},
 	},
 	field: fieldGeneric, store: storeGeneric, tanh: tanhGeneric, cosh: coshGeneric, spin: spinGeneric,
@@ -27,8 +27,8 @@ func floatAt(p *float32, bytes uintptr) *float32 {
 
 // microGeneric returns the micro-kernel of 4 rows and so many vectors: blocks of
 // 4 rows and 2 columns, whose sums fit the registers.
-func microGeneric(vectors int) func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr) {
-	return func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr) {
+func microGeneric(vectors int) func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32) {
+	return func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32) {
 		out := unsafe.Slice(c, 4*genericCols)
 		for j := 0; j < vectors*genericLanes; j += 2 {
 			var s00, s01, s10, s11, s20, s21, s30, s31 float32

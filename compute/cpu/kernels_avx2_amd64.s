@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func micro4x1AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// func micro4x1AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro4x1AVX2(SB), NOSPLIT, $0-72
+TEXT ·micro4x1AVX2(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       a+8(FP), CX
 	MOVQ       b+16(FP), DX
@@ -15,8 +15,9 @@ TEXT ·micro4x1AVX2(SB), NOSPLIT, $0-72
 	MOVQ       bStep+40(FP), DI
 	MOVQ       steps+56(FP), R8
 	LEAQ       (BX)(BX*2), R9
-	MOVQ       aNext+48(FP), R10
-	ADDQ       CX, R10
+	MOVQ       ahead+72(FP), R10
+	MOVQ       aNext+48(FP), R11
+	ADDQ       CX, R11
 	PREFETCHT0 (AX)
 	PREFETCHT0 96(AX)
 	PREFETCHT0 192(AX)
@@ -29,10 +30,12 @@ TEXT ·micro4x1AVX2(SB), NOSPLIT, $0-72
 	JL         four_end
 
 four:
-	PREFETCHT0   (R10)
-	PREFETCHT0   (R10)(BX*1)
-	PREFETCHT0   (R10)(BX*2)
-	PREFETCHT0   (R10)(R9*1)
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   (R11)(BX*2)
+	PREFETCHT0   (R11)(R9*1)
+	PREFETCHT1   (R10)
+	ADDQ         $0x00000040, R10
 	VMOVUPS      (DX), Y4
 	VBROADCASTSS (CX), Y5
 	VFMADD231PS  Y4, Y5, Y0
@@ -77,7 +80,7 @@ four:
 	VFMADD231PS  Y4, Y5, Y3
 	ADDQ         DI, DX
 	ADDQ         SI, CX
-	LEAQ         (R10)(SI*4), R10
+	LEAQ         (R11)(SI*4), R11
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -119,9 +122,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro4x2AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// func micro4x2AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro4x2AVX2(SB), NOSPLIT, $0-72
+TEXT ·micro4x2AVX2(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       a+8(FP), CX
 	MOVQ       b+16(FP), DX
@@ -130,8 +133,9 @@ TEXT ·micro4x2AVX2(SB), NOSPLIT, $0-72
 	MOVQ       bStep+40(FP), DI
 	MOVQ       steps+56(FP), R8
 	LEAQ       (BX)(BX*2), R9
-	MOVQ       aNext+48(FP), R10
-	ADDQ       CX, R10
+	MOVQ       ahead+72(FP), R10
+	MOVQ       aNext+48(FP), R11
+	ADDQ       CX, R11
 	PREFETCHT0 (AX)
 	PREFETCHT0 96(AX)
 	PREFETCHT0 192(AX)
@@ -148,10 +152,12 @@ TEXT ·micro4x2AVX2(SB), NOSPLIT, $0-72
 	JL         four_end
 
 four:
-	PREFETCHT0   (R10)
-	PREFETCHT0   (R10)(BX*1)
-	PREFETCHT0   (R10)(BX*2)
-	PREFETCHT0   (R10)(R9*1)
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   (R11)(BX*2)
+	PREFETCHT0   (R11)(R9*1)
+	PREFETCHT1   (R10)
+	ADDQ         $0x00000040, R10
 	VMOVUPS      (DX), Y8
 	VMOVUPS      32(DX), Y9
 	VBROADCASTSS (CX), Y10
@@ -216,7 +222,7 @@ four:
 	VFMADD231PS  Y9, Y10, Y7
 	ADDQ         DI, DX
 	ADDQ         SI, CX
-	LEAQ         (R10)(SI*4), R10
+	LEAQ         (R11)(SI*4), R11
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -271,9 +277,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro4x3AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// func micro4x3AVX2(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
 // Requires: AVX, FMA3, MMX+
-TEXT ·micro4x3AVX2(SB), NOSPLIT, $0-72
+TEXT ·micro4x3AVX2(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       a+8(FP), CX
 	MOVQ       b+16(FP), DX
@@ -282,8 +288,9 @@ TEXT ·micro4x3AVX2(SB), NOSPLIT, $0-72
 	MOVQ       bStep+40(FP), DI
 	MOVQ       steps+56(FP), R8
 	LEAQ       (BX)(BX*2), R9
-	MOVQ       aNext+48(FP), R10
-	ADDQ       CX, R10
+	MOVQ       ahead+72(FP), R10
+	MOVQ       aNext+48(FP), R11
+	ADDQ       CX, R11
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 96(AX)
@@ -308,10 +315,12 @@ TEXT ·micro4x3AVX2(SB), NOSPLIT, $0-72
 	JL         four_end
 
 four:
-	PREFETCHT0   (R10)
-	PREFETCHT0   (R10)(BX*1)
-	PREFETCHT0   (R10)(BX*2)
-	PREFETCHT0   (R10)(R9*1)
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   (R11)(BX*2)
+	PREFETCHT0   (R11)(R9*1)
+	PREFETCHT1   (R10)
+	ADDQ         $0x00000040, R10
 	VMOVUPS      (DX), Y12
 	VMOVUPS      32(DX), Y13
 	VMOVUPS      64(DX), Y14
@@ -396,7 +405,7 @@ four:
 	VFMADD231PS  Y14, Y15, Y11
 	ADDQ         DI, DX
 	ADDQ         SI, CX
-	LEAQ         (R10)(SI*4), R10
+	LEAQ         (R11)(SI*4), R11
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -1419,7 +1428,7 @@ DATA oneWordAVX2<>+28(SB)/4, $0x00000001
 GLOBL oneWordAVX2<>(SB), RODATA|NOPTR, $32
 
 // func copyRectAVX2(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
-// Requires: AVX, SSE
+// Requires: AVX, MMX+, SSE
 TEXT ·copyRectAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -1438,13 +1447,14 @@ row:
 	JL   vector_end
 
 vector:
-	VMOVUPS (R9), Y0
-	VMOVUPS Y0, (R8)
-	ADDQ    $0x00000020, R8
-	ADDQ    $0x00000020, R9
-	SUBQ    $0x00000008, R10
-	CMPQ    R10, $0x00000008
-	JGE     vector
+	PREFETCHT0 (R9)(BX*8)
+	VMOVUPS    (R9), Y0
+	VMOVUPS    Y0, (R8)
+	ADDQ       $0x00000020, R8
+	ADDQ       $0x00000020, R9
+	SUBQ       $0x00000008, R10
+	CMPQ       R10, $0x00000008
+	JGE        vector
 
 vector_end:
 	CMPQ R10, $0x00000001
@@ -1471,7 +1481,7 @@ row_end:
 	RET
 
 // func widenRectAVX2(dst *float32, src *int8, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
-// Requires: AVX, AVX2, SSE
+// Requires: AVX, AVX2, MMX+, SSE
 TEXT ·widenRectAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -1490,14 +1500,15 @@ row:
 	JL   vector_end
 
 vector:
-	VPMOVSXBD (R9), Y0
-	VCVTDQ2PS Y0, Y0
-	VMOVUPS   Y0, (R8)
-	ADDQ      $0x00000020, R8
-	ADDQ      $0x00000008, R9
-	SUBQ      $0x00000008, R10
-	CMPQ      R10, $0x00000008
-	JGE       vector
+	PREFETCHT0 (R9)(BX*8)
+	VPMOVSXBD  (R9), Y0
+	VCVTDQ2PS  Y0, Y0
+	VMOVUPS    Y0, (R8)
+	ADDQ       $0x00000020, R8
+	ADDQ       $0x00000008, R9
+	SUBQ       $0x00000008, R10
+	CMPQ       R10, $0x00000008
+	JGE        vector
 
 vector_end:
 	CMPQ R10, $0x00000001

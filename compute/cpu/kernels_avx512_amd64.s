@@ -4,9 +4,9 @@
 
 #include "textflag.h"
 
-// func micro4x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// func micro4x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro4x1AVX512(SB), NOSPLIT, $0-72
+TEXT ·micro4x1AVX512(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       a+8(FP), CX
 	MOVQ       b+16(FP), DX
@@ -15,8 +15,9 @@ TEXT ·micro4x1AVX512(SB), NOSPLIT, $0-72
 	MOVQ       bStep+40(FP), DI
 	MOVQ       steps+56(FP), R8
 	LEAQ       (BX)(BX*2), R9
-	MOVQ       aNext+48(FP), R10
-	ADDQ       CX, R10
+	MOVQ       ahead+72(FP), R10
+	MOVQ       aNext+48(FP), R11
+	ADDQ       CX, R11
 	PREFETCHT0 (AX)
 	PREFETCHT0 192(AX)
 	PREFETCHT0 384(AX)
@@ -29,10 +30,12 @@ TEXT ·micro4x1AVX512(SB), NOSPLIT, $0-72
 	JL         four_end
 
 four:
-	PREFETCHT0   (R10)
-	PREFETCHT0   (R10)(BX*1)
-	PREFETCHT0   (R10)(BX*2)
-	PREFETCHT0   (R10)(R9*1)
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   (R11)(BX*2)
+	PREFETCHT0   (R11)(R9*1)
+	PREFETCHT1   (R10)
+	ADDQ         $0x00000040, R10
 	VMOVUPS      (DX), Z4
 	VBROADCASTSS (CX), Z5
 	VFMADD231PS  Z4, Z5, Z0
@@ -77,7 +80,7 @@ four:
 	VFMADD231PS  Z4, Z5, Z3
 	ADDQ         DI, DX
 	ADDQ         SI, CX
-	LEAQ         (R10)(SI*4), R10
+	LEAQ         (R11)(SI*4), R11
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -119,9 +122,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro4x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// func micro4x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro4x2AVX512(SB), NOSPLIT, $0-72
+TEXT ·micro4x2AVX512(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       a+8(FP), CX
 	MOVQ       b+16(FP), DX
@@ -130,8 +133,9 @@ TEXT ·micro4x2AVX512(SB), NOSPLIT, $0-72
 	MOVQ       bStep+40(FP), DI
 	MOVQ       steps+56(FP), R8
 	LEAQ       (BX)(BX*2), R9
-	MOVQ       aNext+48(FP), R10
-	ADDQ       CX, R10
+	MOVQ       ahead+72(FP), R10
+	MOVQ       aNext+48(FP), R11
+	ADDQ       CX, R11
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 192(AX)
@@ -152,10 +156,12 @@ TEXT ·micro4x2AVX512(SB), NOSPLIT, $0-72
 	JL         four_end
 
 four:
-	PREFETCHT0   (R10)
-	PREFETCHT0   (R10)(BX*1)
-	PREFETCHT0   (R10)(BX*2)
-	PREFETCHT0   (R10)(R9*1)
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   (R11)(BX*2)
+	PREFETCHT0   (R11)(R9*1)
+	PREFETCHT1   (R10)
+	ADDQ         $0x00000040, R10
 	VMOVUPS      (DX), Z8
 	VMOVUPS      64(DX), Z9
 	VBROADCASTSS (CX), Z10
@@ -220,7 +226,7 @@ four:
 	VFMADD231PS  Z9, Z10, Z7
 	ADDQ         DI, DX
 	ADDQ         SI, CX
-	LEAQ         (R10)(SI*4), R10
+	LEAQ         (R11)(SI*4), R11
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -275,9 +281,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro4x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// func micro4x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro4x3AVX512(SB), NOSPLIT, $0-72
+TEXT ·micro4x3AVX512(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       a+8(FP), CX
 	MOVQ       b+16(FP), DX
@@ -286,8 +292,9 @@ TEXT ·micro4x3AVX512(SB), NOSPLIT, $0-72
 	MOVQ       bStep+40(FP), DI
 	MOVQ       steps+56(FP), R8
 	LEAQ       (BX)(BX*2), R9
-	MOVQ       aNext+48(FP), R10
-	ADDQ       CX, R10
+	MOVQ       ahead+72(FP), R10
+	MOVQ       aNext+48(FP), R11
+	ADDQ       CX, R11
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -316,10 +323,12 @@ TEXT ·micro4x3AVX512(SB), NOSPLIT, $0-72
 	JL         four_end
 
 four:
-	PREFETCHT0   (R10)
-	PREFETCHT0   (R10)(BX*1)
-	PREFETCHT0   (R10)(BX*2)
-	PREFETCHT0   (R10)(R9*1)
+	PREFETCHT0   (R11)
+	PREFETCHT0   (R11)(BX*1)
+	PREFETCHT0   (R11)(BX*2)
+	PREFETCHT0   (R11)(R9*1)
+	PREFETCHT1   (R10)
+	ADDQ         $0x00000040, R10
 	VMOVUPS      (DX), Z12
 	VMOVUPS      64(DX), Z13
 	VMOVUPS      128(DX), Z14
@@ -404,7 +413,7 @@ four:
 	VFMADD231PS  Z14, Z15, Z11
 	ADDQ         DI, DX
 	ADDQ         SI, CX
-	LEAQ         (R10)(SI*4), R10
+	LEAQ         (R11)(SI*4), R11
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -472,9 +481,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro8x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// func micro8x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro8x1AVX512(SB), NOSPLIT, $0-72
+TEXT ·micro8x1AVX512(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       a+8(FP), CX
 	MOVQ       b+16(FP), DX
@@ -484,9 +493,10 @@ TEXT ·micro8x1AVX512(SB), NOSPLIT, $0-72
 	MOVQ       steps+56(FP), R8
 	LEAQ       (BX)(BX*2), R9
 	LEAQ       (CX)(BX*4), R10
-	MOVQ       aNext+48(FP), R11
-	LEAQ       (R11)(R10*1), R12
-	ADDQ       CX, R11
+	MOVQ       ahead+72(FP), R11
+	MOVQ       aNext+48(FP), R12
+	LEAQ       (R12)(R10*1), R13
+	ADDQ       CX, R12
 	PREFETCHT0 (AX)
 	PREFETCHT0 192(AX)
 	PREFETCHT0 384(AX)
@@ -507,14 +517,16 @@ TEXT ·micro8x1AVX512(SB), NOSPLIT, $0-72
 	JL         four_end
 
 four:
-	PREFETCHT0   (R11)
-	PREFETCHT0   (R11)(BX*1)
-	PREFETCHT0   (R11)(BX*2)
-	PREFETCHT0   (R11)(R9*1)
 	PREFETCHT0   (R12)
 	PREFETCHT0   (R12)(BX*1)
 	PREFETCHT0   (R12)(BX*2)
 	PREFETCHT0   (R12)(R9*1)
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R13)(BX*1)
+	PREFETCHT0   (R13)(BX*2)
+	PREFETCHT0   (R13)(R9*1)
+	PREFETCHT1   (R11)
+	ADDQ         $0x00000040, R11
 	VMOVUPS      (DX), Z8
 	VBROADCASTSS (CX), Z9
 	VFMADD231PS  Z8, Z9, Z0
@@ -595,8 +607,8 @@ four:
 	ADDQ         DI, DX
 	ADDQ         SI, CX
 	ADDQ         SI, R10
-	LEAQ         (R11)(SI*4), R11
 	LEAQ         (R12)(SI*4), R12
+	LEAQ         (R13)(SI*4), R13
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -655,9 +667,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro8x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// func micro8x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro8x2AVX512(SB), NOSPLIT, $0-72
+TEXT ·micro8x2AVX512(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       a+8(FP), CX
 	MOVQ       b+16(FP), DX
@@ -667,9 +679,10 @@ TEXT ·micro8x2AVX512(SB), NOSPLIT, $0-72
 	MOVQ       steps+56(FP), R8
 	LEAQ       (BX)(BX*2), R9
 	LEAQ       (CX)(BX*4), R10
-	MOVQ       aNext+48(FP), R11
-	LEAQ       (R11)(R10*1), R12
-	ADDQ       CX, R11
+	MOVQ       ahead+72(FP), R11
+	MOVQ       aNext+48(FP), R12
+	LEAQ       (R12)(R10*1), R13
+	ADDQ       CX, R12
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 192(AX)
@@ -706,14 +719,16 @@ TEXT ·micro8x2AVX512(SB), NOSPLIT, $0-72
 	JL         four_end
 
 four:
-	PREFETCHT0   (R11)
-	PREFETCHT0   (R11)(BX*1)
-	PREFETCHT0   (R11)(BX*2)
-	PREFETCHT0   (R11)(R9*1)
 	PREFETCHT0   (R12)
 	PREFETCHT0   (R12)(BX*1)
 	PREFETCHT0   (R12)(BX*2)
 	PREFETCHT0   (R12)(R9*1)
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R13)(BX*1)
+	PREFETCHT0   (R13)(BX*2)
+	PREFETCHT0   (R13)(R9*1)
+	PREFETCHT1   (R11)
+	ADDQ         $0x00000040, R11
 	VMOVUPS      (DX), Z16
 	VMOVUPS      64(DX), Z17
 	VBROADCASTSS (CX), Z18
@@ -830,8 +845,8 @@ four:
 	ADDQ         DI, DX
 	ADDQ         SI, CX
 	ADDQ         SI, R10
-	LEAQ         (R11)(SI*4), R11
 	LEAQ         (R12)(SI*4), R12
+	LEAQ         (R13)(SI*4), R13
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -915,9 +930,9 @@ store:
 	VZEROUPPER
 	RET
 
-// func micro8x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr)
+// func micro8x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
 // Requires: AVX, AVX512F, MMX+
-TEXT ·micro8x3AVX512(SB), NOSPLIT, $0-72
+TEXT ·micro8x3AVX512(SB), NOSPLIT, $0-80
 	MOVQ       c+0(FP), AX
 	MOVQ       a+8(FP), CX
 	MOVQ       b+16(FP), DX
@@ -927,9 +942,10 @@ TEXT ·micro8x3AVX512(SB), NOSPLIT, $0-72
 	MOVQ       steps+56(FP), R8
 	LEAQ       (BX)(BX*2), R9
 	LEAQ       (CX)(BX*4), R10
-	MOVQ       aNext+48(FP), R11
-	LEAQ       (R11)(R10*1), R12
-	ADDQ       CX, R11
+	MOVQ       ahead+72(FP), R11
+	MOVQ       aNext+48(FP), R12
+	LEAQ       (R12)(R10*1), R13
+	ADDQ       CX, R12
 	PREFETCHT0 (AX)
 	PREFETCHT0 64(AX)
 	PREFETCHT0 128(AX)
@@ -982,14 +998,16 @@ TEXT ·micro8x3AVX512(SB), NOSPLIT, $0-72
 	JL         four_end
 
 four:
-	PREFETCHT0   (R11)
-	PREFETCHT0   (R11)(BX*1)
-	PREFETCHT0   (R11)(BX*2)
-	PREFETCHT0   (R11)(R9*1)
 	PREFETCHT0   (R12)
 	PREFETCHT0   (R12)(BX*1)
 	PREFETCHT0   (R12)(BX*2)
 	PREFETCHT0   (R12)(R9*1)
+	PREFETCHT0   (R13)
+	PREFETCHT0   (R13)(BX*1)
+	PREFETCHT0   (R13)(BX*2)
+	PREFETCHT0   (R13)(R9*1)
+	PREFETCHT1   (R11)
+	ADDQ         $0x00000040, R11
 	VMOVUPS      (DX), Z24
 	VMOVUPS      64(DX), Z25
 	VMOVUPS      128(DX), Z26
@@ -1142,8 +1160,8 @@ four:
 	ADDQ         DI, DX
 	ADDQ         SI, CX
 	ADDQ         SI, R10
-	LEAQ         (R11)(SI*4), R11
 	LEAQ         (R12)(SI*4), R12
+	LEAQ         (R13)(SI*4), R13
 	SUBQ         $0x00000004, R8
 	CMPQ         R8, $0x00000004
 	JGE          four
@@ -2291,7 +2309,7 @@ DATA oneWordAVX512<>+60(SB)/4, $0x00000001
 GLOBL oneWordAVX512<>(SB), RODATA|NOPTR, $64
 
 // func copyRectAVX512(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
-// Requires: AVX, AVX512F
+// Requires: AVX, AVX512F, MMX+
 TEXT ·copyRectAVX512(SB), NOSPLIT, $0-48
 	MOVQ  dst+0(FP), AX
 	MOVQ  src+8(FP), DX
@@ -2317,13 +2335,14 @@ row:
 	JL   vector_end
 
 vector:
-	VMOVUPS (R10), Z0
-	VMOVUPS Z0, (R9)
-	ADDQ    $0x00000040, R9
-	ADDQ    $0x00000040, R10
-	SUBQ    $0x00000010, R11
-	CMPQ    R11, $0x00000010
-	JGE     vector
+	PREFETCHT0 (R10)(SI*8)
+	VMOVUPS    (R10), Z0
+	VMOVUPS    Z0, (R9)
+	ADDQ       $0x00000040, R9
+	ADDQ       $0x00000040, R10
+	SUBQ       $0x00000010, R11
+	CMPQ       R11, $0x00000010
+	JGE        vector
 
 vector_end:
 	TESTQ     CX, CX
@@ -2343,7 +2362,7 @@ row_end:
 	RET
 
 // func widenRectAVX512(dst *float32, src *int8, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
-// Requires: AVX, AVX512BW, AVX512F, AVX512VL
+// Requires: AVX, AVX512BW, AVX512F, AVX512VL, MMX+
 TEXT ·widenRectAVX512(SB), NOSPLIT, $0-48
 	MOVQ  dst+0(FP), AX
 	MOVQ  src+8(FP), DX
@@ -2369,14 +2388,15 @@ row:
 	JL   vector_end
 
 vector:
-	VPMOVSXBD (R10), Z0
-	VCVTDQ2PS Z0, Z0
-	VMOVUPS   Z0, (R9)
-	ADDQ      $0x00000040, R9
-	ADDQ      $0x00000010, R10
-	SUBQ      $0x00000010, R11
-	CMPQ      R11, $0x00000010
-	JGE       vector
+	PREFETCHT0 (R10)(SI*8)
+	VPMOVSXBD  (R10), Z0
+	VCVTDQ2PS  Z0, Z0
+	VMOVUPS    Z0, (R9)
+	ADDQ       $0x00000040, R9
+	ADDQ       $0x00000010, R10
+	SUBQ       $0x00000010, R11
+	CMPQ       R11, $0x00000010
+	JGE        vector
 
 vector_end:
 	TESTQ      CX, CX

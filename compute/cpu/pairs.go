@@ -85,23 +85,16 @@ func (t *pairTask) rowBlocks() int {
 	return max(1, min(t.a.Rows(), 16/ceil(t.b.Rows(), pairBlock)))
 }
 
-// largestField returns the largest absolute entry of m, NaN if there is one.
+// largestField returns the largest absolute entry of m; NaN counts as larger
+// than all, as its bits do.
 func largestField(m compute.Matrix) float64 {
-	var top float32
+	var top uint32
 	for i := range m.Rows() {
 		for _, x := range row32(m, i) {
-			if x < 0 {
-				x = -x
-			}
-			if !(x <= top) {
-				if x != x {
-					return math.NaN()
-				}
-				top = x
-			}
+			top = max(top, math.Float32bits(x)&^(1<<31))
 		}
 	}
-	return float64(top)
+	return float64(math.Float32frombits(top))
 }
 
 func (t *pairTask) do(worker, piece int) {

@@ -23,7 +23,7 @@ type plan struct {
 }
 
 const (
-	blockSum     = 128     // a column panel of this length fills the first cache
+	blockSum     = 256     // a column panel of this length fills the first cache
 	blockRows    = 128     // a row block of a then fills a tenth of the second
 	blockRowsBig = 384     // where every row block packs b for itself
 	blockCols    = 768     // sums of a row block: half a megabyte at most

@@ -18,6 +18,8 @@ type pool struct {
 	helpers []helper
 	next    atomic.Int64
 	busy    atomic.Int64 // helpers still in the task
+	waiting atomic.Bool  // the caller has parked, or is about to
+	done    chan struct{}
 	pieces  int64
 	task    task
 	once    sync.Once
@@ -42,7 +44,7 @@ const (
 const watchTurns = 2000
 
 func newPool(threads int) *pool {
-	p := &pool{threads: threads, helpers: make([]helper, threads-1)}
+	p := &pool{threads: threads, helpers: make([]helper, threads-1), done: make(chan struct{}, 1)}
 	for i := range p.helpers {
 		p.helpers[i].wake = make(chan struct{}, 1)
 		go p.help(i)
@@ -70,7 +72,7 @@ func (p *pool) help(i int) {
 		}
 		p.work(i + 1)
 		h.state.CompareAndSwap(working, watching)
-		p.busy.Add(-1)
+		p.finished()
 	}
 }
 
@@ -97,12 +99,32 @@ func (p *pool) run(t task, n, threads int) {
 		p.helpers[i].tell(working)
 	}
 	p.work(0)
+	p.wait()
+	p.task = nil
+}
+
+// wait returns when no helper is busy: it watches for a while and then parks.
+func (p *pool) wait() {
 	for turns := 1; p.busy.Load() > 0; turns++ {
 		if turns%64 == 0 {
 			runtime.Gosched()
 		}
+		if turns < watchTurns {
+			continue
+		}
+		p.waiting.Store(true)
+		if p.busy.Load() > 0 || !p.waiting.Swap(false) {
+			<-p.done
+		}
+		return
 	}
-	p.task = nil
+}
+
+// finished counts a helper out and wakes the caller if it waits for the last one.
+func (p *pool) finished() {
+	if p.busy.Add(-1) == 0 && p.waiting.Swap(false) {
+		p.done <- struct{}{}
+	}
 }
 
 func (p *pool) work(w int) {

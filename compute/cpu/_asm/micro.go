@@ -8,16 +8,21 @@ import (
 	"github.com/mmcloughlin/avo/reg"
 )
 
+// aheadBytes is what a micro-kernel fetches ahead for each step of its sum. A
+// step of a whole column panel of the wide arm has 192 bytes, so that 12
+// row panels fetch the next column panel.
+const aheadBytes = 16
+
 // micro emits the product of a row panel and a column panel, kept in registers
 // from the first to the last step.
 func (a arm) micro(rows, vectors int) {
 	a.text(fmt.Sprintf("micro%dx%d", rows, vectors),
-		"func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr)",
+		"func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32)",
 		fmt.Sprintf(`computes a tile of %d rows and %d columns of sums, a and b being addressed in bytes:
 	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
 	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are %d bytes apart; the panel of a that is
-needed next lies aNext bytes further.`, rows, vectors*a.lanes, a.tileStride()))
+needed next lies aNext bytes further; %d bytes a step from ahead on are fetched into the second cache.`, rows, vectors*a.lanes, a.tileStride(), aheadBytes))
 	c := Load(Param("c"), GP64())
 	pa := Load(Param("a"), GP64())
 	pb := Load(Param("b"), GP64())
@@ -33,6 +38,7 @@ needed next lies aNext bytes further.`, rows, vectors*a.lanes, a.tileStride()))
 		LEAQ(Mem{Base: pa, Index: aRow, Scale: 4}, pa4)
 		bases = append(bases, pa4)
 	}
+	ahead := Load(Param("ahead"), GP64())
 	next := GP64() // row 0 and row 4 of the next panel
 	MOVQ(Load(Param("aNext"), GP64()), next)
 	nexts := []reg.Register{next}
@@ -87,6 +93,10 @@ needed next lies aNext bytes further.`, rows, vectors*a.lanes, a.tileStride()))
 		for i := range rows {
 			PREFETCHT0(rowOf(nexts, i))
 		}
+		for i := range aheadBytes * 4 / 64 {
+			PREFETCHT1(at(ahead, 64*i))
+		}
+		ADDQ(U32(aheadBytes*4), ahead)
 		for range 4 {
 			step()
 		}

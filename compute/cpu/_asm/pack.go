@@ -73,6 +73,7 @@ func (a arm) eachRow(dst, src, dstStep, srcStep, rows, cols reg.Register, srcSiz
 		MOVQ(src, s)
 		MOVQ(cols, n)
 		loop("vector", n, a.lanes, func() {
+			PREFETCHT0(Mem{Base: s, Index: srcStep, Scale: 8}) // eight rows further
 			whole(d, s)
 			ADDQ(U32(a.bytes()), d)
 			ADDQ(U32(a.lanes*srcSize), s)
