@@ -1,0 +1,206 @@
+package sampler
+
+import (
+	"fmt"
+	"math"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/rng"
+)
+
+// Schedule gives the inverse temperature at a share of the way in (0,1]; 1 is the last sweep.
+type Schedule func(share float64) float64
+
+// Linear returns the schedule that goes from one inverse temperature to another in equal steps.
+func Linear(from, to float64) Schedule {
+	return func(share float64) float64 { return from + share*(to-from) }
+}
+
+// Geometric returns the schedule whose steps have equal ratios. Both ends have to be positive.
+func Geometric(from, to float64) Schedule {
+	if !(from > 0 && to > 0) {
+		panic(fmt.Sprintf("sampler: geometric schedule from %v to %v, want positive inverse temperatures", from, to))
+	}
+	return func(share float64) float64 { return from * math.Pow(to/from, share) }
+}
+
+// Annealing is simulated annealing (Kirkpatrick, Gelatt and Vecchi 1983):
+// sweeps from random spins while the temperature falls. It is a heuristic: the chains
+// end near the law if they cool slowly enough, and no number of sweeps says so.
+type Annealing struct {
+	machine  bm.Machine
+	schedule Schedule
+	beta     compute.Matrix // Bx1 Float32
+	law, now []float32
+}
+
+var _ Sampler = (*Annealing)(nil)
+
+// NewAnnealing returns annealing along the schedule; the law's own Beta multiplies it.
+func NewAnnealing(m bm.Machine, schedule Schedule) *Annealing {
+	return &Annealing{machine: m, schedule: schedule}
+}
+
+// Move starts all rows of s from fair coins, clamped spins aside, and cools
+// them in so many sweeps.
+func (a *Annealing) Move(s bm.State, law bm.Law, sweeps int) {
+	e, rows := a.machine.Engine(), s.Rows()
+	if len(a.now) != rows {
+		a.beta = e.Alloc(compute.Float32, rows, 1)
+		a.law, a.now = make([]float32, rows), make([]float32, rows)
+	}
+	for i := range a.law {
+		a.law[i] = 1
+	}
+	if !law.Beta.IsNone() {
+		e.Read(a.law, law.Beta)
+	}
+	start := law
+	start.Key = law.Key.Fold(startStream)
+	Randomize(a.machine, s, start)
+	overlay(e, s[bm.Visible], law.Clamp.Layer(bm.Visible))
+	inner := law
+	inner.Beta = a.beta
+	for i := range sweeps {
+		b := float32(a.schedule(float64(i+1) / float64(sweeps)))
+		for j, x := range a.law {
+			a.now[j] = b * x
+		}
+		e.Write(a.beta, a.now)
+		inner.Key = law.Key.Fold(uint64(i))
+		a.machine.Sweep(s, inner)
+	}
+	if sweeps == 0 {
+		a.machine.Sample(s, bm.Hidden, law)
+	}
+}
+
+// startStream is the key that a move's key is folded for beside its sweeps.
+const startStream uint64 = math.MaxUint64 - 1
+
+// overlay sets the spins of m to those of clamp that are not 0.
+func overlay(e compute.Engine, m, clamp compute.Matrix) {
+	if clamp.IsNone() {
+		return
+	}
+	spins, fixed := make([]int8, m.Len()), make([]int8, m.Len())
+	e.Read(spins, m)
+	e.Read(fixed, clamp)
+	for i, c := range fixed {
+		if c != 0 {
+			spins[i] = c
+		}
+	}
+	e.Write(m, spins)
+}
+
+// Search says how a ground state is looked for.
+type Search struct {
+	Chains   int      // 0 means 64
+	Sweeps   int      // 0 means 200
+	Schedule Schedule // nil: geometric from 1/1000 to 100 times the machine's own inverse temperature
+	Clamp    bm.State // per layer: none, or one row of spins that stay, 0 where they are free
+	Key      rng.Key
+}
+
+// Ground is a configuration of low energy.
+type Ground struct {
+	Energy          float64 // E(v,h) in kT
+	Visible, Hidden []int8
+	Chains          int // that ended at this energy, within 1e-6 of it
+	Settled         int // chains in which no spin would flip any more at zero temperature; the others were cut off
+}
+
+// GroundState returns the best configuration that annealed chains end in after
+// a descent at zero temperature: h = sign of its fields, then v, until no spin flips. The
+// energy is a bound from above; whether it is the least, only an exact sum can say.
+func GroundState(m bm.Machine, o Search) Ground {
+	if o.Chains <= 0 {
+		o.Chains = 64
+	}
+	if o.Sweeps <= 0 {
+		o.Sweeps = 200
+	}
+	if o.Schedule == nil {
+		o.Schedule = Geometric(1e-3, 100)
+	}
+	law := bm.Law{Key: o.Key}
+	for l := range o.Clamp {
+		if c := o.Clamp[l]; !c.IsNone() {
+			if law.Clamp == nil {
+				law.Clamp = make(bm.State, 2)
+			}
+			law.Clamp[l] = c.Slice(0, 1).Repeat(o.Chains)
+		}
+	}
+	e := m.Engine()
+	s := Chains(m, o.Chains)
+	NewAnnealing(m, o.Schedule).Move(s, law, o.Sweeps)
+	g := Ground{Settled: Descend(m, s, law)}
+	energy := e.Alloc(compute.Float64, o.Chains, 1)
+	m.Energy(energy, s, bm.Law{})
+	energies := make([]float64, o.Chains)
+	e.Read(energies, energy)
+	best := 0
+	for i, x := range energies {
+		if x < energies[best] {
+			best = i
+		}
+	}
+	g.Energy = energies[best]
+	for _, x := range energies {
+		if x-g.Energy <= 1e-6*math.Abs(g.Energy) {
+			g.Chains++
+		}
+	}
+	n := m.Layers()
+	g.Visible, g.Hidden = make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
+	e.Read(g.Visible, s[bm.Visible].Slice(best, best+1))
+	e.Read(g.Hidden, s[bm.Hidden].Slice(best, best+1))
+	return g
+}
+
+// mostDescents bounds a descent. Energies fall at every step, so chains settle long before.
+const mostDescents = 1000
+
+// Descend sets hidden and visible spins by turns to the signs of their fields,
+// clamped ones aside, until no visible spin flips, and returns the number of rows that have settled. The
+// sign of 0 is +1: spins without a field turn up once and stay, so a descent cannot go in circles.
+func Descend(m bm.Machine, s bm.State, law bm.Law) (settled int) {
+	e := m.Engine()
+	mark := e.Mark()
+	defer e.Release(mark)
+	rows := s.Rows()
+	var mean [2]compute.Matrix
+	for l, x := range s {
+		mean[l] = e.Scratch(compute.Float32, rows, x.Cols())
+	}
+	v := s[bm.Visible]
+	old, now := make([]int8, v.Len()), make([]int8, v.Len())
+	overlay(e, v, law.Clamp.Layer(bm.Visible))
+	e.Read(old, v)
+	for range mostDescents {
+		for _, l := range [...]int{bm.Hidden, bm.Visible} {
+			m.Mean(mean[l], s, l, bm.Law{})
+			e.Sign(s[l], mean[l])
+			overlay(e, s[l], law.Clamp.Layer(l))
+		}
+		e.Read(now, v)
+		settled = 0
+		for i := range rows {
+			same := true
+			for j := range v.Cols() {
+				same = same && old[i*v.Cols()+j] == now[i*v.Cols()+j]
+			}
+			if same {
+				settled++
+			}
+		}
+		if settled == rows {
+			break
+		}
+		old, now = now, old
+	}
+	return settled
+}

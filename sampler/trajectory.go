@@ -1,0 +1,175 @@
+package sampler
+
+import (
+	"fmt"
+	"math"
+	"slices"
+
+	"mattis/bm"
+	"mattis/compute"
+)
+
+// Trajectory is tempering over the states of one machine in the course of its
+// training (Béreux et al. 2024, arXiv:2405.15376): each rung is a machine of its own, and after
+// each sweep neighbouring rungs a, b exchange their visible spins v_a, v_b with probability
+//
+//	min(1, exp(F_a(v_a) + F_b(v_b) - F_a(v_b) - F_b(v_a)))
+//
+// The hidden spins are summed over in it, which accepts more often than E(v,h) does, and
+// drawn anew afterwards. Early machines are nearly paramagnetic and mix at once; where training changes
+// the distribution smoothly, as few rungs carry states to the last machine as a ladder of
+// temperatures would need many for.
+type Trajectory struct {
+	rungs []rung // rung 0 is the target
+	rows  int
+
+	states, other compute.Matrix // rungs*rows x V: rows of rung 0 first
+	hidden        compute.Matrix // scratch of a sweep, which draws it from v
+	zero          compute.Matrix // rows x 1 Float32, inverse temperature 0
+	replica       []int          // of each row of states
+	from          []int32
+	f             [4][]float64
+	flow          flow
+}
+
+var _ Sampler = (*Trajectory)(nil)
+
+// rung is a machine, or with free one at inverse temperature 0.
+type rung struct {
+	machine *bm.RBM
+	free    bool
+}
+
+// NewTrajectory returns tempering over machines of equal shape on one engine,
+// in the order of training; the last one is the target. independent adds a rung before the
+// first machine that draws each state anew from the law's Base, or from fair coins.
+func NewTrajectory(machines []*bm.RBM, independent bool) (*Trajectory, error) {
+	if len(machines) == 0 {
+		return nil, fmt.Errorf("trajectory tempering has no machines")
+	}
+	t := &Trajectory{}
+	target := machines[len(machines)-1]
+	for i, m := range slices.Backward(machines) {
+		if !slices.Equal(m.Layers(), target.Layers()) {
+			return nil, fmt.Errorf("machine %d of the trajectory has %v spins, the last one %v", i, m.Layers(), target.Layers())
+		}
+		if m.Engine() != target.Engine() {
+			return nil, fmt.Errorf("machine %d of the trajectory is on another engine than the last one", i)
+		}
+		t.rungs = append(t.rungs, rung{machine: m})
+	}
+	if independent {
+		t.rungs = append(t.rungs, rung{machine: machines[0], free: true})
+	}
+	return t, nil
+}
+
+// Rungs returns their number.
+func (t *Trajectory) Rungs() int { return len(t.rungs) }
+
+// Stats returns what was counted since the first Move or ResetStats. Rung 0 is the last machine.
+func (t *Trajectory) Stats() Stats { return t.flow.stats() }
+
+// ResetStats begins all counts anew.
+func (t *Trajectory) ResetStats() { t.flow = newFlow(len(t.rungs), len(t.rungs)*t.rows) }
+
+func (t *Trajectory) engine() compute.Engine { return t.rungs[0].machine.Engine() }
+
+// Start makes a replica of each row of v at every rung.
+func (t *Trajectory) Start(v compute.Matrix) {
+	e, n := t.engine(), v.Rows()*len(t.rungs)
+	t.rows = v.Rows()
+	t.states, t.other = e.Alloc(compute.Int8, n, v.Cols()), e.Alloc(compute.Int8, n, v.Cols())
+	t.zero = e.Alloc(compute.Float32, t.rows, 1)
+	t.hidden = e.Alloc(compute.Int8, t.rows, t.rungs[0].machine.Layers()[bm.Hidden])
+	t.replica, t.from = make([]int, n), make([]int32, n)
+	for i := range t.f {
+		t.f[i] = make([]float64, t.rows)
+	}
+	for r := range t.rungs {
+		e.Copy(t.at(r), v)
+	}
+	for i := range t.replica {
+		t.replica[i] = i
+	}
+	t.ResetStats()
+}
+
+// At returns the visible spins at a rung, valid until the next Move.
+func (t *Trajectory) At(rung int) compute.Matrix { return t.at(rung) }
+
+func (t *Trajectory) at(rung int) compute.Matrix {
+	return t.states.Slice(rung*t.rows, (rung+1)*t.rows)
+}
+
+// of returns the law at a rung.
+func (t *Trajectory) of(rung int, law bm.Law) bm.Law {
+	if t.rungs[rung].free {
+		law.Beta = t.zero
+	}
+	return law
+}
+
+// Move puts the rows of s at rung 0, the last machine, moves all rungs by so many rounds, a sweep and an exchange each, and copies
+// rung 0 back. A number of rows that differs from the last one's starts all rungs anew, from s.
+func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
+	v := s[bm.Visible]
+	if v.Rows() != t.rows {
+		t.Start(v)
+	}
+	e := t.engine()
+	e.Copy(t.at(0), v)
+	offset := int(law.Key.Fold(parityStream).Uint32(0, 0) & 1)
+	for round := range sweeps {
+		key := law.Key.Fold(uint64(round))
+		for r := range t.rungs {
+			inner := t.of(r, law)
+			inner.Key = key.Fold(uint64(r))
+			state := [2]compute.Matrix{t.at(r), t.hidden}
+			t.rungs[r].machine.Sweep(state[:], inner)
+		}
+		inner := law
+		inner.Key = key.Fold(trajectoryStream)
+		t.exchange(inner, (offset+round)%2)
+		t.flow.rounds++
+		for i, k := range t.replica {
+			t.flow.visit(k, i/t.rows)
+		}
+	}
+	e.Copy(v, t.at(0))
+	law.Key = law.Key.Fold(startStream)
+	t.rungs[0].machine.Sample(s, bm.Hidden, law)
+}
+
+// trajectoryStream is the key that a round's key is folded for beside the rungs.
+const trajectoryStream uint64 = math.MaxUint64
+
+// exchange tries the pairs of rungs from parity on.
+func (t *Trajectory) exchange(law bm.Law, parity int) {
+	e := t.engine()
+	for i := range t.from {
+		t.from[i] = int32(i)
+	}
+	moved := false
+	for a := parity; a+1 < len(t.rungs); a += 2 {
+		b := a + 1
+		for i, c := range [...]struct{ machine, state int }{{a, a}, {b, b}, {a, b}, {b, a}} {
+			freeEnergies(t.rungs[c.machine].machine, t.f[i], t.at(c.state), t.of(c.machine, law))
+		}
+		for i := range t.rows {
+			x := t.f[0][i] + t.f[1][i] - t.f[2][i] - t.f[3][i]
+			ok := accepts(x, law.Key, law.Row+uint64(i), uint64(a))
+			t.flow.swap(a, math.Exp(min(0, x)), ok)
+			if ok {
+				p, q := a*t.rows+i, b*t.rows+i
+				t.from[p], t.from[q] = t.from[q], t.from[p]
+				t.replica[p], t.replica[q] = t.replica[q], t.replica[p]
+				moved = true
+			}
+		}
+	}
+	if moved {
+		e.Gather(t.other, t.states, t.from)
+		t.states, t.other = t.other, t.states
+	}
+}
