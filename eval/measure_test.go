@@ -111,8 +111,15 @@ func barsSubject(t testing.TB, e compute.Engine) eval.Subject {
 	a := bm.NewAxons(e, 16, 9, 3, true, false)
 	a.Uniform(1, 5)
 	r := bm.NewRBM(e, a, true, true)
+	split := bars(t)
+	for _, set := range []*data.Set{split.Train, split.Test} {
+		set.Labels = make([]int32, set.Rows)
+		for i := range set.Labels {
+			set.Labels[i] = int32(set.Row(i)[0]+1) / 2
+		}
+	}
 	return eval.Subject{
-		Machine: r, Split: bars(t), SetName: "test", Key: 3,
+		Machine: r, Split: split, SetName: "test", Key: 3,
 		Drawn: negative.NewPID(r, a).Draw(bm.Batch{}, 0), Kind: negative.Heuristic,
 	}
 }

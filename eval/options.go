@@ -1,6 +1,10 @@
 package eval
 
-import "fmt"
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
 
 // Options are the settings of the measures. The zero Options are the protocols'
 // defaults; a field of 0 or "" takes its default (see Defaults).
@@ -10,6 +14,7 @@ type Options struct {
 	Accessibility    AccessibilityOptions  `yaml:"gibbs_accessibility"`
 	PseudoLikelihood PseudoOptions         `yaml:"pseudo_likelihood"`
 	Samples          SampleOptions         `yaml:"samples"`
+	Probe            ProbeOptions          `yaml:"probe"`
 }
 
 // HammingOptions set the released protocol; its single step is no option.
@@ -55,6 +60,20 @@ type SampleOptions struct {
 	From string `yaml:"from"`
 }
 
+// ProbeOptions set the logistic regression of probe_accuracy.
+type ProbeOptions struct {
+	// Features is what the probe reads: sample, mean, untrained, random or pixels; "" means sample.
+	Features string `yaml:"features"`
+	// Rows bounds the training rows that it is fitted to, chosen by the key; 0 means 60000.
+	Rows int `yaml:"rows"`
+	// Iterations bounds those of L-BFGS; 0 means 1000.
+	Iterations int `yaml:"iterations"`
+	// Penalty is the factor of |w|^2/2 beside the mean cross-entropy; 0 means 1 over the number of rows.
+	Penalty float64 `yaml:"penalty"`
+	// Tolerance is the largest entry of the gradient at which the fit has converged; 0 means 1e-5.
+	Tolerance float64 `yaml:"tolerance"`
+}
+
 // Defaults returns the options with all defaults written out. PseudoLikelihood.Spins stays 0: it depends on V.
 func Defaults() Options {
 	return Options{
@@ -63,6 +82,7 @@ func Defaults() Options {
 		Accessibility:    AccessibilityOptions{Chains: 10, Sweeps: 10},
 		PseudoLikelihood: PseudoOptions{Rows: 1000},
 		Samples:          SampleOptions{Chains: 400, Sweeps: 100, From: "random"},
+		Probe:            ProbeOptions{Features: FeaturesSample, Rows: 60000, Iterations: 1000, Tolerance: 1e-5},
 	}
 }
 
@@ -88,6 +108,8 @@ func (o *Options) counts() []count {
 		{"pseudo_likelihood.rows", &o.PseudoLikelihood.Rows},
 		{"samples.chains", &o.Samples.Chains},
 		{"samples.sweeps", &o.Samples.Sweeps},
+		{"probe.rows", &o.Probe.Rows},
+		{"probe.iterations", &o.Probe.Iterations},
 	}
 }
 
@@ -103,6 +125,12 @@ func (o Options) Filled() Options {
 	if o.Samples.From == "" {
 		o.Samples.From = d.Samples.From
 	}
+	if o.Probe.Features == "" {
+		o.Probe.Features = d.Probe.Features
+	}
+	if o.Probe.Tolerance == 0 {
+		o.Probe.Tolerance = d.Probe.Tolerance
+	}
 	return o
 }
 
@@ -117,6 +145,17 @@ func (o Options) Check() error {
 				takes = "0 takes all up to 256, and 1 beyond"
 			}
 			return fmt.Errorf("%s: %d is out of range: 1 to %d (%s)", c.path, *c.value, most, takes)
+		}
+	}
+	if f := o.Probe.Features; f != "" && !slices.Contains(Features, f) {
+		return fmt.Errorf("probe.features: %q is none of %s", f, strings.Join(Features, ", "))
+	}
+	for _, x := range []struct {
+		path  string
+		value float64
+	}{{"probe.penalty", o.Probe.Penalty}, {"probe.tolerance", o.Probe.Tolerance}} {
+		if !(x.value >= 0 && x.value <= 1e6) {
+			return fmt.Errorf("%s: %v is out of range: 0 to 1e6", x.path, x.value)
 		}
 	}
 	switch o.Samples.From {

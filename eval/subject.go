@@ -48,6 +48,8 @@ type Memo struct {
 	logZ   *float64
 	ground *ground
 	tally  *tally
+	drawn  *drawn
+	probe  *fittedProbe
 }
 
 // The purposes that the subject's key is folded for. Numbers of reports made
@@ -58,7 +60,10 @@ const (
 	purposeHammingClamped               // hamming_clamped
 	purposeAccessibility                // gibbs_accessibility and its mean
 	purposePseudo                       // pseudo_likelihood
-	purposeSamples                      // valid_share and coverage
+	purposeSamples                      // valid_share, coverage, overlap and ultrametricity
+	purposeScan                         // Scan
+	purposeTriangles                    // ultrametricity
+	purposeProbe                        // probe_accuracy
 )
 
 // set returns the set that SetName names, or an error unless it has rows that

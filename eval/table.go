@@ -13,4 +13,9 @@ var Measures = []Measure{
 	{"pseudo_likelihood", "log pseudo-likelihood in nats per sample; 0 is best", true, pseudoLikelihood},
 	{"valid_share", "share of sampled images that are Bars or BAS, in [0,1]", false, validShare},
 	{"coverage", "share of all Bars or BAS images that occur among the samples, in [0,1]", false, coverage},
+	{"spectrum", "largest singular value of the couplings; all of them are in the detail", false, spectrum},
+	{"crosstalk", "share of hidden pattern spins that the noise of the other patterns turns, in [0,1]", false, crosstalk},
+	{"overlap", "mean squared overlap of two samples, in [0,1]", false, overlap},
+	{"ultrametricity", "how far triangles of samples are from isosceles: 0 is an ultrametric space, 1 chance", false, ultrametricity},
+	{"probe_accuracy", "share of labels that a logistic regression of the hidden layer names, in [0,1]", true, probeAccuracy},
 }

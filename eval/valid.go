@@ -60,27 +60,9 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 	if t := s.Split.Train; t != nil && t.Visible != v {
 		return nil, fmt.Errorf("the images of %q have %d spins, the machine has %d visible ones", t.Name, t.Visible, v)
 	}
-	key := s.Key.Fold(purposeSamples)
-	start := s.randomStart(key.Fold(0))
-	of := tallied{SampleOptions: o, key: s.Key}
-	if o.From == "data" {
-		if s.SetName == "" {
-			s.SetName = "train"
-		}
-		set, err := s.set()
-		if err != nil {
-			return nil, err
-		}
-		of.set = s.SetName
-		order := make([]int32, set.Rows) // no prefix of a set stands for the whole
-		data.Order(order, key.Fold(0))
-		start = func(first int, visible compute.Matrix) {
-			x := make([]int8, 0, visible.Len())
-			for i := range visible.Rows() {
-				x = append(x, set.Row(int(order[(first+i)%set.Rows]))...)
-			}
-			s.Machine.Engine().Write(visible, x)
-		}
+	of, start, err := s.sampling(o)
+	if err != nil {
+		return nil, err
 	}
 	if t := s.Memo.tally; t != nil && t.of == of {
 		return t, nil
@@ -88,8 +70,8 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 	family := s.Split.Family
 	t := &tally{of: of, size: family.Size()}
 	seen := make(map[int]bool)
-	err := s.run(ctx, chains{
-		key: key.Fold(1), n: o.Chains, sweeps: o.Sweeps, start: start,
+	err = s.run(ctx, chains{
+		key: s.Key.Fold(purposeSamples).Fold(1), n: o.Chains, sweeps: o.Sweeps, start: start,
 		look: func(_ int, st bm.State) {
 			x := make([]int8, st[bm.Visible].Len())
 			s.Machine.Engine().Read(x, st[bm.Visible])
@@ -107,4 +89,18 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 	t.seen = len(seen)
 	s.Memo.tally = t
 	return t, nil
+}
+
+// dataStart returns a start from the rows of the set in turn, in an order chosen by the key: no prefix of a set stands
+// for the whole.
+func (s Subject) dataStart(set *data.Set, key rng.Key) func(first int, visible compute.Matrix) {
+	order := make([]int32, set.Rows)
+	data.Order(order, key)
+	return func(first int, visible compute.Matrix) {
+		x := make([]int8, 0, visible.Len())
+		for i := range visible.Rows() {
+			x = append(x, set.Row(int(order[(first+i)%set.Rows]))...)
+		}
+		s.Machine.Engine().Write(visible, x)
+	}
 }

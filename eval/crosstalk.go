@@ -1,0 +1,62 @@
+package eval
+
+import (
+	"context"
+	"math"
+
+	"mattis/bm"
+	"mattis/compute"
+)
+
+// crosstalk is the share of the K x H hidden pattern spins that the field of
+// their own pattern's visible part points away from: the noise of the other
+// patterns turns them. Random patterns give Q(sqrt(V/K)); detail.visible is the same from the
+// hidden side, where theory says Q(sqrt(H/K)). Fields of 0 count as half. The biases are left out.
+func crosstalk(ctx context.Context, s Subject, _ Options) (Result, error) {
+	m, ok := s.Machine.(*bm.RBM)
+	var a *bm.Axons
+	if ok {
+		a, ok = m.Couplings().(*bm.Axons)
+	}
+	if !ok {
+		return Result{}, &NoValue{"dense couplings have no patterns"}
+	}
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
+	e := m.Engine()
+	visible, hidden := a.Patterns()
+	v, h, k := visible.Value.Cols(), hidden.Value.Cols(), visible.Value.Rows()
+	ofHidden := misled(e, a, bm.Visible, visible.Value, hidden.Value)
+	ofVisible := misled(e, a, bm.Hidden, hidden.Value, visible.Value)
+	return Result{Value: ofHidden, Stderr: math.Sqrt(ofHidden * (1 - ofHidden) / float64(k*h)), N: k * h, Detail: map[string]any{
+		"visible": ofVisible,
+		"theory":  TailOfNormal(math.Sqrt(float64(v) / float64(k))), "theory_visible": TailOfNormal(math.Sqrt(float64(h) / float64(k))),
+	}}, nil
+}
+
+// misled returns the share of the entries of to that disagree in sign with the
+// fields of the signs of from.
+func misled(e compute.Engine, a *bm.Axons, layer int, from, to compute.Matrix) float64 {
+	mark := e.Mark()
+	defer e.Release(mark)
+	signs := e.Scratch(compute.Int8, from.Rows(), from.Cols())
+	e.Sign(signs, from)
+	fields := e.Scratch(compute.Float32, to.Rows(), to.Cols())
+	a.Fields(fields, a.Overlap(signs, layer), compute.Epilogue{})
+	own := e.Scratch(compute.Int8, to.Rows(), to.Cols())
+	e.Sign(own, to)
+	x, y := make([]float32, fields.Len()), make([]int8, own.Len())
+	e.Read(x, fields)
+	e.Read(y, own)
+	halves := 0
+	for i, f := range x {
+		switch {
+		case f == 0:
+			halves++
+		case (f > 0) != (y[i] > 0):
+			halves += 2
+		}
+	}
+	return float64(halves) / float64(2*len(x))
+}

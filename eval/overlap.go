@@ -1,0 +1,123 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"mattis/bm"
+	"mattis/compute"
+)
+
+// overlapBins is the number of bins of P(q) over [-1,1]; an odd number has one about 0.
+const overlapBins = 41
+
+// overlap is the mean of q^2 over all pairs of samples, q = v.v'/V: 1/V for fair coins, 1 for one configuration
+// and its negative. detail.density is P(q) at detail.q, and detail.mean_abs the mean of |q|. The samples are those of
+// valid_share. There is no standard error: pairs share samples.
+func overlap(ctx context.Context, s Subject, o Options) (Result, error) {
+	x, err := s.samples(ctx, o.Samples)
+	if err != nil {
+		return Result{}, err
+	}
+	n := o.Samples.Chains
+	if n < 2 {
+		return Result{}, &NoValue{"overlaps need two samples; set samples.chains"}
+	}
+	q, err := overlaps(ctx, x, n)
+	if err != nil {
+		return Result{}, err
+	}
+	var two, abs float64
+	density := make([]float64, overlapBins)
+	for i := range n {
+		for _, y := range q[i*n : i*n+i] {
+			two += float64(y) * float64(y)
+			abs += math.Abs(float64(y))
+			density[min(overlapBins-1, int((float64(y)+1)/2*overlapBins))]++
+		}
+	}
+	pairs := float64(n * (n - 1) / 2)
+	centres := make([]float64, overlapBins)
+	for i := range density {
+		centres[i] = (float64(i)+0.5)*2/overlapBins - 1
+		density[i] *= overlapBins / (2 * pairs)
+	}
+	return Result{Value: two / pairs, N: int(pairs), Detail: map[string]any{
+		"q": centres, "density": density, "mean_abs": abs / pairs, "chains": n, "sweeps": o.Samples.Sweeps,
+	}}, nil
+}
+
+// overlaps returns the n x n overlaps of n samples of equal length; only those below the diagonal are set.
+func overlaps(ctx context.Context, x []int8, n int) ([]float32, error) {
+	v := len(x) / n
+	q := make([]float32, n*n)
+	for i := range n {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		a := x[i*v : (i+1)*v]
+		for j := range i {
+			dot := 0
+			for k, b := range x[j*v : (j+1)*v] {
+				dot += int(a[k]) * int(b)
+			}
+			q[i*n+j] = float32(dot) / float32(v)
+		}
+	}
+	return q, nil
+}
+
+// mostPaired bounds the samples whose overlaps are held at once.
+const mostPaired = 8192
+
+// samples returns the visible spins of the samples that valid_share looks at, row after row, from the memo if it has them.
+func (s Subject) samples(ctx context.Context, o SampleOptions) ([]int8, error) {
+	if o.Chains > mostPaired {
+		return nil, fmt.Errorf("samples.chains: %d samples make too many pairs, at most %d can be compared", o.Chains, mostPaired)
+	}
+	of, start, err := s.sampling(o)
+	if err != nil {
+		return nil, err
+	}
+	if d := s.Memo.drawn; d != nil && d.of == of {
+		return d.spins, nil
+	}
+	v := s.Machine.Layers()[bm.Visible]
+	spins := make([]int8, o.Chains*v)
+	err = s.run(ctx, chains{
+		key: s.Key.Fold(purposeSamples).Fold(1), n: o.Chains, sweeps: o.Sweeps, start: start,
+		look: func(first int, st bm.State) {
+			s.Machine.Engine().Read(spins[first*v:(first+st.Rows())*v], st[bm.Visible])
+		},
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Memo.drawn = &drawn{of, spins}
+	return spins, nil
+}
+
+// drawn are samples and what they depend on.
+type drawn struct {
+	of    tallied
+	spins []int8
+}
+
+// sampling returns how the chains of the samples start, and what they depend on.
+func (s Subject) sampling(o SampleOptions) (tallied, func(first int, visible compute.Matrix), error) {
+	key := s.Key.Fold(purposeSamples)
+	of := tallied{SampleOptions: o, key: s.Key}
+	if o.From != "data" {
+		return of, s.randomStart(key.Fold(0)), nil
+	}
+	if s.SetName == "" {
+		s.SetName = "train"
+	}
+	set, err := s.set()
+	if err != nil {
+		return of, nil, err
+	}
+	of.set = s.SetName
+	return of, s.dataStart(set, key.Fold(0)), nil
+}

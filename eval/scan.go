@@ -1,0 +1,117 @@
+package eval
+
+import (
+	"context"
+	"math"
+	"slices"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/sampler"
+)
+
+// Reach is how near Gibbs chains from random spins come to the ground state
+// when W is scaled to a standard deviation.
+type Reach struct {
+	Deviation     float64 // of the entries of W
+	Minimum, Mean float64 // lowest and mean energy of the chains, as shares of the ground state's
+}
+
+// Scan returns the reach at each standard deviation of the weights (Fig. 1). Energies scale
+// with the weights, so the machine is left as it is and the chains move at the inverse temperature that the scale
+// amounts to: the ground state is found once. It is a *NoValue for W = 0 and for machines with biases or an offset,
+// whose fields do not scale with W.
+func Scan(ctx context.Context, s Subject, o AccessibilityOptions, deviations []float64) ([]Reach, error) {
+	if s.Memo == nil {
+		s.Memo = &Memo{}
+	}
+	m, ok := s.Machine.(*bm.RBM)
+	if !ok || !m.Symmetric() {
+		return nil, &NoValue{"the machine has biases or an offset, and its temperature is not the scale of W alone"}
+	}
+	floor, err := s.floor(ctx)
+	if err != nil {
+		return nil, err
+	}
+	o = Options{Accessibility: o}.Filled().Accessibility
+	e, own := m.Engine(), Deviation(m)
+	mark := e.Mark()
+	defer e.Release(mark)
+	n := len(deviations) * o.Chains
+	betas := make([]float32, n)
+	for i := range betas {
+		betas[i] = float32(deviations[i/o.Chains] / own)
+	}
+	beta := e.Scratch(compute.Float32, n, 1)
+	e.Write(beta, betas)
+	state := bm.State{}
+	for _, spins := range m.Layers() {
+		state = append(state, e.Scratch(compute.Int8, n, spins))
+	}
+	key := s.Key.Fold(purposeScan)
+	sampler.Randomize(m, state, bm.Law{Key: key.Fold(0)})
+	for sweep := range o.Sweeps {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		m.Sweep(state, bm.Law{Beta: beta, Key: key.Fold(1).Fold(uint64(sweep))})
+	}
+	energies := make([]float64, n)
+	s.energies(energies, state)
+	reaches := make([]Reach, len(deviations))
+	for i, d := range deviations {
+		part := energies[i*o.Chains : (i+1)*o.Chains]
+		mean, _ := meanOf(part)
+		reaches[i] = Reach{d, slices.Min(part) / floor, mean / floor}
+	}
+	return reaches, e.Sync()
+}
+
+// Deviation returns the standard deviation of the V x H entries of W.
+func Deviation(m *bm.RBM) float64 {
+	var sum, squares float64
+	Weights(m, func(row []float32) {
+		for _, x := range row {
+			sum += float64(x)
+			squares += float64(x) * float64(x)
+		}
+	})
+	v, h := m.Couplings().Sizes()
+	mean := sum / float64(v*h)
+	return math.Sqrt(max(0, squares/float64(v*h)-mean*mean))
+}
+
+// Weights shows look the rows of W, H entries each, one visible spin after the other.
+func Weights(m *bm.RBM, look func(row []float32)) {
+	e := m.Engine()
+	v, h := m.Couplings().Sizes()
+	const block = 64
+	one := make([]int8, block*v)
+	row := make([]float32, block*h)
+	for first := 0; first < v; first += block {
+		n := min(block, v-first)
+		clear(one)
+		for i := range n {
+			one[i*v+first+i] = 1
+		}
+		mark := e.Mark()
+		x, f := e.Scratch(compute.Int8, n, v), e.Scratch(compute.Float32, n, h)
+		e.Write(x, one[:n*v])
+		m.Couplings().Fields(f, m.Couplings().Overlap(x, bm.Visible), compute.Epilogue{})
+		if shift := m.Couplings().Shift(); !shift.IsNone() { // an offset is part of every field
+			e.Axpby(f, -1, shift.Repeat(n), 1)
+		}
+		e.Read(row[:n*h], f)
+		e.Release(mark)
+		for i := range n {
+			look(row[i*h : (i+1)*h])
+		}
+	}
+}
+
+// GlorotDeviation returns the standard deviation of the weights that Glorot and Bengio (2010) give
+// V visible and H hidden spins: sqrt(2/(V+H)).
+func GlorotDeviation(visible, hidden int) float64 { return math.Sqrt(2 / float64(visible+hidden)) }
+
+// TailOfNormal returns Q(z), the probability that a standard normal number exceeds z.
+func TailOfNormal(z float64) float64 { return math.Erfc(z/math.Sqrt2) / 2 }
