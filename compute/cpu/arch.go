@@ -30,6 +30,23 @@ type kernels struct {
 
 	pairRows     int
 	pairProducts func(mantissas *float64, exponents *int64, x, y *float64, yStep, steps, per uintptr)
+
+	vectors *vectorKernels // nil: plain Go
+}
+
+// vectorKernels take arrays of whole vectors.
+type vectorKernels struct {
+	combine      func(dst, x *float32, n uintptr, a, b float32)
+	combineSpins func(dst *float32, x *int8, n uintptr, a, b float32)
+	scale        func(dst, x *float32, n uintptr, a float32)
+	scaleSpins   func(dst *float32, x *int8, n uintptr, a float32)
+	adam         func(dst, g, m, s *float32, n uintptr, p *float32)
+	clip         func(dst *float32, n uintptr, bound float32)
+	sign         func(dst, x *float32, n uintptr)
+	signSpins    func(dst *int8, x *float32, n uintptr)
+	dot          func(sums *[8]float64, x, y *float32, n uintptr)
+	dotSpins     func(sums *[8]float64, x *float32, y *int8, n uintptr)
+	largest      func(x *float32, n uintptr) uint32
 }
 
 // cols returns the columns of a whole tile.

@@ -104,56 +104,20 @@ func edge(row []float32, copied *[tileColsMax]float32, width int) *float32 {
 
 // spin draws the tile's spins and clamps them.
 func (t *mulTask) spin(w *worker, lo, hi, first, c0, valid int) {
-	x, th := &w.tile, &t.op.Then
-	col := th.Col + uint64(c0)
-	high := uint32(col >> 32)
-	x.column = uint32(col)
-	wrap := 1<<32 - uint64(x.column) // columns until the low word starts anew
-	if valid == x.columns && wrap >= uint64(valid) {
-		for i := range x.rows {
-			if i >= lo && i < hi {
-				x.dst[i] = unsafe.Pointer(&t.dst8[(first+i)*t.dstStride+c0])
-			} else {
-				x.dst[i] = unsafe.Pointer(&w.spins[i*tileColsMax])
-			}
-		}
-		t.draw(x, first, high)
-	} else {
-		for i := range x.rows {
-			x.dst[i] = unsafe.Pointer(&w.spins[i*tileColsMax])
-		}
-		t.draw(x, first, high)
-		before := min(valid, int(min(wrap, tileColsMax)))
-		for i := lo; i < hi; i++ {
-			copy(t.dst8[(first+i)*t.dstStride+c0:], w.spins[i*tileColsMax:][:before])
-		}
-		if before < valid {
-			t.draw(x, first, high+1)
-			for i := lo; i < hi; i++ {
-				copy(t.dst8[(first+i)*t.dstStride+c0+before:], w.spins[i*tileColsMax+before:i*tileColsMax+valid])
+	th := &t.op.Then
+	d := drawing{k: t.e.kernels, w: w, row: th.Row, col: th.Col, dst: t.dst8, stride: t.dstStride}
+	d.tile(lo, hi, first, c0, valid)
+	if t.clamp == nil {
+		return
+	}
+	for i := lo; i < hi; i++ {
+		d := t.dst8[(first+i)*t.dstStride+c0:][:valid]
+		for c, v := range t.clamp[(first+i)*t.clampStride+c0:][:valid] {
+			if v != 0 {
+				d[c] = v
 			}
 		}
 	}
-	if t.clamp != nil {
-		for i := lo; i < hi; i++ {
-			d := t.dst8[(first+i)*t.dstStride+c0:][:valid]
-			for c, v := range t.clamp[(first+i)*t.clampStride+c0:][:valid] {
-				if v != 0 {
-					d[c] = v
-				}
-			}
-		}
-	}
-}
-
-// draw draws the spins of the tile whose first row is given, under the high
-// word of the columns.
-func (t *mulTask) draw(x *tile, first int, high uint32) {
-	row4 := (t.op.Then.Row + uint64(first)) / 4
-	for g := range x.rows / 4 {
-		x.start[g] = philoxStart(row4+uint64(g), high, &x.keys)
-	}
-	x.call(t.e.kernels.spin)
 }
 
 // foldCosh sets the row sums of the piece's panels in its column block.
@@ -167,7 +131,6 @@ func (t *mulTask) foldCosh(s *space, panel0, panels, colBlock int) {
 		if i < 0 || i >= t.n {
 			continue
 		}
-		c := s.cosh[r*8:][:8]
-		t.coshParts[i*t.colBlocks+colBlock] = ((c[0] + c[4]) + (c[2] + c[6])) + ((c[1] + c[5]) + (c[3] + c[7]))
+		t.coshParts[i*t.colBlocks+colBlock] = foldSums((*[8]float64)(s.cosh[r*8:]))
 	}
 }

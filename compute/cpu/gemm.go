@@ -7,6 +7,7 @@ type worker struct {
 	tile       tile
 	bias, base [tileColsMax]float32
 	spins      [tileMax]int8 // a tile that does not fit the destination
+	sums       [8]float64
 }
 
 // space is a worker's scratch, cut to its uses.

@@ -112,6 +112,83 @@ func addToAVX2(dst *float32, src *float32, n uintptr)
 //go:noescape
 func pairProductsAVX2(mantissas *float64, exponents *int64, x *float64, y *float64, yStep uintptr, steps uintptr, per uintptr)
 
+// combineAVX2 combines two arrays; n is a multiple of the lanes:
+//
+//	dst[i] = a*x[i] + b*dst[i]
+//
+//go:noescape
+func combineAVX2(dst *float32, x *float32, n uintptr, a float32, b float32)
+
+// scaleAVX2 scales an array; n is a multiple of the lanes:
+//
+//	dst[i] = a*x[i]
+//
+//go:noescape
+func scaleAVX2(dst *float32, x *float32, n uintptr, a float32)
+
+// combineSpinsAVX2 combines two arrays; n is a multiple of the lanes:
+//
+//	dst[i] = a*x[i] + b*dst[i]
+//
+//go:noescape
+func combineSpinsAVX2(dst *float32, x *int8, n uintptr, a float32, b float32)
+
+// scaleSpinsAVX2 scales an array; n is a multiple of the lanes:
+//
+//	dst[i] = a*x[i]
+//
+//go:noescape
+func scaleSpinsAVX2(dst *float32, x *int8, n uintptr, a float32)
+
+// adamAVX2 is a step of Adam; n is a multiple of the lanes:
+//
+//	m[i] = keep1*m[i] + take1*grad[i]
+//	s[i] = keep2*s[i] + (take2*grad[i])*grad[i]
+//	dst[i] -= step*m[i] / (sqrt(s[i]/correction) + eps)
+//
+//go:noescape
+func adamAVX2(dst *float32, grad *float32, m *float32, s *float32, n uintptr, p *float32)
+
+// clipAVX2 clips an array, NaN stays; n is a multiple of the lanes:
+//
+//	dst[i] = the nearest to dst[i] in [-bound, bound]
+//
+//go:noescape
+func clipAVX2(dst *float32, n uintptr, bound float32)
+
+// signAVX2 takes signs, +1 for both zeros and NaN; n is a multiple of the lanes:
+//
+//	dst[i] = -1 if x[i] < 0, else 1
+//
+//go:noescape
+func signAVX2(dst *float32, x *float32, n uintptr)
+
+// signSpinsAVX2 takes signs as spins, +1 for both zeros and NaN; n is a multiple of the lanes:
+//
+//	dst[i] = -1 if x[i] < 0, else 1
+//
+//go:noescape
+func signSpinsAVX2(dst *int8, x *float32, n uintptr)
+
+// dotAVX2 adds products in float64, where they are exact; n is a multiple of the lanes:
+//
+//	sums[i%8] += x[i]*y[i]
+//
+//go:noescape
+func dotAVX2(sums *[8]float64, x *float32, y *float32, n uintptr)
+
+// dotSpinsAVX2 adds products in float64, where they are exact; n is a multiple of the lanes:
+//
+//	sums[i%8] += x[i]*y[i]
+//
+//go:noescape
+func dotSpinsAVX2(sums *[8]float64, x *float32, y *int8, n uintptr)
+
+// largestAVX2 returns the largest bit pattern of |x[i]|, which is that of an infinity or more where not all are finite; n is a multiple of the lanes.
+//
+//go:noescape
+func largestAVX2(x *float32, n uintptr) uint32
+
 // peakAVX2 does turns times 16 independent fused multiply-adds of 8 numbers.
 //
 //go:noescape

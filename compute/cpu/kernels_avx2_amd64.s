@@ -1730,6 +1730,336 @@ DATA pairMantissaAVX2<>+16(SB)/8, $0x000fffffffffffff
 DATA pairMantissaAVX2<>+24(SB)/8, $0x000fffffffffffff
 GLOBL pairMantissaAVX2<>(SB), RODATA|NOPTR, $32
 
+// func combineAVX2(dst *float32, x *float32, n uintptr, a float32, b float32)
+// Requires: AVX
+TEXT ·combineAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS a+24(FP), Y0
+	VBROADCASTSS b+28(FP), Y1
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	CMPQ         DX, $0x00000008
+	JL           vector_end
+
+vector:
+	VMOVUPS (CX), Y2
+	VMULPS  (AX), Y1, Y3
+	VMULPS  Y0, Y2, Y2
+	VADDPS  Y3, Y2, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, DX
+	CMPQ    DX, $0x00000008
+	JGE     vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func scaleAVX2(dst *float32, x *float32, n uintptr, a float32)
+// Requires: AVX
+TEXT ·scaleAVX2(SB), NOSPLIT, $0-28
+	VBROADCASTSS a+24(FP), Y0
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	CMPQ         DX, $0x00000008
+	JL           vector_end
+
+vector:
+	VMOVUPS (CX), Y1
+	VMULPS  Y0, Y1, Y1
+	VMOVUPS Y1, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, DX
+	CMPQ    DX, $0x00000008
+	JGE     vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func combineSpinsAVX2(dst *float32, x *int8, n uintptr, a float32, b float32)
+// Requires: AVX, AVX2
+TEXT ·combineSpinsAVX2(SB), NOSPLIT, $0-32
+	VBROADCASTSS a+24(FP), Y0
+	VBROADCASTSS b+28(FP), Y1
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	CMPQ         DX, $0x00000008
+	JL           vector_end
+
+vector:
+	VPMOVSXBD (CX), Y2
+	VCVTDQ2PS Y2, Y2
+	VMULPS    (AX), Y1, Y3
+	VMULPS    Y0, Y2, Y2
+	VADDPS    Y3, Y2, Y2
+	VMOVUPS   Y2, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000008, CX
+	SUBQ      $0x00000008, DX
+	CMPQ      DX, $0x00000008
+	JGE       vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func scaleSpinsAVX2(dst *float32, x *int8, n uintptr, a float32)
+// Requires: AVX, AVX2
+TEXT ·scaleSpinsAVX2(SB), NOSPLIT, $0-28
+	VBROADCASTSS a+24(FP), Y0
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	CMPQ         DX, $0x00000008
+	JL           vector_end
+
+vector:
+	VPMOVSXBD (CX), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y0, Y1, Y1
+	VMOVUPS   Y1, (AX)
+	ADDQ      $0x00000020, AX
+	ADDQ      $0x00000008, CX
+	SUBQ      $0x00000008, DX
+	CMPQ      DX, $0x00000008
+	JGE       vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func adamAVX2(dst *float32, grad *float32, m *float32, s *float32, n uintptr, p *float32)
+// Requires: AVX
+TEXT ·adamAVX2(SB), NOSPLIT, $0-48
+	MOVQ         p+40(FP), AX
+	VBROADCASTSS (AX), Y0
+	VBROADCASTSS 4(AX), Y1
+	VBROADCASTSS 8(AX), Y2
+	VBROADCASTSS 12(AX), Y3
+	VBROADCASTSS 16(AX), Y4
+	VBROADCASTSS 20(AX), Y5
+	VBROADCASTSS 24(AX), Y6
+	MOVQ         dst+0(FP), AX
+	MOVQ         grad+8(FP), CX
+	MOVQ         m+16(FP), DX
+	MOVQ         s+24(FP), BX
+	MOVQ         n+32(FP), SI
+	CMPQ         SI, $0x00000008
+	JL           vector_end
+
+vector:
+	VMOVUPS (CX), Y7
+	VMULPS  (DX), Y0, Y8
+	VMULPS  Y1, Y7, Y10
+	VADDPS  Y10, Y8, Y8
+	VMOVUPS Y8, (DX)
+	VMULPS  (BX), Y2, Y9
+	VMULPS  Y3, Y7, Y10
+	VMULPS  Y7, Y10, Y10
+	VADDPS  Y10, Y9, Y9
+	VMOVUPS Y9, (BX)
+	VDIVPS  Y5, Y9, Y9
+	VSQRTPS Y9, Y9
+	VADDPS  Y6, Y9, Y9
+	VMULPS  Y4, Y8, Y8
+	VDIVPS  Y9, Y8, Y8
+	VMOVUPS (AX), Y7
+	VSUBPS  Y8, Y7, Y7
+	VMOVUPS Y7, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	ADDQ    $0x00000020, DX
+	ADDQ    $0x00000020, BX
+	SUBQ    $0x00000008, SI
+	CMPQ    SI, $0x00000008
+	JGE     vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func clipAVX2(dst *float32, n uintptr, bound float32)
+// Requires: AVX, AVX2
+TEXT ·clipAVX2(SB), NOSPLIT, $0-20
+	VBROADCASTSS bound+16(FP), Y0
+	VPXOR        signAVX2<>+0(SB), Y0, Y1
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+8(FP), CX
+	CMPQ         CX, $0x00000008
+	JL           vector_end
+
+vector:
+	VMINPS  (AX), Y0, Y2
+	VMAXPS  Y2, Y1, Y2
+	VMOVUPS Y2, (AX)
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000008, CX
+	CMPQ    CX, $0x00000008
+	JGE     vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func signAVX2(dst *float32, x *float32, n uintptr)
+// Requires: AVX, AVX2
+TEXT ·signAVX2(SB), NOSPLIT, $0-24
+	VMOVUPS oneAVX2<>+0(SB), Y0
+	VMOVUPS signAVX2<>+0(SB), Y1
+	VXORPS  Y2, Y2, Y2
+	MOVQ    dst+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	CMPQ    DX, $0x00000008
+	JL      vector_end
+
+vector:
+	VMOVUPS (CX), Y3
+	VCMPPS  $0x01, Y2, Y3, Y3
+	VPAND   Y1, Y3, Y3
+	VPOR    Y0, Y3, Y3
+	VMOVUPS Y3, (AX)
+	ADDQ    $0x00000020, AX
+	ADDQ    $0x00000020, CX
+	SUBQ    $0x00000008, DX
+	CMPQ    DX, $0x00000008
+	JGE     vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func signSpinsAVX2(dst *int8, x *float32, n uintptr)
+// Requires: AVX, AVX2
+TEXT ·signSpinsAVX2(SB), NOSPLIT, $0-24
+	VXORPS  Y0, Y0, Y0
+	VMOVUPS oneWordAVX2<>+0(SB), Y1
+	MOVQ    dst+0(FP), AX
+	MOVQ    x+8(FP), CX
+	MOVQ    n+16(FP), DX
+	CMPQ    DX, $0x00000008
+	JL      vector_end
+
+vector:
+	VMOVUPS      (CX), Y2
+	VCMPPS       $0x01, Y0, Y2, Y2
+	VPOR         Y1, Y2, Y2
+	VEXTRACTI128 $0x01, Y2, X3
+	VMOVDQU      X2, X2
+	VPACKSSDW    X3, X2, X2
+	VPACKSSWB    X2, X2, X2
+	VMOVQ        X2, (AX)
+	ADDQ         $0x00000008, AX
+	ADDQ         $0x00000020, CX
+	SUBQ         $0x00000008, DX
+	CMPQ         DX, $0x00000008
+	JGE          vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func dotAVX2(sums *[8]float64, x *float32, y *float32, n uintptr)
+// Requires: AVX, FMA3
+TEXT ·dotAVX2(SB), NOSPLIT, $0-32
+	MOVQ    sums+0(FP), AX
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+	MOVQ    x+8(FP), CX
+	MOVQ    y+16(FP), DX
+	MOVQ    n+24(FP), BX
+	CMPQ    BX, $0x00000008
+	JL      vector_end
+
+vector:
+	VCVTPS2PD   (CX), Y2
+	VCVTPS2PD   (DX), Y3
+	VFMADD231PD Y2, Y3, Y0
+	VCVTPS2PD   16(CX), Y2
+	VCVTPS2PD   16(DX), Y3
+	VFMADD231PD Y2, Y3, Y1
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000020, DX
+	SUBQ        $0x00000008, BX
+	CMPQ        BX, $0x00000008
+	JGE         vector
+
+vector_end:
+	VMOVUPD Y0, (AX)
+	VMOVUPD Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func dotSpinsAVX2(sums *[8]float64, x *float32, y *int8, n uintptr)
+// Requires: AVX, FMA3
+TEXT ·dotSpinsAVX2(SB), NOSPLIT, $0-32
+	MOVQ    sums+0(FP), AX
+	VMOVUPD (AX), Y0
+	VMOVUPD 32(AX), Y1
+	MOVQ    x+8(FP), CX
+	MOVQ    y+16(FP), DX
+	MOVQ    n+24(FP), BX
+	CMPQ    BX, $0x00000008
+	JL      vector_end
+
+vector:
+	VCVTPS2PD   (CX), Y2
+	VPMOVSXBD   (DX), X3
+	VCVTDQ2PD   X3, Y3
+	VFMADD231PD Y2, Y3, Y0
+	VCVTPS2PD   16(CX), Y2
+	VPMOVSXBD   4(DX), X3
+	VCVTDQ2PD   X3, Y3
+	VFMADD231PD Y2, Y3, Y1
+	ADDQ        $0x00000020, CX
+	ADDQ        $0x00000008, DX
+	SUBQ        $0x00000008, BX
+	CMPQ        BX, $0x00000008
+	JGE         vector
+
+vector_end:
+	VMOVUPD Y0, (AX)
+	VMOVUPD Y1, 32(AX)
+	VZEROUPPER
+	RET
+
+// func largestAVX2(x *float32, n uintptr) uint32
+// Requires: AVX, AVX2
+TEXT ·largestAVX2(SB), NOSPLIT, $0-20
+	VXORPS Y0, Y0, Y0
+	MOVQ   x+0(FP), AX
+	MOVQ   n+8(FP), CX
+	CMPQ   CX, $0x00000008
+	JL     vector_end
+
+vector:
+	VMOVUPS (AX), Y1
+	VPAND   absAVX2<>+0(SB), Y1, Y1
+	VPMAXUD Y1, Y0, Y0
+	ADDQ    $0x00000020, AX
+	SUBQ    $0x00000008, CX
+	CMPQ    CX, $0x00000008
+	JGE     vector
+
+vector_end:
+	VEXTRACTI128 $0x01, Y0, X1
+	VEXTRACTI128 $0x00, Y0, X0
+	VPMAXUD      X1, X0, X0
+	VPSHUFD      $0x4e, X0, X1
+	VPMAXUD      X1, X0, X0
+	VPSHUFD      $0xb1, X0, X1
+	VPMAXUD      X1, X0, X0
+	VMOVD        X0, AX
+	MOVL         AX, ret+16(FP)
+	VZEROUPPER
+	RET
+
 // func peakAVX2(turns uintptr)
 // Requires: AVX, FMA3
 TEXT ·peakAVX2(SB), NOSPLIT, $0-8

@@ -145,6 +145,83 @@ func addToAVX512(dst *float32, src *float32, n uintptr)
 //go:noescape
 func pairProductsAVX512(mantissas *float64, exponents *int64, x *float64, y *float64, yStep uintptr, steps uintptr, per uintptr)
 
+// combineAVX512 combines two arrays; n is a multiple of the lanes:
+//
+//	dst[i] = a*x[i] + b*dst[i]
+//
+//go:noescape
+func combineAVX512(dst *float32, x *float32, n uintptr, a float32, b float32)
+
+// scaleAVX512 scales an array; n is a multiple of the lanes:
+//
+//	dst[i] = a*x[i]
+//
+//go:noescape
+func scaleAVX512(dst *float32, x *float32, n uintptr, a float32)
+
+// combineSpinsAVX512 combines two arrays; n is a multiple of the lanes:
+//
+//	dst[i] = a*x[i] + b*dst[i]
+//
+//go:noescape
+func combineSpinsAVX512(dst *float32, x *int8, n uintptr, a float32, b float32)
+
+// scaleSpinsAVX512 scales an array; n is a multiple of the lanes:
+//
+//	dst[i] = a*x[i]
+//
+//go:noescape
+func scaleSpinsAVX512(dst *float32, x *int8, n uintptr, a float32)
+
+// adamAVX512 is a step of Adam; n is a multiple of the lanes:
+//
+//	m[i] = keep1*m[i] + take1*grad[i]
+//	s[i] = keep2*s[i] + (take2*grad[i])*grad[i]
+//	dst[i] -= step*m[i] / (sqrt(s[i]/correction) + eps)
+//
+//go:noescape
+func adamAVX512(dst *float32, grad *float32, m *float32, s *float32, n uintptr, p *float32)
+
+// clipAVX512 clips an array, NaN stays; n is a multiple of the lanes:
+//
+//	dst[i] = the nearest to dst[i] in [-bound, bound]
+//
+//go:noescape
+func clipAVX512(dst *float32, n uintptr, bound float32)
+
+// signAVX512 takes signs, +1 for both zeros and NaN; n is a multiple of the lanes:
+//
+//	dst[i] = -1 if x[i] < 0, else 1
+//
+//go:noescape
+func signAVX512(dst *float32, x *float32, n uintptr)
+
+// signSpinsAVX512 takes signs as spins, +1 for both zeros and NaN; n is a multiple of the lanes:
+//
+//	dst[i] = -1 if x[i] < 0, else 1
+//
+//go:noescape
+func signSpinsAVX512(dst *int8, x *float32, n uintptr)
+
+// dotAVX512 adds products in float64, where they are exact; n is a multiple of the lanes:
+//
+//	sums[i%8] += x[i]*y[i]
+//
+//go:noescape
+func dotAVX512(sums *[8]float64, x *float32, y *float32, n uintptr)
+
+// dotSpinsAVX512 adds products in float64, where they are exact; n is a multiple of the lanes:
+//
+//	sums[i%8] += x[i]*y[i]
+//
+//go:noescape
+func dotSpinsAVX512(sums *[8]float64, x *float32, y *int8, n uintptr)
+
+// largestAVX512 returns the largest bit pattern of |x[i]|, which is that of an infinity or more where not all are finite; n is a multiple of the lanes.
+//
+//go:noescape
+func largestAVX512(x *float32, n uintptr) uint32
+
 // peakAVX512 does turns times 16 independent fused multiply-adds of 16 numbers.
 //
 //go:noescape

@@ -2679,6 +2679,342 @@ pairs_end:
 	VZEROUPPER
 	RET
 
+// func combineAVX512(dst *float32, x *float32, n uintptr, a float32, b float32)
+// Requires: AVX, AVX512F
+TEXT ·combineAVX512(SB), NOSPLIT, $0-32
+	VBROADCASTSS a+24(FP), Z0
+	VBROADCASTSS b+28(FP), Z1
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	CMPQ         DX, $0x00000010
+	JL           vector_end
+
+vector:
+	VMOVUPS (CX), Z2
+	VMULPS  (AX), Z1, Z3
+	VMULPS  Z0, Z2, Z2
+	VADDPS  Z3, Z2, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, DX
+	CMPQ    DX, $0x00000010
+	JGE     vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func scaleAVX512(dst *float32, x *float32, n uintptr, a float32)
+// Requires: AVX, AVX512F
+TEXT ·scaleAVX512(SB), NOSPLIT, $0-28
+	VBROADCASTSS a+24(FP), Z0
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	CMPQ         DX, $0x00000010
+	JL           vector_end
+
+vector:
+	VMOVUPS (CX), Z1
+	VMULPS  Z0, Z1, Z1
+	VMOVUPS Z1, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, DX
+	CMPQ    DX, $0x00000010
+	JGE     vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func combineSpinsAVX512(dst *float32, x *int8, n uintptr, a float32, b float32)
+// Requires: AVX, AVX512F
+TEXT ·combineSpinsAVX512(SB), NOSPLIT, $0-32
+	VBROADCASTSS a+24(FP), Z0
+	VBROADCASTSS b+28(FP), Z1
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	CMPQ         DX, $0x00000010
+	JL           vector_end
+
+vector:
+	VPMOVSXBD (CX), Z2
+	VCVTDQ2PS Z2, Z2
+	VMULPS    (AX), Z1, Z3
+	VMULPS    Z0, Z2, Z2
+	VADDPS    Z3, Z2, Z2
+	VMOVUPS   Z2, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000010, CX
+	SUBQ      $0x00000010, DX
+	CMPQ      DX, $0x00000010
+	JGE       vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func scaleSpinsAVX512(dst *float32, x *int8, n uintptr, a float32)
+// Requires: AVX, AVX512F
+TEXT ·scaleSpinsAVX512(SB), NOSPLIT, $0-28
+	VBROADCASTSS a+24(FP), Z0
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	CMPQ         DX, $0x00000010
+	JL           vector_end
+
+vector:
+	VPMOVSXBD (CX), Z1
+	VCVTDQ2PS Z1, Z1
+	VMULPS    Z0, Z1, Z1
+	VMOVUPS   Z1, (AX)
+	ADDQ      $0x00000040, AX
+	ADDQ      $0x00000010, CX
+	SUBQ      $0x00000010, DX
+	CMPQ      DX, $0x00000010
+	JGE       vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func adamAVX512(dst *float32, grad *float32, m *float32, s *float32, n uintptr, p *float32)
+// Requires: AVX, AVX512F
+TEXT ·adamAVX512(SB), NOSPLIT, $0-48
+	MOVQ         p+40(FP), AX
+	VBROADCASTSS (AX), Z0
+	VBROADCASTSS 4(AX), Z1
+	VBROADCASTSS 8(AX), Z2
+	VBROADCASTSS 12(AX), Z3
+	VBROADCASTSS 16(AX), Z4
+	VBROADCASTSS 20(AX), Z5
+	VBROADCASTSS 24(AX), Z6
+	MOVQ         dst+0(FP), AX
+	MOVQ         grad+8(FP), CX
+	MOVQ         m+16(FP), DX
+	MOVQ         s+24(FP), BX
+	MOVQ         n+32(FP), SI
+	CMPQ         SI, $0x00000010
+	JL           vector_end
+
+vector:
+	VMOVUPS (CX), Z7
+	VMULPS  (DX), Z0, Z8
+	VMULPS  Z1, Z7, Z10
+	VADDPS  Z10, Z8, Z8
+	VMOVUPS Z8, (DX)
+	VMULPS  (BX), Z2, Z9
+	VMULPS  Z3, Z7, Z10
+	VMULPS  Z7, Z10, Z10
+	VADDPS  Z10, Z9, Z9
+	VMOVUPS Z9, (BX)
+	VDIVPS  Z5, Z9, Z9
+	VSQRTPS Z9, Z9
+	VADDPS  Z6, Z9, Z9
+	VMULPS  Z4, Z8, Z8
+	VDIVPS  Z9, Z8, Z8
+	VMOVUPS (AX), Z7
+	VSUBPS  Z8, Z7, Z7
+	VMOVUPS Z7, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, BX
+	SUBQ    $0x00000010, SI
+	CMPQ    SI, $0x00000010
+	JGE     vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func clipAVX512(dst *float32, n uintptr, bound float32)
+// Requires: AVX, AVX512F
+TEXT ·clipAVX512(SB), NOSPLIT, $0-20
+	VBROADCASTSS bound+16(FP), Z0
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z1
+	VPXORD       Z1, Z0, Z1
+	MOVQ         dst+0(FP), AX
+	MOVQ         n+8(FP), CX
+	CMPQ         CX, $0x00000010
+	JL           vector_end
+
+vector:
+	VMINPS  (AX), Z0, Z2
+	VMAXPS  Z2, Z1, Z2
+	VMOVUPS Z2, (AX)
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000010, CX
+	CMPQ    CX, $0x00000010
+	JGE     vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func signAVX512(dst *float32, x *float32, n uintptr)
+// Requires: AVX, AVX512F
+TEXT ·signAVX512(SB), NOSPLIT, $0-24
+	MOVL         $0x3f800000, AX
+	VPBROADCASTD AX, Z0
+	VMOVUPS      Z0, Z0
+	MOVL         $0x80000000, AX
+	VPBROADCASTD AX, Z2
+	VMOVUPS      Z2, Z2
+	VPXORD       Z1, Z1, Z1
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	CMPQ         DX, $0x00000010
+	JL           vector_end
+
+vector:
+	VMOVUPS (CX), Z3
+	VCMPPS  $0x01, Z1, Z3, K1
+	VMOVAPS Z0, Z3
+	VPORD   Z2, Z3, K1, Z3
+	VMOVUPS Z3, (AX)
+	ADDQ    $0x00000040, AX
+	ADDQ    $0x00000040, CX
+	SUBQ    $0x00000010, DX
+	CMPQ    DX, $0x00000010
+	JGE     vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func signSpinsAVX512(dst *int8, x *float32, n uintptr)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·signSpinsAVX512(SB), NOSPLIT, $0-24
+	VPXORD       Z0, Z0, Z0
+	MOVL         $0x00000001, AX
+	VPBROADCASTD AX, Z1
+	VMOVUPS      Z1, Z1
+	MOVQ         dst+0(FP), AX
+	MOVQ         x+8(FP), CX
+	MOVQ         n+16(FP), DX
+	CMPQ         DX, $0x00000010
+	JL           vector_end
+
+vector:
+	VMOVUPS  (CX), Z2
+	VCMPPS   $0x01, Z0, Z2, K1
+	VPMOVM2D K1, Z2
+	VPORD    Z1, Z2, Z2
+	VPMOVDB  Z2, (AX)
+	ADDQ     $0x00000010, AX
+	ADDQ     $0x00000040, CX
+	SUBQ     $0x00000010, DX
+	CMPQ     DX, $0x00000010
+	JGE      vector
+
+vector_end:
+	VZEROUPPER
+	RET
+
+// func dotAVX512(sums *[8]float64, x *float32, y *float32, n uintptr)
+// Requires: AVX, AVX512F
+TEXT ·dotAVX512(SB), NOSPLIT, $0-32
+	MOVQ    sums+0(FP), AX
+	VMOVUPD (AX), Z0
+	MOVQ    x+8(FP), CX
+	MOVQ    y+16(FP), DX
+	MOVQ    n+24(FP), BX
+	CMPQ    BX, $0x00000010
+	JL      vector_end
+
+vector:
+	VCVTPS2PD   (CX), Z1
+	VCVTPS2PD   (DX), Z2
+	VFMADD231PD Z1, Z2, Z0
+	VCVTPS2PD   32(CX), Z1
+	VCVTPS2PD   32(DX), Z2
+	VFMADD231PD Z1, Z2, Z0
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000040, DX
+	SUBQ        $0x00000010, BX
+	CMPQ        BX, $0x00000010
+	JGE         vector
+
+vector_end:
+	VMOVUPD Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func dotSpinsAVX512(sums *[8]float64, x *float32, y *int8, n uintptr)
+// Requires: AVX, AVX2, AVX512F
+TEXT ·dotSpinsAVX512(SB), NOSPLIT, $0-32
+	MOVQ    sums+0(FP), AX
+	VMOVUPD (AX), Z0
+	MOVQ    x+8(FP), CX
+	MOVQ    y+16(FP), DX
+	MOVQ    n+24(FP), BX
+	CMPQ    BX, $0x00000010
+	JL      vector_end
+
+vector:
+	VCVTPS2PD   (CX), Z1
+	VPMOVSXBD   (DX), Y2
+	VCVTDQ2PD   Y2, Z2
+	VFMADD231PD Z1, Z2, Z0
+	VCVTPS2PD   32(CX), Z1
+	VPMOVSXBD   8(DX), Y2
+	VCVTDQ2PD   Y2, Z2
+	VFMADD231PD Z1, Z2, Z0
+	ADDQ        $0x00000040, CX
+	ADDQ        $0x00000010, DX
+	SUBQ        $0x00000010, BX
+	CMPQ        BX, $0x00000010
+	JGE         vector
+
+vector_end:
+	VMOVUPD Z0, (AX)
+	VZEROUPPER
+	RET
+
+// func largestAVX512(x *float32, n uintptr) uint32
+// Requires: AVX, AVX2, AVX512F
+TEXT ·largestAVX512(SB), NOSPLIT, $0-20
+	MOVL         $0x7fffffff, AX
+	VPBROADCASTD AX, Z0
+	VPXORD       Z1, Z1, Z1
+	MOVQ         x+0(FP), AX
+	MOVQ         n+8(FP), CX
+	CMPQ         CX, $0x00000010
+	JL           vector_end
+
+vector:
+	VMOVUPS (AX), Z2
+	VPANDD  Z0, Z2, Z2
+	VPMAXUD Z2, Z1, Z1
+	ADDQ    $0x00000040, AX
+	SUBQ    $0x00000010, CX
+	CMPQ    CX, $0x00000010
+	JGE     vector
+
+vector_end:
+	VEXTRACTF64X4 $0x01, Z1, Y0
+	VEXTRACTF64X4 $0x00, Z1, Y1
+	VPMAXUD       Y0, Y1, Y1
+	VEXTRACTI128  $0x01, Y1, X0
+	VEXTRACTI128  $0x00, Y1, X1
+	VPMAXUD       X0, X1, X1
+	VPSHUFD       $0x4e, X1, X0
+	VPMAXUD       X0, X1, X1
+	VPSHUFD       $0xb1, X1, X0
+	VPMAXUD       X0, X1, X1
+	VMOVD         X1, AX
+	MOVL          AX, ret+16(FP)
+	VZEROUPPER
+	RET
+
 // func peakAVX512(turns uintptr)
 // Requires: AVX, AVX512F
 TEXT ·peakAVX512(SB), NOSPLIT, $0-8

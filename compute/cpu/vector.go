@@ -3,6 +3,7 @@ package cpu
 import (
 	"fmt"
 	"math"
+	"unsafe"
 
 	"mattis/compute"
 	"mattis/rng"
@@ -10,11 +11,12 @@ import (
 
 // vectorTask is elementwise work; a piece is a fixed number of rows of dst.
 type vectorTask struct {
+	e         *Engine
 	kind      vectorKind
 	dst, x    compute.Matrix
 	m, s      compute.Matrix
 	a, b      float64
-	adam      [5]float32 // beta1, beta2, step, correction, eps
+	adam      [7]float32 // beta1, 1-beta1, beta2, 1-beta2, step, correction, eps
 	key       rng.Key
 	row, col  uint64
 	pieceRows int
@@ -37,30 +39,68 @@ func (e *Engine) elementwise(t vectorTask) {
 	if t.dst.Len() == 0 {
 		return
 	}
+	t.e = e
+	if t.kind != coins {
+		t.flatten()
+	}
 	t.pieceRows = max(4, pieceEntries/t.dst.Cols()&^3)
 	e.vector = t
 	e.pool.run(&e.vector, (t.dst.Rows()+t.pieceRows-1)/t.pieceRows, e.pool.threads)
 }
 
-func (t *vectorTask) do(_, piece int) {
-	first := piece * t.pieceRows
-	for i := first; i < min(first+t.pieceRows, t.dst.Rows()); i++ {
-		switch t.kind {
-		case axpby:
-			axpbyRow(t.dst, t.x, i, t.a, t.b)
-		case adam:
-			adamRow(row32(t.dst, i), row32(t.x, i), row32(t.m, i), row32(t.s, i), t.adam)
-		case clip:
-			clipRow(row32(t.dst, i), float32(t.a))
-		case sign:
-			signRow(t.dst, t.x, i)
-		case coins:
-			d := row8(t.dst, i)
-			for j := range d {
-				d[j] = compute.SpinOf(0, compute.SpinUniform(t.key.Uint32(t.row+uint64(i), t.col+uint64(j))))
-			}
+// flatten cuts contiguous operands into rows of another length, so that narrow
+// matrices fill vectors and one long row serves all threads.
+func (t *vectorTask) flatten() {
+	if n := t.dst.Len(); n%flatCols == 0 {
+		t.reshape(n/flatCols, flatCols)
+	} else if n < pieceEntries {
+		t.reshape(1, n)
+	}
+}
+
+// flatCols is the length of a row of a flattened matrix.
+const flatCols = 1024
+
+func (t *vectorTask) reshape(rows, cols int) {
+	for _, m := range [...]compute.Matrix{t.dst, t.x, t.m, t.s} {
+		if !m.IsNone() && m.Rows() > 1 && m.Stride() != m.Cols() {
+			return
 		}
 	}
+	for _, m := range [...]*compute.Matrix{&t.dst, &t.x, &t.m, &t.s} {
+		if !m.IsNone() {
+			*m = m.Reshape(rows, cols)
+		}
+	}
+}
+
+func (t *vectorTask) do(worker, piece int) {
+	first := piece * t.pieceRows
+	last := min(first+t.pieceRows, t.dst.Rows())
+	if t.kind == coins {
+		t.coins(worker, first, last)
+		return
+	}
+	for i := first; i < last; i++ {
+		switch t.kind {
+		case axpby:
+			t.axpbyRow(i)
+		case adam:
+			t.adamRow(row32(t.dst, i), row32(t.x, i), row32(t.m, i), row32(t.s, i))
+		case clip:
+			t.clipRow(row32(t.dst, i), float32(t.a))
+		case sign:
+			t.signRow(i)
+		}
+	}
+}
+
+// whole returns the kernels and how many of n entries they can take.
+func (e *Engine) whole(n int) (*vectorKernels, int) {
+	if k := e.kernels; k.vectors != nil && n >= k.lanes {
+		return k.vectors, n &^ (k.lanes - 1)
+	}
+	return nil, 0
 }
 
 func row32(m compute.Matrix, i int) []float32 { return m.Float32s()[i*m.Stride():][:m.Cols()] }
@@ -75,12 +115,39 @@ func (e *Engine) Axpby(dst compute.Matrix, a float64, x compute.Matrix, b float6
 	e.elementwise(vectorTask{kind: axpby, dst: dst, x: x, a: a, b: b})
 }
 
-func axpbyRow(dst, x compute.Matrix, i int, a, b float64) {
-	if dst.Type() == compute.Float64 {
-		axpbyFrom(row64(dst, i), x, i, a, b)
-	} else {
-		axpbyFrom(row32(dst, i), x, i, float32(a), float32(b))
+func (t *vectorTask) axpbyRow(i int) {
+	if t.dst.Type() == compute.Float64 {
+		axpbyFrom(row64(t.dst, i), t.x, i, t.a, t.b)
+		return
 	}
+	d, a, b := row32(t.dst, i), float32(t.a), float32(t.b)
+	v, n := t.e.whole(len(d))
+	if n == 0 || a == 0 && b == 0 || t.x.Type() == compute.Float64 {
+		axpbyFrom(d, t.x, i, a, b)
+		return
+	}
+	if a == 0 { // d = b*d
+		v.scale(&d[0], &d[0], uintptr(n), b)
+		combine(d[n:], d[n:], b, 0)
+		return
+	}
+	if t.x.Type() == compute.Int8 {
+		x := row8(t.x, i)
+		if b == 0 {
+			v.scaleSpins(&d[0], &x[0], uintptr(n), a)
+		} else {
+			v.combineSpins(&d[0], &x[0], uintptr(n), a, b)
+		}
+		combine(d[n:], x[n:], a, b)
+		return
+	}
+	x := row32(t.x, i)
+	if b == 0 {
+		v.scale(&d[0], &x[0], uintptr(n), a)
+	} else {
+		v.combine(&d[0], &x[0], uintptr(n), a, b)
+	}
+	combine(d[n:], x[n:], a, b)
 }
 
 func axpbyFrom[T float32 | float64](d []T, x compute.Matrix, i int, a, b T) {
@@ -120,14 +187,20 @@ func (e *Engine) Adam(dst, grad, m, s compute.Matrix, beta1, beta2, step, correc
 			panic(fmt.Sprintf("cpu: Adam of %v and %v", dst, x))
 		}
 	}
-	e.elementwise(vectorTask{kind: adam, dst: dst, x: grad, m: m, s: s, adam: [5]float32{beta1, beta2, step, correction, eps}})
+	e.elementwise(vectorTask{kind: adam, dst: dst, x: grad, m: m, s: s, adam: [7]float32{beta1, 1 - beta1, beta2, 1 - beta2, step, correction, eps}})
 }
 
-func adamRow(d, g, m, s []float32, p [5]float32) {
-	for j, x := range g {
-		m[j] = p[0]*m[j] + (1-p[0])*x
-		s[j] = p[1]*s[j] + (1-p[1])*x*x
-		d[j] -= p[2] * m[j] / (float32(math.Sqrt(float64(s[j]/p[3]))) + p[4])
+func (t *vectorTask) adamRow(d, g, m, s []float32) {
+	p := &t.adam
+	v, n := t.e.whole(len(d))
+	if n > 0 {
+		v.adam(&d[0], &g[0], &m[0], &s[0], uintptr(n), &p[0])
+	}
+	for j := n; j < len(d); j++ {
+		x := g[j]
+		m[j] = float32(p[0]*m[j]) + float32(p[1]*x)
+		s[j] = float32(p[2]*s[j]) + float32(float32(p[3]*x)*x)
+		d[j] -= float32(p[4]*m[j]) / (float32(math.Sqrt(float64(s[j]/p[5]))) + p[6])
 	}
 }
 
@@ -136,7 +209,11 @@ func (e *Engine) Clip(dst compute.Matrix, bound float32) {
 	e.elementwise(vectorTask{kind: clip, dst: dst, a: float64(bound)})
 }
 
-func clipRow(d []float32, bound float32) {
+func (t *vectorTask) clipRow(d []float32, bound float32) {
+	if v, n := t.e.whole(len(d)); n > 0 {
+		v.clip(&d[0], uintptr(n), bound)
+		d = d[n:]
+	}
 	for j, x := range d {
 		if x > bound {
 			d[j] = bound
@@ -154,13 +231,22 @@ func (e *Engine) Sign(dst, src compute.Matrix) {
 	e.elementwise(vectorTask{kind: sign, dst: dst, x: src})
 }
 
-func signRow(dst, src compute.Matrix, i int) {
-	s := row32(src, i)
-	if dst.Type() == compute.Int8 {
-		signs(row8(dst, i), s)
-	} else {
-		signs(row32(dst, i), s)
+func (t *vectorTask) signRow(i int) {
+	x := row32(t.x, i)
+	v, n := t.e.whole(len(x))
+	if t.dst.Type() == compute.Int8 {
+		d := row8(t.dst, i)
+		if n > 0 {
+			v.signSpins(&d[0], &x[0], uintptr(n))
+		}
+		signs(d[n:], x[n:])
+		return
 	}
+	d := row32(t.dst, i)
+	if n > 0 {
+		v.sign(&d[0], &x[0], uintptr(n))
+	}
+	signs(d[n:], x[n:])
 }
 
 func signs[T int8 | float32](d []T, s []float32) {
@@ -176,3 +262,23 @@ func signs[T int8 | float32](d []T, s []float32) {
 func (e *Engine) Spins(dst compute.Matrix, key rng.Key, row, col uint64) {
 	e.elementwise(vectorTask{kind: coins, dst: dst, key: key, row: row, col: col})
 }
+
+// coins draws the spins of field 0 of rows [first, last).
+func (t *vectorTask) coins(worker, first, last int) {
+	d := drawing{k: t.e.kernels, w: &t.e.workers[worker], row: t.row, col: t.col, m: t.dst.Cols(), dst: t.dst.Int8s(), stride: t.dst.Stride()}
+	x := &d.w.tile
+	x.y, x.factor, x.keys = unsafe.Pointer(&noField), 1, philoxKeys(uint64(t.key))
+	lead := int((t.row + uint64(first)) % 4)
+	for top := first - lead; top < last; top += 4 {
+		lo, hi := max(0, first-top), min(4, last-top)
+		for c0 := 0; c0 < d.m; c0 += d.k.cols() {
+			valid := min(d.k.cols(), d.m-c0)
+			x.rows, x.columns = 4, round(valid, d.k.lanes)
+			d.tile(lo, hi, top, c0, valid)
+		}
+	}
+	*x = tile{}
+}
+
+// noField is a tile of zeros.
+var noField [tileMax]float32
