@@ -953,7 +953,7 @@ DATA log_9AVX2<>+28(SB)/4, $0x3f800000
 GLOBL log_9AVX2<>(SB), RODATA|NOPTR, $32
 
 // func spinTileAVX2(t *byte)
-// Requires: AVX, AVX2, FMA3, SSE2
+// Requires: AVX, AVX2, FMA3
 TEXT ·spinTileAVX2(SB), NOSPLIT, $0-8
 	MOVQ t+0(FP), AX
 	MOVQ (AX), CX
@@ -967,7 +967,7 @@ group:
 vector:
 	VPBROADCASTD 56(AX), Y0
 	MOVL         BX, R8
-	MOVD         R8, X1
+	VMOVD        R8, X1
 	VPBROADCASTD X1, Y1
 	VPADDD       Y1, Y0, Y0
 	VPADDD       evenLanesAVX2<>+0(SB), Y0, Y0
@@ -1428,7 +1428,7 @@ DATA oneWordAVX2<>+28(SB)/4, $0x00000001
 GLOBL oneWordAVX2<>(SB), RODATA|NOPTR, $32
 
 // func copyRectAVX2(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
-// Requires: AVX, MMX+, SSE
+// Requires: AVX, MMX+
 TEXT ·copyRectAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -1461,13 +1461,13 @@ vector_end:
 	JL   single_end
 
 single:
-	MOVSS (R9), X0
-	MOVSS X0, (R8)
-	ADDQ  $0x04, R8
-	ADDQ  $0x04, R9
-	SUBQ  $0x00000001, R10
-	CMPQ  R10, $0x00000001
-	JGE   single
+	VMOVSS (R9), X0
+	VMOVSS X0, (R8)
+	ADDQ   $0x04, R8
+	ADDQ   $0x04, R9
+	SUBQ   $0x00000001, R10
+	CMPQ   R10, $0x00000001
+	JGE    single
 
 single_end:
 	ADDQ DX, AX
@@ -1481,7 +1481,7 @@ row_end:
 	RET
 
 // func widenRectAVX2(dst *float32, src *int8, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
-// Requires: AVX, AVX2, MMX+, SSE
+// Requires: AVX, AVX2, MMX+
 TEXT ·widenRectAVX2(SB), NOSPLIT, $0-48
 	MOVQ dst+0(FP), AX
 	MOVQ src+8(FP), CX
@@ -1515,15 +1515,15 @@ vector_end:
 	JL   single_end
 
 single:
-	MOVBLSX  (R9), R11
-	VXORPS   X0, X0, X0
-	CVTSL2SS R11, X0
-	MOVSS    X0, (R8)
-	ADDQ     $0x04, R8
-	ADDQ     $0x01, R9
-	SUBQ     $0x00000001, R10
-	CMPQ     R10, $0x00000001
-	JGE      single
+	MOVBLSX    (R9), R11
+	VXORPS     X0, X0, X0
+	VCVTSI2SSL R11, X0, X0
+	VMOVSS     X0, (R8)
+	ADDQ       $0x04, R8
+	ADDQ       $0x01, R9
+	SUBQ       $0x00000001, R10
+	CMPQ       R10, $0x00000001
+	JGE        single
 
 single_end:
 	ADDQ DX, AX

@@ -247,7 +247,7 @@ func (a arm) spinTile() {
 		VPBROADCASTD(r, first)
 	} else {
 		x := XMM()
-		MOVD(r, x)
+		VMOVD(r, x)
 		VPBROADCASTD(x, first)
 	}
 	VPADDD(first, even, even)

@@ -14,8 +14,8 @@ func (a arm) copyRect() {
 		VMOVUPS(a.load(at(s, 0)), at(d, 0))
 	}, func(d, s reg.Register) {
 		x := XMM()
-		MOVSS(at(s, 0), x)
-		MOVSS(x, at(d, 0))
+		VMOVSS(at(s, 0), x)
+		VMOVSS(x, at(d, 0))
 	}, func(d, s reg.Register, k reg.OpmaskVirtual) {
 		x := ZMM()
 		VMOVUPS_Z(at(s, 0), k, x)
@@ -36,8 +36,8 @@ func (a arm) widenRect() {
 		w, x := GP32(), XMM()
 		MOVBLSX(at(s, 0), w)
 		VXORPS(x, x, x)
-		CVTSL2SS(w, x)
-		MOVSS(x, at(d, 0))
+		VCVTSI2SSL(w, x, x)
+		VMOVSS(x, at(d, 0))
 	}, func(d, s reg.Register, k reg.OpmaskVirtual) {
 		v, b := ZMM(), XMM()
 		VMOVDQU8_Z(at(s, 0), k, b)
