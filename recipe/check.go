@@ -11,17 +11,20 @@ import (
 	"mattis/train"
 )
 
+// unset is the value of a number that has to be given.
+const unset = math.MinInt
+
 // defaults returns the recipe of all defaults for the kinds that k names.
 func defaults(k *Recipe) *Recipe {
 	r := &Recipe{
 		Seed:      1,
 		Data:      Data{Name: "bars"},
-		Machine:   Machine{Kind: "rbm", Biases: "none", Offset: "none"},
+		Machine:   Machine{Kind: "rbm", Hidden: unset, Biases: "none", Offset: "none"},
 		Couplings: Couplings{Kind: "axons"},
 		Negative:  Negative{Kind: "pid"},
 		Optimizer: Optimizer{Kind: "sgd", Decay: Decay{Factor: 1, Floor: 1e-5}},
 		Project:   Project{Update: []Choice{}, Epoch: []Choice{}},
-		Train:     Train{ShortBatch: string(train.Share), Checkpoint: Checkpoint{Epochs: 50, Minutes: 5, Keep: 3}},
+		Train:     Train{Epochs: unset, Batch: unset, ShortBatch: string(train.Share), Checkpoint: Checkpoint{Epochs: 50, Minutes: 5, Keep: 3}},
 		Measure:   Measure{Every: 10, Test: []string{}, Train: []string{}, Last: []string{}, Options: eval.Defaults()},
 	}
 	take := func(dst *string, name string) string {
@@ -113,7 +116,7 @@ func within(path string, x, lo, hi float64) error {
 	if x >= lo && x <= hi {
 		return nil
 	}
-	if math.IsInf(hi, 1) {
+	if hi == math.MaxFloat32 {
 		return wrong(path, "%v is out of range, want a finite number of at least %v", x, lo)
 	}
 	return wrong(path, "%v is out of range, want %v to %v", x, lo, hi)
@@ -148,7 +151,7 @@ func (r *Recipe) checkMachine() error {
 	if err := oneOf("machine.kind", r.Machine.Kind, []string{"rbm"}); err != nil {
 		return err
 	}
-	if r.Machine.Hidden == 0 {
+	if r.Machine.Hidden == unset {
 		return wrong("machine.hidden", "is missing: the number of hidden spins, such as 1000")
 	}
 	if r.Machine.Hidden < 1 || r.Machine.Hidden > mostSpins {
@@ -296,10 +299,10 @@ func (r *Recipe) checkProject() error {
 
 func (r *Recipe) checkTrain() error {
 	t := r.Train
-	if t.Epochs == 0 && !r.origin.has("train.epochs") {
+	if t.Epochs == unset {
 		return wrong("train.epochs", "is missing: the number of epochs, such as 100")
 	}
-	if t.Batch == 0 && !r.origin.has("train.batch") {
+	if t.Batch == unset {
 		return wrong("train.batch", "is missing: the rows in a batch, such as 100")
 	}
 	for _, f := range []struct {

@@ -43,24 +43,14 @@ func (c *Choice) UnmarshalYAML(n ast.Node) error {
 	case *ast.MappingValueNode:
 		return c.pair(n)
 	}
-	return misplaced(n, fmt.Sprintf("%s is neither a name nor one {name: number}", n))
+	return misplaced(n, fmt.Sprintf("%s is neither a name nor one {name: number}", excerpt(n)))
 }
 
 func (c *Choice) pair(n *ast.MappingValueNode) error {
 	c.Name = n.Key.GetToken().Value
-	var v float64
-	switch x := n.Value.(type) {
-	case *ast.IntegerNode:
-		switch i := x.Value.(type) {
-		case int64:
-			v = float64(i)
-		case uint64:
-			v = float64(i)
-		}
-	case *ast.FloatNode:
-		v = x.Value
-	default:
-		return misplaced(n, fmt.Sprintf("%s: %s is no number", c.Name, n.Value))
+	v, ok := numberOf(n.Value)
+	if !ok {
+		return misplaced(n.Value, fmt.Sprintf("%s: %s is no number", c.Name, excerpt(n.Value)))
 	}
 	if math.IsNaN(v) || math.IsInf(v, 0) {
 		return misplaced(n, fmt.Sprintf("%s: %v is not a finite number", c.Name, v))

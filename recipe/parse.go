@@ -63,6 +63,14 @@ func Parse(source string, text []byte, settings ...string) (*Recipe, error) {
 		return nil, fmt.Errorf("%s: %d YAML documents, want one recipe", source, len(file.Docs))
 	}
 	o := origin{source: source, file: file}
+	for _, d := range file.Docs {
+		if d.Body == nil {
+			continue
+		}
+		if err := fit(d.Body, reflect.TypeFor[Recipe](), ""); err != nil {
+			return nil, located(source, err)
+		}
+	}
 	for _, s := range settings {
 		path, _, ok := strings.Cut(s, "=")
 		if !ok || path == "" {
@@ -91,7 +99,7 @@ func Parse(source string, text []byte, settings ...string) (*Recipe, error) {
 func (o origin) decode(r, defaults *Recipe, text []byte) error {
 	if len(bytes.TrimSpace(text)) > 0 {
 		if err := yaml.UnmarshalWithOptions(text, r, yaml.Strict()); err != nil {
-			return o.decodeError(err)
+			return located(o.source, err)
 		}
 	}
 	for _, s := range o.sets {
@@ -117,7 +125,7 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 			if v.Kind() != reflect.Struct || v.Type() == reflect.TypeFor[Choice]() {
 				return fmt.Errorf("--set %s: %s has no fields", s.text, at)
 			}
-			return fmt.Errorf("--set %s: %s has no field %q, only %s", s.text, at, part, strings.Join(fieldNames(v), ", "))
+			return fmt.Errorf("--set %s: %s has no field %q, only %s", s.text, at, part, strings.Join(fieldNames(v.Type()), ", "))
 		}
 		v = f
 		d, _ = fieldOf(d, part)
@@ -129,6 +137,16 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 	target := v.Type()
 	if v.Kind() == reflect.Pointer { // the decoder leaves a pointer to a pointer alone
 		target = target.Elem()
+	}
+	file, err := parser.ParseBytes([]byte(value), 0)
+	if err != nil {
+		return fmt.Errorf("--set %s: %s", s.text, message(err))
+	}
+	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
+		return fmt.Errorf("--set %s: want one YAML value after the =", s.text)
+	}
+	if err := fit(file.Docs[0].Body, target, s.path); err != nil {
+		return fmt.Errorf("--set %s: %s", s.text, message(err))
 	}
 	fresh := reflect.New(target)
 	if v.Kind() == reflect.Struct {
@@ -145,92 +163,14 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 }
 
 func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
-	if v.Kind() == reflect.Struct {
-		for i := range v.NumField() {
-			if tag := yamlName(v.Type().Field(i)); tag == name && tag != "" {
-				return v.Field(i), true
-			}
-		}
+	if v.Kind() != reflect.Struct {
+		return reflect.Value{}, false
 	}
-	return reflect.Value{}, false
-}
-
-func fieldNames(v reflect.Value) []string {
-	var names []string
-	for i := range v.NumField() {
-		if tag := yamlName(v.Type().Field(i)); tag != "" {
-			names = append(names, tag)
-		}
+	f, ok := fieldNamed(v.Type(), name)
+	if !ok {
+		return reflect.Value{}, false
 	}
-	return names
-}
-
-func yamlName(f reflect.StructField) string {
-	name, _, _ := strings.Cut(f.Tag.Get("yaml"), ",")
-	if name == "-" {
-		return ""
-	}
-	return name
-}
-
-// decodeError puts file, line and column before the decoder's message, and
-// the fields that there are after an unknown one.
-func (o origin) decodeError(err error) error {
-	var y yaml.Error
-	if !errors.As(err, &y) || y.GetToken() == nil {
-		return located(o.source, err)
-	}
-	p := y.GetToken().Position
-	text := y.GetMessage()
-	var unknown *yaml.UnknownFieldError
-	if errors.As(err, &unknown) {
-		if parent := o.parentOf(y.GetToken().Position.Offset); parent != "" {
-			if v, ok := reflectPath(strings.TrimPrefix(strings.TrimPrefix(parent, "$"), ".")); ok {
-				text += ", only " + strings.Join(fieldNames(v), ", ")
-			}
-		}
-	}
-	return fmt.Errorf("%s:%d:%d: %s", o.source, p.Line, p.Column, oneLine(text))
-}
-
-// reflectPath returns the zero value of the struct at a path of the recipe.
-func reflectPath(path string) (reflect.Value, bool) {
-	v := reflect.ValueOf(&Recipe{}).Elem()
-	if path == "" {
-		return v, true
-	}
-	for _, part := range strings.Split(path, ".") {
-		f, ok := fieldOf(v, part)
-		if !ok || f.Kind() != reflect.Struct {
-			return v, false
-		}
-		v = f
-	}
-	return v, true
-}
-
-// parentOf returns the path of the mapping that holds the key at an offset.
-func (o origin) parentOf(offset int) string {
-	f := finder{offset: offset}
-	for _, d := range o.file.Docs {
-		ast.Walk(&f, d)
-	}
-	if i := strings.LastIndex(f.path, "."); i >= 0 {
-		return f.path[:i]
-	}
-	return ""
-}
-
-type finder struct {
-	offset int
-	path   string
-}
-
-func (f *finder) Visit(n ast.Node) ast.Visitor {
-	if m, ok := n.(*ast.MappingValueNode); ok && m.Key.GetToken().Position.Offset == f.offset {
-		f.path = m.Key.GetPath()
-	}
-	return f
+	return v.FieldByIndex(f.Index), true
 }
 
 // place puts the place of the field in front of a FieldError: the setting that gave it its value, or
@@ -264,8 +204,13 @@ func (o origin) place(err error) error {
 	return fmt.Errorf("%s: %w", o.source, err)
 }
 
-// located puts source, line and column before a parser's message.
+// located puts source, line and column before the message of a parser or of fit.
 func located(source string, err error) error {
+	var m *misfit
+	if errors.As(err, &m) {
+		p := m.node.GetToken().Position
+		return fmt.Errorf("%s:%d:%d: %s", source, p.Line, p.Column, m)
+	}
 	var y yaml.Error
 	if errors.As(err, &y) && y.GetToken() != nil {
 		p := y.GetToken().Position
@@ -287,22 +232,4 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 // misplaced is an error about a YAML node; the decoder adds its place.
 func misplaced(n ast.Node, text string) error {
 	return &yaml.SyntaxError{Message: text, Token: n.GetToken()}
-}
-
-// has reports whether the file or a setting gives the field.
-func (o origin) has(path string) bool {
-	for _, s := range o.sets {
-		if s.path == path {
-			return true
-		}
-	}
-	if o.file == nil {
-		return false
-	}
-	p, err := yaml.PathString("$." + path)
-	if err != nil {
-		return false
-	}
-	n, err := p.FilterFile(o.file)
-	return err == nil && n != nil
 }

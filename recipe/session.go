@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"slices"
 	"time"
 
@@ -35,10 +36,11 @@ func Begin(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env 
 	if err != nil {
 		return nil, err
 	}
-	if err := dir.WriteRecipe(r.YAML()); err != nil {
+	// The recipe comes last: a directory that has one can be resumed.
+	if err := dir.WriteEnvironment(run.Environment{Session: env, Seed: r.Seed, Data: split.Train.Digest()}); err != nil {
 		return nil, err
 	}
-	if err := dir.WriteEnvironment(run.Environment{Session: env, Seed: r.Seed, Data: split.Train.Digest()}); err != nil {
+	if err := dir.WriteRecipe(r.YAML()); err != nil {
 		return nil, err
 	}
 	return newSession(t, dir, -1), nil
@@ -50,18 +52,28 @@ func newSession(t *Training, dir *run.Writer, saved int) *Session {
 	return s
 }
 
-// Initialize sets the parameters to those of another run's newest checkpoint.
-// The shapes have to agree.
-func (s *Session) Initialize(from *run.Directory) error {
+// Initialize sets the parameters to those of another run's newest checkpoint,
+// whose shapes have to agree. The newer ones that were damaged are in refused.
+func (t *Training) Initialize(from *run.Directory) (refused []error, err error) {
 	c, refused, err := from.Newest()
+	if err != nil {
+		return refused, err
+	}
+	if err := restore(t.Machine.Engine(), t.Machine.Params(), c.File); err != nil {
+		return refused, fmt.Errorf("%s: %w", c.Path, err)
+	}
+	return refused, nil
+}
+
+// Initialize is that of Training, and writes the checkpoint of the start: no recipe
+// says where these parameters came from.
+func (s *Session) Initialize(from *run.Directory) error {
+	refused, err := s.Training.Initialize(from)
+	s.Refused = append(s.Refused, refused...)
 	if err != nil {
 		return err
 	}
-	s.Refused = append(s.Refused, refused...)
-	if err := restore(s.Machine.Engine(), s.Machine.Params(), c.File); err != nil {
-		return fmt.Errorf("%s: %w", c.Path, err)
-	}
-	return nil
+	return s.save()
 }
 
 // Continue prepares to go on with the run in the directory, from its newest
@@ -84,6 +96,7 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	if r.Digest() != old.Digest() {
 		return nil, fmt.Errorf("%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, measure and where the data lie may be set (to train another recipe from here: mattis train RECIPE --init %s)", dir.Path(), dir.Path())
 	}
+	r.Name = filepath.Base(dir.Path()) // its file is recipe.yaml in every directory
 	split, err := r.LoadData()
 	if err != nil {
 		return nil, err
@@ -106,6 +119,9 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	}
 	s := newSession(t, dir, saved)
 	s.Refused = refused
+	if s.Done() { // nothing is to be done, so nothing is to be changed
+		return s, nil
+	}
 	if err := s.reopen(env, text); err != nil {
 		return nil, err
 	}
@@ -117,6 +133,9 @@ func (t *Training) resume(c *run.Checkpoint) error {
 	m := c.File.Metadata
 	if m["format"] != formatName {
 		return fmt.Errorf("format %q, want %q", m["format"], formatName)
+	}
+	if m["converted"] != "" {
+		return errors.New("a converted machine has no optimizer and no chains to go on with: mattis train RECIPE --init DIR starts from it")
 	}
 	if m["recipe"] != t.Recipe.Digest() {
 		return errors.New("it was written by another recipe than the directory's")

@@ -185,7 +185,7 @@ func showData(cmd *cobra.Command, rule string, split *data.Split, count int, out
 	}
 	set := split.Train
 	if out.path != "" {
-		if err := checkPicture(out, set.Height); err != nil {
+		if err := checkPicture(out, set.Height, len(images)); err != nil {
 			return err
 		}
 		if err := view.Tiles(out.path, images, view.Sheet{Height: set.Height, Width: set.Width}); err != nil {

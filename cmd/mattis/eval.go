@@ -96,7 +96,7 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 		return fmt.Errorf("there is nothing to measure: the recipe names no measure for %s, name some by --measure", cmp.Or(split, "any set"))
 	}
 	var results []eval.Result
-	var none error
+	var none []error
 	if !asJSON {
 		defer func() {
 			if len(results) > 0 {
@@ -113,8 +113,7 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 		bar.clear()
 		var no *eval.NoValue
 		if errors.As(err, &no) {
-			fmt.Fprintln(errw, err)
-			none = err
+			none = append(none, err)
 			continue
 		}
 		if err != nil {
@@ -128,7 +127,10 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 		}
 	}
 	if len(results) == 0 {
-		return none
+		return errors.Join(none...)
+	}
+	for _, err := range none {
+		fmt.Fprintln(errw, err)
 	}
 	return nil
 }

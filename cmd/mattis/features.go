@@ -64,7 +64,7 @@ as float32, or with --sample one draw of its spins, as int8.`,
 func writeHidden[E int8 | float32](cmd *cobra.Command, m *recipe.Model, input string, out outFlag, look func(dst compute.Matrix, s bm.State, first int)) error {
 	set, err := m.Rows(input)
 	if err != nil {
-		return fmt.Errorf("--input: %w", err)
+		return fmt.Errorf("--input %w", err)
 	}
 	e, v, hidden := m.Machine.Engine(), m.Visible(), m.Machine.Layers()[bm.Hidden]
 	kind := compute.Float32

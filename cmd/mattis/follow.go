@@ -31,9 +31,6 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool) error {
 	for _, w := range s.Warnings {
 		fmt.Fprintln(errw, "warning:", w)
 	}
-	if s.Done() {
-		return fmt.Errorf("%s is trained to the end (epoch %d); --set train.epochs=N goes on to epoch N", s.Dir.Path(), s.Recipe.Train.Epochs)
-	}
 	tty, width := terminal(errw)
 	p := view.NewProgress(errw, view.ProgressOptions{Label: s.Recipe.Name, Unit: "updates", Total: s.Steps(), Start: s.Trainer.Step, TTY: tty, Width: width})
 	w := &watcher{progress: p, session: s}
@@ -60,10 +57,13 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool) error {
 	if asJSON {
 		return nil
 	}
-	if err := lastMeasures(s).Write(out); err != nil {
-		return err
+	if t := lastMeasures(s); len(t.Rows) > 0 {
+		if err := t.Write(out); err != nil {
+			return err
+		}
+		fmt.Fprintln(out)
 	}
-	fmt.Fprintf(out, "\nrun directory: %s\n", s.Dir.Path())
+	fmt.Fprintf(out, "run directory: %s\n", s.Dir.Path())
 	return nil
 }
 

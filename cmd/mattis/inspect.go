@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/recipe"
 	"mattis/run"
 	"mattis/view"
@@ -151,12 +152,10 @@ func showMachine(w io.Writer, m *recipe.Model) error {
 	}
 	total := 0
 	for _, p := range m.Machine.Params() {
-		x := make([]float32, p.Value.Len())
-		e.Read(x, p.Value)
+		x := entries(e, p.Value)
 		total += len(x)
 		lo, hi, sum, at := math.Inf(1), math.Inf(-1), 0.0, 0
-		for _, v := range x {
-			y := float64(v)
+		for _, y := range x {
 			lo, hi, sum = min(lo, y), max(hi, y), sum+math.Abs(y)
 			if math.Abs(y) >= bound {
 				at++
@@ -195,6 +194,21 @@ func showMachine(w io.Writer, m *recipe.Model) error {
 	}
 	fmt.Fprintf(w, "singular values of W: %s\n", shorten(values))
 	return nil
+}
+
+// entries returns the entries of a Float32 or Float64 matrix.
+func entries(e compute.Engine, m compute.Matrix) []float64 {
+	x := make([]float64, m.Len())
+	if m.Type() == compute.Float64 {
+		e.Read(x, m)
+		return x
+	}
+	y := make([]float32, m.Len())
+	e.Read(y, m)
+	for i, v := range y {
+		x[i] = float64(v)
+	}
+	return x
 }
 
 // shorten prints the first and the last of many values.

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
 	"mattis/compute/cpu"
@@ -69,10 +70,23 @@ with regularized axons and pattern-induced correlations (RAPID, arXiv:1910.01592
 		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{err} })
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.AddCommand(trainCommand(), resumeCommand(), evalCommand(), sampleCommand(), reconstructCommand(), featuresCommand(),
 		scoreCommand(), recipesCommand(), dataCommand(), inspectCommand(), benchCommand(), versionCommand())
 	return root
+}
+
+// flagError says what a flag wants where its value is of another kind.
+func flagError(err error) error {
+	var invalid *pflag.InvalidValueError
+	if !errors.As(err, &invalid) {
+		return err
+	}
+	want, ok := map[string]string{"int": "a whole number", "uint64": "a whole number of 0 or more", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
+	if !ok {
+		return err
+	}
+	return fmt.Errorf("--%s %s: want %s", invalid.GetFlag().Name, invalid.GetValue(), want)
 }
 
 // exactly refuses any other number of arguments than those named.

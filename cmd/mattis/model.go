@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"path/filepath"
 	"strings"
 
@@ -68,7 +69,7 @@ func (o outFlag) check(extensions ...string) error {
 	var named []string
 	for _, e := range extensions {
 		if e == ext && (e != "" || o.path == "") {
-			return nil
+			return o.checkPlace()
 		}
 		if e != "" {
 			named = append(named, "FILE"+e)
@@ -78,6 +79,21 @@ func (o outFlag) check(extensions ...string) error {
 		return usageError{fmt.Errorf("--out is missing, want %s", strings.Join(named, " or "))}
 	}
 	return usageError{fmt.Errorf("--out %s: want %s", o.path, strings.Join(named, " or "))}
+}
+
+// checkPlace refuses a path where no file can be, before the work is done.
+func (o outFlag) checkPlace() error {
+	if o.path == "" {
+		return nil
+	}
+	folder := filepath.Dir(o.path)
+	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
+		return fmt.Errorf("--out %s: there is no folder %s", o.path, folder)
+	}
+	if info, err := os.Stat(o.path); err == nil && info.IsDir() {
+		return fmt.Errorf("--out %s: is a folder, want a file", o.path)
+	}
+	return nil
 }
 
 func (o outFlag) is(ext string) bool { return strings.ToLower(filepath.Ext(o.path)) == ext }

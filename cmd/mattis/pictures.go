@@ -23,10 +23,17 @@ func checkText(m *recipe.Model) error {
 	return nil
 }
 
-// checkPicture returns an error where the machine's rows are no images.
-func checkPicture(out outFlag, height int) error {
-	if out.is(".png") && height == 0 {
+// mostPictured bounds the images of one picture.
+const mostPictured = 4096
+
+// checkPicture returns an error where so many rows make no picture.
+func checkPicture(out outFlag, height, count int) error {
+	switch {
+	case !out.is(".png"):
+	case height == 0:
 		return usageError{fmt.Errorf("--out %s: the rows are plain, not images; want FILE.npy", out.path)}
+	case count > mostPictured:
+		return usageError{fmt.Errorf("--count %d: a picture shows at most %d images; want FILE.npy", count, mostPictured)}
 	}
 	return nil
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -19,7 +20,7 @@ func recipesCommand() *cobra.Command {
 			if len(args) == 1 {
 				text, ok := recipe.Builtin(args[0])
 				if !ok {
-					return fmt.Errorf("recipe %q is not built in, only %v", args[0], recipe.Builtins())
+					return fmt.Errorf("recipe %q is not built in, only %s", args[0], strings.Join(recipe.Builtins(), ", "))
 				}
 				_, err := cmd.OutOrStdout().Write(text)
 				return err

@@ -96,12 +96,12 @@ func (f *reconstructFlags) run(cmd *cobra.Command, m *recipe.Model) error {
 	if err != nil {
 		return fmt.Errorf("--known %w", err)
 	}
-	if err := checkPicture(f.out, m.Height); err != nil {
+	if err := checkPicture(f.out, m.Height, f.count); err != nil {
 		return err
 	}
 	set, err := m.Rows(f.input)
 	if err != nil {
-		return fmt.Errorf("--input: %w", err)
+		return fmt.Errorf("--input %w", err)
 	}
 	n := f.count
 	if n == 0 {

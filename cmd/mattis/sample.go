@@ -2,7 +2,9 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -89,7 +91,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, m *recipe.Model) error {
 			return err
 		}
 	}
-	if err := checkPicture(f.out, m.Height); err != nil {
+	if err := checkPicture(f.out, m.Height, f.count); err != nil {
 		return err
 	}
 	key := recipe.SampleKey(f.seed)
@@ -149,7 +151,10 @@ func (f *sampleFlags) start(m *recipe.Model, key rng.Key) (func(first int, visib
 	default:
 		rows, err := m.Rows(f.from)
 		if err != nil {
-			return nil, fmt.Errorf("--from: %w, nor one of random, patterns, data", err)
+			if errors.Is(err, os.ErrNotExist) {
+				return nil, fmt.Errorf("--from %q is none of random, patterns, data, and no file", f.from)
+			}
+			return nil, fmt.Errorf("--from %w", err)
 		}
 		set = rows
 	}

@@ -75,7 +75,7 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
 func freeEnergies(cmd *cobra.Command, m *recipe.Model, input string) ([]float64, error) {
 	set, err := m.Rows(input)
 	if err != nil {
-		return nil, fmt.Errorf("--input: %w", err)
+		return nil, fmt.Errorf("--input %w", err)
 	}
 	e, v := m.Machine.Engine(), m.Visible()
 	f := make([]float64, set.Rows)

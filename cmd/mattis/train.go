@@ -62,8 +62,14 @@ figures. Ctrl-C ends it after the update under way with a checkpoint; mattis res
 				}
 			}
 			// All that can be wrong with the recipe is found before a directory is made.
-			if _, err := r.Build(split, engine); err != nil {
+			t, err := r.Build(split, engine)
+			if err != nil {
 				return err
+			}
+			if from != nil {
+				if _, err := t.Initialize(from); err != nil {
+					return fmt.Errorf("--init: %w", err)
+				}
 			}
 			var w *run.Writer
 			if dir != "" {
@@ -100,8 +106,9 @@ func resumeCommand() *cobra.Command {
 		Use:   "resume DIR",
 		Short: "Go on with a run from its newest good checkpoint",
 		Long: `Go on with the run in a directory from its newest good checkpoint, or from the
-start if it has none. The result has the bits of an uninterrupted run. --set may
-change train.epochs, train.checkpoint and measure; the rest of the recipe stays.`,
+start if it has none. The result has the bits of an uninterrupted run. --set may change
+train.epochs, train.checkpoint, measure and the places of data (data.dir, data.path);
+the rest of the recipe stays.`,
 		Example: "  mattis resume runs/bars-1 --set train.epochs=400",
 		Args:    exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -118,6 +125,9 @@ change train.epochs, train.checkpoint and measure; the rest of the recipe stays.
 			s, err := recipe.Continue(w, engine, environment(engine.Threads(), arm), flags.set...)
 			if err != nil {
 				return err
+			}
+			if s.Done() {
+				return fmt.Errorf("%s is at epoch %d already; --set train.epochs=N goes on to epoch N", s.Dir.Path(), s.Trainer.Step/s.Trainer.StepsPerEpoch())
 			}
 			return follow(cmd, s, flags.json)
 		},

@@ -1,0 +1,259 @@
+package recipe
+
+import (
+	"reflect"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
+)
+
+// least is a recipe of all defaults.
+const least = "machine: {hidden: 10}\ntrain: {epochs: 1, batch: 3}\n"
+
+var written = cmpopts.IgnoreUnexported(Recipe{})
+
+func parse(t *testing.T, text string, settings ...string) *Recipe {
+	t.Helper()
+	r, err := Parse("r.yaml", []byte(text), settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// A field that YAML leaves out, or a default that is not written, comes back different.
+func TestYAMLRoundTrip(t *testing.T) {
+	texts := map[string]string{}
+	for _, name := range Builtins() {
+		text, _ := Builtin(name)
+		texts[name] = string(text)
+	}
+	for name, couplings := range map[string]string{
+		"tiny numbers": "couplings: {kind: dense, init: {normal: 1e-5}}\nnegative: {kind: cd}\noptimizer: {rate: 1e-7}\n",
+		"glorot":       "couplings: {kind: dense, init: glorot}\nnegative: {kind: exact}\n",
+		"projections":  "project: {update: [{clip: 1e-3}, sign, clip], epoch: [{gibbs: 3}, gibbs]}\n",
+		"strings":      "data: {name: csv, path: 'a b: #c.csv', labels: '3', delimiter: ';', binarize: stochastic}\n",
+		"seed":         "seed: 18446744073709551615\n",
+	} {
+		texts[name] = least + couplings
+	}
+	for name, text := range texts {
+		t.Run(name, func(t *testing.T) {
+			r := parse(t, text)
+			again := parse(t, string(r.YAML()))
+			if d := cmp.Diff(r, again, written, cmpopts.IgnoreFields(Recipe{}, "Name")); d != "" {
+				t.Error(d)
+			}
+			if string(again.YAML()) != string(r.YAML()) || again.Digest() != r.Digest() {
+				t.Error("the text or the digest changes in a round trip")
+			}
+		})
+	}
+}
+
+// Every name of the tables gives a recipe, and what its defaults fill in is checked as if it were given.
+func TestDefaultsOfEveryKind(t *testing.T) {
+	check := func(section, kind, extra string) {
+		t.Run(section+" "+kind, func(t *testing.T) {
+			r := parse(t, least+extra)
+			if _, err := Parse("r.yaml", r.YAML()); err != nil {
+				t.Errorf("the complete recipe is refused: %v\n%s", err, r.YAML())
+			}
+		})
+	}
+	for _, s := range sources {
+		extra := "data: {name: " + s.name
+		for _, f := range s.required {
+			extra += ", " + f + ": x"
+		}
+		check("data", s.name, extra+"}\n")
+	}
+	for _, c := range couplings {
+		for _, i := range c.inits {
+			check("couplings", c.name+" "+i.name, "couplings: {kind: "+c.name+", init: "+i.name+"}\nnegative: {kind: cd}\n")
+		}
+	}
+	for _, n := range negatives {
+		check("negative", n.name, "negative: {kind: "+n.name+"}\n")
+	}
+	for _, o := range optimizers {
+		check("optimizer", o.name, "optimizer: {kind: "+o.name+"}\n")
+	}
+	for _, p := range projections {
+		check("project", p.name, "project: {update: ["+p.name+"], epoch: ["+p.name+"]}\n")
+	}
+	r := parse(t, least)
+	for _, d := range []struct {
+		what      string
+		got, want any
+	}{
+		{"data", r.Data.Name, "bars"}, {"size", *r.Data.Size, 4}, {"patterns", *r.Couplings.Patterns, 8}, {"init", r.Couplings.Init.String(), "{bernoulli: 1}"},
+		{"negative", r.Negative.Kind, "pid"}, {"short batch", r.Train.ShortBatch, "share"}, {"rate", r.Optimizer.Rate, 0.02}, {"draws", r.Measure.Options.Hamming.Draws, 100},
+	} {
+		if !reflect.DeepEqual(d.got, d.want) {
+			t.Errorf("default %s is %v, want %v", d.what, d.got, d.want)
+		}
+	}
+	if c := parse(t, least+"data: {name: bas, split: random}\n"); !*c.Data.Closed {
+		t.Error("a random split of bas does not keep an image and its negative together: F(v) = F(-v) leaks the test set")
+	}
+}
+
+// Each wrong recipe is refused at its place, under the path of the field, with what would be right.
+func TestWrongRecipes(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"", "r.yaml: machine.hidden: is missing: the number of hidden spins, such as 1000"},
+		{"hello", "r.yaml:1:1: hello is no mapping, want some of the fields seed, data,"},
+		{"- a\n", "r.yaml:1:1: - a is no mapping"},
+		{"\x00\x01", `r.yaml:1:1: "\x00\x01" is no mapping`},
+		{"a:\n\tb: 1\n", "r.yaml:2:1: found character"},
+		{least + "---\n" + least, "r.yaml: 2 YAML documents, want one recipe"},
+		{least + "foo: 1\n", `r.yaml:3:1: unknown field "foo", only seed, data, machine,`},
+		{"machine: {hiden: 3}\n", `r.yaml:1:11: machine: unknown field "hiden", only kind, hidden, biases, offset`},
+		{least + "seed: 1\nseed: 2\n", `r.yaml:4:1: mapping key "seed" already defined at [3:1]`},
+		{least + "seed: -1\n", "r.yaml:3:7: seed: -1 is out of range, want a whole number of 0 or more"},
+		{least + "seed: 99999999999999999999\n", "r.yaml:3:7: seed: 99999999999999999999 is no whole number"},
+		{"machine: {hidden: 1.5}\n", "r.yaml:1:19: machine.hidden: 1.5 is no whole number"},
+		{"machine: {hidden: many}\n", "r.yaml:1:19: machine.hidden: many is no whole number"},
+		{"machine: {hidden: [1]}\n", "r.yaml:1:19: machine.hidden: [1] is no single value"},
+		{"machine: {hidden: }\n", "machine.hidden: has no value"},
+		{"machine: {hidden: 0}\n", "r.yaml:1:19: machine.hidden: 0 is out of range, want 1 to"},
+		{"machine: {hidden: -1}\n", "r.yaml:1:19: machine.hidden: -1 is out of range, want 1 to"},
+		{"machine: 3\n", "r.yaml:1:10: machine: 3 is no mapping, want some of the fields kind, hidden, biases, offset"},
+		{"machine: &a {hidden: 3}\n", "r.yaml:1:10: machine: anchors, aliases and tags have no place in a recipe"},
+		{"machine:\n  <<: {hidden: 3}\n", "r.yaml:2:3: machine: anchors, aliases and tags have no place in a recipe"},
+		{"machine: {hidden: 10, biases: all}\n", `r.yaml:1:31: machine.biases: "all" is unknown, want one of none, visible, hidden, both`},
+		{"machine: {hidden: 10}\ntrain: {epochs: 1}\n", "r.yaml:2:8: train.batch: is missing: the rows in a batch, such as 100"},
+		{"machine: {hidden: 10}\ntrain: {epochs: -1, batch: 3}\n", "r.yaml:2:17: train.epochs: -1 is out of range, want at least 0"},
+		{"machine: {hidden: 10}\ntrain: {epochs: 1, batch: 0}\n", "r.yaml:2:27: train.batch: 0 is out of range, want at least 1"},
+		{least + "negative: {kind: pdi}\n", `r.yaml:3:18: negative.kind: "pdi" is unknown, want one of exact, cd, pcd,`},
+		{least + "negative: {kind: pid, steps: 3}\n", "r.yaml:3:30: negative.steps: has no meaning for pid: leave it out"},
+		{least + "negative: {kind: cd, steps: 0}\n", "r.yaml:3:29: negative.steps: 0 is out of range, want at least 1"},
+		{least + "negative: {kind: pid-gibbs, seeds: x}\n", `r.yaml:3:36: negative.seeds: "x" is unknown, want one of sign, continuous`},
+		{least + "couplings: {kind: dense}\n", "negative.kind: pid reads the patterns of axons, and couplings.kind is dense: take cd or pcd"},
+		{least + "couplings: {patterns: 0}\n", "r.yaml:3:23: couplings.patterns: 0 is out of range"},
+		{least + "couplings: {gain: -1}\n", "r.yaml:3:19: couplings.gain: -1 is out of range, want a positive number"},
+		{least + "couplings: {init: {bernoulli: x}}\n", "r.yaml:3:31: bernoulli: x is no number"},
+		{least + "couplings: {init: {bernoulli: 1, uniform: 2}}\n", "is neither a name nor one {name: number}"},
+		{least + "optimizer: {rate: .nan}\n", "r.yaml:3:19: optimizer.rate: NaN is out of range, want a finite number of at least 0"},
+		{least + "optimizer: {rate: .inf}\n", "r.yaml:3:19: optimizer.rate: +Inf is out of range, want a finite number of at least 0"},
+		{least + "optimizer: {rate: '1e-3'}\n", "r.yaml:3:19: optimizer.rate: '1e-3' is no number"},
+		{least + "optimizer: {decay: {factor: 2}}\n", "r.yaml:3:29: optimizer.decay.factor: 2 is out of range, want 0 to 1"},
+		{least + "project: {update: clip}\n", "r.yaml:3:19: project.update: clip is no list, want one such as [a, b], or [] for none"},
+		{least + "project: {update: [{clip: 0}]}\n", "project.update[0]: clip: 0 would clear the patterns, want a positive bound"},
+		{least + "project: {epoch: [{gibbs: 1.5}]}\n", "project.epoch[0]: gibbs: 1.5 is not a number of steps"},
+		{least + "project: {epoch: [{sign: 1}]}\n", "project.epoch[0]: sign takes no number"},
+		{least + "measure: {last: [hamming, foo]}\n", `r.yaml:3:27: measure.last[1]: "foo" is unknown, want one of hamming,`},
+		{least + "measure: {options: {hamming: {draws: -1}}}\n", "r.yaml:3:38: measure.options.hamming.draws: -1 is out of range: 1 to"},
+		{least + "data: {name: mist}\n", `r.yaml:3:14: data.name: "mist" is unknown, want one of bars, bas, mnist,`},
+		{least + "data: {name: csv}\n", "r.yaml:3:7: data.path: is missing; data csv needs it"},
+		{least + "data: {name: bars, path: x}\n", "r.yaml:3:26: data.path: has no meaning for data bars: leave it out"},
+		{least + "data: {name: mnist, binarize: {threshhold: 1}}\n", `data.binarize: "threshhold" is unknown, want {threshold: t} or stochastic`},
+		{least + "data: {name: mnist, binarize: threshold}\n", "data.binarize: threshold needs its number, such as {threshold: 0.3}"},
+	} {
+		_, err := Parse("r.yaml", []byte(c.text))
+		switch {
+		case err == nil:
+			t.Errorf("%q is accepted, want %q", c.text, c.want)
+		case !strings.Contains(err.Error(), c.want) || strings.HasPrefix(c.want, "r.yaml") && !strings.HasPrefix(err.Error(), c.want):
+			t.Errorf("%q:\n got %s\nwant %s", c.text, err, c.want)
+		case strings.Contains(err.Error(), "\n"):
+			t.Errorf("%q: the error has more than one line: %q", c.text, err)
+		}
+	}
+}
+
+// A setting changes its field alone, and a mapping replaces all that its field held.
+func TestSettings(t *testing.T) {
+	text := least + "negative: {kind: cd, steps: 7}\ncouplings: {patterns: 3, gain: 2}\n"
+	for _, c := range []struct {
+		setting string
+		get     func(r *Recipe) any
+		want    any
+	}{
+		{"couplings.patterns=5", func(r *Recipe) any { return [2]any{*r.Couplings.Patterns, *r.Couplings.Gain} }, [2]any{5, 2.0}},
+		{"couplings={patterns: 5}", func(r *Recipe) any { return [2]any{*r.Couplings.Patterns, *r.Couplings.Gain} }, [2]any{5, 1.0}},
+		{"negative={kind: pid-gibbs}", func(r *Recipe) any { return *r.Negative.Steps }, 10},
+		{"negative.steps=2", func(r *Recipe) any { return *r.Negative.Steps }, 2},
+		{"measure.last=[hamming]", func(r *Recipe) any { return r.Measure.Last }, []string{"hamming"}},
+		{"measure.last=[]", func(r *Recipe) any { return len(r.Measure.Last) }, 0},
+		{"project.update=[{clip: 0.5}]", func(r *Recipe) any { return r.Project.Update[0].String() }, "{clip: 0.5}"},
+		{"optimizer.rate=1e-4", func(r *Recipe) any { return r.Optimizer.Rate }, 1e-4},
+		{"couplings.learn_gain=true", func(r *Recipe) any { return *r.Couplings.LearnGain }, true},
+		{"measure.options.hamming.draws=9", func(r *Recipe) any { return r.Measure.Options.Hamming }, parse(t, least+"measure: {options: {hamming: {draws: 9}}}").Measure.Options.Hamming},
+	} {
+		if got := c.get(parse(t, text, c.setting)); !reflect.DeepEqual(got, c.want) {
+			t.Errorf("--set %s gives %v, want %v", c.setting, got, c.want)
+		}
+	}
+	if r := parse(t, text, "negative.steps=2", "negative.steps=3"); *r.Negative.Steps != 3 {
+		t.Errorf("the last of two settings does not win: %d", *r.Negative.Steps)
+	}
+}
+
+// A wrong setting names itself.
+func TestWrongSettings(t *testing.T) {
+	for setting, want := range map[string]string{
+		"train.epochs":               "--set train.epochs: want path=value, such as train.epochs=100",
+		"=1":                         "--set =1: want path=value",
+		"train.epochs=":              "--set train.epochs=: no value after the =",
+		"train.epochs=#":             "--set train.epochs=#: want one YAML value after the =",
+		"train.epochs=~":             "--set train.epochs=~: train.epochs: has no value",
+		"foo=1":                      `--set foo=1: a recipe has no field "foo", only seed,`,
+		"train.epoch=1":              `--set train.epoch=1: train has no field "epoch", only epochs, batch,`,
+		"train.epochs.x=1":           "--set train.epochs.x=1: train.epochs has no fields",
+		"train.epochs=[1":            "--set train.epochs=[1: ",
+		"train.epochs=x":             "--set train.epochs=x: train.epochs: x is no whole number",
+		"couplings.patterns=1.5":     "--set couplings.patterns=1.5: couplings.patterns: 1.5 is no whole number",
+		"train={epochs: 1}":          "--set train={epochs: 1}: train.batch: is missing",
+		"train={epochs: 1, bach: 2}": `--set train={epochs: 1, bach: 2}: train: unknown field "bach", only`,
+		"couplings.init.normal=1":    "--set couplings.init.normal=1: couplings.init has no fields",
+		"negative.steps=0":           "--set negative.steps=0: negative.steps: 0 is out of range, want at least 1",
+	} {
+		_, err := Parse("r.yaml", []byte(least+"negative: {kind: cd}\n"), setting)
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("%q:\n got %v\nwant %s", setting, err, want)
+		}
+	}
+}
+
+// The digest is of what decides about the parameters, and of nothing else.
+func TestDigest(t *testing.T) {
+	text := least + "data: {name: npy, path: x.npy}\nnegative: {kind: cd}\n"
+	digest := parse(t, text).Digest()
+	for setting, same := range map[string]bool{
+		"train.epochs=9": true, "train.checkpoint.keep=9": true, "measure.last=[hamming]": true, "data.path=y.npy": true,
+		"seed=2": false, "train.batch=4": false, "negative.steps=4": false, "optimizer.rate=0.5": false,
+		"data.binarize=stochastic": false, "train.short_batch=mean": false, "project.update=[clip]": false, "machine.hidden=11": false,
+	} {
+		if got := parse(t, text, setting).Digest(); (got == digest) != same {
+			t.Errorf("--set %s: the digest is the same: %t, want %t", setting, got == digest, same)
+		}
+	}
+}
+
+// Any text gives a recipe or an error in one line, and a recipe reads itself back.
+func FuzzParse(f *testing.F) {
+	for _, name := range Builtins() {
+		text, _ := Builtin(name)
+		f.Add(string(text), "train.epochs=3")
+	}
+	f.Add("machine: {hidden: 1}", "couplings={kind: dense, init: {normal: 1e-5}}")
+	f.Add("[", "a.b=[")
+	f.Add("a: &a [*a]", "machine=*a")
+	f.Fuzz(func(t *testing.T, text, setting string) {
+		r, err := Parse("r.yaml", []byte(text), setting)
+		if err != nil {
+			return
+		}
+		again, err := Parse("r.yaml", r.YAML())
+		if err != nil {
+			t.Fatalf("%v\n%s", err, r.YAML())
+		}
+		if again.Digest() != r.Digest() {
+			t.Fatalf("another recipe comes back:\n%s\n%s", r.YAML(), again.YAML())
+		}
+	})
+}
