@@ -1,0 +1,515 @@
+package bm
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"mattis/compute"
+	"mattis/rng"
+)
+
+// MostClassTerms is about the largest number of terms that PatternClasses sums, each with one look-up in a
+// table for each column of pattern signs of the other layer; the bound is on four times as many look-ups (K = 3). They take
+// half a minute on one core.
+const MostClassTerms = 4e9
+
+// PatternClasses sums over all states of a machine with axons whose patterns
+// are +-1 (or have one magnitude in each layer), at any V and H if K is small. Spins of a layer
+// with the same column of pattern signs, up to a common sign, and the same bias are
+// interchangeable: only how many of a class are up counts. With the columns x_c of the classes, M_c = 2 n_c - N_c and
+// the factor f = g/sqrt K,
+//
+//	Z = sum over (n_c) of prod_c binom(N_c, n_c) exp(b_c M_c) prod_a 2cosh(c_a + f sum_ck M_c x_ck xi_ak)
+//
+// where a runs over the spins of the other layer, which may have any biases. Without biases there are 2^(K-1)
+// classes a layer: about (V+1) (V/2)^1 (V/4)^3 terms for K = 1, 2, 3. The layer with fewer terms is listed. All sums are
+// in float64 and share the rounded factor of compute.Factor with the engine's products.
+type PatternClasses struct {
+	machine *RBM
+	layer   int
+	classes []class // the last one is listed fastest, the first one is split among threads
+	half    bool    // states of a first count below half are those above it with all spins turned
+
+	weight [][]float64 // of class c with n spins up: log binom(N_c, n) + b_c M_c
+	tables [][]float64 // of pattern column d of the other layer: sum over its spins of log 2cosh, at each integer overlap
+	origin []int       // index in tables[d] when all spins of all classes are down
+	step   [][]int     // of class c: how that index moves for one spin up
+
+	first []float64 // log of the sum at each first count, weighted by 2 where it stands for its negative too; nil before Sum
+}
+
+// class is a set of interchangeable spins.
+type class struct {
+	column string // of pattern signs, + in the first pattern
+	bias   float64
+	spins  []int32
+	signs  []int8 // of each spin against the class
+}
+
+// PatternClasses returns the classes of the machine, or an error that says what it lacks for them.
+func (r *RBM) PatternClasses() (*PatternClasses, error) {
+	a, ok := r.couplings.(*Axons)
+	if !ok {
+		return nil, fmt.Errorf("pattern classes need axons, and the couplings are dense")
+	}
+	if !a.m.IsNone() {
+		for i, x := range r.host(a.m) {
+			if x != 0 {
+				return nil, fmt.Errorf("offset.visible[%d] is %v; pattern classes need offsets of 0", i, x)
+			}
+		}
+	}
+	var classes [2][]class
+	scale := 1.0
+	for l, p := range [...]Param{a.visible, a.hidden} {
+		magnitude, err := r.classesOf(&classes[l], l, p)
+		if err != nil {
+			return nil, err
+		}
+		scale *= magnitude
+	}
+	p := &PatternClasses{machine: r, half: r.biases[Visible].Value.IsNone() && r.biases[Hidden].Value.IsNone()}
+	var terms, lookups [2]float64 // logarithms
+	for l := range classes {
+		terms[l] = logTerms(classes[l])
+		if p.half {
+			terms[l] -= math.Ln2
+		}
+		lookups[l] = terms[l] + math.Log(float64(columns(classes[1-l])))
+	}
+	if lookups[Hidden] < lookups[Visible] {
+		p.layer = Hidden
+	}
+	p.classes = classes[p.layer]
+	if terms[p.layer] > math.Log(MostClassTerms) || lookups[p.layer] > math.Log(4*MostClassTerms) {
+		return nil, fmt.Errorf("the sum over pattern classes has about %.0e terms of %d parts each (%d classes of visible, %d of hidden spins with equal pattern signs and biases), at most %.0e terms of 4 parts can be",
+			math.Exp(min(terms[p.layer], 700)), columns(classes[1-p.layer]), len(classes[Visible]), len(classes[Hidden]), float64(MostClassTerms))
+	}
+	p.prepare(a, scale)
+	return p, nil
+}
+
+func (r *RBM) host(m compute.Matrix) []float32 {
+	x := make([]float32, m.Len())
+	r.engine.Read(x, m)
+	return x
+}
+
+// classesOf groups the spins of a layer, the smallest class first, and returns the magnitude of its patterns.
+func (r *RBM) classesOf(dst *[]class, l int, p Param) (magnitude float64, err error) {
+	x, n := r.host(p.Value), p.Value.Cols()
+	size := math.Abs(float64(x[0]))
+	for i, v := range x {
+		if math.Abs(float64(v)) != size {
+			return 0, fmt.Errorf("%s[%d,%d] is %v and [0,0] is %v; pattern classes need patterns of one magnitude, such as +-1", p.Name, i/n, i%n, v, x[0])
+		}
+	}
+	bias := make([]float32, n)
+	if b := r.biases[l].Value; !b.IsNone() {
+		bias = r.host(b)
+	}
+	type kind struct {
+		column string
+		bias   float64
+	}
+	place := map[kind]int{}
+	column := make([]byte, p.Value.Rows())
+	for i := range n {
+		sign := int8(1)
+		if x[i] < 0 {
+			sign = -1
+		}
+		for k := range column {
+			column[k] = '+'
+			if float32(sign)*x[k*n+i] < 0 {
+				column[k] = '-'
+			}
+		}
+		c := kind{string(column), float64(sign) * float64(bias[i])}
+		if c.bias == 0 {
+			c.bias = 0 // -0 is the same
+		}
+		at, ok := place[c]
+		if !ok {
+			at = len(*dst)
+			place[c] = at
+			*dst = append(*dst, class{column: c.column, bias: c.bias})
+		}
+		(*dst)[at].spins = append((*dst)[at].spins, int32(i))
+		(*dst)[at].signs = append((*dst)[at].signs, sign)
+	}
+	slices.SortStableFunc(*dst, func(a, b class) int { return len(a.spins) - len(b.spins) })
+	return size, nil
+}
+
+func logTerms(classes []class) (sum float64) {
+	for _, c := range classes {
+		sum += math.Log(float64(len(c.spins) + 1))
+	}
+	return sum
+}
+
+// columns returns how many different columns of signs the classes have.
+func columns(classes []class) int {
+	seen := map[string]bool{}
+	for _, c := range classes {
+		seen[c.column] = true
+	}
+	return len(seen)
+}
+
+// dot returns the product of two columns of signs.
+func dot(a, b string) (sum int) {
+	for k := range a {
+		if a[k] == b[k] {
+			sum++
+		} else {
+			sum--
+		}
+	}
+	return sum
+}
+
+func (p *PatternClasses) prepare(a *Axons, scale float64) {
+	if len(p.classes) == 1 { // a first class without spins, for the loops to have two
+		p.classes = append([]class{{column: p.classes[0].column}}, p.classes...)
+		p.half = false
+	}
+	spins := 0
+	p.weight = make([][]float64, len(p.classes))
+	for c, k := range p.classes {
+		n := len(k.spins)
+		spins += n
+		all, _ := math.Lgamma(float64(n + 1))
+		for up := range n + 1 {
+			x, _ := math.Lgamma(float64(up + 1))
+			y, _ := math.Lgamma(float64(n - up + 1))
+			p.weight[c] = append(p.weight[c], all-x-y+k.bias*float64(2*up-n))
+		}
+	}
+	r := p.machine
+	patterns := a.visible.Value.Rows()
+	factor := scale * float64(compute.Factor(1/a.rootK(), r.host(a.logGain.Value)[0]))
+	p.step = make([][]int, len(p.classes))
+	other := r.otherTables(1-p.layer, a, factor, patterns*spins)
+	for _, d := range other {
+		origin := patterns * spins
+		for c, k := range p.classes {
+			g := dot(k.column, d.column)
+			p.step[c] = append(p.step[c], g)
+			origin -= len(k.spins) * g
+		}
+		p.tables = append(p.tables, d.table)
+		p.origin = append(p.origin, origin/2)
+	}
+}
+
+// overlapTable is the sum of log 2cosh over the spins of one pattern column, at the overlaps -most, -most+2, ..., most.
+type overlapTable struct {
+	column string
+	table  []float64
+}
+
+func (r *RBM) otherTables(l int, a *Axons, factor float64, most int) []overlapTable {
+	var classes []class
+	p := a.visible
+	if l == Hidden {
+		p = a.hidden
+	}
+	if _, err := r.classesOf(&classes, l, p); err != nil {
+		panic("bm: " + err.Error()) // PatternClasses has looked at them
+	}
+	var tables []overlapTable
+	for _, c := range classes {
+		at := slices.IndexFunc(tables, func(t overlapTable) bool { return t.column == c.column })
+		if at < 0 {
+			at = len(tables)
+			tables = append(tables, overlapTable{c.column, make([]float64, most+1)})
+		}
+		t := tables[at].table
+		for j := range t {
+			t[j] += float64(len(c.spins)) * compute.LogTwoCosh(factor*float64(2*j-most)+c.bias)
+		}
+	}
+	return tables
+}
+
+// Layer returns the layer whose counts are listed.
+func (p *PatternClasses) Layer() int { return p.layer }
+
+// Classes returns how many spins each class of the listed layer has.
+func (p *PatternClasses) Classes() []int {
+	var n []int
+	for _, c := range p.classes {
+		if len(c.spins) > 0 {
+			n = append(n, len(c.spins))
+		}
+	}
+	return n
+}
+
+// Terms returns the number of terms that are summed.
+func (p *PatternClasses) Terms() float64 {
+	n := float64(len(p.weight[0]) - p.from())
+	for _, w := range p.weight[1:] {
+		n *= float64(len(w))
+	}
+	return n
+}
+
+// from returns the first of the counts of the first class that are listed.
+func (p *PatternClasses) from() int {
+	if p.half {
+		return len(p.weight[0]) / 2 // the middle of an even class is its own negative
+	}
+	return 0
+}
+
+// stands returns how many states each one of a first count stands for.
+func (p *PatternClasses) stands(n int) int {
+	if p.half && 2*n != len(p.classes[0].spins) {
+		return 2
+	}
+	return 1
+}
+
+// rows calls visit with the exponents of all states of a first count, row by row of the last class; counts are
+// those of the classes between. Both are reused.
+func (p *PatternClasses) rows(n int, visit func(counts []int, row []float64) (stop bool)) {
+	last := len(p.classes) - 1
+	counts := make([]int, last)
+	counts[0] = n
+	row := make([]float64, len(p.weight[last]))
+	for {
+		var base float64
+		for c, up := range counts {
+			base += p.weight[c][up]
+		}
+		for j, w := range p.weight[last] {
+			row[j] = base + w
+		}
+		for d, table := range p.tables {
+			at := p.origin[d]
+			for c, up := range counts {
+				at += up * p.step[c][d]
+			}
+			step := p.step[last][d]
+			for j := range row {
+				row[j] += table[at]
+				at += step
+			}
+		}
+		if visit(counts, row) {
+			return
+		}
+		c := last - 1
+		for ; c > 0; c-- {
+			if counts[c]++; counts[c] < len(p.weight[c]) {
+				break
+			}
+			counts[c] = 0
+		}
+		if c <= 0 {
+			return
+		}
+	}
+}
+
+// faint is the logarithm below the largest term at which 4e9 terms together are below float64's precision.
+const faint = 60
+
+// sumOf returns the logarithm of the sum at a first count.
+func (p *PatternClasses) sumOf(n int) float64 {
+	var z LogSum
+	p.rows(n, func(_ []int, row []float64) bool {
+		top := row[0]
+		for _, x := range row[1:] {
+			top = max(top, x)
+		}
+		if z.any && top < z.top-faint {
+			return false
+		}
+		for _, x := range row {
+			if x > top-faint {
+				z.Add(x)
+			}
+		}
+		return false
+	})
+	return z.Log() + math.Log(float64(p.stands(n)))
+}
+
+// LogZ returns log Z in nats, with so many threads (at least one); the bits do
+// not depend on their number. progress, if there is one, is told the share done by one thread at a time. The error is the
+// context's. The sum is kept for the next call, so the parameters must not change in between.
+func (p *PatternClasses) LogZ(ctx context.Context, threads int, progress func(share float64)) (float64, error) {
+	if p.first == nil {
+		from := p.from()
+		first := make([]float64, len(p.weight[0])-from)
+		if err := parallel(ctx, len(first), threads, progress, func(i int) { first[i] = p.sumOf(from + i) }); err != nil {
+			return 0, err
+		}
+		p.first = first
+	}
+	var z LogSum
+	for _, x := range p.first {
+		z.Add(x)
+	}
+	return z.Log(), nil
+}
+
+// parallel does pieces 0 to n-1 on so many threads until the context ends.
+func parallel(ctx context.Context, n, threads int, progress func(float64), do func(i int)) error {
+	var next atomic.Int64
+	var wait sync.WaitGroup
+	var telling sync.Mutex
+	done := 0
+	for range max(1, min(threads, n)) {
+		wait.Go(func() {
+			for ctx.Err() == nil {
+				i := int(next.Add(1)) - 1
+				if i >= n {
+					return
+				}
+				do(i)
+				telling.Lock()
+				done++
+				if progress != nil {
+					progress(float64(done) / float64(n))
+				}
+				telling.Unlock()
+			}
+		})
+	}
+	wait.Wait()
+	if done < n {
+		return ctx.Err()
+	}
+	return nil
+}
+
+// Sample sets both layers of s to independent exact draws, row i by the numbers of row
+// law.Row+i of law.Key; of the law only these two count. It takes LogZ's sum, and one part of it again for each first count that is drawn.
+func (p *PatternClasses) Sample(ctx context.Context, threads int, s State, law Law) error {
+	if _, err := p.LogZ(ctx, threads, nil); err != nil {
+		return err
+	}
+	rows := s.Rows()
+	counts := make([][]int, rows)
+	wanted := p.drawFirst(rows, law)
+	err := parallel(ctx, len(wanted), threads, nil, func(i int) { p.drawCounts(counts, wanted[i]) })
+	if err != nil {
+		return err
+	}
+	n := p.machine.Layers()[p.layer]
+	spins := make([]int8, rows*n)
+	for i, up := range counts {
+		p.setSpins(spins[i*n:][:n], up, law.Key.Fold(2).Fold(law.Row+uint64(i)))
+	}
+	p.machine.engine.Write(s[p.layer], spins)
+	p.machine.Sample(s, 1-p.layer, Law{Key: law.Key.Fold(3), Row: law.Row})
+	return nil
+}
+
+// draws are the rows that have one first count, and where in its sum each of them lies, in increasing order.
+type draws struct {
+	n  int
+	at []drawAt
+}
+
+type drawAt struct {
+	share float64 // in (0,1)
+	row   int
+}
+
+// drawFirst draws the first count of each row.
+func (p *PatternClasses) drawFirst(rows int, law Law) []draws {
+	var z LogSum
+	for _, x := range p.first {
+		z.Add(x)
+	}
+	sums := make([]float64, len(p.first))
+	var sum float64
+	for i, x := range p.first {
+		sum += math.Exp(x - z.Log())
+		sums[i] = sum
+	}
+	of := make([]draws, len(p.first))
+	for row := range rows {
+		place := law.Row + uint64(row)
+		i, _ := slices.BinarySearch(sums, uniform(law.Key.Fold(0), place)*sum)
+		i = min(i, len(of)-1)
+		of[i].n = p.from() + i
+		of[i].at = append(of[i].at, drawAt{uniform(law.Key.Fold(1), place), row})
+	}
+	of = slices.DeleteFunc(of, func(d draws) bool { return len(d.at) == 0 })
+	for _, d := range of {
+		slices.SortFunc(d.at, func(a, b drawAt) int {
+			switch {
+			case a.share < b.share:
+				return -1
+			case a.share > b.share:
+				return 1
+			}
+			return a.row - b.row
+		})
+	}
+	return of
+}
+
+func uniform(k rng.Key, row uint64) float64 {
+	return (float64(k.Uint64(row, 0)>>11) + 0.5) * 0x1p-53
+}
+
+// drawCounts sets the counts of the rows of one first count, by going through its sum once more.
+func (p *PatternClasses) drawCounts(dst [][]int, d draws) {
+	total := p.first[d.n-p.from()] - math.Log(float64(p.stands(d.n)))
+	var sum float64
+	at := 0
+	var last []int // the last state of weight, for shares that rounding leaves over
+	p.rows(d.n, func(counts []int, row []float64) bool {
+		for j, x := range row {
+			if x < total-faint {
+				continue
+			}
+			sum += math.Exp(x - total)
+			if at < len(d.at) {
+				last = append(append(last[:0], counts...), j)
+			}
+			for at < len(d.at) && d.at[at].share < sum {
+				dst[d.at[at].row] = append(append([]int(nil), counts...), j)
+				at++
+			}
+		}
+		return at == len(d.at)
+	})
+	for ; at < len(d.at); at++ {
+		dst[d.at[at].row] = slices.Clone(last)
+	}
+}
+
+// setSpins turns a fair choice of the class's spins up, so many of each class.
+func (p *PatternClasses) setSpins(dst []int8, up []int, key rng.Key) {
+	turn := int8(1)
+	if p.stands(up[0]) == 2 && key.Uniform(0, 0) < 0.5 {
+		turn = -1
+	}
+	for c, k := range p.classes {
+		order := make([]int32, len(k.spins))
+		for i := range order {
+			order[i] = int32(i)
+		}
+		key.Fold(uint64(c)).Permute(order)
+		for place, i := range order {
+			x := turn * k.signs[i]
+			if place >= up[c] {
+				x = -x
+			}
+			dst[k.spins[i]] = x
+		}
+	}
+}
