@@ -1,7 +1,6 @@
 package recipe
 
 import (
-	"errors"
 	"math"
 
 	"mattis/bm"
@@ -42,12 +41,6 @@ var sources = []source{
 	{name: "images", load: data.Images, required: []string{"path"},
 		optional: []string{"test_path", "white", "binarize", "split", "closed", "test", "validation"},
 		defaults: func(d *Data) { d.Limit = ptr(0) }},
-	{name: "none", load: noData, optional: []string{"white", "binarize"}, defaults: func(*Data) {}},
-}
-
-// noData is the data of a machine that was converted from elsewhere: none.
-func noData(data.Options) (*data.Split, error) {
-	return nil, errors.New("data.name: none is no data: name some to measure on, such as --set data.name=npy --set data.path=FILE, and train on by mattis train RECIPE --init DIR")
 }
 
 type couplingsKind struct {
