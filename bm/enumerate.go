@@ -37,7 +37,8 @@ type Enumeration struct {
 	bias      []float64      // field on the listed spins alone
 	biasRow   []float32
 	biasLow   []float64 // bias.s of the low half's states
-	read      [2]any    // exponents and biasRow, as Read takes them without an allocation
+	constant  []float64 // the energy constant
+	read      [3]any    // exponents, biasRow and constant, as Read takes them without an allocation
 }
 
 // mostLow is the largest low half: its fields, 2^10 rows, fit the outer caches.
@@ -58,7 +59,8 @@ func (r *RBM) Enumerate(l int) (*Enumeration, error) {
 	e.flat = make([]int8, max(lowStates, e.block)*n)
 	e.exponents = make([]float64, e.block*lowStates)
 	e.bias, e.biasRow, e.biasLow = make([]float64, n), make([]float32, n), make([]float64, lowStates)
-	e.read = [2]any{e.exponents, e.biasRow}
+	e.constant = make([]float64, 1)
+	e.read = [3]any{e.exponents, e.biasRow, e.constant}
 	e.writeStates(e.lowHalf, 0, 0, e.low)
 	e.highFirst = e.First() >> e.low
 	e.writeStates(e.highHalf, e.highFirst, e.low, n)
@@ -105,7 +107,7 @@ func SetState(dst []int8, s uint64) {
 }
 
 // Exponents calls visit with blocks of the exponents -F(s) of the listed states in order, the first of which
-// has number first: -F(v) = b.v + sum_a log 2cosh x_a(v). A block is valid during the call. stop ends the listing.
+// has number first: -F(v) = b.v + sum_a log 2cosh x_a(v) - constant. A block is valid during the call. stop ends the listing.
 func (e *Enumeration) Exponents(visit func(first uint64, exponents []float64) (stop bool)) {
 	e.list(compute.PairLogCosh, visit)
 }
@@ -150,7 +152,7 @@ func (e *Enumeration) list(f compute.PairKind, visit func(first uint64, x []floa
 		en.Release(inner)
 		x := e.exponents
 		for i := range e.block {
-			high := dotBits(e.bias[e.low:], firstHigh+uint64(p+i))
+			high := dotBits(e.bias[e.low:], firstHigh+uint64(p+i)) - e.constant[0]
 			for j := range lowStates {
 				x[i*lowStates+j] += high + e.biasLow[j]
 			}
@@ -206,7 +208,7 @@ func (e *Enumeration) halfFields(dst, x, add compute.Matrix) {
 }
 
 // readBias sets the field that acts on the listed spins alone, b or c - m W,
-// and its sums over the low half's states.
+// its sums over the low half's states, and the energy constant.
 func (e *Enumeration) readBias() {
 	r := e.machine
 	mark := r.engine.Mark()
@@ -219,6 +221,9 @@ func (e *Enumeration) readBias() {
 		r.engine.Read(e.read[1], m)
 	}
 	r.engine.Release(mark)
+	if c := r.constant.Value; !c.IsNone() {
+		r.engine.Read(e.read[2], c)
+	}
 	for i, x := range e.biasRow {
 		e.bias[i] = float64(x)
 	}

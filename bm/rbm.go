@@ -8,13 +8,14 @@ import (
 
 // RBM is the restricted Boltzmann machine of spins,
 //
-//	E(v,h) = -(v-m) W h - b.v - c.h
+//	E(v,h) = -(v-m) W h - b.v - c.h + constant
 //
-// with each pair counted once. The paper has b = c = m = 0.
+// with each pair counted once. The paper has b = c = m = 0 and no constant.
 type RBM struct {
 	engine    compute.Engine
 	couplings Couplings
 	biases    [2]Param // visible b (1xV), hidden c (1xH); the zero Param where there is none
+	constant  Param    // 1x1 Float64; the zero Param where there is none
 }
 
 var _ Machine = (*RBM)(nil)
@@ -47,10 +48,10 @@ func (r *RBM) Layers() []int {
 	return []int{v, h}
 }
 
-// Params returns the couplings' parameters and the biases.
+// Params returns the couplings' parameters, the biases and the energy constant.
 func (r *RBM) Params() []Param {
 	p := r.couplings.Params()
-	for _, b := range r.biases {
+	for _, b := range [...]Param{r.biases[Visible], r.biases[Hidden], r.constant} {
 		if !b.Value.IsNone() {
 			p = append(p, b)
 		}
@@ -111,6 +112,8 @@ func (r *RBM) rowsAtOnce() int {
 //	Beta*E(v,h) - (1-Beta)*Base.v
 //	-sum_a log 2cosh(Beta*x_a) - Beta*b.v - (1-Beta)*Base.v        without h (Eq. A2 with its sign mended)
 //	-sum_i log 2cosh(Beta*y_i + (1-Beta)*Base_i) - Beta*(c-mW).h   without v
+//
+// and Beta*constant in each.
 func (r *RBM) Energy(dst compute.Matrix, s State, law Law) {
 	rows := s.Rows()
 	if dst.Rows() != rows || dst.Cols() != 1 || dst.Type() != compute.Float64 {
@@ -156,6 +159,7 @@ func (r *RBM) energy(dst, v, h compute.Matrix, law Law) {
 		r.addBias(dst, h, r.biases[Hidden].Value, compute.Matrix{})
 		r.scaleRows(dst, law.Beta)
 	}
+	r.takeConstant(dst, law.Beta)
 	if !law.Base.IsNone() && !law.Beta.IsNone() && !v.IsNone() { // + (1-Beta) Base.v
 		base := e.Scratch(compute.Float64, v.Rows(), 1)
 		e.Axpby(base, 0, base, 0)
