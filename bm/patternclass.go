@@ -359,7 +359,7 @@ func (p *PatternClasses) LogZ(ctx context.Context, threads int, progress func(sh
 	for _, x := range p.first {
 		z.Add(x)
 	}
-	return z.Log(), nil
+	return z.Log() - p.machine.Constant(), nil
 }
 
 // parallel does pieces 0 to n-1 on so many threads until the context ends.
