@@ -68,24 +68,40 @@ func signs(spins []int8) string {
 	return string(b)
 }
 
-// floor returns the ground-state energy in kT, which is never above 0, or a *NoValue where
-// it is 0 and no share of it can be taken.
+// floor returns the ground-state energy in kT without the energy constant, which is never above 0, or
+// a *NoValue where it is 0 and no share of it can be taken.
 func (s Subject) floor(ctx context.Context) (float64, error) {
 	g, err := s.ground(ctx)
 	if err != nil {
 		return 0, err
 	}
-	if g.energy == 0 {
+	e := g.energy - s.constant()
+	if e >= 0 {
 		return 0, &NoValue{"the ground-state energy is 0: all couplings and biases are 0"}
 	}
-	return g.energy, nil
+	return e, nil
+}
+
+// constant returns the energy constant of the machine, 0 where it has none.
+func (s Subject) constant() float64 {
+	m, ok := s.Machine.(interface{ Constant() float64 })
+	if !ok {
+		return 0
+	}
+	return m.Constant()
 }
 
 // energies sets dst to E(v,h) of each configuration in kT, or to F(v) where there is no
-// hidden layer. Its scratch is the caller's to release.
+// hidden layer, without the energy constant: shares of the ground-state energy are taken of them. Its scratch is the
+// caller's to release.
 func (s Subject) energies(dst []float64, state bm.State) {
 	e := s.Machine.Engine()
 	m := e.Scratch(compute.Float64, len(dst), 1)
 	s.Machine.Energy(m, state, bm.Law{})
 	e.Read(dst, m)
+	if c := s.constant(); c != 0 {
+		for i := range dst {
+			dst[i] -= c
+		}
+	}
 }

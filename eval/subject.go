@@ -190,6 +190,11 @@ func (s Subject) freeEnergies(ctx context.Context, n int, fill func(first int, s
 		e.Write(v, spins[:rows*visible])
 		s.energies(f[:rows], bm.State{v})
 		e.Release(mark)
+		if c := s.constant(); c != 0 {
+			for i := range rows {
+				f[i] += c
+			}
+		}
 		look(first, f[:rows])
 		s.tell(first+rows, n)
 	}
