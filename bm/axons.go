@@ -7,8 +7,10 @@ import (
 )
 
 // Axons are the paper's regularized axons: W = (g/sqrt K) Xv^T Xh (Eq. 5) from
-// K patterns with a visible part Xv (KxV) and a hidden part Xh (KxH). W itself
-// is never formed: with the overlap A = (v-m) Xv^T the fields are (g/sqrt K) A Xh.
+// K patterns with a visible part Xv (KxV) and a hidden part Xh (KxH). With the
+// overlap A = (v-m) Xv^T the fields are (g/sqrt K) A Xh, and W itself is not
+// needed; it is formed in scratch only where so many patterns meet so many rows
+// that its products are cheaper (see order).
 type Axons struct {
 	offset
 	engine          compute.Engine
@@ -60,20 +62,28 @@ func (a *Axons) patterns() int {
 
 func (a *Axons) rootK() float64 { return math.Sqrt(float64(a.visible.Value.Rows())) }
 
-// Overlap returns A = (v-m) Xv^T or h Xh^T.
+// Overlap returns A = (v-m) Xv^T or h Xh^T, or none where the fields are cheaper by W.
 func (a *Axons) Overlap(x compute.Matrix, layer int) Overlap {
+	o := Overlap{Layer: layer, X: x}
+	if !a.order().denseFields(x.Rows()) {
+		o.A = a.overlap(x, layer)
+	}
+	return o
+}
+
+func (a *Axons) overlap(x compute.Matrix, layer int) compute.Matrix {
 	e := a.engine
-	o := Overlap{Layer: layer, X: x, A: e.Scratch(compute.Float32, x.Rows(), a.visible.Value.Rows())}
+	dst := e.Scratch(compute.Float32, x.Rows(), a.patterns())
 	if layer == Hidden {
-		e.Mul(o.A, x, a.hidden.Value, compute.Op{TransB: true, Alpha: 1})
-		return o
+		e.Mul(dst, x, a.hidden.Value, compute.Op{TransB: true, Alpha: 1})
+		return dst
 	}
 	then := compute.Epilogue{}
 	if !a.m.IsNone() {
 		then.Bias = a.offsetOverlap()
 	}
-	e.Mul(o.A, x, a.visible.Value, compute.Op{TransB: true, Alpha: 1, Then: then})
-	return o
+	e.Mul(dst, x, a.visible.Value, compute.Op{TransB: true, Alpha: 1, Then: then})
+	return dst
 }
 
 // offsetOverlap returns -m Xv^T, 1xK.
@@ -89,26 +99,55 @@ func (a *Axons) Shift() compute.Matrix {
 		return compute.Matrix{}
 	}
 	s := a.engine.Scratch(compute.Float32, 1, a.hidden.Value.Cols())
-	a.engine.Mul(s, a.offsetOverlap(), a.hidden.Value, compute.Op{Alpha: 1 / a.rootK(), LogGain: a.logGain.Value})
+	a.engine.Mul(s, a.offsetOverlap(), a.hidden.Value, a.scaled(compute.Op{}))
 	return s
 }
 
 // Fields sets dst to the epilogue of (g/sqrt K) A Xh, or of (g/sqrt K) A Xv from the hidden side.
 func (a *Axons) Fields(dst compute.Matrix, o Overlap, then compute.Epilogue) {
+	if o.A.IsNone() {
+		denseFields(a.engine, dst, o, a.weights(), a.Shift, then)
+		return
+	}
 	to := a.hidden.Value
 	if o.Layer == Hidden {
 		to = a.visible.Value
 	}
-	a.engine.Mul(dst, o.A, to, compute.Op{Alpha: 1 / a.rootK(), LogGain: a.logGain.Value, Then: then})
+	a.engine.Mul(dst, o.A, to, a.scaled(compute.Op{Then: then}))
+}
+
+// scaled returns op with the factor g/sqrt K.
+func (a *Axons) scaled(op compute.Op) compute.Op {
+	op.Alpha, op.LogGain = 1/a.rootK(), a.logGain.Value
+	return op
+}
+
+// weights returns W, VxH scratch.
+func (a *Axons) weights() compute.Matrix {
+	v, h := a.Sizes()
+	w := a.engine.Scratch(compute.Float32, v, h)
+	a.engine.Mul(w, a.visible.Value, a.hidden.Value, a.scaled(compute.Op{TransA: true}))
+	return w
 }
 
 // Correlate adds the gradients of Eqs. A7 times -scale, with S = (g/sqrt K) y Xh^T:
 //
 //	dXv += scale * S^T (v-m)     dXh += scale * (g/sqrt K) A^T y     dlog g += scale * sum A o S
+//
+// or, where that is cheaper, from the correlation of the layers G = (v-m)^T y:
+//
+//	dXv += scale * (g/sqrt K) Xh G^T     dXh += scale * (g/sqrt K) Xv G     dlog g += scale * (g/sqrt K) sum Xv o (Xh G^T)
 func (a *Axons) Correlate(o Overlap, y, weights compute.Matrix, scale float64) {
+	if a.order().denseGradients(y.Rows(), !o.A.IsNone()) {
+		a.correlateDense(o, y, weights, scale)
+		return
+	}
 	e := a.engine
-	s := e.Scratch(compute.Float32, y.Rows(), a.hidden.Value.Rows())
-	e.Mul(s, y, a.hidden.Value, compute.Op{TransB: true, Alpha: 1 / a.rootK(), LogGain: a.logGain.Value})
+	if o.A.IsNone() {
+		o.A = a.overlap(o.X, o.Layer)
+	}
+	s := e.Scratch(compute.Float32, y.Rows(), a.patterns())
+	e.Mul(s, y, a.hidden.Value, a.scaled(compute.Op{TransB: true}))
 	e.Mul(a.visible.Grad, s, o.X, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights})
 	if !a.m.IsNone() { // - scale * (sum_b w_b S_b)^T m
 		sum := e.Scratch(compute.Float32, 1, s.Cols())
@@ -116,24 +155,58 @@ func (a *Axons) Correlate(o Overlap, y, weights compute.Matrix, scale float64) {
 		e.Mul(a.visible.Grad, sum, a.m, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
 	}
 	e.Mul(a.hidden.Grad, o.A, y, compute.Op{TransA: true, Accumulate: true, Alpha: scale / a.rootK(), LogGain: a.logGain.Value, Weights: weights})
-	if !a.logGain.Grad.IsNone() {
-		rows := e.Scratch(compute.Float64, y.Rows(), 1)
-		e.Axpby(rows, 0, rows, 0)
-		e.RowDot(rows, 1, o.A, s)
-		if weights.IsNone() {
-			weights = e.Scratch(compute.Float32, y.Rows(), 1)
-			ones(e, weights)
-		}
-		sum := e.Scratch(compute.Float64, 1, 1)
-		e.Axpby(sum, 0, sum, 0)
-		e.RowDot(sum, scale, rows.Reshape(1, y.Rows()), weights.Reshape(1, y.Rows()))
-		e.Axpby(a.logGain.Grad, 1, sum, 1)
+	if a.logGain.Grad.IsNone() {
+		return
 	}
+	rows := e.Scratch(compute.Float64, y.Rows(), 1)
+	e.Axpby(rows, 0, rows, 0)
+	e.RowDot(rows, 1, o.A, s)
+	if weights.IsNone() {
+		weights = e.Scratch(compute.Float32, y.Rows(), 1)
+		ones(e, weights)
+	}
+	a.addLogGain(scale, rows, weights)
+}
+
+// addLogGain adds scale * sum_i rows[i]*weights[i] to the gradient of log g.
+func (a *Axons) addLogGain(scale float64, rows, weights compute.Matrix) {
+	e := a.engine
+	sum := e.Scratch(compute.Float64, 1, 1)
+	e.Axpby(sum, 0, sum, 0)
+	e.RowDot(sum, scale, rows.Reshape(1, rows.Rows()), weights.Reshape(1, rows.Rows()))
+	e.Axpby(a.logGain.Grad, 1, sum, 1)
+}
+
+func (a *Axons) correlateDense(o Overlap, y, weights compute.Matrix, scale float64) {
+	e := a.engine
+	v, h := a.Sizes()
+	g := e.Scratch(compute.Float32, v, h)
+	correlation(e, g, o.X, y, weights, a.m, 1, false)
+	e.Mul(a.hidden.Grad, a.visible.Value, g, compute.Op{Accumulate: true, Alpha: scale / a.rootK(), LogGain: a.logGain.Value})
+	if a.logGain.Grad.IsNone() {
+		e.Mul(a.visible.Grad, a.hidden.Value, g, compute.Op{TransB: true, Accumulate: true, Alpha: scale / a.rootK(), LogGain: a.logGain.Value})
+		return
+	}
+	p := e.Scratch(compute.Float32, a.patterns(), v)
+	e.Mul(p, a.hidden.Value, g, a.scaled(compute.Op{TransB: true}))
+	e.Axpby(a.visible.Grad, scale, p, 1)
+	rows := e.Scratch(compute.Float64, a.patterns(), 1)
+	e.Axpby(rows, 0, rows, 0)
+	e.RowDot(rows, 1, a.visible.Value, p)
+	all := e.Scratch(compute.Float32, a.patterns(), 1)
+	ones(e, all)
+	a.addLogGain(scale, rows, all)
 }
 
 // Interaction adds alpha * (g/sqrt K) (v-m) Xv^T Xh h.
 func (a *Axons) Interaction(dst compute.Matrix, alpha float64, o Overlap, y compute.Matrix) {
-	s := a.engine.Scratch(compute.Float32, y.Rows(), a.hidden.Value.Rows())
-	a.engine.Mul(s, y, a.hidden.Value, compute.Op{TransB: true, Alpha: 1 / a.rootK(), LogGain: a.logGain.Value})
+	if o.A.IsNone() {
+		f := a.engine.Scratch(compute.Float32, y.Rows(), y.Cols())
+		a.Fields(f, o, compute.Epilogue{})
+		a.engine.RowDot(dst, alpha, f, y)
+		return
+	}
+	s := a.engine.Scratch(compute.Float32, y.Rows(), a.patterns())
+	a.engine.Mul(s, y, a.hidden.Value, a.scaled(compute.Op{TransB: true}))
 	a.engine.RowDot(dst, alpha, o.A, s)
 }

@@ -46,26 +46,36 @@ func (d *Dense) Shift() compute.Matrix {
 
 // Fields sets dst to the epilogue of (v-m) W or h W^T.
 func (d *Dense) Fields(dst compute.Matrix, o Overlap, then compute.Epilogue) {
+	denseFields(d.engine, dst, o, d.weights.Value, d.Shift, then)
+}
+
+// denseFields sets dst to the epilogue of (v-m) W or h W^T; shift returns -m W or none.
+func denseFields(e compute.Engine, dst compute.Matrix, o Overlap, w compute.Matrix, shift func() compute.Matrix, then compute.Epilogue) {
 	if o.Layer == Hidden {
-		d.engine.Mul(dst, o.X, d.weights.Value, compute.Op{TransB: true, Alpha: 1, Then: then})
+		e.Mul(dst, o.X, w, compute.Op{TransB: true, Alpha: 1, Then: then})
 		return
 	}
-	if s := d.Shift(); !s.IsNone() {
+	if s := shift(); !s.IsNone() {
 		if !then.Bias.IsNone() {
-			d.engine.Axpby(s, 1, then.Bias, 1)
+			e.Axpby(s, 1, then.Bias, 1)
 		}
 		then.Bias = s
 	}
-	d.engine.Mul(dst, o.X, d.weights.Value, compute.Op{Alpha: 1, Then: then})
+	e.Mul(dst, o.X, w, compute.Op{Alpha: 1, Then: then})
 }
 
 // Correlate adds scale * sum_b w_b (v_b-m)_i y_ba to dL/dW_ia (Eq. A6).
 func (d *Dense) Correlate(o Overlap, y, weights compute.Matrix, scale float64) {
-	d.engine.Mul(d.weights.Grad, o.X, y, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights})
-	if !d.m.IsNone() { // - scale * m (sum_b w_b y_b)
-		sum := d.engine.Scratch(compute.Float32, 1, y.Cols())
-		columnSums(d.engine, sum, y, weights, 1, false)
-		d.engine.Mul(d.weights.Grad, d.m, sum, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
+	correlation(d.engine, d.weights.Grad, o.X, y, weights, d.m, scale, true)
+}
+
+// correlation sets dst (VxH), or adds to it: scale * sum_b w_b (v_b-m)^T y_b.
+func correlation(e compute.Engine, dst, v, y, weights, m compute.Matrix, scale float64, add bool) {
+	e.Mul(dst, v, y, compute.Op{TransA: true, Accumulate: add, Alpha: scale, Weights: weights})
+	if !m.IsNone() { // - scale * m (sum_b w_b y_b)
+		sum := e.Scratch(compute.Float32, 1, y.Cols())
+		columnSums(e, sum, y, weights, 1, false)
+		e.Mul(dst, m, sum, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
 	}
 }
 
