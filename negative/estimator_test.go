@@ -36,6 +36,15 @@ var estimators = []entry{
 	{"pid-gibbs-2, continuous", "NewPIDGibbs", negative.Heuristic, func(r *bm.RBM, _ int) (negative.Estimator, error) {
 		return negative.NewPIDGibbs(r, axons(r), 2, true), nil
 	}},
+	{"tempering-1", "NewTempering", negative.Stationary, func(r *bm.RBM, rows int) (negative.Estimator, error) {
+		return negative.NewTempering(r, []float64{1, 0.5, 0}, rows, 1, 9)
+	}},
+	{"tempering-2", "NewTempering", negative.Stationary, func(r *bm.RBM, rows int) (negative.Estimator, error) {
+		return negative.NewTempering(r, []float64{1, 0.3}, rows, 2, 9)
+	}},
+	{"annealing-3", "NewAnnealing", negative.Heuristic, func(r *bm.RBM, rows int) (negative.Estimator, error) {
+		return negative.NewAnnealing(r, rows, 3), nil
+	}},
 }
 
 type entry struct {
@@ -131,7 +140,7 @@ func TestKinds(t *testing.T) {
 						}
 						for _, p := range n.State() {
 							if p.Name == "chains.visible" {
-								r.Engine().Copy(p.Value, s[bm.Visible])
+								equilibrium(r, n, p.Value, s[bm.Visible])
 							}
 						}
 						drawn := n.Draw(bm.Batch{State: s[:1]}, law.Key)

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mattis/eval"
+	"mattis/sampler"
 	"mattis/train"
 )
 
@@ -225,6 +226,14 @@ func (r *Recipe) checkNegative() error {
 	if n.Chains != nil {
 		if err := atLeast("negative.chains", *n.Chains, 1); err != nil {
 			return err
+		}
+	}
+	if n.Temperatures != nil {
+		if err := sampler.CheckLadder(*n.Temperatures); err != nil {
+			return wrong("negative.temperatures", "%v", err)
+		}
+		if top := (*n.Temperatures)[0]; top != 1 {
+			return wrong("negative.temperatures", "the first inverse temperature is %v, want 1: the machine's own", top)
 		}
 	}
 	if n.Seeds != nil {

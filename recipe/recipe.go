@@ -75,6 +75,9 @@ type Negative struct {
 	Steps  *int    `yaml:"steps,omitempty"`  // Gibbs sweeps
 	Chains *int    `yaml:"chains,omitempty"` // persistent chains
 	Seeds  *string `yaml:"seeds,omitempty"`  // sign or continuous
+
+	// Temperatures is the ladder of tempering: inverse temperatures, falling from 1.
+	Temperatures *[]float64 `yaml:"temperatures,omitempty"`
 }
 
 // Optimizer is how parameters move.

@@ -96,6 +96,9 @@ func TestDefaultsOfEveryKind(t *testing.T) {
 			t.Errorf("default %s is %v, want %v", d.what, d.got, d.want)
 		}
 	}
+	if c := parse(t, least+"negative: {kind: tempering, temperatures: [1, 0.5, 1e-3]}\n"); !reflect.DeepEqual(*c.Negative.Temperatures, []float64{1, 0.5, 0.001}) {
+		t.Errorf("temperatures %v", *c.Negative.Temperatures)
+	}
 	if c := parse(t, least+"data: {name: bas, split: random}\n"); !*c.Data.Closed {
 		t.Error("a random split of bas does not keep an image and its negative together: F(v) = F(-v) leaks the test set")
 	}
@@ -132,6 +135,12 @@ func TestWrongRecipes(t *testing.T) {
 		{least + "negative: {kind: pid, steps: 3}\n", "r.yaml:3:30: negative.steps: has no meaning for pid: leave it out"},
 		{least + "negative: {kind: cd, steps: 0}\n", "r.yaml:3:29: negative.steps: 0 is out of range, want at least 1"},
 		{least + "negative: {kind: pid-gibbs, seeds: x}\n", `r.yaml:3:36: negative.seeds: "x" is unknown, want one of sign, continuous`},
+		{least + "negative: {kind: tempering, temperatures: 5}\n", "r.yaml:3:43: negative.temperatures: 5 is no list"},
+		{least + "negative: {kind: tempering, temperatures: [1, x]}\n", "negative.temperatures[1]: x is no number"},
+		{least + "negative: {kind: tempering, temperatures: []}\n", "r.yaml:3:43: negative.temperatures: the ladder has no temperatures; want inverse temperatures falling from 1"},
+		{least + "negative: {kind: tempering, temperatures: [1, 1]}\n", "negative.temperatures: inverse temperature 1 of the ladder is 1 after 1, want falling ones"},
+		{least + "negative: {kind: tempering, temperatures: [0.9, 1e-3]}\n", "negative.temperatures: the first inverse temperature is 0.9, want 1: the machine's own"},
+		{least + "negative: {kind: cd, temperatures: [1]}\n", "negative.temperatures: has no meaning for cd: leave it out"},
 		{least + "couplings: {kind: dense}\n", "negative.kind: pid reads the patterns of axons, and couplings.kind is dense: take cd or pcd"},
 		{least + "couplings: {patterns: 0}\n", "r.yaml:3:23: couplings.patterns: 0 is out of range"},
 		{least + "couplings: {gain: -1}\n", "r.yaml:3:19: couplings.gain: -1 is out of range, want a positive number"},

@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"errors"
 	"math"
 
 	"mattis/bm"
@@ -41,6 +42,12 @@ var sources = []source{
 	{name: "images", load: data.Images, required: []string{"path"},
 		optional: []string{"test_path", "white", "binarize", "split", "closed", "test", "validation"},
 		defaults: func(d *Data) { d.Limit = ptr(0) }},
+	{name: "none", load: noData, optional: []string{"white", "binarize"}, defaults: func(*Data) {}},
+}
+
+// noData is the data of a machine that was converted from elsewhere: none.
+func noData(data.Options) (*data.Split, error) {
+	return nil, errors.New("data.name: none is no data: name some to measure on, such as --set data.name=npy --set data.path=FILE, and train on by mattis train RECIPE --init DIR")
 }
 
 type couplingsKind struct {
@@ -105,6 +112,17 @@ var negatives = []negativeKind{
 	{name: "pid-gibbs", axons: true, defaults: func(n *Negative) { n.Steps, n.Seeds = ptr(10), ptr("sign") },
 		build: func(m *bm.RBM, n Negative, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewPIDGibbs(m, axonsOf(m), *n.Steps, *n.Seeds == "continuous"), nil
+		}},
+	{name: "tempering",
+		defaults: func(n *Negative) {
+			n.Steps, n.Chains, n.Temperatures = ptr(10), ptr(100), &[]float64{1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0}
+		},
+		build: func(m *bm.RBM, n Negative, key rng.Key) (negative.Estimator, error) {
+			return negative.NewTempering(m, *n.Temperatures, *n.Chains, *n.Steps, key)
+		}},
+	{name: "annealing", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(100), ptr(100) },
+		build: func(m *bm.RBM, n Negative, _ rng.Key) (negative.Estimator, error) {
+			return negative.NewAnnealing(m, *n.Chains, *n.Steps), nil
 		}},
 }
 

@@ -33,6 +33,7 @@ type Annealing struct {
 	schedule Schedule
 	beta     compute.Matrix // Bx1 Float32
 	law, now []float32
+	anyNow   any // now, as the engine takes it
 }
 
 var _ Sampler = (*Annealing)(nil)
@@ -49,6 +50,7 @@ func (a *Annealing) Move(s bm.State, law bm.Law, sweeps int) {
 	if len(a.now) != rows {
 		a.beta = e.Alloc(compute.Float32, rows, 1)
 		a.law, a.now = make([]float32, rows), make([]float32, rows)
+		a.anyNow = a.now
 	}
 	for i := range a.law {
 		a.law[i] = 1
@@ -67,7 +69,7 @@ func (a *Annealing) Move(s bm.State, law bm.Law, sweeps int) {
 		for j, x := range a.law {
 			a.now[j] = b * x
 		}
-		e.Write(a.beta, a.now)
+		e.Write(a.beta, a.anyNow)
 		inner.Key = law.Key.Fold(uint64(i))
 		a.machine.Sweep(s, inner)
 	}

@@ -55,21 +55,29 @@ var _ Sampler = (*Tempering)(nil)
 // NewTempering returns tempering over the inverse temperatures, which fall
 // from the first; rung 0 is the target and 1 is usual. 0 is a good last one: there a sweep draws independent spins.
 func NewTempering(m bm.Machine, betas []float64) (*Tempering, error) {
-	if len(betas) == 0 {
-		return nil, fmt.Errorf("the ladder has no temperatures; want inverse temperatures falling from 1")
-	}
-	for r, b := range betas {
-		if !(b >= 0) || math.IsInf(b, 0) {
-			return nil, fmt.Errorf("inverse temperature %d of the ladder is %v, want a number of at least 0", r, b)
-		}
-		if r > 0 && b >= betas[r-1] {
-			return nil, fmt.Errorf("inverse temperature %d of the ladder is %v after %v, want falling ones", r, b, betas[r-1])
-		}
+	if err := CheckLadder(betas); err != nil {
+		return nil, err
 	}
 	if n := len(m.Layers()); n != 2 {
 		return nil, fmt.Errorf("tempering moves machines of two layers, this one has %d", n)
 	}
 	return &Tempering{machine: m, betas: append([]float64(nil), betas...)}, nil
+}
+
+// CheckLadder returns what is wrong with a ladder of inverse temperatures.
+func CheckLadder(betas []float64) error {
+	if len(betas) == 0 {
+		return fmt.Errorf("the ladder has no temperatures; want inverse temperatures falling from 1")
+	}
+	for r, b := range betas {
+		if !(b >= 0) || math.IsInf(b, 0) {
+			return fmt.Errorf("inverse temperature %d of the ladder is %v, want a number of at least 0", r, b)
+		}
+		if r > 0 && b >= betas[r-1] {
+			return fmt.Errorf("inverse temperature %d of the ladder is %v after %v, want falling ones", r, b, betas[r-1])
+		}
+	}
+	return nil
 }
 
 // Betas returns the ladder, rung 0 first.
