@@ -1,0 +1,444 @@
+package recipe
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mattis/bm"
+	"mattis/compute/cpu"
+	"mattis/data"
+	"mattis/eval"
+	"mattis/run"
+	"mattis/train"
+)
+
+func engine(t *testing.T) *cpu.Engine {
+	t.Helper()
+	e := cpu.New(1)
+	t.Cleanup(e.Close)
+	return e
+}
+
+// load returns the recipe with its data.
+func load(t *testing.T, text string, settings ...string) (*Recipe, *data.Split) {
+	t.Helper()
+	r := parse(t, text, settings...)
+	split, err := r.LoadData()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r, split
+}
+
+// begin returns a session in a new run directory.
+func begin(t *testing.T, dir, text string, settings ...string) *Session {
+	t.Helper()
+	r, split := load(t, text, settings...)
+	w, err := run.Create(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	s, err := Begin(r, split, w, engine(t), run.Session{Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// goOn returns a session that continues the run in the directory.
+func goOn(t *testing.T, dir string, settings ...string) (*Session, error) {
+	t.Helper()
+	w, err := run.Resume(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { w.Close() })
+	return Continue(w, engine(t), run.Session{Version: "test"}, settings...)
+}
+
+// finish trains to the end and gives the directory free.
+func finish(t *testing.T, s *Session) {
+	t.Helper()
+	if err := s.Run(context.Background()); err != nil {
+		t.Fatal(err)
+	}
+	s.Dir.Close()
+}
+
+// lastCheckpoint returns the bytes of the checkpoint of the session's end.
+func lastCheckpoint(t *testing.T, dir string, step int) []byte {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(dir, "checkpoints", fmt.Sprintf("%08d.safetensors", step)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
+// Every estimator builds with every couplings that it can read, does an update, and
+// is refused with a reason by those that it cannot.
+func TestBuildEveryEstimator(t *testing.T) {
+	for _, n := range negatives {
+		for _, c := range couplings {
+			t.Run(n.name+" "+c.name, func(t *testing.T) {
+				text := "machine: {hidden: 12, biases: both, offset: mean}\ntrain: {epochs: 1, batch: 4}\n" +
+					"couplings: {kind: " + c.name + "}\nnegative: {kind: " + n.name + "}\n"
+				if n.axons && c.name != "axons" {
+					if _, err := Parse("r.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), "reads the patterns of axons") {
+						t.Fatalf("got %v", err)
+					}
+					return
+				}
+				r, split := load(t, text)
+				tr, err := r.Build(split, engine(t))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := tr.Trainer.Run(context.Background(), 1); err != nil {
+					t.Fatal(err)
+				}
+				if tr.Trainer.Step != 3 {
+					t.Errorf("an epoch of 10 rows in batches of 4 is %d updates, want 3", tr.Trainer.Step)
+				}
+			})
+		}
+	}
+}
+
+// The offset is the mean of the training set: data of odd means would show another.
+func TestOffsetIsTheMean(t *testing.T) {
+	r, split := load(t, "machine: {hidden: 3, offset: mean}\ntrain: {epochs: 0, batch: 1}\ndata: {name: bas, size: 2, split: random, closed: false}\n")
+	split.Train.Spins[0] = 1
+	tr, err := r.Build(split, engine(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range tr.Machine.Params() {
+		if p.Name != "offset.visible" {
+			continue
+		}
+		got := make([]float32, p.Value.Len())
+		tr.Machine.Engine().Read(got, p.Value)
+		for j, m := range got {
+			sum := 0
+			for i := range split.Train.Rows {
+				sum += int(split.Train.Row(i)[j])
+			}
+			if want := float32(float64(sum) / float64(split.Train.Rows)); m != want {
+				t.Errorf("offset of spin %d is %v, want %v", j, m, want)
+			}
+		}
+		return
+	}
+	t.Error("there is no offset")
+}
+
+// What Build alone can see is refused at its place in the recipe.
+func TestWrongBuilds(t *testing.T) {
+	for _, c := range []struct{ text, want string }{
+		{"machine: {hidden: 40}\ntrain: {epochs: 1, batch: 3}\ndata: {name: bas, size: 8}\nnegative: {kind: exact}\n", "r.yaml:4:18: negative.kind: the exact sum runs over"},
+		{"machine: {hidden: 4}\ntrain: {epochs: 1, batch: 30, short_batch: drop}\n", "r.yaml:2:27: train.batch: batches of 30 leave no update: there are 10 rows"},
+		{least + "data: {split: all, size: 3}\nmeasure: {test: [hamming]}\n", "r.yaml:4:17: measure.test: there is no test set"},
+	} {
+		r, split := load(t, c.text)
+		if _, err := r.Build(split, engine(t)); err == nil || !strings.HasPrefix(err.Error(), c.want) {
+			t.Errorf("%q:\n got %v\nwant %s", c.text, err, c.want)
+		}
+	}
+	r := parse(t, least+"data: {name: bars, size: 99}\n")
+	if _, err := r.LoadData(); err == nil || !strings.HasPrefix(err.Error(), "r.yaml:3:26: data.size: 99 is out of range") {
+		t.Errorf("data.size: got %v", err)
+	}
+}
+
+// resumed are trainings in which everything that a checkpoint has to keep matters.
+var resumed = map[string]string{
+	"chains, Adam, biases": "machine: {hidden: 6, biases: both, offset: mean}\ntrain: {epochs: 6, batch: 4, checkpoint: {epochs: 0, minutes: 0}}\n" +
+		"couplings: {kind: dense}\nnegative: {kind: pcd, chains: 8, steps: 2}\noptimizer: {kind: adam, rate: 0.05}\n",
+	"momentum, gain, clip": "machine: {hidden: 6, biases: visible}\ntrain: {epochs: 6, batch: 4, checkpoint: {epochs: 0, minutes: 0}}\n" +
+		"couplings: {patterns: 3, learn_gain: true}\nnegative: {kind: pid-gibbs, steps: 2}\noptimizer: {momentum: 0.9, rate: 0.05}\nproject: {update: [{clip: 1}], epoch: [{gibbs: 1}]}\n",
+}
+
+// stop ends a training by its context after so many updates.
+type stop struct {
+	step   int
+	cancel context.CancelFunc
+}
+
+func (s stop) Observe(ev train.Event) error {
+	if ev.Step == s.step {
+		s.cancel()
+	}
+	return nil
+}
+
+// A run that was interrupted in the midst of an epoch and went on ends with the bits of one that was not.
+func TestContinueGivesTheSameBits(t *testing.T) {
+	for name, text := range resumed {
+		t.Run(name, func(t *testing.T) {
+			root := t.TempDir()
+			whole, parts := filepath.Join(root, "whole"), filepath.Join(root, "parts")
+			finish(t, begin(t, whole, text, "measure={every: 1, last: [logz_exact]}"))
+
+			s := begin(t, parts, text, "measure={every: 1, last: [logz_exact]}")
+			ctx, cancel := context.WithCancel(context.Background())
+			s.Watch = []train.Observer{stop{7, cancel}}
+			if err := s.Run(ctx); !errors.Is(err, context.Canceled) {
+				t.Fatalf("an interrupted run returns %v", err)
+			}
+			s.Dir.Close()
+			s, err := goOn(t, parts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Trainer.Step != 7 || s.Done() {
+				t.Fatalf("goes on from update %d, done: %t", s.Trainer.Step, s.Done())
+			}
+			finish(t, s)
+			if !bytes.Equal(lastCheckpoint(t, whole, 18), lastCheckpoint(t, parts, 18)) {
+				t.Error("the last checkpoints differ")
+			}
+			env, err := s.Dir.Environment()
+			if err != nil || len(env.Resumes) != 1 || env.Resumes[0].Step != 7 {
+				t.Errorf("env.json says %+v, %v", env.Resumes, err)
+			}
+		})
+	}
+}
+
+// A run that ended goes on with more epochs, as if it had had them from the start, and
+// is left as it is where there is nothing to do.
+func TestContinueAfterTheEnd(t *testing.T) {
+	root := t.TempDir()
+	text := resumed["chains, Adam, biases"]
+	long, short := filepath.Join(root, "long"), filepath.Join(root, "short")
+	finish(t, begin(t, long, text))
+	finish(t, begin(t, short, text, "train.epochs=2"))
+	before, err := os.ReadFile(filepath.Join(short, "recipe.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, settings := range [][]string{nil, {"train.epochs=1"}} {
+		s, err := goOn(t, short, settings...)
+		if err != nil || !s.Done() {
+			t.Fatalf("%v: %v", settings, err)
+		}
+		s.Dir.Close()
+		if after, _ := os.ReadFile(filepath.Join(short, "recipe.yaml")); !bytes.Equal(before, after) {
+			t.Errorf("%v: a run at its end has another recipe now", settings)
+		}
+	}
+	s, err := goOn(t, short, "train.epochs=6")
+	if err != nil {
+		t.Fatal(err)
+	}
+	finish(t, s)
+	if !bytes.Equal(lastCheckpoint(t, long, 18), lastCheckpoint(t, short, 18)) {
+		t.Error("the last checkpoints differ")
+	}
+}
+
+// A checkpoint of another recipe, other data, or of damaged numbers is refused.
+func TestContinueRefuses(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "r")
+	finish(t, begin(t, dir, resumed["chains, Adam, biases"], "train.epochs=1"))
+	for setting, want := range map[string]string{
+		"negative.steps=3": "a run goes on with its own recipe; only train.epochs,",
+		"seed=2":           "a run goes on with its own recipe",
+		"train.epochs=x":   "--set train.epochs=x: train.epochs: x is no whole number",
+	} {
+		if _, err := goOnClosed(t, dir, setting); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("--set %s: got %v, want %s", setting, err, want)
+		}
+	}
+	text, err := os.ReadFile(filepath.Join(dir, "recipe.yaml"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(dir, "recipe.yaml"), bytes.Replace(text, []byte("rate: 0.05"), []byte("rate: 0.06"), 1), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := goOnClosed(t, dir); err == nil || !strings.Contains(err.Error(), "it was written by another recipe than the directory's") {
+		t.Errorf("a changed recipe.yaml: %v", err)
+	}
+}
+
+func goOnClosed(t *testing.T, dir string, settings ...string) (*Session, error) {
+	t.Helper()
+	w, err := run.Resume(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.Close()
+	return Continue(w, engine(t), run.Session{}, settings...)
+}
+
+// A run begun from another's parameters has them from its first checkpoint, which is
+// there before the first update: going on without it would start from other ones.
+func TestInitialize(t *testing.T) {
+	root := t.TempDir()
+	text := resumed["momentum, gain, clip"]
+	one, two := filepath.Join(root, "one"), filepath.Join(root, "two")
+	finish(t, begin(t, one, text))
+	from, err := run.Open(one)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := begin(t, two, text, "seed=5")
+	if err := s.Initialize(from); err != nil {
+		t.Fatal(err)
+	}
+	s.Dir.Close()
+	a, _, err := LoadModel(from, -1, engine(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, err := run.Open(two)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, _, err := LoadModel(d, 0, engine(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !equalParams(a.Machine, b.Machine) {
+		t.Error("the parameters are others")
+	}
+	if err := begin(t, filepath.Join(root, "three"), text, "machine.hidden=7").Initialize(from); err == nil || !strings.Contains(err.Error(), "tensor patterns.hidden is F32 [3 6], want F32 [3 7]") {
+		t.Errorf("other shapes: %v", err)
+	}
+}
+
+func equalParams(a, b *bm.RBM) bool {
+	p, q := a.Params(), b.Params()
+	for i := range p {
+		x, y := make([]float32, p[i].Value.Len()), make([]float32, q[i].Value.Len())
+		a.Engine().Read(x, p[i].Value)
+		b.Engine().Read(y, q[i].Value)
+		for j := range x {
+			if x[j] != y[j] {
+				return false
+			}
+		}
+	}
+	return len(p) == len(q)
+}
+
+// Measures of the restored machine are the numbers that training wrote, but for the one that looks at what the estimator returned.
+func TestJudgeRepeatsTraining(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "r")
+	text := "machine: {hidden: 9}\ncouplings: {patterns: 4}\ntrain: {epochs: 4, batch: 3}\nnegative: {kind: cd, steps: 2}\n" +
+		"measure: {test: [hamming], train: [pseudo_likelihood], last: [nll_exact, hamming_clamped, gibbs_accessibility, ground_energy, valid_share, coverage, method_accessibility]}\n"
+	finish(t, begin(t, dir, text))
+	d, err := run.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := LoadModel(d, -1, engine(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	j := &Judge{Model: m}
+	if !j.NeedsData(nil) {
+		t.Error("hamming needs no data")
+	}
+	if j.Split, err = m.LoadData(); err != nil {
+		t.Fatal(err)
+	}
+	got := map[Wanted]float64{}
+	list, err := j.Wanted(nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range list {
+		r, err := j.Measure(context.Background(), w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got[w] = r.Value
+	}
+	metrics, err := d.Metrics()
+	if err != nil {
+		t.Fatal(err)
+	}
+	compared := 0
+	for _, x := range metrics {
+		if x.Step != m.Step || x.Name == "method_accessibility" {
+			continue
+		}
+		compared++
+		if v, ok := got[Wanted{x.Name, x.Split}]; !ok || v != x.Value {
+			t.Errorf("%s %s: %v (measured: %t), training wrote %v", x.Name, x.Split, v, ok, x.Value)
+		}
+	}
+	if want := len(list) - 1; compared != want || compared < 9 {
+		t.Errorf("%d of %d measures were compared", compared, want)
+	}
+	if x := got[Wanted{"method_accessibility", ""}]; !(x > 0 && x <= 1) {
+		t.Errorf("method_accessibility of a fresh draw is %v", x)
+	}
+	var none *eval.NoValue
+	if _, err := j.Wanted([]string{"hamming"}, "validation"); err == nil || errors.As(err, &none) {
+		t.Errorf("a set that is not there: %v", err)
+	}
+}
+
+// Rows of a file are taken as they are where they have two values, binarised by the
+// recipe's rule otherwise, and have to fit the machine.
+func TestModelRows(t *testing.T) {
+	root := t.TempDir()
+	dir := filepath.Join(root, "r")
+	write := func(name, text string) string {
+		path := filepath.Join(root, name)
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	grey := write("grey.csv", "0.1,0.2,0.9\n0.8,0.4,0.3\n")
+	finish(t, begin(t, dir, "machine: {hidden: 4}\ntrain: {epochs: 1, batch: 2}\ndata: {name: csv, path: '"+grey+"', binarize: {threshold: 0.35}}\nnegative: {kind: cd}\n"))
+	d, err := run.Open(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := LoadModel(d, -1, engine(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct{ input, want string }{
+		{"train", "[-1 -1 1 1 1 -1]"},
+		{grey, "[-1 -1 1 1 1 -1]"},
+		{write("spins.csv", "1,-1,-1\n"), "[1 -1 -1]"},
+		{write("bits.csv", "1,0,0\n"), "[1 -1 -1]"},
+	} {
+		s, err := m.Rows(c.input)
+		if err != nil {
+			t.Errorf("%s: %v", c.input, err)
+		} else if got := fmt.Sprint(s.Spins); got != c.want {
+			t.Errorf("%s: %s, want %s", c.input, got, c.want)
+		}
+	}
+	for input, want := range map[string]string{
+		"test":                            "data csv have no test set",
+		"nofile.csv":                      `"nofile.csv" is neither train, test or validation nor a file`,
+		write("wide.csv", "1,0,0,1\n"):    "rows of 4 values, the machine has 3 visible spins",
+		write("loud.csv", "1,0,7\n"):      "the value 7 is no grey value in [0,1]",
+		write("notes.txt", "hello\n"):     "no known kind of data",
+		write("torn.csv", "1,0,1\n1,0\n"): "torn.csv: line 2",
+	} {
+		if _, err := m.Rows(input); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: got %v, want %s", input, err, want)
+		}
+	}
+	write("grey.csv", "0.1,0.9,0.9\n0.8,0.4,0.3\n")
+	if _, err := m.LoadData(); err == nil || !strings.Contains(err.Error(), "the machine was trained on") {
+		t.Errorf("other data under the same path: %v", err)
+	}
+}
