@@ -5,13 +5,24 @@ import "context"
 // nllExact is the mean of F(v) + log Z over all rows of the set, in nats. The
 // standard error is over rows.
 func nllExact(ctx context.Context, s Subject, _ Options) (Result, error) {
-	set, err := s.set()
-	if err != nil {
-		return Result{}, err
-	}
 	logZ, err := s.logZ(ctx)
 	if err != nil {
 		return Result{}, err
+	}
+	mean, stderr, rows, err := s.meanFreeEnergy(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Value: mean + logZ, Stderr: stderr, N: rows, Detail: map[string]any{
+		"log_z": logZ, "mean_free_energy": mean,
+	}}, nil
+}
+
+// meanFreeEnergy returns the mean of F(v) over all rows of the set in nats, with its standard error.
+func (s Subject) meanFreeEnergy(ctx context.Context) (mean, stderr float64, rows int, err error) {
+	set, err := s.set()
+	if err != nil {
+		return 0, 0, 0, err
 	}
 	v := set.Visible
 	f := make([]float64, set.Rows)
@@ -19,10 +30,8 @@ func nllExact(ctx context.Context, s Subject, _ Options) (Result, error) {
 		func(first int, spins []int8) { copy(spins, set.Spins[first*v:]) },
 		func(first int, part []float64) { copy(f[first:], part) })
 	if err != nil {
-		return Result{}, err
+		return 0, 0, 0, err
 	}
-	mean, stderr := meanOf(f)
-	return Result{Value: mean + logZ, Stderr: stderr, N: set.Rows, Detail: map[string]any{
-		"log_z": logZ, "mean_free_energy": mean,
-	}}, nil
+	mean, stderr = meanOf(f)
+	return mean, stderr, set.Rows, nil
 }

@@ -15,6 +15,8 @@ type Options struct {
 	PseudoLikelihood PseudoOptions         `yaml:"pseudo_likelihood"`
 	Samples          SampleOptions         `yaml:"samples"`
 	Probe            ProbeOptions          `yaml:"probe"`
+	AIS              AnnealingOptions      `yaml:"ais"`
+	Integration      IntegrationOptions    `yaml:"integration"`
 }
 
 // HammingOptions set the released protocol; its single step is no option.
@@ -74,6 +76,36 @@ type ProbeOptions struct {
 	Tolerance float64 `yaml:"tolerance"`
 }
 
+// AnnealingOptions set the paths of annealed importance sampling, which logz, nll and all ais and bridge
+// measures share. The time of each direction grows with runs times betas times sweeps; where an estimate warns of few effective runs, betas
+// help most. The defaults take a minute or so at MNIST size.
+type AnnealingOptions struct {
+	Runs   int `yaml:"runs"`   // independent paths in each direction, at least 2; 0 means 500
+	Betas  int `yaml:"betas"`  // steps of inverse temperature from 0 to 1; 0 means 1000
+	Sweeps int `yaml:"sweeps"` // Gibbs sweeps after each step; 0 means 1
+	// Base is the law at inverse temperature 0: uniform (fair coins), data (the smoothed log odds of each training pixel) or
+	// auto, which is data where the machine has visible biases; "" means auto.
+	Base string `yaml:"base"`
+	// Start is what reverse paths start from: exact (samples by enumeration or by pattern classes), data (training rows),
+	// annealing (ends of forward paths) or auto, the first of these that can be had; "" means auto. Only from
+	// exact samples is reverse AIS a bound.
+	Start       string `yaml:"start"`
+	StartSweeps int    `yaml:"start_sweeps"` // Gibbs sweeps that data and annealing starts are moved by; 0 means 100
+}
+
+// IntegrationOptions set the tempering that logz_integration integrates over.
+type IntegrationOptions struct {
+	Ladders int `yaml:"ladders"` // independent ladders, at least 2; 0 means 8
+	Betas   int `yaml:"betas"`   // intervals of inverse temperature, rounded up to a multiple of 4; 0 means 64
+	Sweeps  int `yaml:"sweeps"`  // sweeps measured, after half as many that are not; 0 means 400
+}
+
+// The words of AnnealingOptions.
+var (
+	bases  = []string{"auto", "uniform", "data"}
+	starts = []string{"auto", "exact", "data", "annealing"}
+)
+
 // Defaults returns the options with all defaults written out. PseudoLikelihood.Spins stays 0: it depends on V.
 func Defaults() Options {
 	return Options{
@@ -83,6 +115,8 @@ func Defaults() Options {
 		PseudoLikelihood: PseudoOptions{Rows: 1000},
 		Samples:          SampleOptions{Chains: 400, Sweeps: 100, From: "random"},
 		Probe:            ProbeOptions{Features: FeaturesSample, Rows: 60000, Iterations: 1000, Tolerance: 1e-5},
+		AIS:              AnnealingOptions{Runs: 500, Betas: 1000, Sweeps: 1, Base: "auto", Start: "auto", StartSweeps: 100},
+		Integration:      IntegrationOptions{Ladders: 8, Betas: 64, Sweeps: 400},
 	}
 }
 
@@ -110,6 +144,13 @@ func (o *Options) counts() []count {
 		{"samples.sweeps", &o.Samples.Sweeps},
 		{"probe.rows", &o.Probe.Rows},
 		{"probe.iterations", &o.Probe.Iterations},
+		{"ais.runs", &o.AIS.Runs},
+		{"ais.betas", &o.AIS.Betas},
+		{"ais.sweeps", &o.AIS.Sweeps},
+		{"ais.start_sweeps", &o.AIS.StartSweeps},
+		{"integration.ladders", &o.Integration.Ladders},
+		{"integration.betas", &o.Integration.Betas},
+		{"integration.sweeps", &o.Integration.Sweeps},
 	}
 }
 
@@ -131,6 +172,12 @@ func (o Options) Filled() Options {
 	if o.Probe.Tolerance == 0 {
 		o.Probe.Tolerance = d.Probe.Tolerance
 	}
+	if o.AIS.Base == "" {
+		o.AIS.Base = d.AIS.Base
+	}
+	if o.AIS.Start == "" {
+		o.AIS.Start = d.AIS.Start
+	}
 	return o
 }
 
@@ -146,6 +193,12 @@ func (o Options) Check() error {
 			}
 			return fmt.Errorf("%s: %d is out of range: 1 to %d (%s)", c.path, *c.value, most, takes)
 		}
+	}
+	if b := o.AIS.Base; b != "" && !slices.Contains(bases, b) {
+		return fmt.Errorf("ais.base: %q is no base law: %s", b, strings.Join(bases, ", "))
+	}
+	if b := o.AIS.Start; b != "" && !slices.Contains(starts, b) {
+		return fmt.Errorf("ais.start: %q is no start of reverse paths: %s", b, strings.Join(starts, ", "))
 	}
 	if f := o.Probe.Features; f != "" && !slices.Contains(Features, f) {
 		return fmt.Errorf("probe.features: %q is none of %s", f, strings.Join(Features, ", "))

@@ -50,6 +50,9 @@ type Memo struct {
 	tally  *tally
 	drawn  *drawn
 	probe  *fittedProbe
+
+	likelihood *likelihood
+	patterns   *patternSum
 }
 
 // The purposes that the subject's key is folded for. Numbers of reports made
@@ -64,6 +67,8 @@ const (
 	purposeScan                         // Scan
 	purposeTriangles                    // ultrametricity
 	purposeProbe                        // probe_accuracy
+	purposeLikelihood                   // logz, nll and their annealed estimates
+	purposeIntegration                  // logz_integration
 )
 
 // set returns the set that SetName names, or an error unless it has rows that

@@ -1,0 +1,334 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/stat"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/rng"
+	"mattis/sampler"
+)
+
+// Annealing estimates log Z by paths between the base law at inverse temperature 0, whose Z is
+// known, and the machine at 1 (Neal 2001; Salakhutdinov and Murray 2008, hidden spins summed out).
+// At inverse temperature beta the exponent of a visible configuration is
+//
+//	f_beta(v) = sum_a log 2cosh(beta x_a) + beta b.v + (1-beta) base.v
+//
+// Paths are drawn by Key alone: they do not depend on threads.
+type Annealing struct {
+	Machine *bm.RBM
+	Base    []float32 // fields of the base law, one a visible spin; nil for fair coins
+	Runs    int       // independent paths in each direction
+	Betas   int       // steps from 0 to 1
+	Sweeps  int       // Gibbs sweeps after each step
+	Key     rng.Key
+	// Progress, if there is one, is told the share done of each direction, in [0,1].
+	Progress func(share float64)
+
+	betas   []float64 // spaced once by a pilot run
+	ahead   []float64 // log weights of the forward paths, once drawn
+	back    []float64 // log weights of the reverse paths from the start of that name
+	started string
+}
+
+// The streams that Annealing folds its key for.
+const (
+	streamPilot uint64 = iota
+	streamForward
+	streamReverse
+	streamStart
+	streamIntegration
+)
+
+func (a *Annealing) check() error {
+	visible := a.Machine.Layers()[bm.Visible]
+	switch {
+	case a.Runs < 2:
+		return fmt.Errorf("%d annealing runs, at least 2 are needed for an error", a.Runs)
+	case a.Betas < 1:
+		return fmt.Errorf("%d steps of inverse temperature, at least 1 is needed", a.Betas)
+	case a.Sweeps < 1:
+		return fmt.Errorf("%d sweeps at each inverse temperature, at least 1 is needed", a.Sweeps)
+	case a.Base != nil && len(a.Base) != visible:
+		return fmt.Errorf("a base law of %d spins for a machine of %d visible ones", len(a.Base), visible)
+	}
+	for i, b := range a.Base {
+		if b != b || math.IsInf(float64(b), 0) {
+			return fmt.Errorf("field %v of visible spin %d in the base law is not finite", b, i)
+		}
+	}
+	return nil
+}
+
+// baseLogZ returns log Z at inverse temperature 0, less the machine's energy constant: paths leave it out.
+func (a *Annealing) baseLogZ() float64 {
+	n := a.Machine.Layers()
+	z := float64(n[bm.Hidden])*math.Ln2 - a.Machine.Constant()
+	if a.Base == nil {
+		return z + float64(n[bm.Visible])*math.Ln2
+	}
+	for _, b := range a.Base {
+		z += compute.LogTwoCosh(float64(b))
+	}
+	return z
+}
+
+// Ladder returns the Betas+1 inverse temperatures, from 0 to 1. A pilot run of few paths spaces them
+// so that each step adds about the same variance to the log weights.
+func (a *Annealing) Ladder(ctx context.Context) ([]float64, error) {
+	if a.betas != nil {
+		return a.betas, nil
+	}
+	if err := a.check(); err != nil {
+		return nil, err
+	}
+	d, err := a.pilot(ctx)
+	if err != nil {
+		return nil, err
+	}
+	a.betas = d.ladder(a.Betas)
+	return a.betas, nil
+}
+
+// pilot returns the law that inverse temperatures are spaced by, from few paths of half as many steps. The variance is that of the
+// log weights over several steps at a time, so that places where paths forget slowly count for more.
+func (a *Annealing) pilot(ctx context.Context) (density, error) {
+	const n, fewest, most, longest = 32, 50, 2000, 16
+	d := density{critical: critical(a.Machine, a.Key.Fold(streamPilot).Fold(0))}
+	betas := d.ladder(min(max(a.Betas/2, fewest), most))
+	steps := len(betas) - 1
+	window := min(longest, steps/8)
+	e := a.Machine.Engine()
+	mark := e.Mark()
+	defer e.Release(mark)
+	p := a.paths(n, 0, a.Key.Fold(streamPilot).Fold(1))
+	p.fromBase()
+	logs := make([]float64, (steps+1)*n) // after each step
+	gained := make([]float64, n)
+	deviations := make([]float64, steps)
+	for t := range steps {
+		if err := ctx.Err(); err != nil {
+			return density{}, err
+		}
+		p.step(betas[t], betas[t+1], betas[t+1], t+1 == steps)
+		now := logs[(t+1)*n : (t+2)*n]
+		p.read(now)
+		from := max(0, t+1-window)
+		for i := range gained {
+			gained[i] = now[i] - logs[from*n+i]
+		}
+		each := stat.StdDev(gained, nil) / float64(t+1-from)
+		for u := from; u <= t; u++ {
+			deviations[u] += each
+		}
+	}
+	return d.adapt(betas, deviations)
+}
+
+// Forward returns the estimate of annealed importance sampling, whose exponential is
+// unbiased: it is a lower bound of log Z in expectation.
+func (a *Annealing) Forward(ctx context.Context) (LogZ, error) {
+	logs, err := a.forward(ctx)
+	if err != nil {
+		return LogZ{}, err
+	}
+	return a.lower(logs), nil
+}
+
+// lower returns the estimate from the log weights of forward paths.
+func (a *Annealing) lower(logs []float64) LogZ {
+	w := weigh(logs)
+	return a.estimate(w, 1, LowerBound, w.warn("AIS", len(logs)), len(logs))
+}
+
+// estimate returns base log Z + sign * log of the mean weight.
+func (a *Annealing) estimate(w weighed, sign float64, side string, warnings []string, runs int) LogZ {
+	z := LogZ{
+		Value: a.baseLogZ() + sign*w.logMean, Side: side, ESS: w.ess, Warnings: warnings,
+		Runs: runs, Betas: a.Betas, Sweeps: a.Sweeps,
+	}
+	z.Stderr = math.Hypot(w.stderr, rounding(a.Machine.Layers()[bm.Hidden], z.Value))
+	return z
+}
+
+// forward returns the log weights of the forward paths, drawn at the first call.
+func (a *Annealing) forward(ctx context.Context) ([]float64, error) {
+	if a.ahead != nil {
+		return a.ahead, nil
+	}
+	logs := make([]float64, a.Runs)
+	err := a.cool(ctx, a.Key.Fold(streamForward), func(p *paths) { p.read(logs[p.first : p.first+p.n]) })
+	if err != nil {
+		return nil, err
+	}
+	a.ahead = logs
+	return logs, nil
+}
+
+// cool draws Runs paths from the base law to the machine and shows look their ends, part by part. Their log
+// weights are the sums of f at the new less f at the old inverse temperature over the steps.
+func (a *Annealing) cool(ctx context.Context, key rng.Key, look func(p *paths)) error {
+	betas, err := a.Ladder(ctx)
+	if err != nil {
+		return err
+	}
+	return a.parts(ctx, a.Runs, key, func(p *paths, tell func(int) error) error {
+		p.fromBase()
+		for t := range a.Betas {
+			p.step(betas[t], betas[t+1], betas[t+1], t+1 == a.Betas)
+			if err := tell(t + 1); err != nil {
+				return err
+			}
+		}
+		look(p)
+		return nil
+	})
+}
+
+// parts calls run with the n paths, as many at once as fit into memory. run calls tell after each step.
+func (a *Annealing) parts(ctx context.Context, n int, key rng.Key, run func(p *paths, tell func(step int) error) error) error {
+	e := a.Machine.Engine()
+	size := a.Machine.Layers()
+	most := max(64, partSpins/(size[bm.Visible]+size[bm.Hidden])) &^ 3
+	for first := 0; first < n; first += most {
+		mark := e.Mark()
+		p := a.paths(min(most, n-first), first, key)
+		err := run(p, func(step int) error {
+			if a.Progress != nil {
+				a.Progress((float64(first) + float64(p.n)*float64(step)/float64(a.Betas)) / float64(n))
+			}
+			return ctx.Err()
+		})
+		e.Release(mark)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// paths are n annealing paths that move together, the first of which is number first of all. They are scratch.
+type paths struct {
+	a         *Annealing
+	first, n  int
+	key       rng.Key
+	sweeps    uint64 // sweeps done: the number of the next one's key
+	state     bm.State
+	base      compute.Matrix // 1xV; none for fair coins
+	linear    compute.Matrix // b - base, 1xV; none where it is 0
+	logWeight compute.Matrix // Bx1 Float64
+	sum       compute.Matrix // Bx1 Float64
+	beta      [2]compute.Matrix
+	rows      []float32
+}
+
+func (a *Annealing) paths(n, first int, key rng.Key) *paths {
+	m, e := a.Machine, a.Machine.Engine()
+	size := m.Layers()
+	p := &paths{
+		a: a, first: first, n: n, key: key, rows: make([]float32, n),
+		state:     bm.State{e.Scratch(compute.Int8, n, size[bm.Visible]), e.Scratch(compute.Int8, n, size[bm.Hidden])},
+		logWeight: e.Scratch(compute.Float64, n, 1),
+		sum:       e.Scratch(compute.Float64, n, 1),
+		beta:      [2]compute.Matrix{e.Scratch(compute.Float32, n, 1), e.Scratch(compute.Float32, n, 1)},
+	}
+	e.Axpby(p.logWeight, 0, p.logWeight, 0)
+	b := m.Bias(bm.Visible).Value
+	if a.Base != nil {
+		p.base = e.Scratch(compute.Float32, 1, size[bm.Visible])
+		e.Write(p.base, a.Base)
+	}
+	if !b.IsNone() || a.Base != nil {
+		p.linear = e.Scratch(compute.Float32, 1, size[bm.Visible])
+		e.Axpby(p.linear, 0, p.linear, 0)
+		if !b.IsNone() {
+			e.Axpby(p.linear, 1, b, 1)
+		}
+		if a.Base != nil {
+			e.Axpby(p.linear, -1, p.base, 1)
+		}
+	}
+	return p
+}
+
+// fromBase draws the visible spins from the base law: sweep number 0 at inverse temperature 0.
+func (p *paths) fromBase() {
+	m := p.a.Machine
+	law := bm.Law{Key: p.key.Fold(0), Row: uint64(p.first)}
+	sampler.Randomize(m, bm.State{p.state[bm.Visible]}, law)
+	if p.a.Base != nil {
+		// A draw in no field but the base's: any hidden layer serves at inverse temperature 0.
+		e := m.Engine()
+		e.Spins(p.state[bm.Hidden], law.Key.Fold(2), law.Row, 0)
+		law.Base, law.Beta = p.base, p.at(0, 0)
+		m.Sample(p.state, bm.Visible, law)
+	}
+	p.sweeps = 1
+}
+
+// at returns the inverse temperature b for every row, in one of two matrices.
+func (p *paths) at(which int, b float64) compute.Matrix {
+	for i := range p.rows {
+		p.rows[i] = float32(b)
+	}
+	p.a.Machine.Engine().Write(p.beta[which], p.rows)
+	return p.beta[which]
+}
+
+// step adds f at inverse temperature to less f at from to the log weights and, but for the last step, moves
+// the paths by the sweeps at move, which is from or to. The fields on the hidden layer serve both.
+//
+// For axons it costs K(2V+3H) multiply-adds a row and sweep, the overlap with the patterns being computed once.
+func (p *paths) step(from, to, move float64, last bool) {
+	m := p.a.Machine
+	e, c := m.Engine(), m.Couplings()
+	v, h := p.state[bm.Visible], p.state[bm.Hidden]
+	mark := e.Mark()
+	o := c.Overlap(v, bm.Visible)
+	shape := compute.Over(nil, compute.Float32, h.Rows(), h.Cols(), 0)
+	then := compute.Epilogue{Kind: compute.Discard, Bias: m.Bias(bm.Hidden).Value, LogCosh: p.sum}
+	law := bm.Law{Key: p.key.Fold(p.sweeps), Row: uint64(p.first), Base: p.base}
+
+	// The temperature that the paths do not move at, with its sign, and then the other.
+	other, sign := from, -1.0
+	if move == from {
+		other, sign = to, 1
+	}
+	e.Axpby(p.sum, 0, p.sum, 0)
+	then.Scale = p.at(0, other)
+	c.Fields(shape, o, then)
+	e.Axpby(p.logWeight, sign, p.sum, 1)
+
+	e.Axpby(p.sum, 0, p.sum, 0)
+	then.Scale = p.at(1, move)
+	law.Beta = then.Scale
+	if last {
+		c.Fields(shape, o, then)
+	} else {
+		then.Kind, then.Key, then.Row = compute.Spin, law.Key.Fold(bm.Hidden), law.Row
+		c.Fields(h, o, then)
+	}
+	e.Axpby(p.logWeight, -sign, p.sum, 1)
+	if !p.linear.IsNone() {
+		e.RowDot(p.logWeight, to-from, v, p.linear.Repeat(p.n))
+	}
+	e.Release(mark)
+	if last {
+		return
+	}
+	m.Sample(p.state, bm.Visible, law)
+	p.sweeps++
+	for range p.a.Sweeps - 1 {
+		law.Key = p.key.Fold(p.sweeps)
+		m.Sweep(p.state, law)
+		p.sweeps++
+	}
+}
+
+// read sets dst to the log weights.
+func (p *paths) read(dst []float64) { p.a.Machine.Engine().Read(dst, p.logWeight) }

@@ -1,0 +1,100 @@
+package eval
+
+import (
+	"fmt"
+	"math"
+
+	"gonum.org/v1/gonum/stat"
+	"gonum.org/v1/gonum/stat/distuv"
+)
+
+// The sides of an estimate of log Z.
+const (
+	Exact      = "exact"
+	LowerBound = "lower in expectation" // its expectation is below log Z
+	UpperBound = "upper in expectation" // its expectation is above log Z
+	NoSide     = "none"
+)
+
+// LogZ is an estimate of log Z in nats and what is known about its error.
+type LogZ struct {
+	Value float64
+	// Stderr is the standard error, of the runs and of float32 sums: Value +- 1.96 Stderr is a 95 % interval
+	// where there are no Warnings.
+	Stderr   float64
+	Side     string   // side of the bias: Exact, LowerBound, UpperBound or NoSide
+	ESS      float64  // effective number of runs; 0 where there are no weights
+	Runs     int      // runs, in each direction where there are two
+	Betas    int      // steps from inverse temperature 0 to 1
+	Sweeps   int      // Gibbs sweeps at each
+	Overlap  float64  // bridge: overlap of the two laws of paths, in [0,1]
+	Started  string   // what reverse runs started from
+	Warnings []string // why the error may be larger than Stderr says
+
+	contradicts bool // reverse paths from an approximate start lie below the forward ones
+}
+
+// LeastESS is the effective number of runs below which an estimate warns.
+const LeastESS = 60
+
+// weighed is the logarithm of the mean of weights given by their logarithms.
+type weighed struct {
+	logMean float64
+	stderr  float64 // of logMean
+	ess     float64 // (sum w)^2 / sum w^2
+	normal  float64 // the same for normal log weights of the observed variance
+	logVar  float64 // variance of the log weights
+}
+
+// weigh returns the logarithm of the mean of exp(logs) with its standard error
+// by the delta method, widened by Student's t of as many degrees of freedom as there are
+// effective runs.
+func weigh(logs []float64) weighed {
+	n := float64(len(logs))
+	top := math.Inf(-1)
+	for _, l := range logs {
+		top = max(top, l)
+	}
+	var sum, square float64
+	for _, l := range logs {
+		w := math.Exp(l - top)
+		sum += w
+		square += w * w
+	}
+	w := weighed{logMean: top + math.Log(sum/n), ess: sum * sum / square}
+	if len(logs) > 1 {
+		w.logVar = stat.Variance(logs, nil)
+	}
+	w.normal = n * math.Exp(-w.logVar)
+	w.stderr = math.Sqrt(max(0, n/w.ess-1)/max(1, n-1)) * student(w.ess)
+	return w
+}
+
+// student returns the factor by which the 95 % interval of Student's t with so many
+// samples is wider than the normal one.
+func student(samples float64) float64 {
+	t := distuv.StudentsT{Sigma: 1, Nu: max(1, samples-1)}
+	return t.Quantile(0.975) / distuv.UnitNormal.Quantile(0.975)
+}
+
+// warn returns what is wrong with weights of n runs by the method of that name. The
+// variance of the log weights is looked at beside the effective sample size because the latter
+// is largest where the heavy weights were missed.
+func (w weighed) warn(method string, n int) []string {
+	var all []string
+	least := min(LeastESS, 0.5*float64(n))
+	if w.ess < 2 {
+		all = append(all, fmt.Sprintf("%s did not mix: ESS %.1f of %d", method, w.ess, n))
+	} else if w.ess < least {
+		all = append(all, fmt.Sprintf("%s: few runs carry the weight: ESS %.1f of %d", method, w.ess, n))
+	}
+	if w.normal < least {
+		all = append(all, fmt.Sprintf("%s: the weights' log variance is %.3g: the mean is dominated by few runs", method, w.logVar))
+	}
+	return all
+}
+
+// rounding is the error in nats of float32 fields summed over H hidden spins into a log Z.
+func rounding(hidden int, logZ float64) float64 {
+	return 0x1p-24 * (float64(hidden) + math.Abs(logZ))
+}

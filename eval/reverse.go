@@ -1,0 +1,265 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"slices"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/data"
+	"mattis/rng"
+	"mattis/sampler"
+)
+
+// Start draws the visible configurations that reverse paths start from.
+type Start struct {
+	Name  string // what they are, for people
+	Exact bool   // independent draws from the machine's law: the reverse estimate is a bound only then
+
+	draw func(ctx context.Context, n int, key rng.Key) ([]int8, error) // n x V
+}
+
+// StartExact returns independent samples of the machine by listing all states of its smaller
+// layer, or an error where there are too many.
+func StartExact(m *bm.RBM) (Start, error) {
+	x, err := m.EnumerateSmaller()
+	if err != nil {
+		return Start{}, fmt.Errorf("exact samples: %w", err)
+	}
+	return Start{Name: "exact samples by listing all states of the smaller layer", Exact: true,
+		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
+			return listedSamples(ctx, m, x, n, key)
+		}}, nil
+}
+
+// listedSamples returns n independent draws of the visible layer (n x V).
+func listedSamples(ctx context.Context, m *bm.RBM, x *bm.Enumeration, n int, key rng.Key) ([]int8, error) {
+	var total bm.LogSum
+	x.Exponents(func(_ uint64, y []float64) bool {
+		for _, v := range y {
+			total.Add(v)
+		}
+		return ctx.Err() != nil
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	levels := make([]float64, n)
+	for i := range levels {
+		levels[i] = (float64(key.Fold(0).Uint64(uint64(i), 0)>>11) + 0.5) * 0x1p-53
+	}
+	order := make([]int, n)
+	for i := range order {
+		order[i] = i
+	}
+	slices.SortFunc(order, func(i, j int) int {
+		switch {
+		case levels[i] < levels[j]:
+			return -1
+		case levels[i] > levels[j]:
+			return 1
+		}
+		return i - j
+	})
+	states := make([]uint64, n)
+	sum, done, norm := 0.0, 0, total.Log()
+	var last uint64
+	x.Exponents(func(first uint64, y []float64) bool {
+		for i, v := range y {
+			p := math.Exp(v - norm)
+			if p > 0 {
+				last = first + uint64(i)
+			}
+			for sum += p; done < n && levels[order[done]] < sum; done++ {
+				states[order[done]] = first + uint64(i)
+			}
+		}
+		return done == n || ctx.Err() != nil
+	})
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for ; done < n; done++ { // a level in the rounding of the sum's end
+		states[order[done]] = last
+	}
+	size := m.Layers()
+	spins := make([]int8, n*size[x.Layer()])
+	for i, s := range states {
+		row := spins[i*size[x.Layer()]:][:size[x.Layer()]]
+		bm.SetState(row, s)
+		if x.Half() && key.Fold(1).Uniform(uint64(i), 0) < 0.5 {
+			for j := range row {
+				row[j] = -row[j]
+			}
+		}
+	}
+	if x.Layer() == bm.Visible {
+		return spins, nil
+	}
+	e := m.Engine()
+	mark := e.Mark()
+	defer e.Release(mark)
+	state := bm.State{e.Scratch(compute.Int8, n, size[bm.Visible]), e.Scratch(compute.Int8, n, size[bm.Hidden])}
+	e.Write(state[bm.Hidden], spins)
+	m.Sample(state, bm.Visible, bm.Law{Key: key.Fold(2)})
+	out := make([]int8, n*size[bm.Visible])
+	e.Read(out, state[bm.Visible])
+	return out, nil
+}
+
+// StartData returns rows of the set, each taken once before any is taken twice, after so many Gibbs sweeps.
+func StartData(m *bm.RBM, set *data.Set, sweeps int) Start {
+	return Start{Name: fmt.Sprintf("rows of %s after %d Gibbs sweeps", set.Name, sweeps),
+		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
+			rows := make([]int32, set.Rows)
+			data.Order(rows, key.Fold(0))
+			spins := make([]int8, 0, n*set.Visible)
+			for i := range n {
+				spins = append(spins, set.Row(int(rows[i%set.Rows]))...)
+			}
+			return spins, swept(ctx, m, spins, n, sweeps, key.Fold(1))
+		}}
+}
+
+// StartAnnealed returns the ends of forward paths of a, drawn in proportion to
+// their weights, after so many Gibbs sweeps.
+func StartAnnealed(a *Annealing, sweeps int) Start {
+	return Start{Name: fmt.Sprintf("ends of forward paths drawn by their weights, after %d Gibbs sweeps", sweeps),
+		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
+			visible := a.Machine.Layers()[bm.Visible]
+			ends, logs := make([]int8, a.Runs*visible), make([]float64, a.Runs)
+			err := a.cool(ctx, key.Fold(0), func(p *paths) {
+				p.read(logs[p.first : p.first+p.n])
+				a.Machine.Engine().Read(ends[p.first*visible:(p.first+p.n)*visible], p.state[bm.Visible])
+			})
+			if err != nil {
+				return nil, err
+			}
+			spins := make([]int8, 0, n*visible)
+			for _, i := range resample(logs, n, float64(key.Fold(1).Uniform(0, 0))) {
+				spins = append(spins, ends[i*visible:(i+1)*visible]...)
+			}
+			return spins, swept(ctx, a.Machine, spins, n, sweeps, key.Fold(2))
+		}}
+}
+
+// resample returns n indices of log weights, index i about n w_i / sum w times: systematic resampling with
+// one uniform number u in (0,1).
+func resample(logs []float64, n int, u float64) []int {
+	top := slices.Max(logs)
+	var total float64
+	for _, l := range logs {
+		total += math.Exp(l - top)
+	}
+	picked := make([]int, 0, n)
+	sum := 0.0
+	for i, l := range logs {
+		sum += math.Exp(l-top) / total * float64(n)
+		for len(picked) < n && float64(len(picked))+u < sum {
+			picked = append(picked, i)
+		}
+	}
+	for len(picked) < n {
+		picked = append(picked, len(logs)-1)
+	}
+	return picked
+}
+
+// swept moves the n visible configurations by Gibbs sweeps.
+func swept(ctx context.Context, m *bm.RBM, spins []int8, n, sweeps int, key rng.Key) error {
+	e, size := m.Engine(), m.Layers()
+	step := max(64, partSpins/(size[bm.Visible]+size[bm.Hidden])) &^ 3
+	for first := 0; first < n; first += step {
+		rows := min(step, n-first)
+		part := spins[first*size[bm.Visible] : (first+rows)*size[bm.Visible]]
+		mark := e.Mark()
+		state := bm.State{e.Scratch(compute.Int8, rows, size[bm.Visible]), e.Scratch(compute.Int8, rows, size[bm.Hidden])}
+		e.Write(state[bm.Visible], part)
+		for i := range sweeps {
+			sampler.Gibbs(m, state, bm.Law{Key: key.Fold(uint64(i)), Row: uint64(first)}, 1)
+			if err := ctx.Err(); err != nil {
+				e.Release(mark)
+				return err
+			}
+		}
+		e.Read(part, state[bm.Visible])
+		e.Release(mark)
+	}
+	return nil
+}
+
+// Reverse returns the estimate from paths that run from the start back to the base law (Burda,
+// Grosse and Salakhutdinov 2014). The mean of 1/w over them is unbiased for Z_0/Z where the start is
+// exact: an upper bound of log Z in expectation then, and no bound otherwise.
+//
+// Where cooling leaves many forward paths in valleys that hold little of the machine's law, reverse
+// paths start in others and their weights look healthy while the mean misses those few that would carry it. So the
+// forward paths are drawn too (once for both directions), and a gap to the bridge between both is a warning.
+func (a *Annealing) Reverse(ctx context.Context, start Start) (LogZ, error) {
+	reverse, err := a.reverse(ctx, start)
+	if err != nil {
+		return LogZ{}, err
+	}
+	forward, err := a.forward(ctx)
+	if err != nil {
+		return LogZ{}, err
+	}
+	z := a.upper(reverse, start)
+	b := bennett(forward, reverse)
+	if gap := z.Value - a.baseLogZ() - b.d; math.Abs(gap) > 2*math.Hypot(z.Stderr, b.stderr) {
+		z.Warnings = append(z.Warnings, fmt.Sprintf("reverse AIS: %.3g nats from the bridge to the forward paths: some valleys are reached in one direction only", gap))
+	}
+	return z, nil
+}
+
+// upper returns the estimate from the log weights of reverse paths.
+func (a *Annealing) upper(logs []float64, start Start) LogZ {
+	inverse := make([]float64, len(logs))
+	for i, l := range logs {
+		inverse[i] = -l
+	}
+	w := weigh(inverse)
+	z := a.estimate(w, -1, UpperBound, w.warn("reverse AIS", len(logs)), len(logs))
+	z.Started = start.Name
+	if !start.Exact {
+		z.Side = NoSide
+		z.Warnings = append(z.Warnings, "reverse AIS did not start from exact samples ("+start.Name+"): it is no bound")
+	}
+	return z
+}
+
+// reverse returns the log weights, those of the same paths run forward, of paths from the start to the base law.
+// A Gibbs sweep leaves the law of v at its inverse temperature unchanged and is its own reverse.
+func (a *Annealing) reverse(ctx context.Context, start Start) ([]float64, error) {
+	if a.back != nil && a.started == start.Name {
+		return a.back, nil
+	}
+	betas, err := a.Ladder(ctx)
+	if err != nil {
+		return nil, err
+	}
+	spins, err := start.draw(ctx, a.Runs, a.Key.Fold(streamStart))
+	if err != nil {
+		return nil, err
+	}
+	e, visible := a.Machine.Engine(), a.Machine.Layers()[bm.Visible]
+	logs := make([]float64, a.Runs)
+	err = a.parts(ctx, a.Runs, a.Key.Fold(streamReverse), func(p *paths, tell func(int) error) error {
+		e.Write(p.state[bm.Visible], spins[p.first*visible:(p.first+p.n)*visible])
+		for t := a.Betas - 1; t >= 0; t-- {
+			p.step(betas[t], betas[t+1], betas[t], t == 0)
+			if err := tell(a.Betas - t); err != nil {
+				return err
+			}
+		}
+		p.read(logs[p.first : p.first+p.n])
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	a.back, a.started = logs, start.Name
+	return logs, nil
+}

@@ -1,0 +1,137 @@
+package eval
+
+import (
+	"fmt"
+	"math"
+	"sort"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/rng"
+)
+
+// critical returns the inverse temperature at which spins begin to order: 1/s for the largest singular
+// value s of W, by power iteration. For axons of random patterns and H >> K it is about sqrt K/(g sqrt(VH)).
+func critical(m *bm.RBM, key rng.Key) float64 {
+	const iterations = 20
+	e, c := m.Engine(), m.Couplings()
+	mark := e.Mark()
+	defer e.Release(mark)
+	visible, hidden := c.Sizes()
+	v, h := e.Scratch(compute.Float32, 1, visible), e.Scratch(compute.Float32, 1, hidden)
+	x, y := make([]float32, visible), make([]float32, hidden)
+	for a := range y {
+		y[a] = float32(key.Normal(0, uint64(a)))
+	}
+	var s float64
+	for range iterations {
+		if normalize(y) == 0 {
+			return 1
+		}
+		e.Write(h, y)
+		inner := e.Mark()
+		c.Fields(v, c.Overlap(h, bm.Hidden), compute.Epilogue{})
+		e.Read(x, v)
+		if normalize(x) == 0 {
+			return 1
+		}
+		e.Write(v, x)
+		c.Fields(h, c.Overlap(v, bm.Visible), compute.Epilogue{})
+		if shift := c.Shift(); !shift.IsNone() {
+			e.Axpby(h, -1, shift, 1)
+		}
+		e.Read(y, h)
+		e.Release(inner)
+		s = length(y)
+	}
+	if !(s > 1) || math.IsInf(s, 0) {
+		return 1
+	}
+	return 1 / s
+}
+
+func length(x []float32) float64 {
+	var sum float64
+	for _, v := range x {
+		sum += float64(v) * float64(v)
+	}
+	return math.Sqrt(sum)
+}
+
+// normalize scales x to length 1 and returns the length it had.
+func normalize(x []float32) float64 {
+	l := length(x)
+	if l > 0 {
+		for i := range x {
+			x[i] = float32(float64(x[i]) / l)
+		}
+	}
+	return l
+}
+
+// density is a law on [0,1] that inverse temperatures are spaced by: a part that is
+// dense below the critical one and logarithmic beyond, an even part, and, once a pilot run has
+// measured it, a part in proportion to the deviation of the log weights' increments.
+type density struct {
+	critical float64
+	at       []float64 // ends of the pilot's steps, from 0 to 1; nil before the pilot
+	measured []float64 // cumulative share of the deviation at each end, from 0 to 1
+}
+
+// cumulative returns the share of inverse temperatures up to b.
+func (d density) cumulative(b float64) float64 {
+	logarithmic := math.Log1p(b/d.critical) / math.Log1p(1/d.critical)
+	if d.at == nil {
+		return 0.7*logarithmic + 0.3*b
+	}
+	i := min(max(1, sort.SearchFloat64s(d.at, b)), len(d.at)-1)
+	f := (b - d.at[i-1]) / (d.at[i] - d.at[i-1])
+	measured := d.measured[i-1] + f*(d.measured[i]-d.measured[i-1])
+	return 0.15*logarithmic + 0.1*b + 0.75*measured
+}
+
+// ladder returns n+1 inverse temperatures from 0 to 1 spaced by d, each a float32 number.
+// They increase, but a few may be equal where n is in the millions.
+func (d density) ladder(n int) []float64 {
+	b := make([]float64, n+1)
+	for i := 1; i < n; i++ {
+		want := float64(i) / float64(n)
+		lo, hi := b[i-1], 1.0
+		for hi-lo > 0x1p-30*hi {
+			mid := (lo + hi) / 2
+			if d.cumulative(mid) < want {
+				lo = mid
+			} else {
+				hi = mid
+			}
+		}
+		b[i] = float64(float32(hi))
+	}
+	b[n] = 1
+	return b
+}
+
+// adapt returns d with the measured part: deviations[t] is in proportion to that of the log weights' increment
+// between betas t and t+1.
+func (d density) adapt(betas, deviations []float64) (density, error) {
+	total := 0.0
+	for _, x := range deviations {
+		total += x
+	}
+	if math.IsNaN(total) || math.IsInf(total, 0) {
+		return d, fmt.Errorf("the free energies of the pilot run are not finite")
+	}
+	if total == 0 {
+		return d, nil
+	}
+	d.at, d.measured = []float64{0}, []float64{0}
+	sum := 0.0
+	for t, x := range deviations {
+		sum += x
+		if betas[t+1] > betas[t] {
+			d.at = append(d.at, betas[t+1])
+			d.measured = append(d.measured, sum/total)
+		}
+	}
+	return d, nil
+}
