@@ -1,0 +1,126 @@
+package main
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"mattis/data"
+)
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"mattis": func() { os.Exit(Main()) }})
+}
+
+// TestScripts runs the scripts of testdata/script, one a behaviour of the command line.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		Setup: func(env *testscript.Env) error {
+			env.Setenv("MATTIS_DATA", os.Getenv("MATTIS_DATA"))
+			cache, err := os.UserCacheDir()
+			env.Setenv("XDG_CACHE_HOME", cache)
+			return err
+		},
+		Condition: func(name string) (bool, error) {
+			if name != "mnist" {
+				return false, errors.New("unknown condition " + name)
+			}
+			_, err := data.FindMNIST("")
+			return err == nil, nil
+		},
+		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
+			"exits":   exits,
+			"stopped": stopped,
+			"same":    same,
+			"flip":    flip,
+		},
+	})
+}
+
+// exits CODE ARGS... runs the program with the arguments and wants that exit code.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if neg || err != nil {
+		ts.Fatalf("usage: exits CODE ARGS...")
+	}
+	if got := exitCode(ts.Exec("mattis", args[1:]...)); got != want {
+		ts.Fatalf("mattis %q: exit code %d, want %d", args[1:], got, want)
+	}
+}
+
+func exitCode(err error) int {
+	var exit *exec.ExitError
+	switch {
+	case err == nil:
+		return 0
+	case errors.As(err, &exit):
+		return exit.ExitCode()
+	}
+	return -2
+}
+
+// stopped SIGNAL GLOB CODE ARGS... runs the program, sends the signal (INT or KILL) as soon
+// as a file matches, and wants that exit code, -1 of a process that was killed.
+func stopped(ts *testscript.TestScript, neg bool, args []string) {
+	signal, ok := map[string]syscall.Signal{"INT": syscall.SIGINT, "KILL": syscall.SIGKILL}[args[0]]
+	want, err := strconv.Atoi(args[2])
+	if neg || !ok || err != nil {
+		ts.Fatalf("usage: stopped INT|KILL GLOB CODE ARGS...")
+	}
+	// testscript leaves the program under its name in the PATH of the scripts.
+	path, err := exec.LookPath("mattis")
+	ts.Check(err)
+	cmd := exec.Command(path, args[3:]...)
+	cmd.Dir = ts.MkAbs(".")
+	ts.Check(cmd.Start())
+	deadline := time.Now().Add(time.Minute)
+	for {
+		if found, _ := filepath.Glob(ts.MkAbs(args[1])); len(found) > 0 {
+			break
+		}
+		if time.Now().After(deadline) {
+			cmd.Process.Kill()
+			ts.Fatalf("no file matches %s after a minute", args[1])
+		}
+		time.Sleep(time.Millisecond)
+	}
+	ts.Check(cmd.Process.Signal(signal))
+	if got := exitCode(cmd.Wait()); got != want {
+		ts.Fatalf("mattis %q, stopped by %s: exit code %d, want %d", args[3:], args[0], got, want)
+	}
+}
+
+// same A B wants the newest checkpoints of two run directories to be of one step and of one SHA-256.
+func same(ts *testscript.TestScript, neg bool, args []string) {
+	var names, sums [2]string
+	for i, dir := range args {
+		found, _ := filepath.Glob(ts.MkAbs(filepath.Join(dir, "checkpoints", "*.safetensors")))
+		if len(found) == 0 {
+			ts.Fatalf("%s has no checkpoint", dir)
+		}
+		names[i] = filepath.Base(found[len(found)-1])
+		sum := sha256.Sum256([]byte(ts.ReadFile(found[len(found)-1])))
+		sums[i] = hex.EncodeToString(sum[:])
+	}
+	if equal := names[0] == names[1] && sums[0] == sums[1]; equal == neg {
+		ts.Fatalf("%v: %v %v", args, names, sums)
+	}
+}
+
+// flip FILE changes the byte in the middle of a file.
+func flip(ts *testscript.TestScript, neg bool, args []string) {
+	b := []byte(ts.ReadFile(args[0]))
+	b[len(b)/2] ^= 0x40
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
+}
