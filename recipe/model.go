@@ -220,19 +220,24 @@ func (j *Judge) Wanted(names []string, set string) ([]Wanted, error) {
 	return slices.DeleteFunc(list, func(w Wanted) bool { return w.Set != "" && !slices.Contains(sets, w.Set) }), nil
 }
 
-// NeedsData reports whether one of the named measures, or of the recipe's where names is empty, looks at the data.
-// Bars and BAS, which are made, always count: they know which images are valid.
-func (j *Judge) NeedsData(names []string) bool {
+// ofMachine are the measures that are the same without data. The others look at them where they
+// are there, although not all need them: for valid images, for the base rate of annealed importance sampling.
+var ofMachine = []string{"logz_exact", "ground_energy", "gibbs_accessibility", "gibbs_accessibility_mean", "method_accessibility", "spectrum", "crosstalk"}
+
+// NeedsData reports whether one of the named measures, or of the recipe's where names is empty, looks at the
+// data, and whether one has no value without them.
+func (j *Judge) NeedsData(names []string) (looks, needs bool) {
 	m := j.Recipe.Measure
 	if len(names) == 0 {
 		names = slices.Concat(m.Test, m.Train, m.Last)
 	}
 	kind, _ := find(negatives, j.Recipe.Negative.Kind, func(k negativeKind) string { return k.name })
-	src, _ := find(sources, j.Recipe.Data.Name, func(s source) string { return s.name })
-	return src.made || slices.ContainsFunc(names, func(n string) bool {
+	for _, n := range names {
 		measure, err := eval.Named(n)
-		return err == nil && measure.NeedsData || n == "method_accessibility" && kind.batch
-	})
+		needs = needs || err == nil && measure.NeedsData || n == "method_accessibility" && kind.batch
+		looks = looks || !slices.Contains(ofMachine, n)
+	}
+	return looks || needs, needs
 }
 
 // Measure returns the value of a measure. That of the last checkpoint is the

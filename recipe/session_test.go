@@ -346,8 +346,16 @@ func TestJudgeRepeatsTraining(t *testing.T) {
 		t.Fatal(err)
 	}
 	j := &Judge{Model: m}
-	if !j.NeedsData(nil) {
-		t.Error("hamming needs no data")
+	for _, c := range []struct {
+		names        []string
+		looks, needs bool
+	}{
+		{nil, true, true}, {[]string{"hamming"}, true, true}, {[]string{"ground_energy"}, false, false},
+		{[]string{"valid_share"}, true, false}, {[]string{"method_accessibility"}, true, true}, // cd starts from rows
+	} {
+		if looks, needs := j.NeedsData(c.names); looks != c.looks || needs != c.needs {
+			t.Errorf("%v: looks at data: %t, needs them: %t", c.names, looks, needs)
+		}
 	}
 	if j.Split, err = m.LoadData(); err != nil {
 		t.Fatal(err)

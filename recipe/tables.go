@@ -17,15 +17,14 @@ import (
 
 type source struct {
 	name               string
-	made               bool // not read from files
 	defaults           func(*Data)
 	required, optional []string
 	load               func(data.Options) (*data.Split, error)
 }
 
 var sources = []source{
-	{name: "bars", made: true, load: data.Bars, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(4), ptr("paper") }},
-	{name: "bas", made: true, load: data.BAS, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(12), ptr("paper") }},
+	{name: "bars", load: data.Bars, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(4), ptr("paper") }},
+	{name: "bas", load: data.BAS, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(12), ptr("paper") }},
 	{name: "mnist", load: data.MNIST, optional: []string{"dir", "test", "closed"},
 		defaults: func(d *Data) {
 			d.Split, d.Binarize, d.Validation, d.Limit = ptr("files"), &Choice{"threshold", ptr(0.3)}, ptr(0), ptr(0)

@@ -83,9 +83,11 @@ func measureList() string {
 // judge prints the measures of the machine.
 func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string, asJSON bool) (err error) {
 	out, errw := cmd.OutOrStdout(), cmd.ErrOrStderr()
-	if j.NeedsData(measures) {
-		if j.Split, err = j.LoadData(); err != nil {
+	if looks, needs := j.NeedsData(measures); looks {
+		if j.Split, err = j.LoadData(); err != nil && needs {
 			return err
+		} else if err != nil {
+			fmt.Fprintln(errw, "warning: measured without the data:", err)
 		}
 	}
 	list, err := j.Wanted(measures, split)
