@@ -450,6 +450,7 @@ func engineSpecials(t *testing.T, e compute.Engine) {
 }
 
 func engineVectors(t *testing.T, e compute.Engine) {
+	engineSkips(t, e)
 	random := func(id rng.Key) func(i, j int) float64 {
 		return func(i, j int) float64 { return 4*float64(id.Uniform(uint64(i), uint64(j))) - 2 }
 	}
@@ -494,6 +495,26 @@ func engineVectors(t *testing.T, e compute.Engine) {
 			}
 		}
 		engineMoves(t, e, rows, cols, random)
+	}
+}
+
+// engineSkips tests that a factor of 0 keeps what its operand holds out of Axpby.
+func engineSkips(t *testing.T, e compute.Engine) {
+	nan := func(i, j int) float64 { return math.NaN() }
+	one := func(i, j int) float64 { return 1 }
+	for _, kind := range []compute.Type{compute.Float32, compute.Float64} {
+		for _, c := range []struct {
+			d, x       func(i, j int) float64
+			a, b, want float64
+		}{{nan, one, 2, 0, 2}, {one, nan, 0, 3, 3}, {nan, nan, 0, 0, 0}} {
+			d, x := newOperand(e, kind, 3, 37, c.d), newOperand(e, kind, 3, 37, c.x)
+			e.Axpby(d.m, c.a, x.m, c.b)
+			for i, g := range entriesOf(e, d.m) {
+				if g != c.want {
+					t.Fatalf("Axpby %v %v %v: entry %d is %v, want %v", kind, c.a, c.b, i, g, c.want)
+				}
+			}
+		}
 	}
 }
 
