@@ -35,7 +35,7 @@ func (t *Training) checkpoint() *tensorfile.File {
 func tensor(e compute.Engine, p bm.Param) tensorfile.Tensor {
 	shape := []int{p.Value.Rows(), p.Value.Cols()}
 	switch {
-	case p.Name == "log_gain":
+	case p.Name == logGainName, p.Name == constantName:
 		shape = nil
 	case strings.HasPrefix(p.Name, "bias."), strings.HasPrefix(p.Name, "offset."):
 		shape = shape[1:]

@@ -94,6 +94,9 @@ func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
 	}
 	m.Machine = r.BuildMachine(visible, e)
 	m.Axons = axonsOf(m.Machine)
+	if _, ok := c.File.Tensor(constantName); ok {
+		m.Machine.SetConstant(0)
+	}
 	return m, restore(e, m.Machine.Params(), c.File)
 }
 
@@ -107,7 +110,7 @@ func (m *Model) LoadData() (*data.Split, error) {
 	if err != nil {
 		return nil, err
 	}
-	if got, want := split.Train.Digest(), m.Checkpoint.File.Metadata["data"]; got != want {
+	if got, want := split.Train.Digest(), m.Checkpoint.File.Metadata["data"]; got != want && want != "" { // "" of a machine from elsewhere
 		return nil, fmt.Errorf("data %s: the training set has the SHA-256 %.12s..., the machine was trained on %.12s...: other files, or another data section of the recipe", m.Recipe.Data.Name, got, want)
 	}
 	return split, nil

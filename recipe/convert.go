@@ -1,0 +1,279 @@
+package recipe
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"maps"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+
+	"mattis/run"
+	"mattis/tensorfile"
+)
+
+// Conversion says how Convert turns one form of a machine into another.
+type Conversion struct {
+	// To is the form wanted: axons, dense (both in spins) or bernoulli (0/1 variables, the names of another program).
+	// "" keeps the form; 0/1 variables become spins with dense couplings.
+	To string
+	// Patterns is K of To axons; 0 keeps those of axons.
+	Patterns int
+	// Program is whose names To bernoulli writes, one of Dialects; "" means scikit-learn.
+	Program string
+	// Foreign says what the file of another program leaves open.
+	Foreign Foreign
+	// Height and Width are those of the images; 0 keeps what the machine has.
+	Height, Width int
+	// Checkpoint is the step of the run directory's checkpoint that is read; below 0 the newest good one.
+	Checkpoint int
+	// Force lets a file be overwritten. A run directory never is.
+	Force bool
+	// Session describes this process for the env.json of a run directory.
+	Session run.Session
+}
+
+// Converted tells what Convert did.
+type Converted struct {
+	Machine    *Portable   // what was written, in spins
+	Program    string      // whose names the input had, "mattis" or one of Dialects
+	Truncation *Truncation // nil where no couplings were truncated
+	Refused    []error     // damaged checkpoints that were passed over
+}
+
+// forms are what To may be.
+var forms = []string{"axons", "dense", "bernoulli"}
+
+// files are extensions of files that hold no run directory, and what to do about them.
+var files = map[string]string{
+	".npy": "it holds one array; use .npz or .safetensors", ".h5": "make it an npz, see docs/format.md", ".hdf5": "make it an npz, see docs/format.md",
+	".pt": "make it an npz or safetensors, see docs/format.md", ".pth": "make it an npz or safetensors, see docs/format.md",
+	".pkl": "make it an npz, see docs/format.md", ".pickle": "make it an npz, see docs/format.md", ".joblib": "make it an npz, see docs/format.md",
+}
+
+// isArrays reports whether the path is that of an npz or safetensors file; another file is an error.
+func isArrays(path string) (bool, error) {
+	ext := strings.ToLower(filepath.Ext(path))
+	if advice, ok := files[ext]; ok {
+		return false, fmt.Errorf("%s: neither a run directory, an .npz nor a .safetensors file: %s", path, advice)
+	}
+	return ext == ".npz" || ext == ".safetensors", nil
+}
+
+// Check returns what is wrong with the conversion itself.
+func (c Conversion) Check() error {
+	switch {
+	case c.To != "" && !slices.Contains(forms, c.To):
+		return fmt.Errorf("to %q is unknown, want %s", c.To, strings.Join(forms, ", "))
+	case c.Patterns < 0:
+		return fmt.Errorf("patterns %d is out of range, want at least 1", c.Patterns)
+	case c.Patterns > 0 && c.To != "axons":
+		return errors.New("patterns are for a conversion to axons")
+	case c.Program != "" && c.To != "bernoulli":
+		return errors.New("the names of another program are for a conversion to bernoulli")
+	case c.Program != "" && !slices.Contains(Dialects(), c.Program):
+		return fmt.Errorf("no names of %q are known, only of %s", c.Program, strings.Join(Dialects(), ", "))
+	}
+	return nil
+}
+
+// Convert writes the machine of in, a run directory or an .npz or .safetensors file, to out. An out with
+// another extension or none is a new run directory, whose checkpoint 0 is the machine. With neither a form nor images
+// wanted, a file of this program is written to a file as it is, with all its tensors.
+func Convert(in, out string, c Conversion) (*Converted, error) {
+	if err := c.Check(); err != nil {
+		return nil, err
+	}
+	toFile, err := isArrays(out)
+	if err != nil {
+		return nil, err
+	}
+	switch _, err := os.Lstat(out); {
+	case err == nil && !toFile:
+		return nil, fmt.Errorf("%s: %w; a run directory is never overwritten, give a new one, or a .npz or .safetensors file", out, fs.ErrExist)
+	case err == nil && !c.Force:
+		return nil, fmt.Errorf("%s: %w; give another name, or force it to be overwritten", out, fs.ErrExist)
+	case err != nil && !errors.Is(err, fs.ErrNotExist):
+		return nil, err
+	}
+	if c.To == "bernoulli" && !toFile {
+		return nil, fmt.Errorf("%s: a run directory holds spins; 0/1 variables go to a .npz or .safetensors file", out)
+	}
+	file, path, from, refused, err := c.open(in)
+	if err != nil {
+		return nil, err
+	}
+	done := &Converted{Refused: refused}
+	done.Machine, done.Program, err = ReadPortable(file, c.Foreign)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if err := done.shape(c); err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	var arrays *tensorfile.File
+	switch {
+	case c.To == "bernoulli":
+		arrays, err = done.Machine.Bernoulli(c.Program)
+	case toFile && c.To == "" && done.Program == "mattis":
+		arrays = &tensorfile.File{Tensors: file.Tensors, Metadata: map[string]string{}}
+		maps.Copy(arrays.Metadata, file.Metadata)
+		delete(arrays.Metadata, "sha256") // of the checkpoint's bytes
+		if done.Machine.Height > 0 {
+			arrays.Metadata["height"], arrays.Metadata["width"] = strconv.Itoa(done.Machine.Height), strconv.Itoa(done.Machine.Width)
+		}
+	default:
+		arrays, err = done.Machine.file()
+	}
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if toFile {
+		return done, writeArrays(out, arrays)
+	}
+	return done, done.writeRun(out, arrays, from, c.Session)
+}
+
+// open returns the tensors of in, the file that they are in, and the run that it belongs to, nil for a file alone.
+func (c Conversion) open(in string) (f *tensorfile.File, path string, from *origins, refused []error, err error) {
+	inFile, err := isArrays(in)
+	if err != nil {
+		return nil, "", nil, nil, err
+	}
+	if inFile {
+		f, err := tensorfile.Read(in)
+		return f, in, nil, nil, err
+	}
+	d, err := run.Open(filepath.Clean(in))
+	if err != nil {
+		if info, statErr := os.Stat(in); statErr == nil && !info.IsDir() {
+			err = fmt.Errorf("%s: the extension %q names no array format, want a run directory, an .npz or a .safetensors file", in, filepath.Ext(in))
+		}
+		return nil, "", nil, nil, err
+	}
+	text, err := d.Recipe()
+	if err != nil {
+		return nil, "", nil, nil, err
+	}
+	from = &origins{}
+	if from.recipe, err = Parse(d.Path()+"/recipe.yaml", text); err != nil {
+		return nil, "", nil, nil, err
+	}
+	var checkpoint *run.Checkpoint
+	if c.Checkpoint >= 0 {
+		checkpoint, err = d.Checkpoint(c.Checkpoint)
+	} else {
+		checkpoint, refused, err = d.Newest()
+	}
+	if err != nil {
+		return nil, "", nil, refused, err
+	}
+	from.data = checkpoint.File.Metadata["data"]
+	return checkpoint.File, checkpoint.Path, from, refused, nil
+}
+
+// origins are the recipe of the run that a machine comes from and the digest of its training data.
+type origins struct {
+	recipe *Recipe
+	data   string
+}
+
+// shape brings the machine into the form that is wanted.
+func (d *Converted) shape(c Conversion) (err error) {
+	p := d.Machine
+	if c.Height != 0 || c.Width != 0 {
+		if !fitsImage(c.Height, c.Width, p.Visible) {
+			return fmt.Errorf("images of %dx%d and %d visible spins", c.Height, c.Width, p.Visible)
+		}
+		p.Height, p.Width = c.Height, c.Width
+	}
+	switch {
+	case c.To == "dense":
+		d.Machine = p.Dense()
+	case c.To == "axons" && (c.Patterns > 0 && c.Patterns != p.Patterns):
+		d.Machine, d.Truncation, err = p.Axons(c.Patterns)
+	case c.To == "axons" && p.Patterns == 0:
+		return fmt.Errorf("dense couplings become axons of a number of patterns: give it, from 1 to %d", min(p.Visible, p.Hidden))
+	}
+	return err
+}
+
+// writeArrays writes the file in one step: it is there whole or not at all.
+func writeArrays(path string, f *tensorfile.File) error {
+	return run.WriteFile(path, func(w io.Writer) error {
+		if strings.ToLower(filepath.Ext(path)) == ".npz" {
+			return tensorfile.WriteNPZ(w, f)
+		}
+		return tensorfile.WriteSafetensors(w, f)
+	})
+}
+
+// writeRun makes the run directory whose checkpoint 0 is the machine.
+func (d *Converted) writeRun(path string, f *tensorfile.File, from *origins, s run.Session) error {
+	r, err := d.recipe(from)
+	if err != nil {
+		return err
+	}
+	f.Metadata["epoch"], f.Metadata["recipe"], f.Metadata["converted"] = "0", r.Digest(), d.Program
+	f.Metadata["key"] = strconv.FormatUint(uint64(r.Key().Fold(purposeTrain)), 16)
+	f.Metadata["data"] = ""
+	if from != nil {
+		f.Metadata["data"] = from.data
+	}
+	w, err := run.Create(filepath.Clean(path))
+	if err != nil {
+		return err
+	}
+	defer w.Close()
+	if err := w.WriteEnvironment(run.Environment{Session: s, Seed: r.Seed, Data: f.Metadata["data"]}); err != nil {
+		return err
+	}
+	if err := w.Save(0, f); err != nil {
+		return err
+	}
+	return w.WriteRecipe(r.YAML())
+}
+
+// recipe returns a recipe of the machine: that of the run that it comes from, or one
+// without data, with the machine and the couplings that it has now and nothing to train.
+func (d *Converted) recipe(from *origins) (*Recipe, error) {
+	p := d.Machine
+	r := defaults(&Recipe{Data: Data{Name: "none"}, Couplings: Couplings{Kind: p.Kind()}, Negative: Negative{Kind: "cd"}})
+	r.Train.Batch = 1
+	if from != nil {
+		r = from.recipe
+	}
+	r.Machine.Hidden = p.Hidden
+	r.Machine.Biases = [2][2]string{{"none", "hidden"}, {"visible", "both"}}[there(p.VisibleBias)][there(p.HiddenBias)]
+	r.Machine.Offset = [2]string{"none", "mean"}[there(p.Offset)]
+	if r.Couplings.Kind != p.Kind() {
+		r.Couplings = defaults(&Recipe{Couplings: Couplings{Kind: p.Kind()}}).Couplings
+	}
+	if p.Patterns > 0 {
+		*r.Couplings.Patterns, *r.Couplings.Gain = p.Patterns, math.Exp(float64(p.LogGain))
+	} else {
+		if k, _ := find(negatives, r.Negative.Kind, func(k negativeKind) string { return k.name }); k.axons {
+			r.Negative = defaults(&Recipe{Negative: Negative{Kind: "cd"}}).Negative
+		}
+		r.Project = Project{Update: []Choice{}, Epoch: []Choice{}}
+	}
+	r.Train.Epochs = 0
+	text := r.YAML()
+	checked, err := Parse("recipe of the converted machine", text)
+	if err != nil {
+		return nil, fmt.Errorf("%w, in\n%s", err, text)
+	}
+	return checked, nil
+}
+
+func there(x []float64) int {
+	if x == nil {
+		return 0
+	}
+	return 1
+}
