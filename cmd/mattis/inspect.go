@@ -107,6 +107,10 @@ func showProvenance(w io.Writer, d *run.Directory) error {
 		}
 		fmt.Fprintf(w, "%s %s, mattis %s, %s %s/%s, kernels %s, %d threads: %s\n", what, s.Start.Format("2006-01-02 15:04 MST"), s.Version, s.Go, s.OS, s.Arch, s.Arm, s.Threads, strings.Join(s.Command, " "))
 	}
+	if env.Data == "" {
+		fmt.Fprintln(w, "data        none: the machine was converted from elsewhere")
+		return nil
+	}
 	fmt.Fprintf(w, "data        SHA-256 %s\n", env.Data)
 	return nil
 }
