@@ -27,6 +27,7 @@ type Session struct {
 	Measured func(run.Metric) // told of every measure; may be nil
 	saved    int              // step of the newest checkpoint, -1 for none
 	total    int              // step at the end
+	cut      bool             // the measures of the present step were given up
 }
 
 // Begin prepares a new run of the recipe in the empty run directory. env says
@@ -162,7 +163,11 @@ func (s *Session) reopen(env run.Session, oldRecipe []byte) error {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("%s %s wrote this run, now it is %s: bits may differ from an uninterrupted run", d.what, d.was, d.is))
 		}
 	}
-	if err := s.Dir.CutMetrics(s.saved); err != nil {
+	keep := s.saved
+	if s.Trainer.Step == 0 && !s.Done() { // the start is measured again
+		keep = -1
+	}
+	if err := s.Dir.CutMetrics(keep); err != nil {
 		return err
 	}
 	metrics, err := s.Dir.Metrics()
@@ -190,9 +195,14 @@ func (s *Session) Steps() int { return s.total }
 // Run trains to the recipe's last epoch. When the context is cancelled it
 // writes a checkpoint after the update under way and returns the context's error.
 func (s *Session) Run(ctx context.Context) error {
-	s.Trainer.Observers = append([]train.Observer{&measurer{s, ctx}, &saver{s, time.Now()}}, s.Watch...)
+	patient, stop := outlasting(ctx, measuresEnd)
+	defer stop()
+	s.Trainer.Observers = append([]train.Observer{&measurer{s, patient}, &saver{s, time.Now()}}, s.Watch...)
 	err := s.Trainer.Run(ctx, s.Recipe.Train.Epochs)
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		if s.cut { // a checkpoint has the measures of its step: the one before this step serves
+			return err
+		}
 		if saveErr := s.save(); saveErr != nil {
 			return saveErr
 		}
@@ -223,6 +233,17 @@ func (s *Session) save() error {
 	}
 	s.saved = s.Trainer.Step
 	return s.Dir.Keep(s.Recipe.Train.Checkpoint.Keep)
+}
+
+// measuresEnd is how long measures under way go on after the training was cancelled, so that its last checkpoint
+// has them. What takes longer is given up.
+const measuresEnd = 10 * time.Second
+
+// outlasting returns a context that is cancelled so long after ctx.
+func outlasting(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
+	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
+	return later, func() { stop(); cancel() }
 }
 
 // saver writes checkpoints when they are due.
@@ -265,6 +286,7 @@ func (m *measurer) Observe(ev train.Event) error {
 		}
 		if err != nil {
 			if m.ctx.Err() != nil {
+				m.cut = true
 				return m.ctx.Err()
 			}
 			return fmt.Errorf("measure %w", err)
