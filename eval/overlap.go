@@ -7,6 +7,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/rng"
 )
 
 // overlapBins is the number of bins of P(q) over [-1,1]; an odd number has one about 0.
@@ -28,23 +29,9 @@ func overlap(ctx context.Context, s Subject, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	var two, abs float64
-	density := make([]float64, overlapBins)
-	for i := range n {
-		for _, y := range q[i*n : i*n+i] {
-			two += float64(y) * float64(y)
-			abs += math.Abs(float64(y))
-			density[min(overlapBins-1, int((float64(y)+1)/2*overlapBins))]++
-		}
-	}
-	pairs := float64(n * (n - 1) / 2)
-	centres := make([]float64, overlapBins)
-	for i := range density {
-		centres[i] = (float64(i)+0.5)*2/overlapBins - 1
-		density[i] *= overlapBins / (2 * pairs)
-	}
-	return Result{Value: two / pairs, N: int(pairs), Detail: map[string]any{
-		"q": centres, "density": density, "mean_abs": abs / pairs, "chains": n, "sweeps": o.Samples.Sweeps,
+	t := tallyOverlaps(q, n)
+	return Result{Value: t.two, N: n * (n - 1) / 2, Detail: map[string]any{
+		"q": t.q, "density": t.density, "mean_abs": t.abs, "chains": n, "sweeps": o.Samples.Sweeps,
 	}}, nil
 }
 
@@ -120,4 +107,56 @@ func (s Subject) sampling(o SampleOptions) (tallied, func(first int, visible com
 	}
 	of.set = s.SetName
 	return of, s.dataStart(set, key.Fold(0)), nil
+}
+
+// Comparison is what the overlaps of samples say together.
+type Comparison struct {
+	Q, Density     []float64 // P(q)
+	Squared        float64   // mean of q^2
+	Ultrametricity float64   // as the measure of that name; NaN where all distances are the same
+}
+
+// Overlaps compares rows of v spins with each other, whatever they were drawn by. With symmetric a
+// configuration and its negative are one to Ultrametricity.
+func Overlaps(ctx context.Context, spins []int8, v int, symmetric bool, key rng.Key) (Comparison, error) {
+	n := 0
+	if v > 0 {
+		n = len(spins) / v
+	}
+	if n < 3 || n > mostPaired || n*v != len(spins) {
+		return Comparison{}, fmt.Errorf("%d spins are no 3 to %d rows of %d", len(spins), mostPaired, v)
+	}
+	q, err := overlaps(ctx, spins, n)
+	if err != nil {
+		return Comparison{}, err
+	}
+	p := tallyOverlaps(q, n)
+	ratio, _ := distances{q, n, symmetric}.ultrametricity(key)
+	return Comparison{p.q, p.density, p.two, ratio}, nil
+}
+
+// overlapTally is P(q) and its moments.
+type overlapTally struct {
+	q, density []float64
+	two, abs   float64
+}
+
+// tallyOverlaps counts the overlaps below the diagonal.
+func tallyOverlaps(q []float32, n int) overlapTally {
+	t := overlapTally{q: make([]float64, overlapBins), density: make([]float64, overlapBins)}
+	for i := range n {
+		for _, y := range q[i*n : i*n+i] {
+			t.two += float64(y) * float64(y)
+			t.abs += math.Abs(float64(y))
+			t.density[min(overlapBins-1, int((float64(y)+1)/2*overlapBins))]++
+		}
+	}
+	pairs := float64(n * (n - 1) / 2)
+	t.two /= pairs
+	t.abs /= pairs
+	for i := range t.density {
+		t.q[i] = (float64(i)+0.5)*2/overlapBins - 1
+		t.density[i] *= overlapBins / (2 * pairs)
+	}
+	return t
 }

@@ -79,21 +79,12 @@ func (g grid) Plot(c draw.Canvas, p *plot.Plot) {
 	}
 }
 
-// drawChart writes the plot with its title and labels and a legend of the named
+// drawChart draws the plot with its title and labels and a legend of the named
 // marks beside it, where it cannot cover anything.
-func drawChart(path string, chart Chart, p *plot.Plot, names []string, marks []mark) error {
-	page, err := canvas(path, chartWidth, chartHeight)
-	if err != nil {
-		return err
-	}
+func drawChart(area draw.Canvas, chart Chart, p *plot.Plot, names []string, marks []mark) error {
 	for _, m := range marks {
 		p.Add(m)
 	}
-	area := draw.NewCanvas(page, chartWidth, chartHeight)
-	area.SetColor(color.White)
-	area.Fill(area.Rectangle.Path())
-	area = draw.Crop(area, edge, -edge, edge, -edge)
-
 	legend := plot.NewLegend()
 	legend.TextStyle.Font = sans(10)
 	legend.Left, legend.Top = true, true
@@ -111,8 +102,8 @@ func drawChart(path string, chart Chart, p *plot.Plot, names []string, marks []m
 	around := area
 	if any {
 		size := legend.Rectangle(area).Size()
-		if size.X > chartWidth/2 || size.Y > chartHeight-6*edge {
-			return fmt.Errorf("%s: a legend of %d names, the longest of %d letters, leaves no room for the curves; draw fewer or name them shorter", path, len(names), longest(names))
+		if whole := area.Size(); size.X > (whole.X+2*edge)/2 || size.Y > whole.Y-4*edge {
+			return fmt.Errorf("a legend of %d names, the longest of %d letters, leaves no room for the curves; draw fewer or name them shorter", len(names), longest(names))
 		}
 		around.Max.X -= size.X + gap
 	}
@@ -144,7 +135,7 @@ func drawChart(path string, chart Chart, p *plot.Plot, names []string, marks []m
 		beside.Min.X, beside.Max.Y = around.Max.X+gap, inside.Max.Y
 		legend.Draw(beside)
 	}
-	return writePicture(path, page)
+	return nil
 }
 
 func longest(names []string) int {

@@ -33,12 +33,23 @@ type Chart struct {
 // Curves writes a chart of the series to path, a .png or .svg. A value that is
 // NaN, infinite or has no place on a logarithmic axis leaves a gap. Equal series give equal bytes.
 func Curves(path string, c Chart, series []Series) error {
+	return writeChart(path, CurvesPanel{c, series})
+}
+
+// CurvesPanel is a chart of curves as a part of a picture.
+type CurvesPanel struct {
+	Chart  Chart
+	Series []Series
+}
+
+func (k CurvesPanel) draw(area draw.Canvas) error {
+	c, series := k.Chart, k.Series
 	var x, y interval
 	names := make([]string, len(series))
 	for i, s := range series {
 		names[i] = s.Name
 		if len(s.Mean) != len(s.X) || s.Deviation != nil && len(s.Deviation) != len(s.X) {
-			return fmt.Errorf("%s: series %q has %d x, %d means and %d deviations; their numbers have to agree", path, s.Name, len(s.X), len(s.Mean), len(s.Deviation))
+			return fmt.Errorf("series %q has %d x, %d means and %d deviations; their numbers have to agree", s.Name, len(s.X), len(s.Mean), len(s.Deviation))
 		}
 		for j := range s.X {
 			if !c.X.finite(s.X[j]) || !c.Y.finite(s.Mean[j]) {
@@ -57,11 +68,11 @@ func Curves(path string, c Chart, series []Series) error {
 		}
 	}
 	if !x.any {
-		return fmt.Errorf("%s: none of the %d series has a point that the axes %q and %q can show", path, len(series), c.X.Label, c.Y.Label)
+		return fmt.Errorf("none of the %d series has a point that the axes %q and %q can show", len(series), c.X.Label, c.Y.Label)
 	}
 	p := newPlot()
 	if err := setAxes(p, c, x, y, 0); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	p.Add(grid{x: true, y: true})
 	look := inks(names)
@@ -72,7 +83,7 @@ func Curves(path string, c Chart, series []Series) error {
 	for i := range series {
 		marks[i] = curve{&series[i], look[i], c}
 	}
-	return drawChart(path, c, p, names, marks)
+	return drawChart(area, c, p, names, marks)
 }
 
 // setAxes gives the plot the chart's axes; margin is what is left free on either side in x.
@@ -116,6 +127,10 @@ func (k curve) Plot(c draw.Canvas, p *plot.Plot) {
 		for _, j := range run {
 			line = append(line, vg.Point{X: toX(k.series.X[j]), Y: toY(k.series.Mean[j])})
 		}
+		if len(k.series.X) == 1 && c.Contains(line[0]) { // a point to be seen among curves
+			c.DrawGlyphNoClip(draw.GlyphStyle{Color: k.ink.colour, Radius: 4, Shape: k.ink.glyph}, line[0])
+			continue
+		}
 		if len(line) == 1 { // a value between two gaps
 			if c.Contains(line[0]) {
 				c.DrawGlyphNoClip(draw.GlyphStyle{Color: k.ink.colour, Radius: curveWidth, Shape: draw.CircleGlyph{}}, line[0])
@@ -128,6 +143,10 @@ func (k curve) Plot(c draw.Canvas, p *plot.Plot) {
 
 func (k curve) Thumbnail(c *draw.Canvas) {
 	y := c.Center().Y
+	if len(k.series.X) == 1 {
+		c.DrawGlyphNoClip(draw.GlyphStyle{Color: k.ink.colour, Radius: 4, Shape: k.ink.glyph}, c.Center())
+		return
+	}
 	if k.series.Deviation != nil {
 		h := c.Size().Y / 3
 		c.FillPolygon(pale(k.ink.colour), []vg.Point{{X: c.Min.X, Y: y - h}, {X: c.Max.X, Y: y - h}, {X: c.Max.X, Y: y + h}, {X: c.Min.X, Y: y + h}})

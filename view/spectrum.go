@@ -25,6 +25,17 @@ const negligible = 1e-6
 // path, a .png or .svg, on a logarithmic axis. Values below 1e-6 of a
 // spectrum's largest are left out: they are rounding. Equal spectra give equal bytes.
 func Spectra(path, title string, spectra []Spectrum) error {
+	return writeChart(path, SpectraPanel{title, spectra})
+}
+
+// SpectraPanel is a chart of spectra as a part of a picture.
+type SpectraPanel struct {
+	Title   string
+	Spectra []Spectrum
+}
+
+func (k SpectraPanel) draw(area draw.Canvas) error {
+	title, spectra := k.Title, k.Spectra
 	chart := Chart{Title: title, X: Axis{Label: "rank"}, Y: Axis{Label: "singular value", Log: true}}
 	x, y := interval{}, interval{}
 	names := make([]string, len(spectra))
@@ -32,7 +43,7 @@ func Spectra(path, title string, spectra []Spectrum) error {
 	for i, s := range spectra {
 		names[i] = s.Name
 		if s.Deviation != nil && len(s.Deviation) != len(s.Values) {
-			return fmt.Errorf("%s: spectrum %q has %d values and %d deviations; their numbers have to agree", path, s.Name, len(s.Values), len(s.Deviation))
+			return fmt.Errorf("spectrum %q has %d values and %d deviations; their numbers have to agree", s.Name, len(s.Values), len(s.Deviation))
 		}
 		top := 0.0
 		for _, v := range s.Values {
@@ -59,11 +70,11 @@ func Spectra(path, title string, spectra []Spectrum) error {
 		}
 	}
 	if !x.any {
-		return fmt.Errorf("%s: none of the %d spectra has a value above 0", path, len(spectra))
+		return fmt.Errorf("none of the %d spectra has a value above 0", len(spectra))
 	}
 	p := newPlot()
 	if err := setAxes(p, chart, interval{x.min, x.max, true}, y, 0.03); err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
 	p.X.Min, p.X.Max = x.min-0.5, x.max+0.5
 	p.X.Tick.Marker = plot.TickerFunc(rankTicks)
@@ -73,7 +84,7 @@ func Spectra(path, title string, spectra []Spectrum) error {
 	for i := range series {
 		marks[i] = points{curve{&series[i], look[i], chart}}
 	}
-	return drawChart(path, chart, p, names, marks)
+	return drawChart(area, chart, p, names, marks)
 }
 
 // rankTicks returns whole numbers alone.

@@ -49,14 +49,27 @@ func Tiles[P Pixel](path string, images [][]P, s Sheet) error {
 	if len(images) == 0 {
 		return fmt.Errorf("%s: no image to draw", path)
 	}
-	if s.Columns == 0 {
-		// As many columns as make the page square, at most all images.
-		s.Columns = int(math.Ceil(math.Sqrt(float64(len(images)*s.Height) / float64(max(1, s.Width)))))
-		s.Columns = min(max(1, s.Columns), len(images))
-	}
+	s.fit(len(images))
 	if err := s.check(path, len(images)); err != nil {
 		return err
 	}
+	page, err := tiles(images, s)
+	if err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return writePNG(path, page)
+}
+
+// fit chooses the columns where they are left open: as many as make the page of n images square.
+func (s *Sheet) fit(n int) {
+	if s.Columns == 0 {
+		s.Columns = int(math.Ceil(math.Sqrt(float64(n*s.Height) / float64(max(1, s.Width)))))
+		s.Columns = min(max(1, s.Columns), n)
+	}
+}
+
+// tiles returns the page of the images.
+func tiles[P Pixel](images [][]P, s Sheet) (*image.NRGBA, error) {
 	scale, gap := s.scale(), s.gap()
 	w, h := s.Width*scale+gap, s.Height*scale+gap
 	rows := (len(images) + s.Columns - 1) / s.Columns
@@ -64,15 +77,11 @@ func Tiles[P Pixel](path string, images [][]P, s Sheet) error {
 	draw.Draw(page, page.Bounds(), image.White, image.Point{}, draw.Src)
 	for i, x := range images {
 		at := image.Pt(gap+i%s.Columns*w, gap+i/s.Columns*h)
-		var border color.Color
-		if s.Borders != nil {
-			border = s.Borders[i]
-		}
-		if err := paint(page, at, x, s, border); err != nil {
-			return fmt.Errorf("%s: image %d: %w", path, i, err)
+		if err := paint(page, at, x, s, s.border(i)); err != nil {
+			return nil, fmt.Errorf("image %d: %w", i, err)
 		}
 	}
-	return writePNG(path, page)
+	return page, nil
 }
 
 // Reconstructions writes three labelled rows of images as one PNG: what was

@@ -1,0 +1,149 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mattis/compute"
+	"mattis/compute/cpu"
+	"mattis/internal/experiment"
+	"mattis/view"
+)
+
+func figureCommand() *cobra.Command {
+	o := experiment.Options{Seed: 1, Out: "figures"}
+	var list bool
+	cmd := &cobra.Command{
+		Use:   "figure NAME|all",
+		Short: "Make a figure or a table of the paper, with a verdict on each of its claims",
+		Long: `Make a figure or a table of the paper: its data as CSV, the picture as PNG and SVG, and the claims
+that it tests. A number stands for all parts of a figure: 2 is 2a and 2b.
+
+Instances run side by side, one a thread, each in a run directory OUT/NAME/instances/METHOD-SEED. Those
+that are finished are kept: a figure that was interrupted goes on where it was, and more instances are added
+to those that are there. Results do not depend on --threads.`,
+		Example: `  mattis figure --list
+  mattis figure crosstalk
+  mattis figure 3 --instances 100 --out figures`,
+		Args: func(cmd *cobra.Command, args []string) error {
+			if list {
+				return exactly()(cmd, args)
+			}
+			return exactly("NAME (one of mattis figure --list)")(cmd, args)
+		},
+		ValidArgs: append(experiment.Names(), "all"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if list {
+				return figureList().Write(cmd.OutOrStdout())
+			}
+			figures, err := experiment.Find(args[0])
+			if err != nil {
+				return usageError{err}
+			}
+			if cmd.Flags().Changed("instances") && (o.Instances < 1 || o.Instances > 100_000) {
+				return usageError{fmt.Errorf("--instances %d is out of range, want 1 to 100000", o.Instances)}
+			}
+			if o.Out == "" {
+				return usageError{errors.New("--out is empty, want a folder")}
+			}
+			return makeFigures(cmd, figures, o)
+		},
+	}
+	f := cmd.Flags()
+	f.BoolVar(&list, "list", false, "list the figures")
+	f.IntVar(&o.Instances, "instances", 0, "instances of each method (default as --list says; the paper has 100)")
+	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first instance; the others follow it")
+	f.IntVar(&o.Threads, "threads", 0, "instances side by side; 0 takes one a core. Results do not depend on it")
+	f.StringVar(&o.Out, "out", o.Out, "`folder` of the figures")
+	return cmd
+}
+
+func makeFigures(cmd *cobra.Command, figures []*experiment.Figure, o experiment.Options) error {
+	engine, arm, err := newEngine(1)
+	if err != nil {
+		return err
+	}
+	engine.Close()
+	switch {
+	case o.Threads < 0 || o.Threads > 1024:
+		return usageError{fmt.Errorf("--threads %d is out of range, want 1 to 1024, or 0 for one a core", o.Threads)}
+	case o.Threads == 0:
+		o.Threads = runtime.GOMAXPROCS(0)
+	}
+	o.Engine = func(threads int) compute.Engine { return cpu.New(threads) }
+	o.Environment = environment(1, arm)
+	o.Miniature = os.Getenv(miniatureVariable) != ""
+
+	out, errw := cmd.OutOrStdout(), cmd.ErrOrStderr()
+	tty, width := terminal(errw)
+	const parts = 1000 // of a figure's work
+	var progress *view.Progress
+	var shown *experiment.Figure
+	var note string
+	o.Progress = func(f *experiment.Figure, share float64, n string) {
+		note = n
+		if f != shown {
+			shown = f
+			progress = view.NewProgress(errw, view.ProgressOptions{Label: "figure " + f.Name, Unit: "parts", Total: parts, Start: int(share * parts), TTY: tty, Width: width})
+		}
+		progress.Update(int(share*parts), note)
+	}
+	var failed error
+	o.Finished = func(r experiment.Report) {
+		progress.Finish(note)
+		if err := printReport(out, r); failed == nil {
+			failed = err
+		}
+	}
+	if err := experiment.Run(cmd.Context(), figures, o); err != nil {
+		if cmd.Context().Err() != nil {
+			if progress != nil {
+				progress.Finish("interrupted")
+			}
+			fmt.Fprintln(errw, "stopped; the same command goes on from here")
+		}
+		return err
+	}
+	return failed
+}
+
+// miniatureVariable, set to anything, makes every machine of a figure tiny and every training short: what tests of the
+// command need.
+const miniatureVariable = "MATTIS_MINIATURE"
+
+// printReport writes what was made and the table of claims.
+func printReport(w io.Writer, r experiment.Report) error {
+	unit := "instances"
+	if r.Instances == 1 {
+		unit = "instance"
+	}
+	fmt.Fprintf(w, "\nfigure %s: %s (%s), %d %s\n%s\n", r.Figure.Name, r.Figure.Title, r.Figure.Place, r.Instances, unit, strings.Join(r.Files, "  "))
+	if len(r.Claims) == 0 {
+		return nil
+	}
+	fmt.Fprintln(w)
+	t := view.Table{Header: []string{"verdict", "claim", "found"}}
+	for _, c := range r.Claims {
+		t.Rows = append(t.Rows, []string{string(c.Verdict), c.Claim, c.Ours})
+	}
+	return t.Write(w)
+}
+
+// figureList returns the table of all figures.
+func figureList() view.Table {
+	t := view.Table{Header: []string{"figure", "instances", "paper", "about"}}
+	for _, f := range experiment.Figures {
+		paper := "-"
+		if f.Paper > 0 {
+			paper = fmt.Sprint(f.Paper)
+		}
+		t.Rows = append(t.Rows, []string{f.Name, fmt.Sprint(f.Instances), paper, f.Title + " (" + f.Place + ")"})
+	}
+	return t
+}

@@ -1,0 +1,264 @@
+package experiment
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"mattis/compute"
+	"mattis/recipe"
+	"mattis/rng"
+	"mattis/run"
+	"mattis/train"
+)
+
+// Point is one number that an instance gives.
+type Point struct {
+	Name  string  `json:"name"`
+	X     float64 `json:"x"`
+	Value float64 `json:"value"`
+}
+
+// record is instance.json: the mark of a finished instance.
+type record struct {
+	Seconds  float64  `json:"seconds"`  // of one worker
+	Settings []string `json:"settings"` // what the instance was drawn with; a training has its recipe
+	Points   []Point  `json:"points"`
+}
+
+const recordName = "instance.json"
+
+// instance is one seed of an arm.
+type instance struct {
+	study *study
+	arm   *arm
+	seed  uint64
+	dir   string
+
+	record
+	metrics []run.Metric // of a training
+}
+
+func (i *instance) key() string { return fmt.Sprintf("%s-%d", i.arm.name, i.seed) }
+
+// work is what an instance is given to do and where its points go.
+type work struct {
+	ctx       context.Context
+	engine    compute.Engine
+	miniature bool
+	key       rng.Key // of the instance: of its arm's name and its seed
+	progress  func(share float64)
+	points    []Point
+}
+
+func (w *work) add(name string, x, value float64) {
+	w.points = append(w.points, Point{name, x, value})
+}
+
+// trained is a machine after its training.
+type trained struct {
+	*recipe.Training
+	dir string
+}
+
+// settingsOf returns the arm's settings at its scale.
+func (a *arm) settingsOf(miniature bool) []string {
+	s := slices.Clone(a.settings)
+	if miniature {
+		s = append(s, a.miniature...)
+	}
+	return s
+}
+
+// recipeOf returns the complete recipe of an instance.
+func (i *instance) recipeOf(miniature bool) (*recipe.Recipe, error) {
+	settings := append(i.arm.settingsOf(miniature), "train.checkpoint.keep=1", fmt.Sprintf("seed=%d", i.seed))
+	r, err := recipe.Load(i.arm.recipe, settings...)
+	if err != nil {
+		return nil, fmt.Errorf("arm %s: %w", i.arm.name, err)
+	}
+	return r, nil
+}
+
+// locate finds the instance's directory: where one of the figures that share the study has it, or a
+// new one of the figure itself. It reads the record of a finished instance.
+func (i *instance) locate(out, figure string, miniature bool) (finished bool, err error) {
+	for _, name := range i.study.sharing(figure) {
+		dir := filepath.Join(out, name, "instances", i.key())
+		if _, err := os.Stat(dir); err == nil {
+			i.dir = dir
+			break
+		}
+	}
+	if i.dir == "" {
+		i.dir = filepath.Join(out, figure, "instances", i.key())
+		return false, nil
+	}
+	return i.read(miniature)
+}
+
+// read reads the record and the metrics of a finished instance. It is an error where the directory holds
+// another instance than this one.
+func (i *instance) read(miniature bool) (finished bool, err error) {
+	other := fmt.Errorf("%s: it was made with other settings than this figure has; remove it or choose another --out", i.dir)
+	if i.arm.recipe != "" {
+		d, err := run.Open(i.dir)
+		if err != nil {
+			return false, i.clear()
+		}
+		text, err := d.Recipe()
+		if err != nil {
+			return false, err
+		}
+		r, err := i.recipeOf(miniature)
+		if err != nil {
+			return false, err
+		}
+		if string(text) != string(r.YAML()) {
+			return false, other
+		}
+		if i.metrics, err = d.Metrics(); err != nil {
+			return false, err
+		}
+	}
+	b, err := os.ReadFile(filepath.Join(i.dir, recordName))
+	if errors.Is(err, fs.ErrNotExist) {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	if err := json.Unmarshal(b, &i.record); err != nil {
+		return false, fmt.Errorf("%s: %w", filepath.Join(i.dir, recordName), err)
+	}
+	if !slices.Equal(i.Settings, i.arm.settingsOf(miniature)) {
+		return false, other
+	}
+	return true, nil
+}
+
+// clear takes away a directory that was made and never begun: it has no recipe yet.
+func (i *instance) clear() error {
+	entries, err := os.ReadDir(i.dir)
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		if e.Name() == "recipe.yaml" || e.Name() == recordName {
+			return fmt.Errorf("%s: is no run directory and holds %s; remove it or choose another --out", i.dir, e.Name())
+		}
+	}
+	return os.RemoveAll(i.dir)
+}
+
+// perform does the instance, or what is left of it, and records it.
+func (i *instance) perform(ctx context.Context, o Options, engine compute.Engine, progress func(share float64)) error {
+	start := time.Now()
+	w := &work{ctx: ctx, engine: engine, miniature: o.Miniature, progress: progress}
+	w.key = rng.Key(i.seed).Fold(nameKey(i.arm.name))
+	var err error
+	if i.arm.recipe != "" {
+		err = i.train(w, o)
+	} else if err = os.MkdirAll(i.dir, 0o777); err == nil {
+		err = i.arm.draw(w)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		return fmt.Errorf("%s: %w", i.dir, err)
+	}
+	i.Points, i.Settings = w.points, i.arm.settingsOf(o.Miniature)
+	i.Seconds = time.Since(start).Seconds()
+	if n := len(i.metrics); n > 0 { // training time of earlier sessions too
+		i.Seconds = max(i.Seconds, i.metrics[n-1].Seconds)
+	}
+	return writeJSON(filepath.Join(i.dir, recordName), i.record)
+}
+
+// nameKey folds a name into a number.
+func nameKey(name string) (n uint64) {
+	for _, c := range []byte(name) {
+		n = n*131 + uint64(c)
+	}
+	return n
+}
+
+// train trains the instance in its run directory, from where an earlier session ended.
+func (i *instance) train(w *work, o Options) error {
+	r, err := i.recipeOf(o.Miniature)
+	if err != nil {
+		return err
+	}
+	env := o.Environment
+	env.Threads = 1
+	var dir *run.Writer
+	var s *recipe.Session
+	if _, statErr := os.Stat(i.dir); statErr == nil {
+		if dir, err = run.Resume(i.dir); err != nil {
+			return err
+		}
+		defer dir.Close()
+		s, err = recipe.Continue(dir, w.engine, env)
+	} else {
+		split, loadErr := r.LoadData()
+		if loadErr != nil {
+			return loadErr
+		}
+		if dir, err = run.Create(i.dir); err != nil {
+			return err
+		}
+		defer dir.Close()
+		s, err = recipe.Begin(r, split, dir, w.engine, env)
+	}
+	if err != nil {
+		return err
+	}
+	if !s.Done() {
+		s.Watch = append(s.Watch, observe(func(ev train.Event) { w.progress(float64(ev.Step) / float64(max(1, s.Steps()))) }))
+		if err := s.Run(w.ctx); err != nil {
+			return err
+		}
+	}
+	if i.arm.after != nil {
+		if err := i.arm.after(w, &trained{s.Training, i.dir}); err != nil {
+			return err
+		}
+	}
+	i.metrics, err = dir.Metrics()
+	return err
+}
+
+// observe makes an observer of a function.
+type observe func(train.Event)
+
+// Observe calls the function.
+func (f observe) Observe(ev train.Event) error { f(ev); return nil }
+
+// writeJSON sets the file to x in one step.
+func writeJSON(path string, x any) error {
+	return run.WriteFile(path, func(w io.Writer) error {
+		enc := json.NewEncoder(w)
+		enc.SetIndent("", "  ")
+		enc.SetEscapeHTML(false)
+		return enc.Encode(x)
+	})
+}
+
+// setting returns the value of a setting of an arm that is not trained.
+func setting(settings []string, name string) string {
+	for _, s := range slices.Backward(settings) {
+		if value, ok := strings.CutPrefix(s, name+"="); ok {
+			return value
+		}
+	}
+	panic("experiment: no setting " + name)
+}

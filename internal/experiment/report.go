@@ -1,0 +1,110 @@
+package experiment
+
+import (
+	"bufio"
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"mattis/run"
+)
+
+const (
+	summaryName = "summary.json"
+	resultsName = "results.md"
+)
+
+// summary is OUT/NAME/summary.json: how a figure was made.
+type summary struct {
+	Instances int     `json:"instances"`
+	Seed      uint64  `json:"seed"`
+	Seconds   float64 `json:"seconds"` // of one core, all instances together
+	Picture   string  `json:"picture"`
+}
+
+// writeResults writes OUT/results.md from the claims and the summaries of all figures that were made in the folder.
+func writeResults(out string) error {
+	claims, err := readClaims(out)
+	if err != nil {
+		return err
+	}
+	return run.WriteFile(filepath.Join(out, resultsName), func(f io.Writer) error {
+		w := bufio.NewWriter(f)
+		fmt.Fprint(w, resultsHead)
+		for _, f := range Figures {
+			var s summary
+			b, err := os.ReadFile(filepath.Join(out, f.Name, summaryName))
+			if os.IsNotExist(err) {
+				continue
+			}
+			if err == nil {
+				err = json.Unmarshal(b, &s)
+			}
+			if err != nil {
+				return err
+			}
+			fmt.Fprintf(w, "\n## %s: %s\n\n", f.Name, f.Title)
+			if s.Picture != "" {
+				fmt.Fprintf(w, "![%s](%s)\n\n", f.Title, s.Picture)
+			}
+			fmt.Fprintf(w, "%s. `mattis figure %s --instances %d --seed %d`; %s of one core", f.Place, f.Name, s.Instances, s.Seed, duration(s.Seconds))
+			if f.Paper > 0 && f.Paper != s.Instances {
+				fmt.Fprintf(w, " (the paper has %d instances)", f.Paper)
+			}
+			fmt.Fprint(w, ".\n")
+			for _, line := range f.reasons() {
+				fmt.Fprintf(w, "- %s\n", line)
+			}
+			any := false
+			for _, c := range claims {
+				if c.Figure != f.Name {
+					continue
+				}
+				if !any {
+					fmt.Fprint(w, "\n| claim | paper, and what decides | found | verdict |\n|---|---|---|---|\n")
+					any = true
+				}
+				fmt.Fprintf(w, "| %s | %s | %s | %s |\n", cell(c.Claim), cell(c.Paper), cell(c.Ours), c.Verdict)
+			}
+		}
+		return w.Flush()
+	})
+}
+
+const resultsHead = `# Results
+
+Each figure of the paper, made by one command: the picture, the claims, and what the data say. The verdicts are computed
+from the data by the criterion in the second column; *open* means that the data do not decide. Bands are one standard deviation over instances, errors
+in the text are standard errors of means. Where the paper's text and programs differ, see the errata in paper.md and errata.md.
+
+This page is written by the program (results.md in the folder of the figures); ` + "`make results`" + ` brings it here.
+`
+
+// reasons returns what is said of the arms' trainings, each once.
+func (f *Figure) reasons() []string {
+	var lines []string
+	for _, s := range f.studies {
+		for _, a := range s.arms {
+			if a.why != "" {
+				lines = append(lines, a.name+": "+a.why+".")
+			}
+		}
+	}
+	return lines
+}
+
+func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
+
+// duration returns seconds in words.
+func duration(seconds float64) string {
+	switch {
+	case seconds < 90:
+		return fmt.Sprintf("%.0f s", seconds)
+	case seconds < 5400:
+		return fmt.Sprintf("%.0f min", seconds/60)
+	}
+	return fmt.Sprintf("%.1f h", seconds/3600)
+}

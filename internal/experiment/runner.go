@@ -1,0 +1,251 @@
+package experiment
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+
+	"mattis/compute"
+	"mattis/run"
+)
+
+// Options say how figures are made.
+type Options struct {
+	// Instances of each method; 0 takes the figure's default. 100 is the paper's number.
+	Instances int
+	// Seed of the first instance; the others follow it. More instances are added to those that are there.
+	Seed uint64
+	// Threads is the number of workers. Nothing depends on it but the time.
+	Threads int
+	Out     string // folder of everything that is written
+	// Engine returns an engine of so many threads. It is closed when it has a Close method.
+	Engine      func(threads int) compute.Engine
+	Environment run.Session // what env.json of an instance says of this process
+	// Miniature makes every machine small and every training short: for tests.
+	Miniature bool
+	// Progress is told the share of a figure's work that is done and a note; calls do not overlap. May be nil.
+	Progress func(f *Figure, share float64, note string)
+	// Finished is told of every figure that is drawn; may be nil.
+	Finished func(Report)
+}
+
+// Report is a finished figure.
+type Report struct {
+	Figure    *Figure
+	Instances int
+	Seconds   float64 // of one worker, all instances together
+	Files     []string
+	Claims    []Claim
+}
+
+// Run makes the figures one after the other. Instances that are finished in the folder are
+// kept, begun ones go on. When the context is cancelled, trainings under way write a checkpoint and Run returns the
+// context's error.
+func Run(ctx context.Context, figures []*Figure, o Options) error {
+	if o.Threads < 1 {
+		return fmt.Errorf("%d workers, want at least 1", o.Threads)
+	}
+	if o.Instances < 0 || o.Instances > maxInstances {
+		return fmt.Errorf("%d instances are out of range, want 1 to %d", o.Instances, maxInstances)
+	}
+	for _, f := range figures {
+		report, err := f.run(ctx, o)
+		if err != nil {
+			if ctx.Err() != nil {
+				return ctx.Err()
+			}
+			return fmt.Errorf("figure %s: %w", f.Name, err)
+		}
+		if o.Finished != nil {
+			o.Finished(report)
+		}
+	}
+	return nil
+}
+
+const maxInstances = 100_000
+
+func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
+	n := o.Instances
+	if n == 0 {
+		n = f.Instances
+	}
+	if o.Miniature {
+		n = min(n, 2)
+	}
+	var all, left []*instance
+	for _, s := range f.studies {
+		for _, a := range s.arms {
+			for k := range uint64(n) {
+				if a.single && k > 0 {
+					break
+				}
+				i := &instance{study: s, arm: a, seed: o.Seed + k}
+				finished, err := i.locate(o.Out, f.Name, o.Miniature)
+				if err != nil {
+					return Report{}, err
+				}
+				all = append(all, i)
+				if !finished {
+					left = append(left, i)
+				}
+			}
+		}
+	}
+	if err := f.work(ctx, o, all, left); err != nil {
+		return Report{}, err
+	}
+	return f.draw(ctx, o, n, all)
+}
+
+// work performs the instances that are left, the longest first, on at most as many workers as there are threads.
+func (f *Figure) work(ctx context.Context, o Options, all, left []*instance) error {
+	m := newMeter(f, o, all, left)
+	if len(left) == 0 {
+		m.tell()
+		return nil
+	}
+	slices.SortStableFunc(left, func(a, b *instance) int {
+		switch {
+		case a.arm.seconds > b.arm.seconds:
+			return -1
+		case a.arm.seconds < b.arm.seconds:
+			return 1
+		}
+		return 0
+	})
+	outer := ctx
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	workers := min(o.Threads, len(left))
+	queue := make(chan *instance)
+	errs := make([]error, workers)
+	var group sync.WaitGroup
+	for w := range workers {
+		threads := o.Threads / workers
+		if w < o.Threads%workers {
+			threads++
+		}
+		group.Go(func() {
+			for i := range queue {
+				if ctx.Err() != nil {
+					continue
+				}
+				if err := f.one(ctx, o, threads, i, m); err != nil {
+					errs[w] = errors.Join(errs[w], err)
+					cancel()
+				}
+			}
+		})
+	}
+	for _, i := range left {
+		queue <- i
+	}
+	close(queue)
+	group.Wait()
+	for _, err := range errs { // a fault, not the cancellations that follow it
+		if err != nil && !errors.Is(err, context.Canceled) {
+			return err
+		}
+	}
+	return errors.Join(append(errs, outer.Err())...)
+}
+
+// one performs one instance on an engine of its own.
+func (f *Figure) one(ctx context.Context, o Options, threads int, i *instance, m *meter) error {
+	e := o.Engine(threads)
+	defer closeEngine(e)
+	if err := i.perform(ctx, o, e, func(share float64) { m.share(i, share) }); err != nil {
+		return err
+	}
+	m.done(i)
+	return nil
+}
+
+func closeEngine(e compute.Engine) {
+	if c, ok := e.(interface{ Close() }); ok {
+		c.Close()
+	}
+}
+
+// meter adds up what is done of a figure.
+type meter struct {
+	mutex  sync.Mutex
+	figure *Figure
+	tellTo func(f *Figure, share float64, note string)
+	total  float64
+	of     map[*instance]float64 // share done
+	ended  int
+	count  int
+}
+
+func newMeter(f *Figure, o Options, all, left []*instance) *meter {
+	m := &meter{figure: f, tellTo: o.Progress, of: map[*instance]float64{}, count: len(all)}
+	for _, i := range all {
+		m.total += i.arm.seconds
+		m.of[i] = 1
+	}
+	for _, i := range left {
+		m.of[i] = 0
+	}
+	m.ended = len(all) - len(left)
+	return m
+}
+
+func (m *meter) share(i *instance, share float64) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.of[i] = min(share, 0.999)
+	m.tell()
+}
+
+func (m *meter) done(i *instance) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.of[i] = 1
+	m.ended++
+	m.tell()
+}
+
+func (m *meter) tell() {
+	if m.tellTo == nil {
+		return
+	}
+	var sum float64
+	for i, share := range m.of {
+		sum += share * i.arm.seconds
+	}
+	m.tellTo(m.figure, sum/m.total, fmt.Sprintf("%d of %d instances", m.ended, m.count))
+}
+
+// draw makes the figure from its instances.
+func (f *Figure) draw(ctx context.Context, o Options, n int, all []*instance) (Report, error) {
+	if err := os.MkdirAll(filepath.Join(o.Out, f.Name), 0o777); err != nil {
+		return Report{}, err
+	}
+	e := o.Engine(o.Threads)
+	defer closeEngine(e)
+	r := &results{ctx: ctx, figure: f, options: o, engine: e, instances: all, n: n}
+	if err := f.finish(r); err != nil {
+		return Report{}, err
+	}
+	report := Report{Figure: f, Instances: n, Claims: r.claims}
+	for _, i := range all {
+		report.Seconds += i.Seconds
+	}
+	if err := r.writeCSV(); err != nil {
+		return report, err
+	}
+	report.Files = append(r.files, filepath.Join(o.Out, f.Name+".csv"))
+	if err := r.writeClaims(); err != nil {
+		return report, err
+	}
+	if err := writeJSON(filepath.Join(o.Out, f.Name, summaryName), summary{n, o.Seed, report.Seconds, r.picture()}); err != nil {
+		return report, err
+	}
+	return report, writeResults(o.Out)
+}
