@@ -1,6 +1,10 @@
 package eval
 
-import "mattis/rng"
+import (
+	"context"
+
+	"mattis/rng"
+)
 
 // Ultrametricity is what the measure says of the overlaps q of n samples.
 func Ultrametricity(q []float32, n int, fold bool, key rng.Key) (ratio, k float64) {
@@ -12,4 +16,31 @@ func SetPartSpins(n int) (undo func()) {
 	old := partSpins
 	partSpins = n
 	return func() { partSpins = old }
+}
+
+// SetAffordableTerms bounds the exact sums that are taken unasked, and returns the undo.
+func SetAffordableTerms(n int) (undo func()) {
+	old := affordableTerms
+	affordableTerms = n
+	return func() { affordableTerms = old }
+}
+
+// LogMean returns what weigh makes of log weights.
+func LogMean(logs []float64) (value, stderr, ess float64, warnings []string) {
+	w := weigh(logs)
+	return w.logMean, w.stderr, w.ess, w.warn("AIS", len(logs))
+}
+
+// Bennett returns what bennett makes of log weights.
+func Bennett(forward, reverse []float64) (d, stderr, overlap float64) {
+	b := bennett(forward, reverse)
+	return b.d, b.stderr, b.overlap
+}
+
+// Critical returns the inverse temperature at which spins begin to order.
+var Critical = critical
+
+// DrawStart returns n visible configurations of the start, row after row.
+func DrawStart(s Start, n int, key rng.Key) ([]int8, error) {
+	return s.draw(context.Background(), n, key)
 }

@@ -182,12 +182,13 @@ func (s Subject) best(ctx context.Context, o Options) (*bestLogZ, *likelihood, e
 	return l.best, l, nil
 }
 
-// choose returns the bridge where forward and reverse paths overlap, and AIS, which is a bound on its own, where they do not.
+// choose returns the bridge where forward and reverse paths overlap and agree, and AIS, which is a bound on its
+// own, where they do not.
 func choose(lower, bridge LogZ, why string) *bestLogZ {
 	if bridge.Overlaps() {
-		return &bestLogZ{bridge, "bridge", why + "; forward and reverse paths overlap"}
+		return &bestLogZ{bridge, "bridge", why + "; forward and reverse paths agree"}
 	}
-	b := &bestLogZ{lower, "ais", why + "; forward and reverse paths do not overlap"}
+	b := &bestLogZ{lower, "ais", why + "; forward and reverse paths do not agree"}
 	b.Warnings = append(append([]string(nil), lower.Warnings...), bridge.Warnings...)
 	return b
 }

@@ -135,6 +135,8 @@ func TestTable(t *testing.T) {
 		Accessibility:    eval.AccessibilityOptions{Chains: 150, Sweeps: 2},
 		PseudoLikelihood: eval.PseudoOptions{Spins: 15},
 		Samples:          eval.SampleOptions{Chains: 300, Sweeps: 3},
+		AIS:              eval.AnnealingOptions{Runs: 150, Betas: 20},
+		Integration:      eval.IntegrationOptions{Ladders: 2, Betas: 8, Sweeps: 10},
 	}
 	two, one := engine(t), cpu.New(1)
 	t.Cleanup(one.Close)

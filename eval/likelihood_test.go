@@ -1,0 +1,153 @@
+package eval_test
+
+import (
+	"fmt"
+	"math"
+	"strings"
+	"testing"
+
+	"mattis/bm"
+	"mattis/data"
+	"mattis/eval"
+	"mattis/internal/check"
+)
+
+// Every measure of log Z and NLL against the oracle: the NLL is the mean free energy plus log Z, its error that of
+// rows beside that of log Z, and all measures look at the same paths. A log Z of other paths, a sum of errors and a
+// free energy of the wrong sign fail.
+func TestLikelihoodMeasures(t *testing.T) {
+	o := eval.Options{
+		AIS:         eval.AnnealingOptions{Runs: 1000, Betas: 20},
+		Integration: eval.IntegrationOptions{Ladders: 6, Betas: 16, Sweeps: 300},
+	}
+	names, all, rows := subjects(t, 6, 4)
+	for i, s := range all {
+		s.Memo = &eval.Memo{}
+		r := s.Machine.(*bm.RBM)
+		exact := check.LogZ(r)
+		nll := measure(t, "nll_exact", s, o)
+		values := map[string]eval.Result{}
+		for _, by := range []string{"ais", "reverse_ais", "bridge", "integration"} {
+			z := measure(t, "logz_"+by, s, o)
+			values[by] = z
+			what := names[i] + " " + by
+			within(t, what, eval.LogZ{Value: z.Value, Stderr: z.Stderr}, exact, 0.06)
+			if w := z.Detail["warnings"].([]string); len(w) > 0 {
+				t.Errorf("%s: %q", what, w)
+			}
+			if by == "integration" {
+				continue
+			}
+			if z.N != 1000 || z.Detail["runs"] != 1000 || z.Detail["betas"] != 20 || z.Detail["sweeps"] != 1 || z.Detail["ess"].(float64) < 100 {
+				t.Errorf("%s: %+v", what, z)
+			}
+			l := measure(t, "nll_"+by, s, o)
+			near(t, what+" NLL", l.Value, nll.Value-exact+z.Value, 1e-5)
+			near(t, what+" stderr", l.Stderr, math.Hypot(nll.Stderr, z.Stderr), 1e-9)
+			if l.N != len(rows) || l.Detail["log_z"] != z.Value || l.Detail["side"] != z.Detail["side"] {
+				t.Errorf("%s: %+v", what, l)
+			}
+		}
+		if !strings.HasPrefix(fmt.Sprint(values["bridge"].Detail["started"]), "exact") {
+			t.Errorf("the bridge started from %v", values["bridge"].Detail["started"])
+		}
+		s.Memo = nil
+		if again := measure(t, "logz_reverse_ais", s, o); again.Value != values["reverse_ais"].Value {
+			t.Errorf("%s: %v without a memo, %v with one", names[i], again.Value, values["reverse_ais"].Value)
+		}
+		wantBase := "uniform"
+		if strings.Contains(names[i], "bias=true") {
+			wantBase = "data"
+		}
+		if got := values["ais"].Detail["base"]; got != wantBase {
+			t.Errorf("%s: base %v, want %s", names[i], got, wantBase)
+		}
+	}
+}
+
+// logz and nll take the sum over states where it is small, then that over pattern classes, then the bridge, and AIS with a
+// warning where paths do not overlap; detail says which and why.
+func TestBestLikelihood(t *testing.T) {
+	e := engine(t)
+	o := eval.Options{AIS: eval.AnnealingOptions{Runs: 200, Betas: 60, StartSweeps: 50}}
+	subject := func(m *bm.RBM) eval.Subject {
+		return eval.Subject{Machine: m, Key: 6, SetName: "train",
+			Split: &data.Split{Train: rowsOf(randomRows(9, m.Layers()[0], 3)...)}}
+	}
+	method := func(s eval.Subject, want string) eval.Result {
+		t.Helper()
+		z, l := measure(t, "logz", s, o), measure(t, "nll", s, o)
+		for _, r := range []eval.Result{z, l} {
+			if r.Detail["method"] != want || r.Detail["why"] == "" || r.Detail["side"] == "" {
+				t.Errorf("%+v, want the method %s", r, want)
+			}
+		}
+		if l.Detail["log_z"] != z.Value {
+			t.Errorf("log Z is %v alone and %v in the NLL", z.Value, l.Detail["log_z"])
+		}
+		return z
+	}
+	small := check.SmallMachines(e, 6, 4, 4)[6].Machine
+	z := method(subject(small), "enumeration")
+	near(t, "by enumeration", z.Value, check.LogZ(small), 1e-5)
+	if z.Stderr != 0 || z.Detail["side"] != eval.Exact {
+		t.Errorf("%+v", z)
+	}
+
+	axons := bm.NewAxons(e, 60, 50, 2, false, false)
+	axons.Bernoulli(1, 5)
+	axons.SetGain(0.02)
+	patterns := bm.NewRBM(e, axons, false, false)
+	z = method(subject(patterns), "pattern classes")
+	ais := measure(t, "logz_reverse_ais", subject(patterns), o)
+	within(t, "reverse AIS from pattern classes", eval.LogZ{Value: ais.Value, Stderr: ais.Stderr}, z.Value, 0.1)
+	if ais.Detail["side"] != eval.UpperBound {
+		t.Errorf("%+v", ais)
+	}
+
+	defer eval.SetAffordableTerms(1)()
+	z = method(subject(small), "bridge")
+	within(t, "by the bridge", eval.LogZ{Value: z.Value, Stderr: z.Stderr}, check.LogZ(small), 0.1)
+	if w := z.Detail["warnings"].([]string); len(w) != 1 || !strings.Contains(w[0], "did not start from exact samples") {
+		t.Errorf("%q", w)
+	}
+
+	glass := bm.NewDense(e, 60, 50, false)
+	glass.Normal(1, 4)
+	z = method(subject(bm.NewRBM(e, glass, false, false)), "ais")
+	if w := fmt.Sprint(z.Detail["warnings"]); !strings.Contains(w, "AIS") || !strings.Contains(w, "reverse AIS lies") {
+		t.Errorf("warnings %v", w)
+	}
+}
+
+// Options that do not fit are named by the path that sets them.
+func TestLikelihoodOptions(t *testing.T) {
+	s := eval.Subject{Machine: check.SmallMachines(engine(t), 6, 4, 4)[0].Machine, Key: 6}
+	for _, c := range []struct {
+		measure, want string
+		o             eval.Options
+	}{
+		{"logz_ais", `ais.base: "bias" is no base law: auto, uniform, data`, eval.Options{AIS: eval.AnnealingOptions{Base: "bias"}}},
+		{"logz_ais", "ais.base: data needs a training set", eval.Options{AIS: eval.AnnealingOptions{Base: "data"}}},
+		{"logz_bridge", `ais.start: "cold" is no start of reverse paths: auto, exact, data, annealing`, eval.Options{AIS: eval.AnnealingOptions{Start: "cold"}}},
+		{"logz_bridge", "ais.start: data needs a training set", eval.Options{AIS: eval.AnnealingOptions{Start: "data"}}},
+		{"logz_ais", "1 annealing runs, at least 2 are needed for an error", eval.Options{AIS: eval.AnnealingOptions{Runs: 1}}},
+		{"logz_ais", "ais.betas: -1 is out of range: 1 to 1000000 (0 takes 1000)", eval.Options{AIS: eval.AnnealingOptions{Betas: -1}}},
+		{"logz_integration", "1 ladders, at least 2 are needed for an error", eval.Options{Integration: eval.IntegrationOptions{Ladders: 1}}},
+		{"nll_ais", "no data to judge the machine on", eval.Options{}},
+	} {
+		m, err := eval.Named(c.measure)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err = m.Run(t.Context(), s, c.o); err == nil || !strings.Contains(err.Error(), c.want) {
+			t.Errorf("%s: %v, want %s", c.measure, err, c.want)
+		}
+	}
+	big := eval.Subject{Machine: bm.NewRBM(engine(t), bm.NewDense(engine(t), 40, 40, false), false, false)}
+	m, _ := eval.Named("logz_reverse_ais")
+	_, err := m.Run(t.Context(), big, eval.Options{AIS: eval.AnnealingOptions{Start: "exact"}})
+	if err == nil || !strings.Contains(err.Error(), "ais.start: exact samples: 40 spins in the layer to enumerate") {
+		t.Error(err)
+	}
+}
