@@ -34,7 +34,11 @@ func TestGuidedNoDrift(t *testing.T) {
 			}
 			t.Run(name+","+small.Name, func(t *testing.T) {
 				g := newGuided(t, small.Machine, round)
-				stationary(t, small.Machine, func(s bm.State, law bm.Law) { g.Move(s, law, 1) })
+				under := check.Ensembles(small.Machine)
+				if i == 1 || i == 2 {
+					under = under[:1]
+				}
+				check.NoDrift(t, small.Machine, func(s bm.State, law bm.Law) { g.Move(s, law, 1) }, under...)
 				for kind, p := range map[string]sampler.Proposals{"mixture": g.Stats().Mixture, "exchange": g.Stats().Exchange, "flip": g.Stats().Flip} {
 					if asked := kind == name || name == "all"; asked != (p.Tried > 0) || asked && (p.Accepted == 0 || p.Rate() > 1) {
 						t.Errorf("%s: %+v", kind, p)

@@ -1,8 +1,10 @@
 package sampler
 
 import (
+	"cmp"
 	"fmt"
 	"math"
+	"slices"
 
 	"mattis/bm"
 	"mattis/rng"
@@ -66,6 +68,7 @@ func AdaptLadder(m bm.Machine, o LadderOptions, law bm.Law) (Ladder, error) {
 	}
 	betas := firstLadder(o)
 	var old *Tempering
+	var seen []barrier
 	for change := 0; ; change++ {
 		t, err := NewTempering(m, betas)
 		if err != nil {
@@ -83,7 +86,8 @@ func AdaptLadder(m bm.Machine, o LadderOptions, law bm.Law) (Ladder, error) {
 		if change == o.Changes {
 			return Ladder{Betas: betas, Swaps: swaps}, nil
 		}
-		betas, old = respace(betas, swaps, o), t
+		seen = append(seen, newBarrier(betas, swaps))
+		betas, old = respace(seen[max(0, len(seen)-averaged):], o), t
 	}
 }
 
@@ -124,26 +128,58 @@ func (t *Tempering) inherit(old *Tempering, ladders int, key rng.Key) {
 	e.Gather(t.replicas[bm.Visible], old.replicas[bm.Visible], rows)
 }
 
-// respace returns as many rungs as the target asks for, at equal parts of the sum of
-// the rejection rates, which is taken as linear between the old rungs.
-func respace(betas []float64, swaps []SwapRate, o LadderOptions) []float64 {
+// averaged is how many of the last ladders the next one is made from: rates are noisy, and
+// linear only between near rungs.
+const averaged = 3
+
+// barrier is the sum of the rejection rates from inverse temperature 1 down to each rung.
+type barrier struct{ betas, sum []float64 }
+
+func newBarrier(betas []float64, swaps []SwapRate) barrier {
 	sum := make([]float64, len(betas))
 	for r, s := range swaps {
 		// A pair that never rejects still has a distance; the least keeps the sum rising.
 		sum[r+1] = sum[r] + max(1-s.Chance, 1e-3)
 	}
-	total := sum[len(sum)-1]
+	return barrier{betas, sum}
+}
+
+// at returns the sum down to b, which is taken as linear between rungs.
+func (x barrier) at(b float64) float64 {
+	r := 1
+	for r < len(x.betas)-1 && x.betas[r] > b {
+		r++
+	}
+	f := (x.betas[r-1] - b) / (x.betas[r-1] - x.betas[r])
+	return x.sum[r-1] + f*(x.sum[r]-x.sum[r-1])
+}
+
+// respace returns as many rungs as the target asks for, at equal parts of the mean of the barriers.
+func respace(seen []barrier, o LadderOptions) []float64 {
+	var grid []float64
+	for _, x := range seen {
+		grid = append(grid, x.betas...)
+	}
+	slices.SortFunc(grid, func(a, b float64) int { return cmp.Compare(b, a) })
+	grid = slices.Compact(grid)
+	mean := make([]float64, len(grid))
+	for i, b := range grid {
+		for _, x := range seen {
+			mean[i] += x.at(b) / float64(len(seen))
+		}
+	}
+	total := mean[len(mean)-1]
 	n := min(o.Most, max(2, 1+int(math.Ceil(total/(1-o.Target)))))
 	next := make([]float64, n)
-	next[0], next[n-1] = betas[0], betas[len(betas)-1]
+	next[0], next[n-1] = grid[0], grid[len(grid)-1]
 	at := 0
 	for r := 1; r < n-1; r++ {
 		x := total * float64(r) / float64(n-1)
-		for sum[at+1] < x {
+		for mean[at+1] < x {
 			at++
 		}
-		f := (x - sum[at]) / (sum[at+1] - sum[at])
-		next[r] = betas[at] + f*(betas[at+1]-betas[at])
+		f := (x - mean[at]) / (mean[at+1] - mean[at])
+		next[r] = grid[at] + f*(grid[at+1]-grid[at])
 	}
 	return next
 }

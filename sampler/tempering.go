@@ -17,7 +17,7 @@ import (
 //
 // E being E(v,h) + Base.v: under a base rate the exponent of the Boltzmann weight is Base.v - beta (E + Base.v), and
 // the part without beta is the same before and after. Even pairs (0,1), (2,3), ... and odd pairs (1,2), ...
-// take turns; the key decides which begin.
+// take turns from one round to the next, over all moves: a replica that is never refused goes straight along the ladder.
 //
 // The law's own Beta multiplies the ladder, so rung 0 of inverse temperature 1
 // is the law itself. The joint law of all rungs stays unchanged; the chains themselves do once the
@@ -29,6 +29,7 @@ type Tempering struct {
 
 	replicas bm.State       // row i*R+r is replica r of ladder i
 	rungs    compute.Matrix // ladders x R Float32: the rung that each replica holds
+	parity   compute.Matrix // 1x1 Float32: 0 where even pairs are next, 1 where odd ones are
 	beta     compute.Matrix // ladders*R x 1 Float32
 	energy   compute.Matrix // ladders*R x 1 Float64
 	base     compute.Matrix // ladders*R x 1 Float64
@@ -36,14 +37,15 @@ type Tempering struct {
 	// Host copies and lists.
 	rung32, beta32 []float32
 	law32          []float32 // the law's own Beta of each ladder
+	parity32       []float32
 	energies       []float64
 	// The same as the engine takes them: a slice becomes an any once and not at every call.
-	anyRung, anyBeta, anyLaw, anyEnergies any
-	rung                                  []int   // of each replica
-	at                                    []int32 // ladder i, rung r: its row
-	cold                                  []int32 // the rows at rung 0
-	owner                                 []int32 // the ladder of each row
-	clamp                                 [2]compute.Matrix
+	anyRung, anyBeta, anyLaw, anyEnergies, anyParity any
+	rung                                             []int   // of each replica
+	at                                               []int32 // ladder i, rung r: its row
+	cold                                             []int32 // the rows at rung 0
+	owner                                            []int32 // the ladder of each row
+	clamp                                            [2]compute.Matrix
 
 	flow       flow
 	energySum  []float64 // per rung, of E + Base.v
@@ -91,18 +93,20 @@ func (t *Tempering) Start(s bm.State, ladders int) {
 	if t.ladders != ladders {
 		t.ladders = ladders
 		t.replicas = Chains(t.machine, n)
-		t.rungs = e.Alloc(compute.Float32, ladders, r)
+		t.rungs, t.parity = e.Alloc(compute.Float32, ladders, r), e.Alloc(compute.Float32, 1, 1)
 		t.beta = e.Alloc(compute.Float32, n, 1)
 		t.energy, t.base = e.Alloc(compute.Float64, n, 1), e.Alloc(compute.Float64, n, 1)
 		t.rung32, t.beta32, t.energies = make([]float32, n), make([]float32, n), make([]float64, n)
-		t.law32 = make([]float32, ladders)
-		t.anyRung, t.anyBeta, t.anyLaw, t.anyEnergies = t.rung32, t.beta32, t.law32, t.energies
+		t.law32, t.parity32 = make([]float32, ladders), make([]float32, 1)
+		t.anyRung, t.anyBeta, t.anyLaw, t.anyEnergies, t.anyParity = t.rung32, t.beta32, t.law32, t.energies, t.parity32
 		t.rung, t.at, t.cold, t.owner = make([]int, n), make([]int32, n), make([]int32, ladders), make([]int32, n)
 	}
 	for i := range n {
 		t.owner[i] = int32(i / r % s.Rows())
 		t.rung32[i] = float32(i % r)
 	}
+	t.parity32[0] = 0
+	e.Write(t.parity, t.anyParity)
 	e.Write(t.rungs, t.anyRung)
 	for l, m := range s {
 		if !m.IsNone() {
@@ -136,11 +140,13 @@ func (t *Tempering) MeanEnergies() []float64 {
 }
 
 // State returns what a checkpoint keeps: the visible spins of all replicas, row
-// i*R+r for replica r of ladder i (a sweep draws the hidden ones from them), and the rung that each holds.
+// i*R+r for replica r of ladder i (a sweep draws the hidden ones from them), the rung that each holds, and which
+// pairs are next.
 func (t *Tempering) State() []bm.Param {
 	return []bm.Param{
 		{Name: "chains.visible", Value: t.replicas[bm.Visible]},
 		{Name: "chains.rungs", Value: t.rungs},
+		{Name: "chains.parity", Value: t.parity},
 	}
 }
 
@@ -213,14 +219,15 @@ func (t *Tempering) Advance(law bm.Law, sweeps int) {
 	}
 	inner := bm.Law{Beta: t.beta, Base: law.Base, Row: law.Row * uint64(r), Clamp: t.clampOf(law.Clamp)}
 	t.writeBetas()
-	offset := int(law.Key.Fold(parityStream).Uint32(0, 0) & 1)
+	e.Read(t.anyParity, t.parity)
 	for round := range sweeps {
 		inner.Key = law.Key.Fold(uint64(round))
 		t.machine.Sweep(t.replicas, inner)
 		t.readEnergies(law)
-		if t.exchange(inner, law.Row, (offset+round)%2) {
+		if t.exchange(inner, law.Row, int(t.parity32[0])&1) {
 			t.writeBetas()
 		}
+		t.parity32[0] = 1 - t.parity32[0]
 		t.flow.rounds++
 		for i, k := range t.rung {
 			t.flow.visit(i, k)
@@ -230,14 +237,12 @@ func (t *Tempering) Advance(law bm.Law, sweeps int) {
 		t.rung32[i] = float32(k)
 	}
 	e.Write(t.rungs, t.anyRung)
+	e.Write(t.parity, t.anyParity)
 	e.Release(mark)
 }
 
-// The keys that a round's key is folded for beside the layers, and a move's beside its rounds.
-const (
-	swapStream   uint64 = 2
-	parityStream uint64 = math.MaxUint64
-)
+// swapStream is the key that a round's key is folded for beside the layers.
+const swapStream uint64 = 2
 
 // clampOf returns the clamps of the ladders as those of all replicas.
 func (t *Tempering) clampOf(c bm.State) bm.State {

@@ -29,6 +29,7 @@ type Trajectory struct {
 	replica       []int          // of each row of states
 	from          []int32
 	f             [4][]float64
+	parity        int // 0 where even pairs are next, 1 where odd ones are
 	flow          flow
 }
 
@@ -92,6 +93,7 @@ func (t *Trajectory) Start(v compute.Matrix) {
 	for i := range t.replica {
 		t.replica[i] = i
 	}
+	t.parity = 0
 	t.ResetStats()
 }
 
@@ -119,7 +121,6 @@ func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
 	}
 	e := t.engine()
 	e.Copy(t.at(0), v)
-	offset := int(law.Key.Fold(parityStream).Uint32(0, 0) & 1)
 	for round := range sweeps {
 		key := law.Key.Fold(uint64(round))
 		for r := range t.rungs {
@@ -130,7 +131,8 @@ func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
 		}
 		inner := law
 		inner.Key = key.Fold(trajectoryStream)
-		t.exchange(inner, (offset+round)%2)
+		t.exchange(inner, t.parity)
+		t.parity = 1 - t.parity
 		t.flow.rounds++
 		for i, k := range t.replica {
 			t.flow.visit(k, i/t.rows)

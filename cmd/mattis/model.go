@@ -58,6 +58,7 @@ const (
 	purposeChains
 	purposeReconstruct
 	purposeFeatures
+	purposeLadder
 )
 
 // outFlag is the flag --out.

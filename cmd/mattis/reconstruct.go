@@ -17,10 +17,11 @@ import (
 // reconstructFlags are the flags of mattis reconstruct.
 type reconstructFlags struct {
 	modelFlags
-	input, known, sampler string
-	steps, count          int
-	seed                  uint64
-	out                   outFlag
+	input, known string
+	sampler      samplerFlag
+	steps, count int
+	seed         uint64
+	out          outFlag
 }
 
 // shown is how many rows a picture or a text shows unless --count says otherwise.
@@ -31,8 +32,8 @@ func reconstructCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "reconstruct DIR",
 		Short: "Draw the unknown pixels of images given the known ones",
-		Long: fmt.Sprintf(`Draw the unknown pixels of each row of the input given the known ones: Gibbs sweeps
-with the known pixels clamped, the unknown ones starting from 0.
+		Long: fmt.Sprintf(`Draw the unknown pixels of each row of the input given the known ones: Gibbs sweeps, or
+the moves of another --sampler, with the known pixels clamped, the unknown ones starting from 0.
 
 --known names the known pixels: rows:a-b, the rows a to b of an image counted from 1;
 spins:a-b of a plain row; or a mask, a PNG or JPEG image that is bright, or an npy array
@@ -53,15 +54,15 @@ Pictures and text show %d rows unless --count says otherwise; an npy file holds 
 				return err
 			}
 			defer closing()
-			return flags.run(cmd, m)
+			return flags.run(cmd, args[0], m)
 		},
 	}
 	flags.add(cmd)
 	cmd.Flags().StringVar(&flags.input, "input", "", "rows to complete: a `file` (npy, csv, idx, an image, a folder of images), train or test")
 	cmd.Flags().StringVar(&flags.known, "known", "", "known pixels: rows:a-b, spins:a-b or a mask `file`")
-	cmd.Flags().IntVar(&flags.steps, "steps", 10, "Gibbs sweeps")
+	cmd.Flags().IntVar(&flags.steps, "steps", 10, "sweeps")
 	cmd.Flags().IntVar(&flags.count, "count", 0, fmt.Sprintf("rows to take from the start of the input; 0 takes all for an npy file and %d otherwise", shown))
-	cmd.Flags().StringVar(&flags.sampler, "sampler", "gibbs", "sampler: gibbs")
+	flags.sampler.add(cmd)
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of what is drawn")
 	cmd.Flags().StringVar(&flags.out.path, "out", "", "`file` to write, .png or .npy")
 	return cmd
@@ -80,13 +81,13 @@ func (f *reconstructFlags) check() error {
 	if err := notNegative("count", f.count, 0); err != nil {
 		return err
 	}
-	if f.sampler != "gibbs" {
-		return usageError{fmt.Errorf("--sampler %q is unknown, want gibbs", f.sampler)}
+	if err := f.sampler.check(); err != nil {
+		return err
 	}
 	return f.out.check(".png", ".npy", "")
 }
 
-func (f *reconstructFlags) run(cmd *cobra.Command, m *recipe.Model) error {
+func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error {
 	if f.out.path == "" {
 		if err := checkText(m); err != nil {
 			return err
@@ -120,7 +121,7 @@ func (f *reconstructFlags) run(cmd *cobra.Command, m *recipe.Model) error {
 		given[i] = make([]int8, set.Visible)
 		data.Corrupt(given[i], original[i], known)
 	}
-	if err := f.complete(cmd, m, given, result); err != nil {
+	if err := f.complete(cmd, dir, m, given, result); err != nil {
 		return err
 	}
 	completed := rowsOf(result, set.Visible)
@@ -145,9 +146,14 @@ func (f *reconstructFlags) run(cmd *cobra.Command, m *recipe.Model) error {
 }
 
 // complete sets result to the given rows with their unknown spins drawn.
-func (f *reconstructFlags) complete(cmd *cobra.Command, m *recipe.Model, given [][]int8, result []int8) error {
+func (f *reconstructFlags) complete(cmd *cobra.Command, dir string, m *recipe.Model, given [][]int8, result []int8) error {
 	e, v := m.Machine.Engine(), m.Visible()
 	key := recipe.SampleKey(f.seed).Fold(purposeReconstruct)
+	movers, err := f.sampler.movers(cmd, dir, m, recipe.SampleKey(f.seed).Fold(purposeLadder))
+	if err != nil {
+		return err
+	}
+	var mover sampler.Sampler
 	bar := newMeter(cmd, "reconstruct", "sweeps", len(given)*f.steps)
 	defer bar.clear()
 	step, done := rowsAtOnce(m), 0
@@ -162,17 +168,24 @@ func (f *reconstructFlags) complete(cmd *cobra.Command, m *recipe.Model, given [
 		e.Write(state[bm.Visible], x)
 		e.Copy(clamp, state[bm.Visible])
 		law := bm.Law{Row: uint64(first), Clamp: bm.State{clamp}}
-		for i := range f.steps {
+		if mover, err = movers.next(); err != nil {
+			return err
+		}
+		block := movers.block(f.steps)
+		for i := 0; i < f.steps; i += block {
 			if err := cmd.Context().Err(); err != nil {
 				return err
 			}
 			law.Key = key.Fold(uint64(i))
-			sampler.Gibbs(m.Machine, state, law, 1)
-			done += n
+			sweeps := min(block, f.steps-i)
+			mover.Move(state, law, sweeps)
+			done += n * sweeps
 			bar.Update(done, "")
 		}
 		e.Read(x, state[bm.Visible])
 	}
+	bar.clear()
+	tellMoves(cmd.ErrOrStderr(), mover)
 	return e.Sync()
 }
 

@@ -21,7 +21,8 @@ import (
 type sampleFlags struct {
 	modelFlags
 	count, steps, chains int
-	from, sampler        string
+	from                 string
+	sampler              samplerFlag
 	seed                 uint64
 	out                  outFlag
 }
@@ -31,7 +32,7 @@ func sampleCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sample DIR",
 		Short: "Draw samples from a trained machine",
-		Long: fmt.Sprintf(`Draw samples from the machine of a run directory by Gibbs chains.
+		Long: fmt.Sprintf(`Draw samples from the machine of a run directory by Gibbs chains, or by the chains of another --sampler.
 
 Each of --chains chains runs --steps sweeps v -> h -> v before each of its samples, and
 gives them in turn: with as many chains as samples, the default, all samples are
@@ -55,15 +56,15 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.`, textWid
 				return err
 			}
 			defer closing()
-			return flags.run(cmd, m)
+			return flags.run(cmd, args[0], m)
 		},
 	}
 	flags.add(cmd)
 	cmd.Flags().IntVar(&flags.count, "count", 16, "number of samples")
-	cmd.Flags().IntVar(&flags.steps, "steps", 100, "Gibbs sweeps before each sample of a chain; 0 shows where chains start")
+	cmd.Flags().IntVar(&flags.steps, "steps", 100, "sweeps before each sample of a chain; 0 shows where chains start")
 	cmd.Flags().IntVar(&flags.chains, "chains", 0, "number of chains (default as many as samples)")
 	cmd.Flags().StringVar(&flags.from, "from", "random", "where chains start: random, patterns, data or a `file`")
-	cmd.Flags().StringVar(&flags.sampler, "sampler", "gibbs", "sampler: gibbs")
+	flags.sampler.add(cmd)
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of the samples")
 	cmd.Flags().StringVar(&flags.out.path, "out", "", "`file` to write, .png or .npy")
 	return cmd
@@ -79,13 +80,13 @@ func (f *sampleFlags) check() error {
 	if f.chains < 1 || f.chains > f.count {
 		return usageError{fmt.Errorf("--chains %d is out of range, want 1 to the number of samples, %d", f.chains, f.count)}
 	}
-	if f.sampler != "gibbs" {
-		return usageError{fmt.Errorf("--sampler %q is unknown, want gibbs", f.sampler)}
+	if err := f.sampler.check(); err != nil {
+		return err
 	}
 	return f.out.check(".png", ".npy", "")
 }
 
-func (f *sampleFlags) run(cmd *cobra.Command, m *recipe.Model) error {
+func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error {
 	if f.out.path == "" {
 		if err := checkText(m); err != nil {
 			return err
@@ -99,13 +100,18 @@ func (f *sampleFlags) run(cmd *cobra.Command, m *recipe.Model) error {
 	if err != nil {
 		return err
 	}
+	movers, err := f.sampler.movers(cmd, dir, m, key.Fold(purposeLadder))
+	if err != nil {
+		return err
+	}
 	rounds := (f.count + f.chains - 1) / f.chains
 	bar := newMeter(cmd, "sample", "sweeps", f.steps*rounds*f.chains)
-	spins, err := f.draw(cmd.Context(), m, start, key.Fold(purposeChains), bar)
+	spins, last, err := f.draw(cmd.Context(), m, movers, start, key.Fold(purposeChains), bar)
 	bar.clear()
 	if err != nil {
 		return err
 	}
+	tellMoves(cmd.ErrOrStderr(), last)
 	rows := rowsOf(spins, m.Visible())
 	switch {
 	case f.out.is(".png"):
@@ -167,8 +173,9 @@ func (f *sampleFlags) start(m *recipe.Model, key rng.Key) (func(first int, visib
 	}, nil
 }
 
-// draw returns the samples, V spins each. Their numbers do not depend on the parts in which chains move.
-func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, start func(int, compute.Matrix), key rng.Key, bar *meter) ([]int8, error) {
+// draw returns the samples, V spins each, and the sampler of the last part of the chains. Their numbers do not depend
+// on the parts in which chains move.
+func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers, start func(int, compute.Matrix), key rng.Key, bar *meter) (spins []int8, mover sampler.Sampler, err error) {
 	e, v := m.Machine.Engine(), m.Visible()
 	samples := make([]int8, f.count*v)
 	rounds := (f.count + f.chains - 1) / f.chains
@@ -178,13 +185,18 @@ func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, start func(int,
 		n := min(step, f.chains-first)
 		state := sampler.Chains(m.Machine, n)
 		start(first, state[bm.Visible])
+		if mover, err = movers.next(); err != nil {
+			return nil, nil, err
+		}
 		for round := range rounds {
-			for i := range f.steps {
+			block := movers.block(f.steps)
+			for i := 0; i < f.steps; i += block {
 				if err := ctx.Err(); err != nil {
-					return nil, err
+					return nil, nil, err
 				}
-				sampler.Gibbs(m.Machine, state, bm.Law{Key: key.Fold(uint64(round*f.steps + i)), Row: uint64(first)}, 1)
-				done += n
+				sweeps := min(block, f.steps-i)
+				mover.Move(state, bm.Law{Key: key.Fold(uint64(round*f.steps + i)), Row: uint64(first)}, sweeps)
+				done += n * sweeps
 				bar.Update(done, "")
 			}
 			from := round*f.chains + first
@@ -193,7 +205,7 @@ func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, start func(int,
 			}
 		}
 	}
-	return samples, e.Sync()
+	return samples, mover, e.Sync()
 }
 
 // rowsAtOnce bounds the configurations that are held at once, so that their spins and
