@@ -69,22 +69,29 @@ func (t *mulTask) packA(dst []float32, p, l0, ls int) {
 	}
 }
 
-// panel returns the address and the steps in bytes of panel p over a block of
-// the sum; packed is the space it takes if it has to be packed.
-func (t *mulTask) panel(packed []float32, p, l0, ls int) (a *float32, aRow, aStep uintptr) {
-	k := t.e.kernels
-	if first := p*k.rows - t.lead; t.directA && first >= 0 && first+k.rows <= t.n && ls > 0 {
-		x := &t.aOp
-		if x.trans {
-			return &x.f32[l0*x.stride+first], 4, 4 * uintptr(x.stride)
+// panel returns the address of panel panel0+p over a block of the sum, its
+// steps in bytes between rows and between steps of the sum, and the distance to
+// the next panel. packed holds the panels from panel0 on; where a is used as it
+// lies it is space for one that does not fit.
+func (t *mulTask) panel(packed []float32, panel0, p, l0, ls int) (a *float32, aRow, aStep, aNext uintptr) {
+	rows := t.e.kernels.rows
+	at := p * t.panelLen()
+	if t.directA {
+		x, first := &t.aOp, (panel0+p)*rows-t.lead
+		if first >= 0 && first+rows <= t.n && ls > 0 {
+			if x.trans {
+				return &x.f32[l0*x.stride+first], 4, 4 * uintptr(x.stride), 4 * uintptr(rows)
+			}
+			return &x.f32[first*x.stride+l0], 4 * uintptr(x.stride), 4, 4 * uintptr(rows*x.stride)
 		}
-		return &x.f32[first*x.stride+l0], 4 * uintptr(x.stride), 4
+		at = 0
+		t.packA(packed, panel0+p, l0, ls)
 	}
-	t.packA(packed, p, l0, ls)
+	next := 4 * uintptr(t.panelLen())
 	if t.aOp.trans {
-		return &packed[0], 4, 4 * uintptr(k.rows)
+		return &packed[at], 4, 4 * uintptr(rows), next
 	}
-	return &packed[0], 4 * uintptr(padStride(t.sum)), 4
+	return &packed[at], 4 * uintptr(padStride(t.sum)), 4, next
 }
 
 // sliverLen returns the entries of a packed column panel of b: t.sum steps, each

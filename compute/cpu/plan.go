@@ -50,7 +50,8 @@ func (t *mulTask) makePlan() {
 	p.sums = max(1, ceil(t.l, p.sum))
 
 	f32 := t.a.Type() == compute.Float32
-	p.directA = f32 && t.op.Weights.IsNone() && (t.m <= 96 && (!t.op.TransA || t.l <= 64) || t.l <= 8)
+	// Rows of float32 serve as they lie; columns only where they are short and little used.
+	p.directA = f32 && t.op.Weights.IsNone() && (!t.op.TransA || t.m <= 96 && t.l <= 64 || t.l <= 8)
 	p.directB = t.b.Type() == compute.Float32 && !t.op.TransB && height <= 32
 
 	// Blocks are counted in entries that every arm can cut: 8 rows, 48 columns.
