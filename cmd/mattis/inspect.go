@@ -83,6 +83,9 @@ func showRecipe(w io.Writer, r *recipe.Recipe) {
 	if n.Chains != nil {
 		negative += fmt.Sprintf(", %d chains", *n.Chains)
 	}
+	if n.Temperatures != nil {
+		negative += fmt.Sprintf(", inverse temperatures %v", *n.Temperatures)
+	}
 	if n.Seeds != nil {
 		negative += ", seeds " + *n.Seeds
 	}
