@@ -11,7 +11,7 @@ import (
 )
 
 // overlapBins is the number of bins of P(q) over [-1,1]; an odd number has one about 0.
-const overlapBins = 41
+const overlapBins = 21
 
 // overlap is the mean of q^2 over all pairs of samples, q = v.v'/V: 1/V for fair coins, 1 for one configuration
 // and its negative. detail.density is P(q) at detail.q, and detail.mean_abs the mean of |q|. The samples are those of

@@ -83,6 +83,7 @@ func stopped(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(err)
 	cmd := exec.Command(path, args[3:]...)
 	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = append(os.Environ(), "MATTIS_MINIATURE="+ts.Getenv("MATTIS_MINIATURE"))
 	ts.Check(cmd.Start())
 	deadline := time.Now().Add(time.Minute)
 	for {

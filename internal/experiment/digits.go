@@ -205,7 +205,8 @@ func finishDigits(r *results) error {
 	if err := r.paint([]view.Panel{
 		view.CurvesPanel{Chart: view.Chart{Title: r.title(), X: view.Axis{Label: "epoch"}, Y: view.Axis{Label: nats.Label, Log: true}}, Series: series(all...)},
 		view.CurvesPanel{Chart: view.Chart{Title: "late training", X: view.Axis{Label: "epoch"}, Y: nats}, Series: series(late...)},
-		view.ImagesPanel{Title: fmt.Sprintf("K = 290: samples, %d Gibbs steps from random spins", sweeps), Images: images, Sheet: view.Sheet{Height: m.Height, Width: m.Width, Columns: 8}},
+	}, []view.Panel{
+		view.ImagesPanel{Title: fmt.Sprintf("K = 290: samples, %d Gibbs steps from random spins", sweeps), Images: images, Sheet: view.Sheet{Height: m.Height, Width: m.Width, Columns: 12}},
 	}); err != nil {
 		return err
 	}
@@ -357,8 +358,8 @@ func finishProbe(r *results) error {
 		}
 	}
 	var names []string
-	for i, x := range rows {
-		names = append(names, fmt.Sprintf("%d %s", i+1, x.label))
+	for _, x := range rows {
+		names = append(names, x.label)
 	}
 	bars := view.DotsPanel{Title: r.title(), Value: view.Axis{Label: "accuracy (%)"}, Names: names, Series: series(train, test)}
 	if err := r.paint([]view.Panel{bars}); err != nil {

@@ -162,8 +162,11 @@ func exactly(name string, x, y []float64) Curve {
 	return c
 }
 
-// at returns the place of the point whose x is nearest, -1 in an empty curve.
+// at returns the place of the point whose x is nearest, the last one for +Inf, -1 in an empty curve.
 func (c Curve) at(x float64) int {
+	if math.IsInf(x, 1) {
+		return len(c.X) - 1
+	}
 	best := -1
 	for i, v := range c.X {
 		if best < 0 || math.Abs(v-x) < math.Abs(c.X[best]-x) {
