@@ -37,7 +37,8 @@ func padStride(sum int) int { return sum + 16 }
 // panelLen returns the entries of a packed row panel.
 func (t *mulTask) panelLen() int { return t.e.kernels.rows * padStride(t.sum) }
 
-// packA packs panel p over the steps [l0, l0+ls); rows outside a are 0.
+// packA packs panel p over the steps [l0, l0+ls). Rows outside a are 0: nothing
+// reads their sums, but leftover denormals would slow the kernel down.
 func (t *mulTask) packA(dst []float32, p, l0, ls int) {
 	k, a := t.e.kernels, &t.aOp
 	first := p*k.rows - t.lead
