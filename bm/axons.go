@@ -142,27 +142,39 @@ func (a *Axons) Correlate(o Overlap, y, weights compute.Matrix, scale float64) {
 		a.correlateDense(o, y, weights, scale)
 		return
 	}
-	e := a.engine
 	if o.A.IsNone() {
 		o.A = a.overlap(o.X, o.Layer)
 	}
-	s := e.Scratch(compute.Float32, y.Rows(), a.patterns())
-	e.Mul(s, y, a.hidden.Value, a.scaled(compute.Op{TransB: true}))
+	s := a.engine.Scratch(compute.Float32, y.Rows(), a.patterns())
+	a.engine.Mul(s, y, a.hidden.Value, a.scaled(compute.Op{TransB: true}))
+	a.correlateHidden(a.hidden.Grad, o.A, y, weights, scale)
+	a.correlateVisible(o, s, weights, scale)
+}
+
+// correlateHidden adds scale * (g/sqrt K) A^T diag(w) y to grad, some columns of dXh.
+func (a *Axons) correlateHidden(grad, overlap, y, weights compute.Matrix, scale float64) {
+	op := a.scaled(compute.Op{TransA: true, Accumulate: true, Weights: weights})
+	op.Alpha *= scale
+	a.engine.Mul(grad, overlap, y, op)
+}
+
+// correlateVisible adds scale * S^T diag(w) (v-m) to dXv and scale * sum_b w_b A_b.S_b to dlog g.
+func (a *Axons) correlateVisible(o Overlap, s, weights compute.Matrix, scale float64) {
+	e := a.engine
 	e.Mul(a.visible.Grad, s, o.X, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights})
 	if !a.m.IsNone() { // - scale * (sum_b w_b S_b)^T m
 		sum := e.Scratch(compute.Float32, 1, s.Cols())
 		columnSums(e, sum, s, weights, 1, false)
 		e.Mul(a.visible.Grad, sum, a.m, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
 	}
-	e.Mul(a.hidden.Grad, o.A, y, compute.Op{TransA: true, Accumulate: true, Alpha: scale / a.rootK(), LogGain: a.logGain.Value, Weights: weights})
 	if a.logGain.Grad.IsNone() {
 		return
 	}
-	rows := e.Scratch(compute.Float64, y.Rows(), 1)
+	rows := e.Scratch(compute.Float64, s.Rows(), 1)
 	e.Axpby(rows, 0, rows, 0)
 	e.RowDot(rows, 1, o.A, s)
 	if weights.IsNone() {
-		weights = e.Scratch(compute.Float32, y.Rows(), 1)
+		weights = e.Scratch(compute.Float32, s.Rows(), 1)
 		ones(e, weights)
 	}
 	a.addLogGain(scale, rows, weights)
@@ -196,6 +208,44 @@ func (a *Axons) correlateDense(o Overlap, y, weights compute.Matrix, scale float
 	all := e.Scratch(compute.Float32, a.patterns(), 1)
 	ones(e, all)
 	a.addLogGain(scale, rows, all)
+}
+
+// fusedEntries bounds the tile of hidden means that MarginalPhase keeps: half a
+// second-level cache. Tiles are at least fusedColumns wide, where products still run at full speed.
+const fusedEntries, fusedColumns = 1 << 18, 256
+
+func (a *Axons) fuses(rows int) bool {
+	return !a.order().denseGradients(rows, false)
+}
+
+// MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b), hidden
+// bias bias (or none) included, whose gradient biasGrad gets. It is Fields with
+// tanh and Correlate in one: the means T = tanh x are made tile by tile, every
+// tile is used at once for S += T Xh^T and for its columns of dXh, and T as a whole never exists.
+func (a *Axons) MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64) {
+	e := a.engine
+	o := Overlap{Layer: Visible, X: v, A: a.overlap(v, Visible)}
+	s := e.Scratch(compute.Float32, v.Rows(), a.patterns())
+	hidden := a.hidden.Value.Cols()
+	width := max(fusedColumns, fusedEntries/v.Rows()/fusedColumns*fusedColumns)
+	for from := 0; from < hidden; from += width {
+		to := min(from+width, hidden)
+		mark := e.Mark()
+		xh := a.hidden.Value.Columns(from, to)
+		t := e.Scratch(compute.Float32, v.Rows(), to-from)
+		then := compute.Epilogue{Kind: compute.Tanh}
+		if !bias.IsNone() {
+			then.Bias = bias.Columns(from, to)
+		}
+		e.Mul(t, o.A, xh, a.scaled(compute.Op{Then: then}))
+		e.Mul(s, t, xh, a.scaled(compute.Op{TransB: true, Accumulate: from > 0}))
+		a.correlateHidden(a.hidden.Grad.Columns(from, to), o.A, t, weights, scale)
+		if !biasGrad.IsNone() {
+			columnSums(e, biasGrad.Columns(from, to), t, weights, scale, true)
+		}
+		e.Release(mark)
+	}
+	a.correlateVisible(o, s, weights, scale)
 }
 
 // Interaction adds alpha * (g/sqrt K) (v-m) Xv^T Xh h.

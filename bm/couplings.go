@@ -31,6 +31,14 @@ type Couplings interface {
 	Shift() compute.Matrix
 }
 
+// fused is the optional ability of couplings to add up a phase with the hidden
+// layer integrated out without holding its means all at once.
+type fused interface {
+	// fuses reports whether that is cheaper for so many rows.
+	fuses(rows int) bool
+	MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64)
+}
+
 // offset is the visible offset m that both couplings share.
 type offset struct{ m compute.Matrix }
 

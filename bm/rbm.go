@@ -235,6 +235,13 @@ func (r *RBM) Phase(b Batch, scale float64) {
 }
 
 func (r *RBM) phase(v, y, weights compute.Matrix, scale float64) {
+	if f, ok := r.couplings.(fused); ok && y.IsNone() && f.fuses(v.Rows()) {
+		f.MarginalPhase(v, weights, r.biases[Hidden].Value, r.biases[Hidden].Grad, scale)
+		if g := r.biases[Visible].Grad; !g.IsNone() {
+			columnSums(r.engine, g, v, weights, scale, true)
+		}
+		return
+	}
 	o := r.couplings.Overlap(v, Visible)
 	if y.IsNone() {
 		y = r.engine.Scratch(compute.Float32, v.Rows(), r.Layers()[Hidden])
