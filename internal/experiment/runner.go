@@ -178,13 +178,14 @@ type meter struct {
 	figure *Figure
 	tellTo func(f *Figure, share float64, note string)
 	total  float64
+	all    []*instance
 	of     map[*instance]float64 // share done
 	ended  int
 	count  int
 }
 
 func newMeter(f *Figure, o Options, all, left []*instance) *meter {
-	m := &meter{figure: f, tellTo: o.Progress, of: map[*instance]float64{}, count: len(all)}
+	m := &meter{figure: f, tellTo: o.Progress, all: all, of: map[*instance]float64{}, count: len(all)}
 	for _, i := range all {
 		m.total += i.arm.seconds
 		m.of[i] = 1
@@ -199,7 +200,7 @@ func newMeter(f *Figure, o Options, all, left []*instance) *meter {
 func (m *meter) share(i *instance, share float64) {
 	m.mutex.Lock()
 	defer m.mutex.Unlock()
-	m.of[i] = min(share, 0.999)
+	m.of[i] = max(m.of[i], min(share, 0.999)) // what comes after a training begins anew
 	m.tell()
 }
 
@@ -216,8 +217,8 @@ func (m *meter) tell() {
 		return
 	}
 	var sum float64
-	for i, share := range m.of {
-		sum += share * i.arm.seconds
+	for _, i := range m.all {
+		sum += m.of[i] * i.arm.seconds
 	}
 	m.tellTo(m.figure, sum/m.total, fmt.Sprintf("%d of %d instances", m.ended, m.count))
 }
