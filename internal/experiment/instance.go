@@ -122,7 +122,11 @@ func (i *instance) read(miniature bool) (finished bool, err error) {
 		if err != nil {
 			return false, err
 		}
-		if string(text) != string(r.YAML()) {
+		was, err := recipe.Parse(filepath.Join(i.dir, "recipe.yaml"), text) // defaults that came since are no other settings
+		if err != nil {
+			return false, err
+		}
+		if string(was.YAML()) != string(r.YAML()) {
 			return false, other
 		}
 		if i.metrics, err = d.Metrics(); err != nil {
