@@ -9,14 +9,15 @@ import (
 // Options are the settings of the measures. The zero Options are the protocols'
 // defaults; a field of 0 or "" takes its default (see Defaults).
 type Options struct {
-	Hamming          HammingOptions        `yaml:"hamming"`
-	HammingClamped   HammingClampedOptions `yaml:"hamming_clamped"`
-	Accessibility    AccessibilityOptions  `yaml:"gibbs_accessibility"`
-	PseudoLikelihood PseudoOptions         `yaml:"pseudo_likelihood"`
-	Samples          SampleOptions         `yaml:"samples"`
-	Probe            ProbeOptions          `yaml:"probe"`
-	AIS              AnnealingOptions      `yaml:"ais"`
-	Integration      IntegrationOptions    `yaml:"integration"`
+	Hamming          HammingOptions         `yaml:"hamming"`
+	HammingClamped   HammingClampedOptions  `yaml:"hamming_clamped"`
+	Accessibility    AccessibilityOptions   `yaml:"gibbs_accessibility"`
+	PseudoLikelihood PseudoOptions          `yaml:"pseudo_likelihood"`
+	Samples          SampleOptions          `yaml:"samples"`
+	Probe            ProbeOptions           `yaml:"probe"`
+	AIS              AnnealingOptions       `yaml:"ais"`
+	Integration      IntegrationOptions     `yaml:"integration"`
+	Autocorrelation  AutocorrelationOptions `yaml:"autocorrelation"`
 }
 
 // HammingOptions set the released protocol; its single step is no option.
@@ -100,6 +101,17 @@ type IntegrationOptions struct {
 	Sweeps  int `yaml:"sweeps"`  // sweeps measured, after half as many that are not; 0 means 400
 }
 
+// AutocorrelationOptions set the chains that autocorrelation watches.
+type AutocorrelationOptions struct {
+	Chains int `yaml:"chains"` // at least 2; 0 means 40
+	Sweeps int `yaml:"sweeps"` // looked at, after half as many that are not, at least 8; 0 means 1000
+	// Sampler is how they move: gibbs, tempering or guided; "" means gibbs.
+	Sampler string `yaml:"sampler"`
+}
+
+// movers are the samplers whose chains can be watched without more than the machine.
+var movers = []string{"gibbs", "tempering", "guided"}
+
 // The words of AnnealingOptions.
 var (
 	bases  = []string{"auto", "uniform", "data"}
@@ -117,6 +129,7 @@ func Defaults() Options {
 		Probe:            ProbeOptions{Features: FeaturesSample, Rows: 60000, Iterations: 1000, Tolerance: 1e-5},
 		AIS:              AnnealingOptions{Runs: 500, Betas: 1000, Sweeps: 1, Base: "auto", Start: "auto", StartSweeps: 100},
 		Integration:      IntegrationOptions{Ladders: 8, Betas: 64, Sweeps: 400},
+		Autocorrelation:  AutocorrelationOptions{Chains: 40, Sweeps: 1000, Sampler: "gibbs"},
 	}
 }
 
@@ -151,6 +164,8 @@ func (o *Options) counts() []count {
 		{"integration.ladders", &o.Integration.Ladders},
 		{"integration.betas", &o.Integration.Betas},
 		{"integration.sweeps", &o.Integration.Sweeps},
+		{"autocorrelation.chains", &o.Autocorrelation.Chains},
+		{"autocorrelation.sweeps", &o.Autocorrelation.Sweeps},
 	}
 }
 
@@ -178,6 +193,9 @@ func (o Options) Filled() Options {
 	if o.AIS.Start == "" {
 		o.AIS.Start = d.AIS.Start
 	}
+	if o.Autocorrelation.Sampler == "" {
+		o.Autocorrelation.Sampler = d.Autocorrelation.Sampler
+	}
 	return o
 }
 
@@ -199,6 +217,9 @@ func (o Options) Check() error {
 	}
 	if b := o.AIS.Start; b != "" && !slices.Contains(starts, b) {
 		return fmt.Errorf("ais.start: %q is no start of reverse paths: %s", b, strings.Join(starts, ", "))
+	}
+	if a := o.Autocorrelation; a.Sampler != "" && !slices.Contains(movers, a.Sampler) {
+		return fmt.Errorf("autocorrelation.sampler: %q cannot be watched: %s", a.Sampler, strings.Join(movers, ", "))
 	}
 	if f := o.Probe.Features; f != "" && !slices.Contains(Features, f) {
 		return fmt.Errorf("probe.features: %q is none of %s", f, strings.Join(Features, ", "))

@@ -58,17 +58,18 @@ type Memo struct {
 // The purposes that the subject's key is folded for. Numbers of reports made
 // before hang on them: a new one goes to the end.
 const (
-	purposeRows           uint64 = iota // which rows of a large set are looked at
-	purposeHamming                      // hamming
-	purposeHammingClamped               // hamming_clamped
-	purposeAccessibility                // gibbs_accessibility and its mean
-	purposePseudo                       // pseudo_likelihood
-	purposeSamples                      // valid_share, coverage, overlap and ultrametricity
-	purposeScan                         // Scan
-	purposeTriangles                    // ultrametricity
-	purposeProbe                        // probe_accuracy
-	purposeLikelihood                   // logz, nll and their annealed estimates
-	purposeIntegration                  // logz_integration
+	purposeRows            uint64 = iota // which rows of a large set are looked at
+	purposeHamming                       // hamming
+	purposeHammingClamped                // hamming_clamped
+	purposeAccessibility                 // gibbs_accessibility and its mean
+	purposePseudo                        // pseudo_likelihood
+	purposeSamples                       // valid_share, coverage, overlap and ultrametricity
+	purposeScan                          // Scan
+	purposeTriangles                     // ultrametricity
+	purposeProbe                         // probe_accuracy
+	purposeLikelihood                    // logz, nll and their annealed estimates
+	purposeIntegration                   // logz_integration
+	purposeAutocorrelation               // autocorrelation
 )
 
 // set returns the set that SetName names, or an error unless it has rows that

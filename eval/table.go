@@ -22,6 +22,7 @@ var Measures = []Measure{
 	{"pseudo_likelihood", "log pseudo-likelihood in nats per sample; 0 is best", true, pseudoLikelihood},
 	{"valid_share", "share of sampled images that are Bars or BAS, in [0,1]", false, validShare},
 	{"coverage", "share of all Bars or BAS images that occur among the samples, in [0,1]", false, coverage},
+	{"autocorrelation", "integrated autocorrelation time of the energy along chains, in sweeps; 0.5 is none", false, autocorrelation},
 	{"spectrum", "largest singular value of the couplings; all of them are in the detail", false, spectrum},
 	{"crosstalk", "share of hidden pattern spins that the noise of the other patterns turns, in [0,1]", false, crosstalk},
 	{"overlap", "mean squared overlap of two samples, in [0,1]", false, overlap},

@@ -225,7 +225,7 @@ func (j *Judge) Wanted(names []string, set string) ([]Wanted, error) {
 
 // ofMachine are the measures that are the same without data. The others look at them where they
 // are there, although not all need them: for valid images, for the base rate of annealed importance sampling.
-var ofMachine = []string{"logz_exact", "ground_energy", "gibbs_accessibility", "gibbs_accessibility_mean", "method_accessibility", "spectrum", "crosstalk"}
+var ofMachine = []string{"logz_exact", "ground_energy", "gibbs_accessibility", "gibbs_accessibility_mean", "method_accessibility", "spectrum", "crosstalk", "autocorrelation"}
 
 // NeedsData reports whether one of the named measures, or of the recipe's where names is empty, looks at the
 // data, and whether one has no value without them.

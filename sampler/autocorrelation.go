@@ -42,7 +42,7 @@ func Autocorrelate(chains [][]float64) (Autocorrelation, error) {
 		}
 	}
 	gamma := []float64{covariance(chains, a.Mean, 0)}
-	if scale := math.Abs(a.Mean) * 1e-14; !(gamma[0] > scale*scale) {
+	if scale := math.Abs(a.Mean) * 1e-12; !(gamma[0] > scale*scale) {
 		a.Time, a.Stderr, a.MeanStderr = math.Inf(1), math.Inf(1), math.Inf(1)
 		return a, nil
 	}
@@ -119,7 +119,7 @@ func SplitRHat(chains [][]float64) (float64, error) {
 	}
 	half := n / 2
 	var means []float64
-	var within, grand float64
+	var within, grand, largest float64
 	for _, c := range chains {
 		for _, part := range [...][]float64{c[:half], c[n-half:]} {
 			var mean, square float64
@@ -127,6 +127,7 @@ func SplitRHat(chains [][]float64) (float64, error) {
 				mean += x / float64(half)
 			}
 			for _, x := range part {
+				largest = max(largest, math.Abs(x))
 				square += (x - mean) * (x - mean)
 			}
 			within += square / float64(half-1)
@@ -141,8 +142,9 @@ func SplitRHat(chains [][]float64) (float64, error) {
 	for _, x := range means {
 		between += (x - grand) * (x - grand) / (m - 1)
 	}
-	if within == 0 {
-		if between == 0 {
+	// The means of equal values are off by rounding.
+	if floor := math.Pow(1e-12*largest, 2); within <= floor {
+		if between <= floor {
 			return math.NaN(), nil
 		}
 		return math.Inf(1), nil

@@ -7,10 +7,20 @@ import (
 	"mattis/compute"
 )
 
-// Basins returns how many of the rows of v (BxV spins) are nearest to each
-// pattern, and to each pattern's negative: entry 2k counts pattern k and 2k+1 its negative. Near is a large
-// overlap with the pattern's signs; of equal ones the first counts.
+// Basins returns how many of the rows of v (BxV spins) are in the basin of each
+// pattern, and of each pattern's negative: entry i counts the rows that Nearest gives i, of 2K.
 func Basins(a *bm.Axons, e compute.Engine, v compute.Matrix) []int {
+	p, _ := a.Patterns()
+	counts := make([]int, 2*p.Value.Rows())
+	for _, basin := range Nearest(a, e, v) {
+		counts[basin]++
+	}
+	return counts
+}
+
+// Nearest returns the basin of each row of v (BxV spins): 2k of a row nearest to pattern k, 2k+1 of one nearest to
+// its negative. Near is a large overlap with the pattern's signs; of equal ones the first counts.
+func Nearest(a *bm.Axons, e compute.Engine, v compute.Matrix) []int {
 	mark := e.Mark()
 	defer e.Release(mark)
 	p, _ := a.Patterns()
@@ -21,8 +31,8 @@ func Basins(a *bm.Axons, e compute.Engine, v compute.Matrix) []int {
 	e.Mul(overlap, v, signs, compute.Op{TransB: true, Alpha: 1})
 	x := make([]float32, overlap.Len())
 	e.Read(x, overlap)
-	counts := make([]int, 2*k)
-	for i := range v.Rows() {
+	basins := make([]int, v.Rows())
+	for i := range basins {
 		best := 0
 		row := x[i*k:][:k]
 		for j, y := range row {
@@ -30,11 +40,10 @@ func Basins(a *bm.Axons, e compute.Engine, v compute.Matrix) []int {
 				best = j
 			}
 		}
+		basins[i] = 2 * best
 		if row[best] < 0 {
-			counts[2*best+1]++
-		} else {
-			counts[2*best]++
+			basins[i]++
 		}
 	}
-	return counts
+	return basins
 }

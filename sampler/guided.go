@@ -36,6 +36,7 @@ type Guided struct {
 	axons   *bm.Axons
 	round   Round
 	stats   GuidedStats
+	held    map[float32]*mixture // by inverse temperature, after Hold
 }
 
 var _ Sampler = (*Guided)(nil)
@@ -72,6 +73,10 @@ func (g *Guided) Stats() GuidedStats { return g.stats }
 
 // ResetStats begins all counts anew.
 func (g *Guided) ResetStats() { g.stats = GuidedStats{} }
+
+// Hold keeps the mixtures that moves make, so that many short moves cost no more than a long one. It is for a machine whose
+// parameters stay as they are, and for laws of one Base.
+func (g *Guided) Hold() { g.held = map[float32]*mixture{} }
 
 // mostMixtures bounds the temperatures that have a mixture of their own; rows at others propose from the nearest one.
 const mostMixtures = 16
@@ -207,7 +212,14 @@ func (m *guidedMove) makeMixtures() {
 		different = few
 	}
 	for _, b := range different {
-		m.mixtures = append(m.mixtures, newMixture(m.machine, m.signs, b, m.law.Base))
+		q := m.held[b]
+		if q == nil {
+			q = newMixture(m.machine, m.signs, b, m.law.Base, m.held != nil)
+		}
+		if m.held != nil {
+			m.held[b] = q
+		}
+		m.mixtures = append(m.mixtures, q)
 	}
 	m.of, m.density, m.nextDensity = make([]int, m.rows), make([]float64, m.rows), make([]float64, m.rows)
 	for i, b := range betas {

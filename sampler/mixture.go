@@ -19,7 +19,7 @@ import (
 type mixture struct {
 	visible int
 	theta   []float32      // components x V
-	matrix  compute.Matrix // the same on the engine, scratch
+	matrix  compute.Matrix // the same on the engine
 	norm    []float64      // sum_i log 2cosh(theta_ki)
 	logs    []float64      // log w_k
 }
@@ -35,13 +35,17 @@ const (
 )
 
 // newMixture returns the mixture for rows of inverse temperature beta under the
-// base rate. Its matrix is scratch.
-func newMixture(r *bm.RBM, signs []int8, beta float32, base compute.Matrix) *mixture {
+// base rate. Its matrix is scratch, unless the mixture is kept.
+func newMixture(r *bm.RBM, signs []int8, beta float32, base compute.Matrix, kept bool) *mixture {
 	e, n := r.Engine(), r.Layers()
 	v := n[bm.Visible]
 	rows := 2 * len(signs) / v
 	q := &mixture{visible: v, theta: make([]float32, rows*v), norm: make([]float64, rows), logs: make([]float64, rows)}
-	q.matrix = e.Scratch(compute.Float32, rows, v)
+	if kept {
+		q.matrix = e.Alloc(compute.Float32, rows, v)
+	} else {
+		q.matrix = e.Scratch(compute.Float32, rows, v)
+	}
 	mark := e.Mark()
 	defer e.Release(mark)
 	seeds := make([]int8, rows*v)

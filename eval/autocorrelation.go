@@ -1,0 +1,75 @@
+package eval
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/rng"
+	"mattis/sampler"
+)
+
+// autocorrelation is the integrated autocorrelation time of the energy F(v) along chains, in sweeps: 1/2 where
+// each sweep forgets the last. Half of the chains start from fair coins and half, where there are patterns, from the patterns. Detail.r_hat and
+// detail.slowest are of the energy and the leading modes together; detail.enough says whether the chains are long enough for the time to be known.
+func autocorrelation(ctx context.Context, s Subject, o Options) (Result, error) {
+	r, ok := s.Machine.(*bm.RBM)
+	if !ok {
+		return Result{}, fmt.Errorf("no chains to watch of a machine of layers %v", s.Machine.Layers())
+	}
+	a := o.Autocorrelation
+	key := s.Key.Fold(purposeAutocorrelation)
+	mover, err := sampler.New(a.Sampler, r, sampler.Options{Key: key.Fold(0)})
+	if err != nil {
+		return Result{}, err
+	}
+	start, _ := Scattered(r, a.Chains, nil, key.Fold(1))
+	m, err := Watch{Machine: r, Sampler: mover, Start: start, Sweeps: a.Sweeps, Key: key.Fold(2), Progress: s.Progress}.Run(ctx)
+	if err != nil {
+		return Result{}, err
+	}
+	if m.Energy.Constant() {
+		return Result{}, &NoValue{fmt.Sprintf("the energy is the same in all of %d sweeps of %d chains", m.Sweeps, m.Chains)}
+	}
+	slowest, _ := m.Slowest()
+	apart, _ := m.Apart()
+	verdict, _ := m.Verdict()
+	return Result{Value: m.Energy.Time, Stderr: m.Energy.Stderr, N: m.Energy.N, Detail: map[string]any{
+		"error": m.Energy.Stderr, "ess": m.Energy.Effective, "enough": m.Energy.Enough, "chains": m.Chains, "sweeps": m.Sweeps, "sampler": a.Sampler,
+		"r_hat": bounded(apart.RHat), "slowest": slowest.Name, "slowest_time": slowest.Time, "slowest_ess": slowest.Effective, "verdict": string(verdict),
+	}}, nil
+}
+
+// bounded returns x, or the largest number that a reader of JSON takes for an infinite one.
+func bounded(x float64) float64 { return min(x, 1e308) }
+
+// Scattered returns where so many chains begin, far apart (C x V Int8), and from what: fair coins, the signs of the
+// patterns where the machine has some, and the rows (V spins each) where some are given, in turn.
+func Scattered(m *bm.RBM, chains int, rows []int8, key rng.Key) (start compute.Matrix, from []string) {
+	e, visible := m.Engine(), m.Layers()[bm.Visible]
+	start = e.Alloc(compute.Int8, chains, visible)
+	sampler.Randomize(m, bm.State{start}, bm.Law{Key: key})
+	x := make([]int8, start.Len())
+	e.Read(x, start)
+	sources := [][]int8{slices.Clone(x)}
+	from = append(from, "random")
+	if a, ok := m.Couplings().(*bm.Axons); ok {
+		v, _ := a.Patterns()
+		signs := e.Alloc(compute.Int8, v.Value.Rows(), visible)
+		e.Sign(signs, v.Value)
+		p := make([]int8, signs.Len())
+		e.Read(p, signs)
+		sources, from = append(sources, p), append(from, "patterns")
+	}
+	if len(rows) > 0 {
+		sources, from = append(sources, rows), append(from, "data")
+	}
+	for c := range chains {
+		source := sources[c%len(sources)]
+		copy(x[c*visible:][:visible], source[c/len(sources)*visible%len(source):])
+	}
+	e.Write(start, x)
+	return start, from
+}

@@ -1,0 +1,185 @@
+package eval_test
+
+import (
+	"context"
+	"encoding/json"
+	"math"
+	"strings"
+	"testing"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/compute/cpu"
+	"mattis/eval"
+	"mattis/rng"
+	"mattis/sampler"
+)
+
+// pairMachine returns the machine of one visible and one hidden spin coupled by w: a sweep v -> h -> v keeps v with the
+// chance (1+tanh^2 w)/2, so v is a Markov chain whose correlation falls by tanh^2 w a sweep.
+func pairMachine(e compute.Engine, w float32) *bm.RBM {
+	d := bm.NewDense(e, 1, 1, false)
+	e.Write(d.Weights().Value, []float32{w})
+	return bm.NewRBM(e, d, false, false)
+}
+
+func watch(t *testing.T, m *bm.RBM, name string, chains, sweeps int) *eval.Mixing {
+	t.Helper()
+	s, err := sampler.New(name, m, sampler.Options{Betas: []float64{1, 0.5, 0}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	start, _ := eval.Scattered(m, chains, nil, 1)
+	x, err := eval.Watch{Machine: m, Sampler: s, Start: start, Sweeps: sweeps, Key: 2}.Run(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return x
+}
+
+// The time of v is 1/2 (1+r)/(1-r), r = tanh^2 w, within 5 of its standard errors. A time in values instead of sweeps (half of it,
+// with two sweeps a value), a mode that is not v, and sweeps that are counted twice fail.
+func TestTimeOfAKnownChain(t *testing.T) {
+	e := cpu.New(1)
+	defer e.Close()
+	const w = 1.0
+	r := math.Pow(math.Tanh(w), 2)
+	want := 0.5 * (1 + r) / (1 - r)
+	for _, sweeps := range []int{1500, 4000} {
+		m := watch(t, pairMachine(e, w), "gibbs", 40, sweeps)
+		if len(m.Modes) != 1 || !m.Energy.Constant() {
+			t.Fatalf("%d modes; energy %+v", len(m.Modes), m.Energy.Autocorrelation)
+		}
+		got := m.Modes[0]
+		if want := want; sweeps == 1500 && math.Abs(got.Time-want) > 5*got.Stderr {
+			t.Errorf("time %.3f ± %.3f of %d sweeps, want %.3f", got.Time, got.Stderr, sweeps, want)
+		}
+		if every2 := 0.5 * 2 * (1 + r*r) / (1 - r*r); sweeps == 4000 && math.Abs(got.Time-every2) > 5*got.Stderr { // every second sweep is seen
+			t.Errorf("time %.3f ± %.3f of %d sweeps, want %.3f", got.Time, got.Stderr, sweeps, every2)
+		}
+		if v, reasons := m.Verdict(); v != eval.Mixes || m.Basins.Moved != 40 || len(m.Basins.Counts) != 2 {
+			t.Errorf("%s %q; %d of %d minima", v, reasons, m.Basins.Moved, len(m.Basins.Counts))
+		}
+		if m.Sweeps != sweeps || m.Discarded != sweeps/2 || m.Energy.N != 40*sweeps/m.Every {
+			t.Errorf("%d sweeps after %d, %d values", m.Sweeps, m.Discarded, m.Energy.N)
+		}
+	}
+}
+
+// A frozen pair of spins: the energy is the same in both ground states, so only the modes tell that no chain moves.
+func TestFrozenChains(t *testing.T) {
+	e := cpu.New(1)
+	defer e.Close()
+	m := watch(t, pairMachine(e, 20), "gibbs", 20, 100)
+	v, reasons := m.Verdict()
+	all := strings.Join(reasons, "; ")
+	if v != eval.DoesNotMix || !strings.Contains(all, "20 chains sit in 2 basins of minima and none moved") || !strings.Contains(all, "R-hat +Inf (mode 1)") {
+		t.Errorf("%s: %s", v, all)
+	}
+	if m.Effective() > 40 {
+		t.Errorf("%v effective samples of 20 frozen chains", m.Effective())
+	}
+	tempered := watch(t, pairMachine(e, 20), "tempering", 20, 400)
+	if v, reasons := tempered.Verdict(); v == eval.DoesNotMix || tempered.Swaps.RoundTrips == 0 || tempered.Replicas != 3 || tempered.Basins.Moved == 0 {
+		t.Errorf("tempering %s: %v", v, reasons)
+	}
+	// A strong field leaves one state.
+	d := bm.NewDense(e, 1, 1, false)
+	one := bm.NewRBM(e, d, true, false)
+	e.Write(one.Bias(bm.Visible).Value, []float32{40})
+	if v, reasons := watch(t, one, "gibbs", 6, 40).Verdict(); v != eval.NothingSeen {
+		t.Errorf("one state: %s %v", v, reasons)
+	}
+}
+
+// The leading modes of axons are the singular vectors of W: chains of a machine with one pattern move along it alone.
+func TestModesOfAxons(t *testing.T) {
+	e := cpu.New(1)
+	defer e.Close()
+	a := bm.NewAxons(e, 8, 6, 1, false, false)
+	a.Bernoulli(1, 3)
+	a.SetGain(0.3)
+	m := watch(t, bm.NewRBM(e, a, false, false), "guided", 12, 200)
+	if len(m.Modes) != 1 || m.Proposals == nil || m.Basins.What != "patterns" || len(m.Basins.Counts) != 2 {
+		t.Fatalf("%d modes, %+v, %+v", len(m.Modes), m.Proposals, m.Basins)
+	}
+	for _, chain := range m.Modes[0].Chains {
+		for _, x := range chain { // v . xi / sqrt 8 is an even number over sqrt 8
+			if y := x * math.Sqrt(8) / 2; math.Abs(y-math.Round(y)) > 1e-6 {
+				t.Fatalf("v . q = %v", x)
+			}
+		}
+	}
+}
+
+// Guided moves in many short calls draw what one long call draws, with and without kept mixtures.
+func TestHoldChangesNothing(t *testing.T) {
+	e := cpu.New(1)
+	defer e.Close()
+	a := bm.NewAxons(e, 10, 8, 3, false, false)
+	a.Bernoulli(1, 3)
+	m := bm.NewRBM(e, a, false, false)
+	var got [2][]int8
+	for i := range got {
+		g, err := sampler.NewGuided(m, sampler.Round{Gibbs: 1, Mixture: 1})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if i == 1 {
+			g.Hold()
+		}
+		s := sampler.Chains(m, 8)
+		sampler.Randomize(m, s, bm.Law{Key: 9})
+		for k := range 20 {
+			g.Move(s, bm.Law{Key: rng.Key(k)}, 1)
+		}
+		got[i] = make([]int8, 80)
+		e.Read(got[i], s[bm.Visible])
+	}
+	if string(bytesOf(got[0])) != string(bytesOf(got[1])) {
+		t.Error("kept mixtures draw other spins")
+	}
+}
+
+func bytesOf(x []int8) []byte {
+	b := make([]byte, len(x))
+	for i, v := range x {
+		b[i] = byte(v)
+	}
+	return b
+}
+
+func TestAutocorrelationMeasure(t *testing.T) {
+	e := cpu.New(1)
+	defer e.Close()
+	d := bm.NewDense(e, 6, 5, false)
+	d.Normal(0.3, 4)
+	hot := bm.NewRBM(e, d, false, false)
+	measure, err := eval.Named("autocorrelation")
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := eval.Options{Autocorrelation: eval.AutocorrelationOptions{Chains: 20, Sweeps: 400}}
+	r, err := measure.Run(context.Background(), eval.Subject{Machine: hot, Key: 1}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if r.Value < 0.4 || r.Value > 3 || r.Detail["chains"] != 20 || r.Detail["sweeps"] != 400 || r.Detail["verdict"] != "mixes" || !(r.Detail["r_hat"].(float64) < 1.01) ||
+		math.Abs(r.Detail["ess"].(float64)*2*r.Value-8000) > 1 {
+		t.Errorf("%+v", r)
+	}
+	if _, err := json.Marshal(r); err != nil {
+		t.Error(err)
+	}
+	if _, err = measure.Run(context.Background(), eval.Subject{Machine: pairMachine(e, 1)}, o); err == nil || err.Error() != "autocorrelation: no value: the energy is the same in all of 400 sweeps of 20 chains" {
+		t.Error(err)
+	}
+	o.Autocorrelation.Sampler = "annealing"
+	if _, err = measure.Run(context.Background(), eval.Subject{Machine: hot}, o); err == nil || err.Error() != `autocorrelation: autocorrelation.sampler: "annealing" cannot be watched: gibbs, tempering, guided` {
+		t.Error(err)
+	}
+	o.Autocorrelation = eval.AutocorrelationOptions{Chains: 1}
+	if _, err = measure.Run(context.Background(), eval.Subject{Machine: hot}, o); err == nil || !strings.Contains(err.Error(), "1 chains of 1000 sweeps tell nothing of mixing: want at least 2 of 8") {
+		t.Error(err)
+	}
+}
