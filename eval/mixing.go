@@ -355,15 +355,10 @@ func (m *Mixing) Verdict() (v Verdict, reasons []string) {
 		say("R-hat %.3f: the chains agree", apart.RHat)
 	}
 	if b := m.Basins; len(b.Counts) > 1 && b.Moved < m.Chains {
-		basins := "basins of patterns"
-		if b.What == "minima" {
-			basins = "basins of minima"
-		}
-		switch {
-		case b.Moved == 0:
-			say("%d chains sit in %d %s and none moved", m.Chains, len(b.Counts), basins)
-		default:
-			say("%d of %d chains never left the one of %d %s they were in", m.Chains-b.Moved, m.Chains, len(b.Counts), basins)
+		if b.Moved == 0 {
+			say("%d chains sit in %d basins of %s and none moved", m.Chains, len(b.Counts), b.What)
+		} else {
+			say("%d of %d chains never left their basin, of %d basins of %s", m.Chains-b.Moved, m.Chains, len(b.Counts), b.What)
 		}
 	}
 	if !slowest.Enough {
@@ -372,7 +367,7 @@ func (m *Mixing) Verdict() (v Verdict, reasons []string) {
 		say("autocorrelation time %.3g ± %.2g sweeps (%s)", slowest.Time, slowest.Stderr, slowest.Name)
 	}
 	ess := slowest.Effective
-	say("%.3g effective samples of %d", ess, slowest.N)
+	say("%.0f effective samples of %d", ess, slowest.N)
 	if v == Mixes && (!slowest.Enough || ess < EnoughESS) {
 		v = TooShort
 		if ess < EnoughESS {

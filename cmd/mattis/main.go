@@ -72,7 +72,7 @@ with regularized axons and pattern-induced correlations (RAPID, arXiv:1910.01592
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.AddCommand(trainCommand(), resumeCommand(), evalCommand(), sampleCommand(), reconstructCommand(), featuresCommand(),
-		scoreCommand(), recipesCommand(), dataCommand(), inspectCommand(), benchCommand(), figureCommand(), convertCommand(), versionCommand())
+		scoreCommand(), recipesCommand(), dataCommand(), inspectCommand(), diagnoseCommand(), benchCommand(), figureCommand(), convertCommand(), versionCommand())
 	return root
 }
 

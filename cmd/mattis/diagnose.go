@@ -1,0 +1,369 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"math"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mattis/compute"
+	"mattis/data"
+	"mattis/eval"
+	"mattis/recipe"
+	"mattis/rng"
+	"mattis/sampler"
+	"mattis/view"
+)
+
+// diagnoseFlags are the flags of mattis diagnose.
+type diagnoseFlags struct {
+	modelFlags
+	samplers      []string
+	chains, steps int
+	seed          uint64
+	asJSON        bool
+}
+
+func diagnoseCommand() *cobra.Command {
+	var flags diagnoseFlags
+	cmd := &cobra.Command{
+		Use:   "diagnose DIR",
+		Short: "Say whether the sampling of a machine mixes",
+		Long: fmt.Sprintf(`Say whether the chains of each sampler mix in the machine of a run directory, in words and with the numbers.
+
+Chains start far apart, from fair coins, from the patterns and, where the data can be had, from
+training rows. They run half as many sweeps as --steps unwatched, then --steps watched. What is watched is
+the energy F(v) and the overlaps with the leading singular vectors of the couplings (modes), and which
+pattern, or without patterns which minimum of the energy, each chain is nearest to.
+
+The verdict is by the slowest of them:
+  mixes               split R-hat up to %.2f, chains 20 times as long as the autocorrelation time, and
+                      %d effective samples or more of all chains together
+  too short to tell   neither; --steps or --chains may settle it
+  does not mix        split R-hat above %.1f: the chains do not agree
+  one state           no chain ever moves, and all are in the same place
+States that no chain has found are missing from every number. "cost" is sweeps of one
+row for each effective sample, all replicas counted, and milliseconds on this machine.`, eval.AgreeRHat, eval.EnoughESS, eval.ApartRHat),
+		Example: `  mattis diagnose runs/bars-1
+  mattis diagnose runs/bars-1 --sampler gibbs,tempering --chains 60 --steps 5000 --json`,
+		Args: exactly("DIR"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := flags.check(); err != nil {
+				return err
+			}
+			m, closing, err := flags.open(cmd, args[0])
+			if err != nil {
+				return err
+			}
+			defer closing()
+			return flags.run(cmd, args[0], m)
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringSliceVar(&flags.samplers, "sampler", nil, "samplers to look at, separated by commas: "+strings.Join(watchable(), ", ")+" (default gibbs, tempering and, where there are patterns, guided)")
+	cmd.Flags().IntVar(&flags.chains, "chains", 48, "number of chains")
+	cmd.Flags().IntVar(&flags.steps, "steps", 1000, "sweeps that are watched, after half as many that are not")
+	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of the chains")
+	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print one JSON object and nothing else")
+	return cmd
+}
+
+// watchable returns the samplers whose chains go on from sweep to sweep.
+func watchable() []string {
+	var names []string
+	for _, s := range sampler.Samplers {
+		if s.Stationary {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+func (f *diagnoseFlags) check() error {
+	for _, s := range f.samplers {
+		if err := (samplerFlag{s}).check(); err != nil {
+			return err
+		}
+		if !slices.Contains(watchable(), s) {
+			return usageError{fmt.Errorf("--sampler %s: it starts each sample anew and has no chains to watch, want some of %s", s, strings.Join(watchable(), ", "))}
+		}
+	}
+	if err := notNegative("chains", f.chains, 4); err != nil {
+		return err
+	}
+	if err := notNegative("steps", f.steps, 20); err != nil {
+		return err
+	}
+	if most := 20_000; f.chains > most {
+		return usageError{fmt.Errorf("--chains %d is out of range, want 4 to %d", f.chains, most)}
+	}
+	return nil
+}
+
+// diagnosis is what was found of one sampler.
+type diagnosis struct {
+	name string
+	*eval.Mixing
+	verdict eval.Verdict
+	reasons []string
+}
+
+func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error {
+	names := f.samplers
+	if len(names) == 0 {
+		names = []string{"gibbs", "tempering"}
+		if m.Axons != nil {
+			names = append(names, "guided")
+		}
+	}
+	key := recipe.SampleKey(f.seed)
+	start, from := eval.Scattered(m.Machine, f.chains, f.rows(m, key.Fold(purposeStart).Fold(1)), key.Fold(purposeStart))
+	var all []diagnosis
+	for _, name := range slices.Compact(names) {
+		d, err := f.watch(cmd, dir, m, name, start, key)
+		if err != nil {
+			return err
+		}
+		all = append(all, d)
+	}
+	warnings := disagreements(all)
+	if f.asJSON {
+		return f.encode(cmd.OutOrStdout(), dir, m, from, all, warnings)
+	}
+	return f.print(cmd.OutOrStdout(), from, all, warnings)
+}
+
+// rows returns training rows in an order chosen by the key, or none where there are no data.
+func (f *diagnoseFlags) rows(m *recipe.Model, key rng.Key) []int8 {
+	set, err := m.Rows("train")
+	if err != nil {
+		return nil
+	}
+	order := make([]int32, set.Rows)
+	data.Order(order, key)
+	return set.Take(order[:min(f.chains, set.Rows)]).Spins
+}
+
+// watch moves the chains by one sampler.
+func (f *diagnoseFlags) watch(cmd *cobra.Command, dir string, m *recipe.Model, name string, start compute.Matrix, key rng.Key) (diagnosis, error) {
+	movers, err := samplerFlag{name}.movers(cmd, dir, m, key.Fold(purposeLadder))
+	if err != nil {
+		return diagnosis{}, err
+	}
+	mover, err := movers.next()
+	if err != nil {
+		return diagnosis{}, err
+	}
+	bar := newMeter(cmd, "diagnose "+name, "parts", parts)
+	defer bar.clear()
+	x, err := eval.Watch{
+		Machine: m.Machine, Sampler: mover, Start: start, Sweeps: f.steps, Key: key.Fold(purposeChains),
+		Progress: func(share float64) { bar.Update(int(share*parts), "") },
+	}.Run(cmd.Context())
+	if err != nil {
+		return diagnosis{}, err
+	}
+	d := diagnosis{name: name, Mixing: x}
+	d.verdict, d.reasons = x.Verdict()
+	return d, nil
+}
+
+// cost returns the sweeps of one row for each effective sample, and the milliseconds.
+func (d diagnosis) cost() (sweeps, milliseconds float64) {
+	ess := d.Effective()
+	return float64(d.Chains*d.Sweeps*d.Replicas) / ess, 1000 * d.Seconds / ess
+}
+
+// disagreements says which samplers find mean energies that their errors do not explain: then one of them is wrong.
+func disagreements(all []diagnosis) []string {
+	var list []string
+	for i, a := range all {
+		for _, b := range all[:i] {
+			off, stderr := math.Abs(a.Energy.Mean-b.Energy.Mean), 0.0
+			for _, t := range []eval.Trace{a.Energy, b.Energy} {
+				if !t.Constant() {
+					stderr = math.Hypot(stderr, t.MeanStderr)
+				}
+			}
+			if off > 4*stderr && off > 1e-3 {
+				errors := "and neither ever changes it"
+				if stderr > 0 {
+					errors = fmt.Sprintf("%.1f standard errors", off/stderr)
+				}
+				list = append(list, fmt.Sprintf("%s and %s differ in the mean energy by %.4g kT, %s: at least one of them does not sample the machine", b.name, a.name, off, errors))
+			}
+		}
+	}
+	return list
+}
+
+func (f *diagnoseFlags) print(w io.Writer, from []string, all []diagnosis, warnings []string) error {
+	for _, d := range all {
+		fmt.Fprintf(w, "%-10s %s: %s\n", d.name, d.verdict, strings.Join(d.reasons, "; "))
+	}
+	for _, s := range warnings {
+		fmt.Fprintln(w, s)
+	}
+	fmt.Fprintf(w, "\n%d chains from %s, %d sweeps after %d\n", all[0].Chains, strings.Join(from, ", "), all[0].Sweeps, all[0].Discarded)
+	t := view.Table{Header: []string{"sampler", "verdict", "R-hat", "time, sweeps", "effective", "energy, kT", "moved", "basins", "round trips", "cost, sweeps", "cost, ms"}}
+	for _, d := range all {
+		row := []string{d.name, string(d.verdict), "-", "-", "-", fmt.Sprintf("%.4g", d.Energy.Mean), fmt.Sprintf("%d of %d", d.Basins.Moved, d.Chains), fmt.Sprint(len(d.Basins.Counts)), "-", "-", "-"}
+		if apart, ok := d.Apart(); ok {
+			slowest, _ := d.Slowest()
+			sweeps, ms := d.cost()
+			row[2] = short(apart.RHat)
+			row[3] = fmt.Sprintf("%.3g ± %.2g", slowest.Time, slowest.Stderr)
+			if !slowest.Enough {
+				row[3] = fmt.Sprintf("at least %.3g", slowest.Time)
+			}
+			row[4], row[9], row[10] = fmt.Sprintf("%.0f", slowest.Effective), short(sweeps), short(ms)
+		}
+		if !d.Energy.Constant() {
+			row[5] += fmt.Sprintf(" ± %.2g", d.Energy.MeanStderr)
+		}
+		if d.Swaps != nil {
+			row[8] = fmt.Sprint(d.Swaps.RoundTrips)
+		}
+		t.Rows = append(t.Rows, row)
+	}
+	if err := t.Write(w); err != nil {
+		return err
+	}
+	for _, d := range all {
+		fmt.Fprintf(w, "\n%s\n", d.name)
+		fmt.Fprintf(w, "  visits of %s: %s\n", basinNames[d.Basins.What], visits(d.Basins.Counts))
+		if d.Swaps != nil {
+			fmt.Fprintf(w, "  exchange rates: %s\n  flow from the last rung: %s\n", rates(d.Swaps.Swaps), decimals(d.Swaps.Flow))
+		}
+		if p := d.Proposals; p != nil {
+			fmt.Fprintf(w, "  accepted: %.3f of the mixture, %.3f of pattern exchanges, %.3f of flips\n", p.Mixture.Rate(), p.Exchange.Rate(), p.Flip.Rate())
+		}
+		if err := printHistogram(w, d.Histogram); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// basinNames are the basins in words.
+var basinNames = map[string]string{"patterns": "the patterns and their negatives", "minima": "the minima of the energy below the chains"}
+
+func short(x float64) string {
+	if x > 1e6 {
+		return "> 1e6"
+	}
+	return fmt.Sprintf("%.4g", x)
+}
+
+// visits returns the shares of the visits, largest first.
+func visits(counts []int) string {
+	total := 0
+	for _, n := range counts {
+		total += n
+	}
+	var words []string
+	const most = 12
+	for i, n := range counts {
+		if i == most {
+			words = append(words, fmt.Sprintf("and %d more", len(counts)-most))
+			break
+		}
+		words = append(words, fmt.Sprintf("%.1f%%", 100*float64(n)/float64(total)))
+	}
+	return strings.Join(words, " ")
+}
+
+func rates(swaps []sampler.SwapRate) string {
+	var x []float64
+	for _, p := range swaps {
+		x = append(x, p.Chance)
+	}
+	return decimals(x)
+}
+
+func decimals(x []float64) string {
+	var words []string
+	for _, v := range x {
+		words = append(words, fmt.Sprintf("%.2f", v))
+	}
+	return strings.Join(words, " ")
+}
+
+// printHistogram prints a bar for each bin of the energy.
+func printHistogram(w io.Writer, h sampler.Histogram) error {
+	const width = 40
+	largest := slices.Max(h.Counts)
+	fmt.Fprintln(w, "  energy F(v), kT")
+	for i, n := range h.Counts {
+		if n == 0 && h.Width == 0 {
+			continue
+		}
+		bar := strings.Repeat("█", n*width/max(1, largest))
+		if bar == "" && n > 0 {
+			bar = "▏"
+		}
+		if _, err := fmt.Fprintf(w, "  %12.5g %8d %s\n", h.Low+float64(i)*h.Width, n, bar); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// number is a float64 whose JSON is null where it is NaN and a word where it is infinite.
+type number float64
+
+// MarshalJSON writes the number.
+func (x number) MarshalJSON() ([]byte, error) {
+	switch {
+	case math.IsNaN(float64(x)):
+		return []byte("null"), nil
+	case math.IsInf(float64(x), 1):
+		return []byte(`"Infinity"`), nil
+	case math.IsInf(float64(x), -1):
+		return []byte(`"-Infinity"`), nil
+	}
+	return json.Marshal(float64(x))
+}
+
+// encode prints all of it as one JSON object.
+func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []string, all []diagnosis, warnings []string) error {
+	trace := func(t eval.Trace) map[string]any {
+		return map[string]any{"name": t.Name, "mean": number(t.Mean), "mean_stderr": number(t.MeanStderr), "time": number(t.Time), "stderr": number(t.Stderr),
+			"ess": number(t.Effective), "enough": t.Enough, "r_hat": number(t.RHat)}
+	}
+	var list []map[string]any
+	for _, d := range all {
+		traces := []map[string]any{trace(d.Energy)}
+		for _, t := range d.Modes {
+			traces = append(traces, trace(t))
+		}
+		sweeps, ms := d.cost()
+		o := map[string]any{
+			"sampler": d.name, "verdict": d.verdict, "reasons": d.reasons, "traces": traces, "ess": number(d.Effective()),
+			"histogram": map[string]any{"low": d.Histogram.Low, "width": d.Histogram.Width, "counts": d.Histogram.Counts},
+			"basins":    map[string]any{"of": d.Basins.What, "visits": d.Basins.Counts, "moved": d.Basins.Moved},
+			"replicas":  d.Replicas, "seconds": d.Seconds, "sweeps_per_effective_sample": number(sweeps), "milliseconds_per_effective_sample": number(ms),
+		}
+		if s := d.Swaps; s != nil {
+			var chance []number
+			for _, p := range s.Swaps {
+				chance = append(chance, number(p.Chance))
+			}
+			o["swaps"] = map[string]any{"rates": chance, "flow": s.Flow, "round_trips": s.RoundTrips, "rounds": s.Rounds}
+		}
+		if p := d.Proposals; p != nil {
+			o["accepted"] = map[string]any{"mixture": p.Mixture.Rate(), "exchange": p.Exchange.Rate(), "flip": p.Flip.Rate()}
+		}
+		list = append(list, o)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
+	return enc.Encode(map[string]any{
+		"run": dir, "step": m.Step, "chains": all[0].Chains, "sweeps": all[0].Sweeps, "discarded": all[0].Discarded, "starts": from, "seed": f.seed,
+		"samplers": list, "warnings": append([]string{}, warnings...),
+	})
+}
