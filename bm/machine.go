@@ -23,6 +23,17 @@ type Param struct {
 	Decay float32        // factor of the weight decay: 1 for couplings, 0 for biases and gain
 }
 
+// Learned returns the parameters of m that have a gradient.
+func Learned(m Machine) []Param {
+	var l []Param
+	for _, p := range m.Params() {
+		if !p.Grad.IsNone() {
+			l = append(l, p)
+		}
+	}
+	return l
+}
+
 // State holds one BxN_l matrix of spins per layer, the visible one first. A
 // missing layer is the zero Matrix.
 type State []compute.Matrix

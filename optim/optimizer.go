@@ -30,21 +30,11 @@ type SGD struct {
 
 // NewSGD returns the optimizer of the learned parameters of m.
 func NewSGD(m bm.Machine, momentum, weightDecay float64) *SGD {
-	s := &SGD{engine: m.Engine(), params: learned(m), momentum: momentum, decay: weightDecay}
+	s := &SGD{engine: m.Engine(), params: bm.Learned(m), momentum: momentum, decay: weightDecay}
 	if momentum != 0 {
 		s.moments = like(s.engine, s.params)
 	}
 	return s
-}
-
-func learned(m bm.Machine) []bm.Param {
-	var l []bm.Param
-	for _, p := range m.Params() {
-		if !p.Grad.IsNone() {
-			l = append(l, p)
-		}
-	}
-	return l
 }
 
 func like(e compute.Engine, params []bm.Param) []compute.Matrix {
@@ -96,7 +86,7 @@ type Adam struct {
 // NewAdam returns the optimizer of the learned parameters of m.
 func NewAdam(m bm.Machine, beta1, beta2, eps, weightDecay float64) *Adam {
 	e := m.Engine()
-	a := &Adam{engine: e, params: learned(m), beta1: beta1, beta2: beta2, eps: eps, decay: weightDecay}
+	a := &Adam{engine: e, params: bm.Learned(m), beta1: beta1, beta2: beta2, eps: eps, decay: weightDecay}
 	a.first, a.second = like(e, a.params), like(e, a.params)
 	a.powers = e.Alloc(compute.Float64, 1, 2)
 	a.host = []float64{1, 1}
@@ -135,7 +125,7 @@ func (a *Adam) State() []bm.Param {
 // Schedule is a learning rate that falls by a factor per epoch.
 type Schedule struct {
 	Rate   float64 // of epoch 0
-	Factor float64 // per epoch; 1 keeps the rate
+	Factor float64 // per epoch; 0 and 1 keep the rate
 	After  int     // epochs at the full rate before it starts to fall
 	Floor  float64 // the rate does not fall below it
 }
@@ -143,7 +133,7 @@ type Schedule struct {
 // At returns the rate of epoch number epoch, counted from 0.
 func (s Schedule) At(epoch int) float64 {
 	n := max(0, epoch-s.After)
-	if n == 0 || s.Factor == 1 {
+	if n == 0 || s.Factor == 0 {
 		return s.Rate
 	}
 	return max(min(s.Floor, s.Rate), s.Rate*math.Pow(s.Factor, float64(n)))

@@ -220,6 +220,7 @@ func TestSchedule(t *testing.T) {
 		{"mnist falls", mnist, 101, 0.01485},
 		{"mnist on the floor", mnist, 499, 1e-3},
 		{"factor 1", optim.Schedule{Rate: 0.3, Factor: 1, Floor: 0.5}, 50, 0.3},
+		{"no factor", optim.Schedule{Rate: 0.3}, 50, 0.3},
 		{"floor above the rate", optim.Schedule{Rate: 0.3, Factor: 0.5, Floor: 0.4}, 50, 0.3},
 		{"no floor", optim.Schedule{Rate: 1, Factor: 0.5}, 20, 0x1p-20},
 	} {

@@ -270,6 +270,9 @@ func (r *Recipe) checkOptimizer() error {
 			}
 		}
 	}
+	if o.Decay.Factor == 0 {
+		return wrong("optimizer.decay.factor", "0 would end the training after an epoch, want above 0 to 1")
+	}
 	return atLeast("optimizer.decay.after", o.Decay.After, 0)
 }
 

@@ -149,6 +149,7 @@ func TestWrongRecipes(t *testing.T) {
 		{least + "optimizer: {rate: .nan}\n", "r.yaml:3:19: optimizer.rate: NaN is out of range, want a finite number of at least 0"},
 		{least + "optimizer: {rate: .inf}\n", "r.yaml:3:19: optimizer.rate: +Inf is out of range, want a finite number of at least 0"},
 		{least + "optimizer: {rate: '1e-3'}\n", "r.yaml:3:19: optimizer.rate: '1e-3' is no number"},
+		{least + "optimizer: {decay: {factor: 0}}\n", "r.yaml:3:29: optimizer.decay.factor: 0 would end the training after an epoch, want above 0 to 1"},
 		{least + "optimizer: {decay: {factor: 2}}\n", "r.yaml:3:29: optimizer.decay.factor: 2 is out of range, want 0 to 1"},
 		{least + "project: {update: clip}\n", "r.yaml:3:19: project.update: clip is no list, want one such as [a, b], or [] for none"},
 		{least + "project: {update: [{clip: 0}]}\n", "project.update[0]: clip: 0 would clear the patterns, want a positive bound"},

@@ -9,13 +9,14 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/data"
 	"mattis/negative"
 	"mattis/optim"
 	"mattis/rng"
 )
 
 // ShortBatch says what the last batch of an epoch does where it has n < B rows.
-// B is the size of the first batch: of fewer rows than BatchSize, all make one whole batch.
+// B is the size of the first batch: of fewer rows than BatchSize, all make one whole batch. "" means Share.
 type ShortBatch string
 
 const (
@@ -25,7 +26,8 @@ const (
 	Mean     ShortBatch = "mean"     // a full step on the mean of its rows
 )
 
-// Trainer trains a machine. All fields but Observers and the projections have to be set.
+// Trainer trains a machine. Short, the projections, the observers and the key may be left out; the other exported
+// fields up to BatchSize have to be set before Run, and none but Observers may change after it.
 type Trainer struct {
 	Machine     bm.Machine
 	Negative    negative.Estimator
@@ -88,7 +90,7 @@ func (t *Trainer) StepsPerEpoch() int {
 	if t.Short == Drop {
 		return t.Data.Rows() / t.BatchSize
 	}
-	return (t.Data.Rows() + t.BatchSize - 1) / t.BatchSize
+	return data.Batches(t.Data.Rows(), t.BatchSize)
 }
 
 // State returns all that a checkpoint has to keep beside the step.
@@ -100,7 +102,7 @@ func (t *Trainer) State() []bm.Param {
 }
 
 // Run trains from the present step to the end of the given epoch. It returns nil there, the context's
-// error after the update at which it was cancelled, a *NonFinite, or an observer's error.
+// error after the update at which it was cancelled, a *NonFinite, an observer's error, or what is wrong with a field.
 func (t *Trainer) Run(ctx context.Context, epochs int) error {
 	if err := t.prepare(); err != nil {
 		return err
@@ -139,7 +141,17 @@ func (t *Trainer) tell(ev Event) error {
 }
 
 func (t *Trainer) prepare() error {
+	for _, f := range []struct {
+		name    string
+		missing bool
+	}{{"Machine", t.Machine == nil}, {"Negative", t.Negative == nil}, {"Optimizer", t.Optimizer == nil}, {"Rate", t.Rate == nil}, {"Data", t.Data.IsNone()}} {
+		if f.missing {
+			return fmt.Errorf("the trainer has no %s", f.name)
+		}
+	}
 	switch t.Short {
+	case "":
+		t.Short = Share
 	case Share, Released, Drop, Mean:
 	default:
 		return fmt.Errorf("no rule %q for a short batch; take %s, %s, %s or %s", t.Short, Share, Released, Drop, Mean)
@@ -148,11 +160,7 @@ func (t *Trainer) prepare() error {
 		return fmt.Errorf("batches of %d leave no update an epoch of %d rows; take from 1 to %d", t.BatchSize, t.Data.Rows(), t.Data.Rows())
 	}
 	if t.params == nil {
-		for _, p := range t.Machine.Params() {
-			if !p.Grad.IsNone() {
-				t.params = append(t.params, p)
-			}
-		}
+		t.params = bm.Learned(t.Machine)
 		t.order = make([]int32, t.Data.Rows())
 		t.batch = t.Machine.Engine().Alloc(compute.Int8, min(t.BatchSize, t.Data.Rows()), t.Data.Cols())
 	}
@@ -166,8 +174,7 @@ func (t *Trainer) update(steps int) (Event, error) {
 	if t.epoch != epoch+1 {
 		t.shuffle(epoch)
 	}
-	from := place * t.BatchSize
-	rows := t.order[from:min(from+t.BatchSize, len(t.order))]
+	rows := data.Batch(t.order, t.BatchSize, place)
 	batch := t.batch.Slice(0, len(rows))
 	e.Gather(batch, t.Data, rows)
 	t.positive[bm.Visible] = batch
@@ -216,9 +223,6 @@ func (t *Trainer) update(steps int) (Event, error) {
 // shuffle sets the order of the rows in an epoch. It depends on the epoch
 // alone, so that a run that starts in its midst goes on with the same batches.
 func (t *Trainer) shuffle(epoch int) {
-	for i := range t.order {
-		t.order[i] = int32(i)
-	}
-	t.Key.Fold(purposeOrder).Fold(uint64(epoch)).Permute(t.order)
+	data.Order(t.order, t.Key.Fold(purposeOrder).Fold(uint64(epoch)))
 	t.epoch = epoch + 1
 }

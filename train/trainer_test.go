@@ -432,6 +432,26 @@ func TestNoUpdates(t *testing.T) {
 	}
 }
 
+// A trainer without a field that it needs says which; without a rule for short batches it takes Share.
+func TestLeftOut(t *testing.T) {
+	for name, leave := range map[string]func(*train.Trainer){
+		"Machine": func(tr *train.Trainer) { tr.Machine = nil }, "Negative": func(tr *train.Trainer) { tr.Negative = nil },
+		"Optimizer": func(tr *train.Trainer) { tr.Optimizer = nil }, "Rate": func(tr *train.Trainer) { tr.Rate = nil },
+		"Data": func(tr *train.Trainer) { tr.Data = compute.Matrix{} },
+	} {
+		tr := plain.trainer(t, 1)
+		leave(tr)
+		if err := tr.Run(context.Background(), 1); err == nil || err.Error() != "the trainer has no "+name {
+			t.Errorf("without %s: error %v", name, err)
+		}
+	}
+	tr := plain.trainer(t, 1)
+	tr.Short = ""
+	if err := tr.Run(context.Background(), 1); err != nil || tr.Short != train.Share {
+		t.Errorf("rule %q, error %v, want share", tr.Short, err)
+	}
+}
+
 // Every configuration goes on with the same bits after an interruption in the
 // middle of an epoch and at its end, on 1, 2 and 3 threads.
 func TestResume(t *testing.T) {
