@@ -295,7 +295,7 @@ func finishGeneralization(r *results) error {
 	text := ""
 	for i, a := range others {
 		m[i], s[i] = area(a)
-		text += fmt.Sprintf("%s %.3f ± %.3f; ", a, m[i], s[i])
+		text += fmt.Sprintf("%s %s; ", a, pm(m[i], s[i], 3))
 	}
 	r.claim("generalisation is faster with a better negative phase", fmt.Sprintf("mean test distance up to epoch %.0f: exact below PCD-10 below CD-10, each by two standard errors", end),
 		all(above(m[1], m[0], s[1], s[0]), above(m[2], m[1], s[2], s[1])), "%s", trim(text))
@@ -321,7 +321,7 @@ func finishGeneralization(r *results) error {
 
 	rapid, cd := of["rapid"].value(50), of["cd-10"].value(50)
 	r.claim("RAPID has learned by epoch 50, CD-10 has not", "mean test distance at most 0.06 for RAPID and above 0.15 for CD-10", decided(rapid <= 0.06 && cd > 0.15, rapid, cd),
-		"rapid %.3f ± %.3f, cd-10 %.3f ± %.3f", rapid, of["rapid"].stderr(50), cd, of["cd-10"].stderr(50))
+		"rapid %s, cd-10 %s", pm(rapid, of["rapid"].stderr(50), 3), pm(cd, of["cd-10"].stderr(50), 3))
 	r.rapidSpeed(of, "test")
 	return nil
 }

@@ -3,6 +3,7 @@ package experiment
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -15,7 +16,8 @@ import (
 
 // glassy is the figure ultrametricity: samples of a machine deep in its spin-glass phase beside those of trained ones,
 // all of 144 visible and 1000 hidden spins. Samples are the cold replicas of independent ladders of parallel
-// tempering, since Gibbs chains alone say more of their starts than of the machine.
+// tempering, which stand for the machine's distribution, and beside them the ends of Gibbs chains from random spins, which stand for
+// its valleys.
 var glassy = &study{[]*arm{
 	glassArm(),
 	{name: "cd-10", recipe: "bas12", seconds: 90, after: replicaOverlaps,
@@ -32,7 +34,7 @@ var smallGlass = []string{"data.size=4", "machine.hidden=20", "train.batch=8", "
 
 func glassArm() *arm {
 	a := &arm{name: "spin glass", seconds: 60,
-		settings:  []string{"visible=144", "hidden=1000", "couplings=normal", "deviation=0.2"},
+		settings:  []string{"visible=144", "hidden=1000", "couplings=normal", "deviation=0.2", "chains=100"},
 		miniature: []string{"visible=16", "hidden=20"}}
 	a.draw = func(w *work) error {
 		s := a.settingsOf(w.miniature)
@@ -58,8 +60,9 @@ func replicaOverlaps(w *work, t *trained) error {
 	return describe(w, "data", set.Take(order[:min(glassReplicas, set.Rows)]).Spins, set.Visible, w.key.Fold(8))
 }
 
-// glassReplicas are the ladders, glassRungs their temperatures, glassRounds the rounds of sweep and exchange.
-const glassReplicas, glassRungs, glassRounds = 96, 20, 1000
+// glassReplicas are the ladders, glassRungs their temperatures, glassRounds the rounds of sweep and
+// exchange; glassSweeps are those of the Gibbs chains.
+const glassReplicas, glassRungs, glassRounds, glassSweeps = 96, 20, 1000, 100
 
 func overlapsOf(w *work, m *bm.RBM) error {
 	e := m.Engine()
@@ -90,7 +93,11 @@ func overlapsOf(w *work, m *bm.RBM) error {
 	t.Cold(s)
 	spins := make([]int8, glassReplicas*v)
 	e.Read(spins, s[bm.Visible])
-	return describe(w, "samples", spins, v, w.key.Fold(4))
+	if err := describe(w, "replicas", spins, v, w.key.Fold(4)); err != nil {
+		return err
+	}
+	chains := chainsFrom(m, nil, glassReplicas, glassSweeps, w.key.Fold(5))
+	return describe(w, "chains", slices.Concat(chains...), v, w.key.Fold(6))
 }
 
 // describe gives P(|q|), <q^2> and the ultrametricity of rows of v spins.
@@ -112,50 +119,50 @@ func describe(w *work, name string, spins []int8, v int, key rng.Key) error {
 // finishUltrametricity is the figure ultrametricity.
 func finishUltrametricity(r *results) error {
 	arms := []string{"spin glass", "cd-10", "rapid"}
-	var curves []Curve
-	type number struct{ mean, stderr float64 }
-	of := map[string]number{}
-	scalar := func(label, arm, point string) {
-		c := r.curve("ultrametricity, "+label, arm, "ultrametricity of "+point)
-		q := r.curve("<q^2>, "+label, arm, "q2 of "+point)
-		r.add(c, q)
-		of[label] = number{math.NaN(), math.NaN()}
-		if len(c.Mean) > 0 {
-			of[label] = number{c.Mean[0], c.stderr(0)}
+	names := append(slices.Clone(arms), "data")
+	var rows [][]view.Panel
+	for _, kind := range []struct{ point, words string }{{"replicas", "parallel tempering"}, {"chains", fmt.Sprintf("chains of %d Gibbs steps", glassSweeps)}} {
+		var curves []Curve
+		gaps := map[string]Curve{}
+		dots := Curve{Name: "gap"}
+		for i, name := range names {
+			arm, point := name, kind.point
+			if name == "data" {
+				arm, point = "rapid", "data"
+			}
+			label := name + ", " + kind.words
+			if name == "data" {
+				label = name
+			}
+			density := r.curve(name, arm, "P(q) of "+point)
+			curves = append(curves, density)
+			gaps[name] = r.curve("ultrametricity, "+label, arm, "ultrametricity of "+point)
+			if name != "data" || len(rows) == 0 {
+				d := density
+				d.Name = "P(q), " + label
+				r.add(d, gaps[name], r.curve("<q^2>, "+label, arm, "q2 of "+point))
+			}
+			if g := gaps[name]; len(g.Mean) > 0 {
+				dots.X, dots.Mean, dots.SD, dots.N = append(dots.X, float64(i+1)), append(dots.Mean, g.Mean[0]), append(dots.SD, g.SD[0]), append(dots.N, g.N[0])
+			}
 		}
-	}
-	for _, a := range arms {
-		c := r.curve(a, a, "P(q) of samples")
-		curves = append(curves, c)
-		d := c
-		d.Name = "P(q), " + a
-		r.add(d)
-		scalar(a, a, "samples")
-	}
-	c := r.curve("data", "rapid", "P(q) of data")
-	curves = append(curves, c)
-	c.Name = "P(q), data"
-	r.add(c)
-	scalar("data", "rapid", "data")
-	var names []string
-	bar := Curve{Name: "ultrametricity"}
-	for i, a := range append(arms, "data") {
-		if math.IsNaN(of[a].mean) {
-			continue
+		rows = append(rows, []view.Panel{
+			view.CurvesPanel{Chart: view.Chart{Title: r.title() + ": " + kind.words, X: view.Axis{Label: "overlap q of two samples"}, Y: view.Axis{Label: "P(q)"}}, Series: series(curves...)},
+			view.DotsPanel{Title: "triangles of samples: 0 is ultrametric, 1 is chance", Value: view.Axis{Label: "gap of the longer sides / chance"}, Names: names, Series: series(dots)},
+		})
+		compare := func(claim, criterion, a, b string) {
+			x, y := gaps[a], gaps[b]
+			say := func(name string) string {
+				if g := gaps[name]; len(g.Mean) > 0 {
+					return name + " " + pm(g.Mean[0], g.stderr(0), 3)
+				}
+				return name + ": all samples are one configuration"
+			}
+			r.claim(claim+" ("+kind.words+")", criterion, above(x.value(0), y.value(0), x.stderr(0), y.stderr(0)), "%s, %s", say(a), say(b))
 		}
-		names = append(names, a)
-		bar.X, bar.Mean, bar.N = append(bar.X, float64(i+1)), append(bar.Mean, of[a].mean), append(bar.N, r.n)
-		bar.SD = append(bar.SD, of[a].stderr*math.Sqrt(float64(r.n)))
+		compare("machines in the spin-glass phase give ultrametric samples, far more than the data", "the glass' gap below that of the data by two standard errors", "data", "spin glass")
+		compare("training drives a standard machine out of the spin glass", "the trained machine's gap above the glass' by two standard errors", "cd-10", "spin glass")
+		compare("a trained RA machine is no spin glass", "its gap above the glass' by two standard errors", "rapid", "spin glass")
 	}
-	if err := r.paint([]view.Panel{
-		view.CurvesPanel{Chart: view.Chart{Title: r.title(), X: view.Axis{Label: "overlap q of two samples"}, Y: view.Axis{Label: "P(q)"}}, Series: series(curves...)},
-		view.DotsPanel{Title: "triangles of samples: 0 is ultrametric, 1 is chance", Value: view.Axis{Label: "gap of the longer sides / chance"}, Names: names, Series: series(bar)},
-	}); err != nil {
-		return err
-	}
-	glass, standard, ra, images := of["spin glass"], of["cd-10"], of["rapid"], of["data"]
-	r.claim("machines in the spin-glass phase give ultrametric samples, far more than the data", "the glass' gap below that of the data by two standard errors", above(images.mean, glass.mean, images.stderr, glass.stderr), "%.3f ± %.3f, data %.3f ± %.3f", glass.mean, glass.stderr, images.mean, images.stderr)
-	r.claim("training drives a standard machine out of the spin glass", "the trained machine's gap above the glass' by two standard errors", above(standard.mean, glass.mean, standard.stderr, glass.stderr), "%.3f ± %.3f against %.3f ± %.3f", standard.mean, standard.stderr, glass.mean, glass.stderr)
-	r.claim("a trained RA machine is no spin glass", "its gap above the glass' by two standard errors", above(ra.mean, glass.mean, ra.stderr, glass.stderr), "%.3f ± %.3f against %.3f ± %.3f", ra.mean, ra.stderr, glass.mean, glass.stderr)
-	return nil
+	return r.paint(rows...)
 }

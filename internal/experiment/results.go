@@ -153,7 +153,7 @@ func moments(x []float64) (mean, sd float64) {
 	return mean, math.Sqrt(sd / float64(len(x)-1))
 }
 
-// of returns a curve of numbers that are no means: theory, or one table.
+// exactly returns a curve of numbers that are no means: theory, or one table.
 func exactly(name string, x, y []float64) Curve {
 	c := Curve{Name: name, X: x, Mean: y}
 	for i := range x {
@@ -187,7 +187,7 @@ func (c Curve) value(x float64) float64 {
 // last returns the mean at the largest x.
 func (c Curve) last() float64 { return c.value(math.Inf(1)) }
 
-// error returns the standard error of the mean at the nearest x, NaN of one instance.
+// stderr returns the standard error of the mean at the nearest x, NaN of one instance.
 func (c Curve) stderr(x float64) float64 {
 	i := c.at(x)
 	if i < 0 {
@@ -196,7 +196,7 @@ func (c Curve) stderr(x float64) float64 {
 	return c.SD[i] / math.Sqrt(float64(c.N[i]))
 }
 
-// first returns the smallest x from which the mean stays at or below bound, +Inf where it never does.
+// settles returns the smallest x from which the mean stays at or below bound, +Inf where it never does.
 func (c Curve) settles(bound float64) float64 {
 	x := math.Inf(1)
 	for i := len(c.X) - 1; i >= 0 && c.Mean[i] <= bound; i-- {
@@ -232,7 +232,7 @@ func series(curves ...Curve) []view.Series {
 	return list
 }
 
-// picture draws the panels as NAME.png and NAME.svg.
+// paint draws the panels as NAME.png and NAME.svg.
 func (r *results) paint(rows ...[]view.Panel) error {
 	for _, ext := range []string{".png", ".svg"} {
 		path := filepath.Join(r.options.Out, r.figure.Name+ext)
@@ -252,6 +252,14 @@ func (r *results) picture() string {
 		}
 	}
 	return ""
+}
+
+// pm writes a mean with its standard error where that is known.
+func pm(mean, stderr float64, digits int) string {
+	if math.IsNaN(stderr) {
+		return fmt.Sprintf("%.*f", digits, mean)
+	}
+	return fmt.Sprintf("%.*f ± %.*f", digits, mean, digits, stderr)
 }
 
 // title returns the figure's title with the number of instances.

@@ -156,7 +156,7 @@ func finishStripes(r *results) error {
 	}
 	r.claim("training and test distances fall together", "means within 0.02 of each other at every epoch", decided(worst <= 0.02, worst), "largest difference %.4f, at epoch %.0f", worst, at)
 	inf := math.Inf(1)
-	r.claim("unknown images are reconstructed satisfactorily", "mean test distance at most 0.08 at the end", decided(test.last() <= 0.08, test.last()), "%.4f ± %.4f, training set %.4f", test.last(), test.stderr(inf), train.last())
+	r.claim("unknown images are reconstructed satisfactorily", "mean test distance at most 0.08 at the end", decided(test.last() <= 0.08, test.last()), "%s, training set %.4f", pm(test.last(), test.stderr(inf), 4), train.last())
 	seen, leaked := r.curve("", "rapid", "samples "+isTest), r.curve("", "rapid", "test images whose negative was trained on")
 	none := r.curve("", "rapid", "samples "+isNone)
 	least := slices.Min(seen.lists[0])

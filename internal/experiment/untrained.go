@@ -15,9 +15,9 @@ import (
 // untrained is Fig. 1: machines as they are drawn, over the standard deviation of their weights and over V. The deviation
 // of the measured W counts; energies scale with it, so the ground state of a machine is found once.
 var untrained = &study{[]*arm{
-	drawnArm("rapid", 55, "couplings=axons", "patterns=10"),
-	drawnArm("normal", 55, "couplings=normal"),
-	drawnArm("uniform", 55, "couplings=uniform"),
+	drawnArm("rapid", 15, "couplings=axons", "patterns=10"),
+	drawnArm("normal", 15, "couplings=normal"),
+	drawnArm("uniform", 15, "couplings=uniform"),
 }}
 
 func drawnArm(name string, seconds float64, settings ...string) *arm {
@@ -128,7 +128,7 @@ func finishUntrained(r *results) error {
 		for _, a := range []string{"normal", "uniform"} {
 			x := of[a]
 			r.claim("on the plateau RA is above "+a+" weights ("+protocol.words+")", "higher \"except for extremely small energy scales\"; decided at deviation 10 by two standard errors",
-				above(rapid.value(plateau), x.value(plateau), rapid.stderr(plateau), x.stderr(plateau)), "%.4f ± %.4f against %.4f ± %.4f", rapid.value(plateau), rapid.stderr(plateau), x.value(plateau), x.stderr(plateau))
+				above(rapid.value(plateau), x.value(plateau), rapid.stderr(plateau), x.stderr(plateau)), "%s against %s", pm(rapid.value(plateau), rapid.stderr(plateau), 4), pm(x.value(plateau), x.stderr(plateau), 4))
 		}
 		n, u := of["normal"], of["uniform"]
 		r.claim("Gaussian and uniform weights are equally hard ("+protocol.words+")", "equal at deviation 10 within 0.01 or two standard errors",
@@ -150,10 +150,10 @@ func finishUntrained(r *results) error {
 			return c.value(small) - c.value(big), math.Hypot(c.stderr(small), c.stderr(big))
 		}
 		by, stderr := falls(over["rapid"])
-		r.claim("for RA the accessibility stays constant in V ("+protocol.words+")", "change from V = 8 to the largest V within 0.02 or two standard errors", equal(by, 0, stderr, 0, 0.02), "falls by %.4f ± %.4f", by, stderr)
+		r.claim("for RA the accessibility stays constant in V ("+protocol.words+")", "change from V = 8 to the largest V within 0.02 or two standard errors", equal(by, 0, stderr, 0, 0.02), "falls by %s", pm(by, stderr, 4))
 		for _, a := range []string{"normal", "uniform"} {
 			other, e := falls(over[a])
-			r.claim("for "+a+" weights it decreases quickly with V ("+protocol.words+")", "it falls, and by more than RA's, by two standard errors", all(above(other, 0, e, 0), above(other, by, e, stderr)), "falls by %.4f ± %.4f, RA by %.4f", other, e, by)
+			r.claim("for "+a+" weights it decreases quickly with V ("+protocol.words+")", "it falls, and by more than RA's, by two standard errors", all(above(other, 0, e, 0), above(other, by, e, stderr)), "falls by %s, RA by %.4f", pm(other, e, 4), by)
 		}
 	}
 	return r.paint(rows...)
