@@ -49,6 +49,18 @@ func (o offset) params() []Param {
 	return []Param{{Name: "offset.visible", Value: o.m}}
 }
 
+// SetOffset sets the visible offset m (V entries). It panics if the couplings have none.
+func (o offset) SetOffset(e compute.Engine, m []float32) {
+	if o.m.IsNone() {
+		panic("bm: couplings without a visible offset")
+	}
+	e.Write(o.m, m)
+}
+
+// Offset returns the visible offset m (1xV), or none.
+func (o offset) Offset() compute.Matrix { return o.m }
+
+// learned returns a parameter of zeros with its gradient.
 func learned(e compute.Engine, name string, rows, cols int, decay float32) Param {
 	return Param{Name: name, Value: e.Alloc(compute.Float32, rows, cols), Grad: e.Alloc(compute.Float32, rows, cols), Rate: 1, Decay: decay}
 }

@@ -347,31 +347,3 @@ func (e *Enumeration) GroundState() (energy float64, state uint64) {
 	})
 	return -best, state
 }
-
-// LogSum is the running logarithm of a sum of exponentials. The zero LogSum is
-// the empty sum.
-type LogSum struct {
-	top, sum float64
-	any      bool
-}
-
-// Add adds exp(x).
-func (s *LogSum) Add(x float64) {
-	switch {
-	case !s.any:
-		s.top, s.sum, s.any = x, 1, true
-	case x <= s.top:
-		s.sum += math.Exp(x - s.top)
-	default:
-		s.sum = s.sum*math.Exp(s.top-x) + 1
-		s.top = x
-	}
-}
-
-// Log returns the logarithm of the sum, -Inf of the empty one.
-func (s *LogSum) Log() float64 {
-	if !s.any {
-		return math.Inf(-1)
-	}
-	return s.top + math.Log(s.sum)
-}

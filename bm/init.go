@@ -62,14 +62,3 @@ func (a *Axons) draw(key rng.Key, entry func(k rng.Key, i, j uint64) float64) {
 func (a *Axons) SetGain(g float64) {
 	a.engine.Write(a.logGain.Value, []float32{float32(math.Log(g))})
 }
-
-// SetOffset sets the visible offset m (V entries). It panics if the couplings have none.
-func (o offset) SetOffset(e compute.Engine, m []float32) {
-	if o.m.IsNone() {
-		panic("bm: couplings without a visible offset")
-	}
-	e.Write(o.m, m)
-}
-
-// Offset returns the visible offset m (1xV), or none.
-func (o offset) Offset() compute.Matrix { return o.m }

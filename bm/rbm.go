@@ -138,7 +138,7 @@ func (r *RBM) energy(dst, v, h compute.Matrix, law Law) {
 	mark := e.Mark()
 	defer e.Release(mark)
 	e.Axpby(dst, 0, dst, 0)
-	// dst gathers +E*Beta's counterpart -E: the exponent of the Boltzmann weight.
+	// dst gathers the exponent of the Boltzmann weight, and changes its sign at the end.
 	switch {
 	case v.IsNone() && h.IsNone():
 		panic("bm: Energy of a state without layers")

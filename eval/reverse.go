@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -48,21 +49,13 @@ func listedSamples(ctx context.Context, m *bm.RBM, x *bm.Enumeration, n int, key
 	}
 	levels := make([]float64, n)
 	for i := range levels {
-		levels[i] = (float64(key.Fold(0).Uint64(uint64(i), 0)>>11) + 0.5) * 0x1p-53
+		levels[i] = key.Fold(0).Uniform64(uint64(i), 0)
 	}
 	order := make([]int, n)
 	for i := range order {
 		order[i] = i
 	}
-	slices.SortFunc(order, func(i, j int) int {
-		switch {
-		case levels[i] < levels[j]:
-			return -1
-		case levels[i] > levels[j]:
-			return 1
-		}
-		return i - j
-	})
+	slices.SortFunc(order, func(i, j int) int { return cmp.Or(cmp.Compare(levels[i], levels[j]), i-j) })
 	states := make([]uint64, n)
 	sum, done, norm := 0.0, 0, total.Log()
 	var last uint64

@@ -7,7 +7,10 @@
 // of threads, on any engine, and after any interruption.
 package rng
 
-import "math"
+import (
+	"math"
+	"math/bits"
+)
 
 // Key names one stream of random numbers. Equal keys give equal streams; a new
 // purpose (a step, a phase, a layer) takes a new key by Fold.
@@ -49,6 +52,11 @@ func (k Key) Uniform(row, col uint64) float32 {
 	return (float32(k.Uint32(row, col)>>8) + 0.5) * 0x1p-24
 }
 
+// Uniform64 returns the number at (row, col) of Uint64, uniform on the 2^53 midpoints of (0,1).
+func (k Key) Uniform64(row, col uint64) float64 {
+	return (float64(k.Uint64(row, col)>>11) + 0.5) * 0x1p-53
+}
+
 // Normal returns the standard normal number at (row, col), by Box and Muller's
 // transform of one block.
 func (k Key) Normal(row, col uint64) float64 {
@@ -64,7 +72,7 @@ func (k Key) Intn(n int, row, col uint64) int {
 	if n <= 0 {
 		panic("rng: Intn of a range that is not positive")
 	}
-	hi, _ := mul64(k.Uint64(row, col), uint64(n))
+	hi, _ := bits.Mul64(k.Uint64(row, col), uint64(n))
 	return int(hi)
 }
 

@@ -1,7 +1,5 @@
 package rng
 
-import "math/bits"
-
 // The constants of Philox4x32 (Random123, philox.h).
 const (
 	mult0  = 0xD2511F53
@@ -12,8 +10,6 @@ const (
 )
 
 func split(k uint64) [2]uint32 { return [2]uint32{uint32(k), uint32(k >> 32)} }
-
-func mul64(a, b uint64) (hi, lo uint64) { return bits.Mul64(a, b) }
 
 // philox encrypts the counter c under the key k in ten rounds.
 func philox(c [4]uint32, k [2]uint32) [4]uint32 {

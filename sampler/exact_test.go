@@ -95,7 +95,7 @@ func exactVisible(r *bm.RBM, l hostLaw, row func(i int) int, factor func(i int) 
 			}
 			seen[name] = sums
 		}
-		u := (float64(key.Uint64(uint64(i), 0)>>11) + 0.5) * 0x1p-53 * sums[len(sums)-1]
+		u := key.Uniform64(uint64(i), 0) * sums[len(sums)-1]
 		s := 0
 		for sums[s] < u {
 			s++

@@ -142,7 +142,7 @@ func (q *mixture) draw(v []int8, w []float64, clamp []int8, key rng.Key, row uin
 	for _, x := range w {
 		z.Add(x)
 	}
-	u := uniform(key.Fold(0), row, 0)
+	u := key.Fold(0).Uniform64(row, 0)
 	k := 0
 	for sum := math.Exp(w[0] - z.Log()); sum < u && k < len(w)-1; {
 		k++
@@ -155,7 +155,7 @@ func (q *mixture) draw(v []int8, w []float64, clamp []int8, key rng.Key, row uin
 			continue
 		}
 		v[i] = -1
-		if uniform(spins, row, uint64(i))*(1+math.Exp(-2*float64(t))) < 1 {
+		if spins.Uniform64(row, uint64(i))*(1+math.Exp(-2*float64(t))) < 1 {
 			v[i] = 1
 		}
 	}

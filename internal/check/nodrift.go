@@ -1,16 +1,17 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"math"
 	"slices"
 	"testing"
 
+	"gonum.org/v1/gonum/stat/distuv"
+
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/rng"
-
-	"gonum.org/v1/gonum/stat/distuv"
 )
 
 // Ensemble is what chains are drawn from: row i of a state follows group i mod len(Groups).
@@ -108,7 +109,7 @@ func Drift(r *bm.RBM, e Ensemble, move func(s bm.State, law bm.Law)) error {
 			sums[x] = sum
 		}
 		for i := g; i < driftRows; i += len(exact) {
-			u := (float64(driftStart.Uint64(uint64(i), 0)>>11) + 0.5) * 0x1p-53 * sum
+			u := driftStart.Uniform64(uint64(i), 0) * sum
 			x, _ := slices.BinarySearch(sums, u)
 			bm.SetState(spins[bm.Visible][i*v:][:v], uint64(x))
 			bm.SetState(spins[bm.Hidden][i*h:][:h], uint64(x)>>v)
@@ -297,15 +298,7 @@ func ChiSquare(counts, p []float64) error {
 			return fmt.Errorf("%v times in state %d, which is impossible", c, x)
 		}
 	}
-	slices.SortStableFunc(order, func(x, y int) int {
-		switch {
-		case p[x] < p[y]:
-			return -1
-		case p[x] > p[y]:
-			return 1
-		}
-		return 0
-	})
+	slices.SortStableFunc(order, func(x, y int) int { return cmp.Compare(p[x], p[y]) })
 	// The largest cell closes the list, so what is left over goes into it.
 	var chi, got, want float64
 	left := n
