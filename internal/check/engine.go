@@ -1,5 +1,3 @@
-// Package check holds the suites that every new part of the house has to pass,
-// and the float64 oracle behind them.
 package check
 
 import (
@@ -225,9 +223,9 @@ func productCases() []productCase {
 // mulCase is a case with its operands.
 type mulCase struct {
 	productCase
-	key                                                                      rng.Key
-	op                                                                       compute.Op
-	dst, x, y, weights, logGain, bias, scale, base, clamp, logCosh, clampRow operand
+	key                                                            rng.Key
+	op                                                             compute.Op
+	dst, x, y, weights, logGain, bias, scale, base, clamp, logCosh operand
 }
 
 func newProduct(e compute.Engine, c productCase, key rng.Key) *mulCase {

@@ -1,5 +1,5 @@
 // Package check implements the suites that every new engine, machine,
-// estimator and sampler has to pass.
+// estimator and sampler has to pass, and the float64 oracles behind them.
 package check
 
 import (
@@ -133,8 +133,8 @@ func NLL(r *bm.RBM, data [][]int8) float64 {
 // Gradient checks dNLL/dtheta as Phase adds it up, with the exact model average, against central
 // differences of NLL for every entry of every learned parameter.
 //
-// A difference over 2*step of a smooth L has an error of step^2 L”'/6; with
-// step = 2^-7 that is below 1e-4 for the machines of the suite (|L”'| < 10). The
+// A difference over 2*step of a smooth L has an error of step^2/6 times its third derivative; with
+// step = 2^-7 that is below 1e-4 for the machines of the suite, where that derivative is below 10. The
 // parameters are float32, and step a power of two, so the points themselves are exact.
 func Gradient(t *testing.T, r *bm.RBM, data [][]int8) {
 	t.Helper()
