@@ -36,10 +36,10 @@ type Arithmetic interface {
 	// Mul sets dst to the epilogue of the product a*b; see Op. a and b are
 	// Float32 or Int8, dst what Op.Then asks for.
 	Mul(dst, a, b Matrix, op Op)
-	// RowDot sets dst[i] += alpha * sum_j x[i,j]*y[i,j], summed in float64. dst is Bx1 Float64.
+	// RowDot adds to dst: dst[i] += alpha * sum_j x[i,j]*y[i,j], summed in float64. dst is Bx1 Float64.
 	// x and y are of any type; a view from Repeat serves for a row.
 	RowDot(dst Matrix, alpha float64, x, y Matrix)
-	// Pairs sets dst[p,q] += sum_n Counts[n] * f(a[p,n] + b[q,n]) in float64, f being log 2cosh or the
+	// Pairs adds to dst: dst[p,q] += sum_n Counts[n] * f(a[p,n] + b[q,n]) in float64, f being log 2cosh or the
 	// absolute value. dst is PxQ Float64, a PxN and b QxN Float32, counts 1xN Float32 or none (all 1). Sums over
 	// all states of a layer are made of it: a and b are the fields of the two halves of the spins.
 	Pairs(dst, a, b, counts Matrix, f PairKind)

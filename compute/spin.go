@@ -17,8 +17,8 @@ func SpinUniform(r uint32) float32 {
 
 // SpinOf returns a fair spin in the field x: the sign of x (the sign bit
 // decides, so -0 gives -1), flipped where the uniform number u is below sigma(-2|x|) = e/(1+e)
-// with e = exp(-2|x|). The rule is symmetric: SpinOf(-x, u) = -SpinOf(x, u). Fields
-// beyond |x| = 11 never flip; their flips have a probability below 2^-31.
+// with e = exp(-2|x|). The rule is symmetric: SpinOf(-x, u) = -SpinOf(x, u). Spins in fields
+// beyond |x| = 16 ln 2 = 11.09 never flip; their flips have a probability below 2^-32.
 //
 // This is the rule in float64; kernels evaluate it in float32, where u is
 // compared with a probability that is off by a few units in the last place.
