@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -215,6 +216,21 @@ func TestPatternClassesSample(t *testing.T) {
 	s := bm.State{e.Alloc(compute.Int8, 4000, 60), e.Alloc(compute.Int8, 4000, 80)}
 	if err := p.Sample(context.Background(), 2, s, bm.Law{Key: 3}); err != nil {
 		t.Fatal(err)
+	}
+	// The numbers of a row are those of its place: in parts as in one piece.
+	parts := bm.State{e.Alloc(compute.Int8, 4000, 60), e.Alloc(compute.Int8, 4000, 80)}
+	for _, part := range [][2]int{{0, 1500}, {1500, 4000}} {
+		if err := p.Sample(context.Background(), 1, parts.Slice(part[0], part[1]), bm.Law{Key: 3, Row: uint64(part[0])}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for l := range s {
+		whole, cut := make([]int8, s[l].Len()), make([]int8, s[l].Len())
+		e.Read(whole, s[l])
+		e.Read(cut, parts[l])
+		if !slices.Equal(whole, cut) {
+			t.Errorf("layer %d in two parts differs from the whole", l)
+		}
 	}
 	energy, x := e.Alloc(compute.Float64, 4000, 1), make([]float64, 4000)
 	r.Energy(energy, s, bm.Law{})

@@ -24,16 +24,21 @@ func TestGuidedRoundsWithoutGibbs(t *testing.T) {
 	}
 }
 
-// In strong fields the components are cut at a mean that still flips sometimes, and so has to be their normalisation.
-// Machines whose couplings are 5 times as strong have such fields, and more than one valley.
+// In strong fields the components are cut at a mean that still flips sometimes, and so has to be their normalisation:
+// that of the fields before the cut drifts in these two machines by a chi-square of over 200.
 func TestMixtureOfStrongFields(t *testing.T) {
-	for _, key := range []rng.Key{53, 54, 55, 56} {
-		r := check.SmallMachines(engine(t, 2), 5, 4, key)[6].Machine
-		r.Couplings().(*bm.Axons).SetGain(3.5)
+	e := engine(t, 2)
+	for _, c := range []struct {
+		key  rng.Key
+		kind int
+		gain float64
+	}{{53, 7, 5}, {56, 6, 3}} {
+		r := check.SmallMachines(e, 5, 4, c.key)[c.kind].Machine
+		r.Couplings().(*bm.Axons).SetGain(c.gain)
 		g := newGuided(t, r, sampler.Round{Mixture: 1})
-		check.NoDrift(t, r, func(s bm.State, law bm.Law) { g.Move(s, law, 10) })
-		if g.Stats().Mixture.Accepted == 0 {
-			t.Error("no proposal was accepted")
+		check.NoDrift(t, r, func(s bm.State, law bm.Law) { g.Move(s, law, 4) })
+		if g.Stats().Mixture.Rate() < 0.5 {
+			t.Errorf("%+v: proposals %+v", c, g.Stats().Mixture)
 		}
 	}
 }
