@@ -1,0 +1,51 @@
+package bm_test
+
+import (
+	"fmt"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/compute/cpu"
+	"mattis/rng"
+)
+
+// A machine of one pattern has the two ground states +-xi: chains that start there stay.
+func ExampleRBM() {
+	e := cpu.New(1)
+	defer e.Close()
+	axons := bm.NewAxons(e, 4, 6, 1, false, false)
+	axons.Bernoulli(1, 1)
+	axons.SetGain(5)
+	m := bm.NewRBM(e, axons, false, false)
+	xi, _ := axons.Patterns()
+	s := bm.State{e.Alloc(compute.Int8, 2, 4), e.Alloc(compute.Int8, 2, 6)} // two chains
+	for i := range 2 {
+		e.Sign(s[bm.Visible].Slice(i, i+1), xi.Value)
+	}
+	for sweep := range uint64(10) {
+		m.Sweep(s, bm.Law{Key: rng.Key(2).Fold(sweep)})
+	}
+	energy := e.Alloc(compute.Float64, 2, 1)
+	m.Energy(energy, s, bm.Law{})
+	x := make([]float64, 2)
+	e.Read(x, energy)
+	fmt.Println(x, "kT, the least being -V H g =", -4*6*5)
+	// Output: [-120 -120] kT, the least being -V H g = -120
+}
+
+// The gradient of E, added up over a batch of one configuration: dE/dW = -v h.
+func ExampleRBM_Phase() {
+	e := cpu.New(1)
+	defer e.Close()
+	dense := bm.NewDense(e, 3, 2, false)
+	m := bm.NewRBM(e, dense, false, false)
+	data := e.Alloc(compute.Int8, 1, 3)
+	e.Write(data, []int8{1, -1, 1})
+	hidden := e.Alloc(compute.Int8, 1, 2)
+	e.Write(hidden, []int8{1, 1})
+	m.Phase(bm.Batch{State: bm.State{data, hidden}}, 1)
+	grad := make([]float32, 6)
+	e.Read(grad, dense.Weights().Grad)
+	fmt.Println(grad)
+	// Output: [-1 -1 1 1 -1 -1]
+}
