@@ -16,7 +16,7 @@ import (
 // names, and with a column of labels if one is named. Blank lines are skipped;
 // quotes are those of RFC 4180.
 func CSV(o Options) (*Split, error) {
-	if err := o.only("csv", "path", "test_path", "labels", "height", "width", "white", "binarize", "validation", "header", "delimiter", "limit"); err != nil {
+	if err := o.only("csv", "labels_visible", "path", "test_path", "labels", "height", "width", "white", "binarize", "validation", "header", "delimiter", "limit"); err != nil {
 		return nil, err
 	}
 	return o.readFiles("csv", func(p part, words *words) (*Set, error) {

@@ -17,7 +17,7 @@ import (
 // dimensions and each dimension as a big-endian 32-bit number, then the values.
 // Three dimensions are images, two are plain rows.
 func IDX(o Options) (*Split, error) {
-	if err := o.only("idx", "path", "test_path", "labels", "test_labels", "height", "width", "white", "binarize", "validation", "limit"); err != nil {
+	if err := o.only("idx", "labels_visible", "path", "test_path", "labels", "test_labels", "height", "width", "white", "binarize", "validation", "limit"); err != nil {
 		return nil, err
 	}
 	return o.readFiles("idx", o.readIDX)

@@ -23,7 +23,7 @@ const (
 // the labels. Colour becomes grey (Rec. 601), and what is transparent is black.
 // Other files are left alone.
 func Images(o Options) (*Split, error) {
-	if err := o.only("images", "path", "test_path", "height", "width", "binarize", "validation", "limit"); err != nil {
+	if err := o.only("images", "labels_visible", "path", "test_path", "height", "width", "binarize", "validation", "limit"); err != nil {
 		return nil, err
 	}
 	return o.readFiles("images", o.readImages)

@@ -29,7 +29,7 @@ var mnistFiles = [4]mnistFile{
 // become +1. Files of another set of 28x28 images under the same names are
 // read as well: Digest tells which it is.
 func MNIST(o Options) (*Split, error) {
-	if err := o.only("mnist", "dir", "binarize", "validation", "limit"); err != nil {
+	if err := o.only("mnist", "labels_visible", "dir", "binarize", "validation", "limit"); err != nil {
 		return nil, err
 	}
 	if o.Split != "" && o.Split != "files" {

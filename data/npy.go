@@ -11,7 +11,7 @@ import (
 // file, and labels from a second one with an integer a row. Elements are bytes,
 // integers, floats or booleans.
 func NPY(o Options) (*Split, error) {
-	if err := o.only("npy", "path", "test_path", "labels", "test_labels", "height", "width", "white", "binarize", "validation", "limit"); err != nil {
+	if err := o.only("npy", "labels_visible", "path", "test_path", "labels", "test_labels", "height", "width", "white", "binarize", "validation", "limit"); err != nil {
 		return nil, err
 	}
 	return o.readFiles("npy", o.readNPY)

@@ -36,6 +36,9 @@ type Options struct {
 	Labels string
 	// TestLabels is the file of labels of the test set (IDX, NPY).
 	TestLabels string
+	// LabelsVisible appends the labels to the rows as visible spins: one for each label, +1 for the row's own and -1
+	// for the others.
+	LabelsVisible bool
 	// Height and Width are the shape of an image whose file holds flat rows
 	// (NPY, CSV, two-dimensional IDX); 0 means plain rows.
 	Height, Width int
@@ -79,6 +82,7 @@ func (o Options) only(source string, fields ...string) error {
 		{"test_path", o.TestPath != ""},
 		{"labels", o.Labels != ""},
 		{"test_labels", o.TestLabels != ""},
+		{"labels_visible", o.LabelsVisible},
 		{"height", o.Height != 0},
 		{"width", o.Width != 0},
 		{"white", o.White != 0},

@@ -21,7 +21,10 @@ type Set struct {
 	Spins   []int8   // Rows x Visible, each -1 or +1, row after row
 	Labels  []int32  // one a row, or nil
 	Classes []string // the words that Labels number, or nil where labels are numbers themselves
-	Keep    Region   // what reconstruction knows of an image
+	// LabelNames are the labels that the last spins of a row tell, one spin each: +1 for the row's label, -1 for the others. Nil where
+	// labels are no spins.
+	LabelNames []string
+	Keep       Region // what reconstruction knows of an image
 }
 
 // Region names the part of a pattern that reconstruction starts from.
@@ -41,13 +44,13 @@ func (s *Set) Row(i int) []int8 {
 // Known sets mask, of length Visible, to true where reconstruction of row i
 // knows the spin: the first row of bars, the first column of stripes, the top
 // half of other images, the first half of plain rows. Halves round down, but
-// at least one row or spin is known.
+// at least one row or spin is known. Label spins are unknown.
 func (s *Set) Known(i int, mask []bool) {
 	if len(mask) != s.Visible {
 		panic(fmt.Sprintf("data: Known of a mask of %d for rows of %d spins", len(mask), s.Visible))
 	}
 	clear(mask)
-	known := mask[:max(1, s.Visible/2)]
+	known := mask[:max(1, s.Pixels()/2)]
 	if s.Height > 0 {
 		known = mask[:s.Width*max(1, s.Height/2)]
 	}

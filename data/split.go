@@ -152,6 +152,11 @@ func (o Options) splitFiles(train, test *Set) (*Split, error) {
 		s.Validation = train.span(cut, train.Rows, strings.TrimSuffix(train.Name, " train")+" validation")
 		s.Train = train.span(0, cut, train.Name)
 	}
+	if o.LabelsVisible {
+		if err := appendLabels(s.Train, s.Test, s.Validation); err != nil {
+			return nil, err
+		}
+	}
 	return s, nil
 }
 

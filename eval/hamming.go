@@ -28,7 +28,7 @@ type reconstruction struct {
 }
 
 // measure returns the share of pixels that differ from the row, over all
-// pixels; detail.unknown is that over the unknown pixels alone. The standard
+// pixels, label spins being unknown and none of them; detail.unknown is that over the unknown pixels alone. The standard
 // error is over draws, the rows being what they are, or over rows where they are
 // a choice from a larger set.
 func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) {
@@ -37,7 +37,7 @@ func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) 
 		return Result{}, err
 	}
 	rows := s.rows(set, r.rows)
-	e, v := s.Machine.Engine(), set.Visible
+	e, v, pixels := s.Machine.Engine(), set.Visible, set.Pixels()
 	ofRow, ofDraw := make([]float64, len(rows)), make([]float64, r.draws) // pixels that differ
 	var unknownOff, unknown float64                                       // those among the unknown pixels, and their number
 
@@ -78,7 +78,7 @@ func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) 
 			for i := range n {
 				row, place := turn(first + i)
 				off, offUnknown, open := 0, 0, 0
-				for j, d := range x[i*v : (i+1)*v] {
+				for j, d := range x[i*v : i*v+pixels] {
 					miss := 0
 					if d != row[j] {
 						miss = 1
@@ -100,10 +100,10 @@ func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) 
 		return Result{}, err
 	}
 	for i := range ofRow {
-		ofRow[i] /= float64(r.draws * v)
+		ofRow[i] /= float64(r.draws * pixels)
 	}
 	for i := range ofDraw {
-		ofDraw[i] /= float64(len(rows) * v)
+		ofDraw[i] /= float64(len(rows) * pixels)
 	}
 	over, terms := "draws", ofDraw
 	if len(rows) < set.Rows {

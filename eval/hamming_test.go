@@ -1,10 +1,12 @@
 package eval_test
 
 import (
+	"context"
 	"math"
 	"testing"
 
 	"mattis/bm"
+	"mattis/compute/cpu"
 	"mattis/data"
 	"mattis/eval"
 )
@@ -156,5 +158,25 @@ func TestHammingDefaults(t *testing.T) {
 	got := measure(t, "hamming", s, eval.Options{})
 	if got.N != 1000 || got.Detail["draws"] != 100 || got.Detail["rows"] != 10 || got.Detail["sweeps"] != 1 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// Label spins are drawn with the pixels and are none: biases that set every pixel right and every label spin wrong give a distance of 0.
+func TestHammingOfLabelSpins(t *testing.T) {
+	e := cpu.New(1)
+	defer e.Close()
+	d := bm.NewDense(e, 6, 3, false)
+	m := bm.NewRBM(e, d, true, false)
+	e.Write(m.Bias(bm.Visible).Value, []float32{30, -30, 30, -30, -30, 30})
+	set := &data.Set{Name: "labelled", Rows: 1, Visible: 6, Height: 2, Width: 2, Spins: []int8{1, -1, 1, -1, 1, -1}, LabelNames: []string{"a", "b"}}
+	for _, name := range []string{"hamming", "hamming_clamped"} {
+		measure, err := eval.Named(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := measure.Run(context.Background(), eval.Subject{Machine: m, Split: &data.Split{Train: set}, SetName: "train"}, eval.Options{})
+		if err != nil || r.Value != 0 {
+			t.Errorf("%s %v, %v: want 0", name, r.Value, err)
+		}
 	}
 }

@@ -36,6 +36,9 @@ func probeAccuracy(ctx context.Context, s Subject, o Options) (Result, error) {
 	if set.Labels == nil || s.Split.Train == nil || s.Split.Train.Labels == nil {
 		return Result{}, &NoValue{"the data have no labels"}
 	}
+	if set.LabelNames != nil {
+		return Result{}, &NoValue{"the labels are visible spins, which the features would tell"}
+	}
 	f, err := s.probeOf(ctx, o.Probe)
 	if err != nil {
 		return Result{}, err

@@ -58,6 +58,7 @@ func (r *Recipe) dataOptions() data.Options {
 	give(&o.TestPath, d.TestPath)
 	give(&o.Labels, d.Labels)
 	give(&o.TestLabels, d.TestLabels)
+	give(&o.LabelsVisible, d.LabelsVisible)
 	give(&o.Height, d.Height)
 	give(&o.Width, d.Width)
 	give(&o.Header, d.Header)

@@ -25,6 +25,9 @@ func (t *Training) checkpoint() *tensorfile.File {
 		"height": strconv.Itoa(t.Split.Train.Height),
 		"width":  strconv.Itoa(t.Split.Train.Width),
 	}}
+	if names := t.Split.Train.LabelNames; names != nil {
+		f.Metadata[labelsKey] = encodeLabels(names)
+	}
 	for _, p := range t.Trainer.State() {
 		f.Tensors = append(f.Tensors, tensor(t.Machine.Engine(), p))
 	}

@@ -187,8 +187,8 @@ type origins struct {
 func (d *Converted) shape(c Conversion) (err error) {
 	p := d.Machine
 	if c.Height != 0 || c.Width != 0 {
-		if !fitsImage(c.Height, c.Width, p.Visible) {
-			return fmt.Errorf("images of %dx%d and %d visible spins", c.Height, c.Width, p.Visible)
+		if pixels := p.Visible - len(p.LabelNames); !fitsImage(c.Height, c.Width, pixels) {
+			return fmt.Errorf("images of %dx%d and %d visible spins", c.Height, c.Width, pixels)
 		}
 		p.Height, p.Width = c.Height, c.Width
 	}

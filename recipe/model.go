@@ -5,8 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -23,7 +25,8 @@ type Model struct {
 	Machine       *bm.RBM
 	Axons         *bm.Axons // nil for dense couplings
 	Step, Epoch   int
-	Height, Width int // 0 for plain rows
+	Height, Width int      // 0 for plain rows
+	LabelNames    []string // the labels that the last visible spins tell, one spin each; nil for none
 	Checkpoint    *run.Checkpoint
 }
 
@@ -70,6 +73,10 @@ func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
 		}
 		*f.dst = n
 	}
+	var err error
+	if m.LabelNames, err = decodeLabels(c.File.Metadata); err != nil {
+		return nil, err
+	}
 	// The sizes are compared before the recipe's machine takes its memory.
 	visible, want := 0, []int{0, r.Machine.Hidden}
 	name := "weights"
@@ -89,8 +96,8 @@ func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
 	if !slices.Equal(t.Shape, want) {
 		return nil, fmt.Errorf("tensor %s has the shape %v, where the recipe has %v", name, t.Shape, want)
 	}
-	if m.Height*m.Width != visible && m.Height*m.Width != 0 {
-		return nil, fmt.Errorf("images of %dx%d and %d visible spins", m.Height, m.Width, visible)
+	if pixels := visible - len(m.LabelNames); pixels < 1 || m.Height*m.Width != pixels && m.Height*m.Width != 0 {
+		return nil, fmt.Errorf("images of %dx%d, %d labels and %d visible spins", m.Height, m.Width, len(m.LabelNames), visible)
 	}
 	m.Machine = r.BuildMachine(visible, e)
 	m.Axons = axonsOf(m.Machine)
@@ -102,6 +109,9 @@ func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
 
 // Visible returns the number of visible spins.
 func (m *Model) Visible() int { return m.Machine.Layers()[bm.Visible] }
+
+// Pixels returns the number of visible spins that are no label spins: they come first.
+func (m *Model) Pixels() int { return m.Visible() - len(m.LabelNames) }
 
 // LoadData makes or reads the recipe's data. It is an error where they are not those that the
 // machine was trained on.
@@ -116,7 +126,7 @@ func (m *Model) LoadData() (*data.Split, error) {
 	return split, nil
 }
 
-// Rows returns the rows that input names, of the machine's V spins: a set of the recipe's data, "train", "test"
+// Rows returns the rows that input names, of the machine's V spins (label spins of rows without labels are 0): a set of the recipe's data, "train", "test"
 // or "validation", or a file or folder for data.Read. Two-valued files are
 // taken as they are, others binarised by the recipe's rule.
 func (m *Model) Rows(input string) (*data.Set, error) {
@@ -133,7 +143,7 @@ func (m *Model) Rows(input string) (*data.Set, error) {
 	}
 	all := m.Recipe.dataOptions()
 	o := data.Options{Key: all.Key, White: all.White, Height: m.Height, Width: m.Width}
-	if m.Recipe.Data.Name == "csv" {
+	if ext := strings.ToLower(filepath.Ext(input)); m.Recipe.Data.Name == "csv" && (ext == ".csv" || ext == ".tsv") { // labels are a column
 		o.Header, o.Delimiter, o.Labels = all.Header, all.Delimiter, all.Labels
 	}
 	set, err := data.Read(input, o)
@@ -149,7 +159,13 @@ func (m *Model) Rows(input string) (*data.Set, error) {
 	if err != nil {
 		return nil, err
 	}
+	if m.LabelNames != nil && set.Visible == m.Pixels() {
+		return set.WithLabels(m.LabelNames)
+	}
 	if set.Visible != m.Visible() {
+		if m.LabelNames != nil {
+			return nil, fmt.Errorf("%s: rows of %d values, the machine has %d visible spins and %d more that tell the label", input, set.Visible, m.Pixels(), len(m.LabelNames))
+		}
 		return nil, fmt.Errorf("%s: rows of %d values, the machine has %d visible spins", input, set.Visible, m.Visible())
 	}
 	return set, nil

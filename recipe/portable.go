@@ -32,6 +32,7 @@ type Portable struct {
 	Offset          []float64 // m, V numbers; nil for none
 	Constant        float64   // in kT
 	Height, Width   int       // of the images, 0 for plain rows
+	LabelNames      []string  // the labels that the last visible spins tell, nil for none
 }
 
 // Kind returns axons or dense.
@@ -295,7 +296,10 @@ func readOwn(f *tensorfile.File) (*Portable, error) {
 			return nil, fmt.Errorf("tensor %s is no part of a machine; there are %s", name, holdings(f))
 		}
 	}
-	if p.Height, p.Width, err = imageOf(f.Metadata, p.Visible); err != nil {
+	if p.LabelNames, err = decodeLabels(f.Metadata); err != nil {
+		return nil, err
+	}
+	if p.Height, p.Width, err = imageOf(f.Metadata, p.Visible-len(p.LabelNames)); err != nil {
 		return nil, err
 	}
 	return p, nil
@@ -336,6 +340,9 @@ func (p *Portable) file() (*tensorfile.File, error) {
 	f := &tensorfile.File{Metadata: map[string]string{
 		"format": formatName, "height": strconv.Itoa(p.Height), "width": strconv.Itoa(p.Width),
 	}}
+	if p.LabelNames != nil {
+		f.Metadata[labelsKey] = encodeLabels(p.LabelNames)
+	}
 	for _, t := range []struct {
 		name  string
 		x     []float64

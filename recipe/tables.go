@@ -25,21 +25,21 @@ type source struct {
 var sources = []source{
 	{name: "bars", load: data.Bars, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(4), ptr("paper") }},
 	{name: "bas", load: data.BAS, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(12), ptr("paper") }},
-	{name: "mnist", load: data.MNIST, optional: []string{"dir", "test", "closed"},
+	{name: "mnist", load: data.MNIST, optional: []string{"dir", "labels_visible", "test", "closed"},
 		defaults: func(d *Data) {
 			d.Split, d.Binarize, d.Validation, d.Limit = ptr("files"), &Choice{"threshold", ptr(0.3)}, ptr(0), ptr(0)
 		}},
 	{name: "idx", load: data.IDX, required: []string{"path"},
-		optional: []string{"labels", "test_path", "test_labels", "height", "width", "white", "binarize", "split", "closed", "test", "validation"},
+		optional: []string{"labels", "labels_visible", "test_path", "test_labels", "height", "width", "white", "binarize", "split", "closed", "test", "validation"},
 		defaults: func(d *Data) { d.Limit = ptr(0) }},
 	{name: "npy", load: data.NPY, required: []string{"path"},
-		optional: []string{"labels", "test_path", "test_labels", "height", "width", "white", "binarize", "split", "closed", "test", "validation"},
+		optional: []string{"labels", "labels_visible", "test_path", "test_labels", "height", "width", "white", "binarize", "split", "closed", "test", "validation"},
 		defaults: func(d *Data) { d.Limit = ptr(0) }},
 	{name: "csv", load: data.CSV, required: []string{"path"},
-		optional: []string{"labels", "test_path", "height", "width", "white", "binarize", "split", "closed", "test", "validation", "header", "delimiter"},
+		optional: []string{"labels", "labels_visible", "test_path", "height", "width", "white", "binarize", "split", "closed", "test", "validation", "header", "delimiter"},
 		defaults: func(d *Data) { d.Limit = ptr(0) }},
 	{name: "images", load: data.Images, required: []string{"path"},
-		optional: []string{"test_path", "white", "binarize", "split", "closed", "test", "validation"},
+		optional: []string{"labels_visible", "test_path", "white", "binarize", "split", "closed", "test", "validation"},
 		defaults: func(d *Data) { d.Limit = ptr(0) }},
 	{name: "none", load: noData, optional: []string{"white", "binarize"}, defaults: func(*Data) {}},
 }

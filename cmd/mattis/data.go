@@ -168,7 +168,7 @@ func showData(cmd *cobra.Command, rule string, split *data.Split, count int, out
 			}
 			t.Rows = append(t.Rows, []string{p.name, strconv.Itoa(s.Rows), strconv.Itoa(s.Visible), image, fmt.Sprintf("%.4f", shareUp(s)), s.Digest()})
 			for i := range min(count, s.Rows) {
-				images = append(images, s.Row(i))
+				images = append(images, s.Row(i)[:s.Pixels()])
 			}
 		}
 	}
@@ -177,6 +177,9 @@ func showData(cmd *cobra.Command, rule string, split *data.Split, count int, out
 	}
 	if rule != "" {
 		fmt.Fprintf(w, "binarisation: %s\n", rule)
+	}
+	if n := len(split.Train.LabelNames); n > 0 {
+		fmt.Fprintf(w, "the last %d spins of a row tell its label\n", n)
 	}
 	for _, p := range parts {
 		if p.set != nil && p.set.Labels != nil {
@@ -200,7 +203,7 @@ func showData(cmd *cobra.Command, rule string, split *data.Split, count int, out
 	case set.Height > 0 && set.Width > textWidth:
 		fmt.Fprintln(w, "the images are too wide to be printed; --out FILE.png draws them")
 		return nil
-	case set.Height == 0 && set.Visible > lineLength:
+	case set.Height == 0 && set.Pixels() > lineLength:
 		return nil
 	}
 	for _, p := range parts {

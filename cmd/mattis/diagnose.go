@@ -150,7 +150,7 @@ func (f *diagnoseFlags) rows(m *recipe.Model, key rng.Key) []int8 {
 
 // watch moves the chains by one sampler.
 func (f *diagnoseFlags) watch(cmd *cobra.Command, dir string, m *recipe.Model, name string, start compute.Matrix, key rng.Key) (diagnosis, error) {
-	movers, err := samplerFlag{name}.movers(cmd, dir, m, key.Fold(purposeLadder))
+	movers, err := samplerFlag{name}.movers(cmd, dir, m, nil, key.Fold(purposeLadder))
 	if err != nil {
 		return diagnosis{}, err
 	}

@@ -13,6 +13,7 @@ import (
 
 func featuresCommand() *cobra.Command {
 	var flags modelFlags
+	var label labelFlag
 	var input string
 	var mean, sample bool
 	var seed uint64
@@ -41,17 +42,18 @@ as float32, or with --sample one draw of its spins, as int8.`,
 			}
 			defer closing()
 			if sample {
-				return writeHidden[int8](cmd, m, input, out, func(dst compute.Matrix, s bm.State, first int) {
+				return writeHidden[int8](cmd, m, label, input, out, func(dst compute.Matrix, s bm.State, first int) {
 					m.Machine.Sample(bm.State{s[bm.Visible], dst}, bm.Hidden, bm.Law{Key: recipe.SampleKey(seed).Fold(purposeFeatures), Row: uint64(first)})
 				})
 			}
-			return writeHidden[float32](cmd, m, input, out, func(dst compute.Matrix, s bm.State, _ int) {
+			return writeHidden[float32](cmd, m, label, input, out, func(dst compute.Matrix, s bm.State, _ int) {
 				m.Machine.Mean(dst, s, bm.Hidden, bm.Law{})
 			})
 		},
 	}
 	flags.add(cmd)
 	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, csv, idx, an image, a folder of images), train or test")
+	label.add(cmd, "`label` of all rows")
 	cmd.Flags().BoolVar(&mean, "mean", false, "write the means tanh x (the default)")
 	cmd.Flags().BoolVar(&sample, "sample", false, "write one draw of the spins")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the draw")
@@ -61,10 +63,10 @@ as float32, or with --sample one draw of its spins, as int8.`,
 
 // writeHidden writes what look makes of the hidden layer, part by part. look sets dst from the
 // visible layer of s, whose rows are those of the input from first on.
-func writeHidden[E int8 | float32](cmd *cobra.Command, m *recipe.Model, input string, out outFlag, look func(dst compute.Matrix, s bm.State, first int)) error {
-	set, err := m.Rows(input)
+func writeHidden[E int8 | float32](cmd *cobra.Command, m *recipe.Model, label labelFlag, input string, out outFlag, look func(dst compute.Matrix, s bm.State, first int)) error {
+	set, err := label.labelled(m, input)
 	if err != nil {
-		return fmt.Errorf("--input %w", err)
+		return err
 	}
 	e, v, hidden := m.Machine.Engine(), m.Visible(), m.Machine.Layers()[bm.Hidden]
 	kind := compute.Float32

@@ -185,5 +185,10 @@ func drawReconstructions(s *recipe.Session, set *data.Set) error {
 	flat := make([]int8, n*set.Visible)
 	e.Read(flat, state[bm.Visible])
 	result := slices.Collect(slices.Chunk(flat, set.Visible))
+	for _, rows := range [][][]int8{given, result, original} { // label spins are no pixels
+		for i, row := range rows {
+			rows[i] = row[:set.Pixels()]
+		}
+	}
 	return view.Reconstructions(s.Dir.Figure("reconstructions.png"), given, result, original, view.Sheet{Height: set.Height, Width: set.Width})
 }

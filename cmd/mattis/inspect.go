@@ -146,6 +146,9 @@ func showMachine(w io.Writer, m *recipe.Model) error {
 	if m.Height > 0 {
 		fmt.Fprintf(w, " (%dx%d)", m.Height, m.Width)
 	}
+	if m.LabelNames != nil {
+		fmt.Fprintf(w, ", the last %d of them the labels %s", len(m.LabelNames), strings.Join(m.LabelNames, ", "))
+	}
 	fmt.Fprintf(w, ", H = %d\n", m.Machine.Layers()[bm.Hidden])
 	bound := 0.0
 	for _, p := range m.Recipe.Project.Update {

@@ -17,8 +17,8 @@ func checkText(m *recipe.Model) error {
 	if m.Height > 0 && m.Width > textWidth {
 		return usageError{fmt.Errorf("--out is missing, want FILE.png or FILE.npy: images of %dx%d are too wide to be printed (at most %d)", m.Height, m.Width, textWidth)}
 	}
-	if m.Height == 0 && m.Visible() > lineLength {
-		return usageError{fmt.Errorf("--out is missing, want FILE.npy: rows of %d spins are too long to be printed (at most %d)", m.Visible(), lineLength)}
+	if m.Height == 0 && m.Pixels() > lineLength {
+		return usageError{fmt.Errorf("--out is missing, want FILE.npy: rows of %d spins are too long to be printed (at most %d)", m.Pixels(), lineLength)}
 	}
 	return nil
 }

@@ -19,6 +19,7 @@ type reconstructFlags struct {
 	modelFlags
 	input, known string
 	sampler      samplerFlag
+	label        labelFlag
 	steps, count int
 	seed         uint64
 	out          outFlag
@@ -41,7 +42,9 @@ that is not 0, where pixels are known.
 
 Small images are printed as text, and --out FILE.png draws them, each as given, as the
 machine completes it, and as it was. FILE.npy holds the results alone, as int8 spins.
-Pictures and text show %d rows unless --count says otherwise; an npy file holds all of them.`, shown),
+Pictures and text show %d rows unless --count says otherwise; an npy file holds all of them.
+
+Label spins are unknown and drawn with the pixels, unless --label names the label of all rows.`, shown),
 		Example: `  mattis reconstruct runs/bars-1 --input test --known rows:1-1
   mattis reconstruct runs/bars-1 --input test --known rows:1-2 --steps 100 --out done.png`,
 		Args: exactly("DIR"),
@@ -63,6 +66,7 @@ Pictures and text show %d rows unless --count says otherwise; an npy file holds 
 	cmd.Flags().IntVar(&flags.steps, "steps", 10, "sweeps")
 	cmd.Flags().IntVar(&flags.count, "count", 0, fmt.Sprintf("rows to take from the start of the input; 0 takes all for an npy file and %d otherwise", shown))
 	flags.sampler.add(cmd)
+	flags.label.add(cmd, "`label` of the rows")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of what is drawn")
 	cmd.Flags().StringVar(&flags.out.path, "out", "", "`file` to write, .png or .npy")
 	return cmd
@@ -93,7 +97,10 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 			return err
 		}
 	}
-	known, err := data.ParseMask(f.known, m.Visible(), m.Height, m.Width)
+	if err := f.label.check(m); err != nil {
+		return err
+	}
+	known, err := data.ParseMask(f.known, m.Pixels(), m.Height, m.Width)
 	if err != nil {
 		return fmt.Errorf("--known %w", err)
 	}
@@ -115,21 +122,24 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 	if n > set.Rows {
 		return fmt.Errorf("--count %d: %s has %d rows", n, f.input, set.Rows)
 	}
+	known = append(known, make([]bool, len(m.LabelNames))...)
 	given, original, result := make([][]int8, n), make([][]int8, n), make([]int8, n*set.Visible)
 	for i := range given {
 		original[i] = set.Row(i)
 		given[i] = make([]int8, set.Visible)
 		data.Corrupt(given[i], original[i], known)
+		f.label.lay(m, given[i])
 	}
 	if err := f.complete(cmd, dir, m, given, result); err != nil {
 		return err
 	}
-	completed := rowsOf(result, set.Visible)
+	completed := pixelsOf(m, rowsOf(result, set.Visible))
+	given, original = pixelsOf(m, given), pixelsOf(m, original)
 	switch {
 	case f.out.is(".png"):
 		err = view.Reconstructions(f.out.path, given, completed, original, view.Sheet{Height: m.Height, Width: m.Width})
 	case f.out.is(".npy"):
-		err = writeSpins(f.out.path, completed, set.Visible, m.Height, m.Width)
+		err = writeSpins(f.out.path, completed, m.Pixels(), m.Height, m.Width)
 	default:
 		err = printReconstructions(cmd.OutOrStdout(), given, completed, original, m.Height, m.Width)
 	}
@@ -149,7 +159,7 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 func (f *reconstructFlags) complete(cmd *cobra.Command, dir string, m *recipe.Model, given [][]int8, result []int8) error {
 	e, v := m.Machine.Engine(), m.Visible()
 	key := recipe.SampleKey(f.seed).Fold(purposeReconstruct)
-	movers, err := f.sampler.movers(cmd, dir, m, recipe.SampleKey(f.seed).Fold(purposeLadder))
+	movers, err := f.sampler.movers(cmd, dir, m, nil, recipe.SampleKey(f.seed).Fold(purposeLadder))
 	if err != nil {
 		return err
 	}

@@ -23,6 +23,7 @@ type sampleFlags struct {
 	count, steps, chains int
 	from                 string
 	sampler              samplerFlag
+	label                labelFlag
 	seed                 uint64
 	out                  outFlag
 }
@@ -40,7 +41,9 @@ independent of each other. Chains start from fair coins, from the signs of the p
 turn, from training rows in an order chosen by the seed, or from the rows of a file.
 
 Images up to %d pixels wide are printed as text. --out FILE.png draws them, and
-FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.`, textWidth),
+FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
+
+--label draws images given their label, whose spins stay throughout. Label spins are not shown.`, textWidth),
 		Example: `  mattis sample runs/bars-1 --count 16
   mattis sample runs/bars-1 --from patterns --steps 10 --out samples.png`,
 		Args: exactly("DIR"),
@@ -65,6 +68,7 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.`, textWid
 	cmd.Flags().IntVar(&flags.chains, "chains", 0, "number of chains (default as many as samples)")
 	cmd.Flags().StringVar(&flags.from, "from", "random", "where chains start: random, patterns, data or a `file`")
 	flags.sampler.add(cmd)
+	flags.label.add(cmd, "`label` of the images")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of the samples")
 	cmd.Flags().StringVar(&flags.out.path, "out", "", "`file` to write, .png or .npy")
 	return cmd
@@ -95,12 +99,15 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 	if err := checkPicture(f.out, m.Height, f.count); err != nil {
 		return err
 	}
+	if err := f.label.check(m); err != nil {
+		return err
+	}
 	key := recipe.SampleKey(f.seed)
 	start, err := f.start(m, key.Fold(purposeStart))
 	if err != nil {
 		return err
 	}
-	movers, err := f.sampler.movers(cmd, dir, m, key.Fold(purposeLadder))
+	movers, err := f.sampler.movers(cmd, dir, m, f.clamp(m), key.Fold(purposeLadder))
 	if err != nil {
 		return err
 	}
@@ -112,12 +119,16 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 		return err
 	}
 	tellMoves(cmd.ErrOrStderr(), last)
-	rows := rowsOf(spins, m.Visible())
+	drawn := rowsOf(spins, m.Visible())
+	rows := pixelsOf(m, drawn)
+	if labels := drawnLabels(m, drawn); labels != "" && !f.label.given() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "labels drawn:", labels)
+	}
 	switch {
 	case f.out.is(".png"):
 		err = view.Tiles(f.out.path, rows, view.Sheet{Height: m.Height, Width: m.Width})
 	case f.out.is(".npy"):
-		err = writeSpins(f.out.path, rows, m.Visible(), m.Height, m.Width)
+		err = writeSpins(f.out.path, rows, m.Pixels(), m.Height, m.Width)
 	default:
 		return printRows(cmd.OutOrStdout(), rows, m.Height, m.Width)
 	}
@@ -173,6 +184,19 @@ func (f *sampleFlags) start(m *recipe.Model, key rng.Key) (func(first int, visib
 	}, nil
 }
 
+// clamp returns the one row of spins that stay, 0 where they are free, or nil.
+func (f *sampleFlags) clamp(m *recipe.Model) bm.State {
+	if !f.label.given() {
+		return nil
+	}
+	e := m.Machine.Engine()
+	row := e.Alloc(compute.Int8, 1, m.Visible())
+	x := make([]int8, m.Visible())
+	f.label.lay(m, x)
+	e.Write(row, x)
+	return bm.State{row}
+}
+
 // draw returns the samples, V spins each, and the sampler of the last part of the chains. Their numbers do not depend
 // on the parts in which chains move.
 func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers, start func(int, compute.Matrix), key rng.Key, bar *meter) (spins []int8, mover sampler.Sampler, err error) {
@@ -185,6 +209,14 @@ func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers,
 		n := min(step, f.chains-first)
 		state := sampler.Chains(m.Machine, n)
 		start(first, state[bm.Visible])
+		clamp := f.clamp(m)
+		if clamp != nil {
+			x := make([]int8, state[bm.Visible].Len())
+			e.Read(x, state[bm.Visible])
+			f.label.lay(m, x)
+			e.Write(state[bm.Visible], x)
+			clamp = bm.State{clamp[bm.Visible].Repeat(n)}
+		}
 		if mover, err = movers.next(); err != nil {
 			return nil, nil, err
 		}
@@ -195,7 +227,7 @@ func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers,
 					return nil, nil, err
 				}
 				sweeps := min(block, f.steps-i)
-				mover.Move(state, bm.Law{Key: key.Fold(uint64(round*f.steps + i)), Row: uint64(first)}, sweeps)
+				mover.Move(state, bm.Law{Key: key.Fold(uint64(round*f.steps + i)), Row: uint64(first), Clamp: clamp}, sweeps)
 				done += n * sweeps
 				bar.Update(done, "")
 			}

@@ -40,13 +40,13 @@ type movers struct {
 	options sampler.Options
 }
 
-// movers prepares the sampler for the machine of the run directory.
-func (f samplerFlag) movers(cmd *cobra.Command, dir string, m *recipe.Model, key rng.Key) (*movers, error) {
+// movers prepares the sampler for the machine of the run directory. clamp is the row of spins that stay in all chains, nil for none.
+func (f samplerFlag) movers(cmd *cobra.Command, dir string, m *recipe.Model, clamp bm.State, key rng.Key) (*movers, error) {
 	named, err := sampler.Find(f.name)
 	if err != nil {
 		return nil, err
 	}
-	s := &movers{named: named, machine: m.Machine, options: sampler.Options{Key: key}}
+	s := &movers{named: named, machine: m.Machine, options: sampler.Options{Key: key, Law: bm.Law{Clamp: clamp}}}
 	if f.name == "trajectory" {
 		if s.options.Earlier, err = earlier(cmd.ErrOrStderr(), dir, m); err != nil {
 			return nil, err

@@ -16,6 +16,7 @@ import (
 
 func scoreCommand() *cobra.Command {
 	var flags modelFlags
+	var label labelFlag
 	var input string
 	var out outFlag
 	cmd := &cobra.Command{
@@ -39,7 +40,7 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
 				return err
 			}
 			defer closing()
-			f, err := freeEnergies(cmd, m, input)
+			f, err := freeEnergies(cmd, m, label, input)
 			if err != nil {
 				return err
 			}
@@ -67,15 +68,16 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
 	}
 	flags.add(cmd)
 	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, csv, idx, an image, a folder of images), train or test")
+	label.add(cmd, "`label` of all rows")
 	cmd.Flags().StringVar(&out.path, "out", "", "`file` to write, .npy (default: print a number a line)")
 	return cmd
 }
 
 // freeEnergies returns F(v) of each row of the input.
-func freeEnergies(cmd *cobra.Command, m *recipe.Model, input string) ([]float64, error) {
-	set, err := m.Rows(input)
+func freeEnergies(cmd *cobra.Command, m *recipe.Model, label labelFlag, input string) ([]float64, error) {
+	set, err := label.labelled(m, input)
 	if err != nil {
-		return nil, fmt.Errorf("--input %w", err)
+		return nil, err
 	}
 	e, v := m.Machine.Engine(), m.Visible()
 	f := make([]float64, set.Rows)

@@ -1,0 +1,108 @@
+package main
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"mattis/data"
+	"mattis/recipe"
+)
+
+// labelFlag is the flag --label of machines whose labels are visible spins.
+type labelFlag struct{ name string }
+
+func (f *labelFlag) add(cmd *cobra.Command, usage string) {
+	cmd.Flags().StringVar(&f.name, "label", "", usage+", for machines trained with data.labels_visible")
+}
+
+// given reports whether a label is named.
+func (f labelFlag) given() bool { return f.name != "" }
+
+// check returns what is wrong with the label for the machine.
+func (f labelFlag) check(m *recipe.Model) error {
+	switch {
+	case !f.given() || slices.Contains(m.LabelNames, f.name):
+		return nil
+	case m.LabelNames == nil:
+		return fmt.Errorf("--label %s: the machine has no labels; those of a machine trained with data.labels_visible=true are visible spins", f.name)
+	}
+	return fmt.Errorf("--label %s: the machine knows %s", f.name, strings.Join(m.LabelNames, ", "))
+}
+
+// spins returns the label spins: those of the label, or 0 for each where none is named.
+func (f labelFlag) spins(m *recipe.Model) []int8 {
+	return data.LabelSpins(len(m.LabelNames), slices.Index(m.LabelNames, f.name))
+}
+
+// lay sets the label spins of the rows, V spins each, where a label is named.
+func (f labelFlag) lay(m *recipe.Model, rows []int8) {
+	if !f.given() {
+		return
+	}
+	for row := range slices.Chunk(rows, m.Visible()) {
+		copy(row[m.Pixels():], f.spins(m))
+	}
+}
+
+// labelled returns the rows of the input with the label laid over them. Rows whose label is not known are refused.
+func (f labelFlag) labelled(m *recipe.Model, input string) (*data.Set, error) {
+	if err := f.check(m); err != nil {
+		return nil, err
+	}
+	set, err := m.Rows(input)
+	if err != nil {
+		return nil, fmt.Errorf("--input %w", err)
+	}
+	if f.given() {
+		t := *set
+		t.Spins = slices.Clone(set.Spins)
+		f.lay(m, t.Spins)
+		return &t, nil
+	}
+	for i := range set.Rows {
+		if m.LabelNames != nil && set.Row(i)[m.Pixels()] == 0 {
+			return nil, fmt.Errorf("--input %s: row %d has no label, and the machine has %d visible spins for it: name one by --label (%s)", input, i+1, len(m.LabelNames), strings.Join(m.LabelNames, ", "))
+		}
+	}
+	return set, nil
+}
+
+// drawnLabels says how often each label was drawn, "" of machines without labels. A draw in which not one label
+// spin alone is up tells none.
+func drawnLabels(m *recipe.Model, rows [][]int8) string {
+	if m.LabelNames == nil {
+		return ""
+	}
+	counts := make([]int, len(m.LabelNames)+1)
+	for _, row := range rows {
+		up, at := 0, len(m.LabelNames)
+		for i, s := range row[m.Pixels():] {
+			if s > 0 {
+				up, at = up+1, i
+			}
+		}
+		if up != 1 {
+			at = len(m.LabelNames)
+		}
+		counts[at]++
+	}
+	var words []string
+	for i, name := range append(slices.Clone(m.LabelNames), "none") {
+		if counts[i] > 0 {
+			words = append(words, fmt.Sprintf("%s: %d", name, counts[i]))
+		}
+	}
+	return strings.Join(words, ", ")
+}
+
+// pixelsOf returns the rows without their label spins.
+func pixelsOf(m *recipe.Model, rows [][]int8) [][]int8 {
+	out := make([][]int8, len(rows))
+	for i, row := range rows {
+		out[i] = row[:m.Pixels()]
+	}
+	return out
+}
