@@ -13,14 +13,14 @@ import (
 	"mattis/sampler"
 )
 
-// Annealing estimates log Z by paths between the base law at inverse temperature 0, whose Z is
+// AIS is annealed importance sampling: it estimates log Z by paths between the base law at inverse temperature 0, whose Z is
 // known, and the machine at 1 (Neal 2001; Salakhutdinov and Murray 2008, hidden spins summed out).
 // At inverse temperature beta the exponent of a visible configuration is
 //
 //	f_beta(v) = sum_a log 2cosh(beta x_a) + beta b.v + (1-beta) base.v
 //
 // Paths are drawn by Key alone: they do not depend on threads.
-type Annealing struct {
+type AIS struct {
 	Machine *bm.RBM
 	Base    []float32 // fields of the base law, one a visible spin; nil for fair coins
 	Runs    int       // independent paths in each direction
@@ -36,7 +36,7 @@ type Annealing struct {
 	started string
 }
 
-// The streams that Annealing folds its key for.
+// The streams that AIS folds its key for.
 const (
 	streamPilot uint64 = iota
 	streamForward
@@ -45,7 +45,7 @@ const (
 	streamIntegration
 )
 
-func (a *Annealing) check() error {
+func (a *AIS) check() error {
 	visible := a.Machine.Layers()[bm.Visible]
 	switch {
 	case a.Runs < 2:
@@ -66,7 +66,7 @@ func (a *Annealing) check() error {
 }
 
 // baseLogZ returns log Z at inverse temperature 0, less the machine's energy constant: paths leave it out.
-func (a *Annealing) baseLogZ() float64 {
+func (a *AIS) baseLogZ() float64 {
 	n := a.Machine.Layers()
 	z := float64(n[bm.Hidden])*math.Ln2 - a.Machine.Constant()
 	if a.Base == nil {
@@ -80,7 +80,7 @@ func (a *Annealing) baseLogZ() float64 {
 
 // Ladder returns the Betas+1 inverse temperatures, from 0 to 1. A pilot run of few paths spaces them
 // so that each step adds about the same variance to the log weights.
-func (a *Annealing) Ladder(ctx context.Context) ([]float64, error) {
+func (a *AIS) Ladder(ctx context.Context) ([]float64, error) {
 	if a.betas != nil {
 		return a.betas, nil
 	}
@@ -97,7 +97,7 @@ func (a *Annealing) Ladder(ctx context.Context) ([]float64, error) {
 
 // pilot returns the law that inverse temperatures are spaced by, from few paths of half as many steps. The variance is that of the
 // log weights over several steps at a time, so that places where paths forget slowly count for more.
-func (a *Annealing) pilot(ctx context.Context) (density, error) {
+func (a *AIS) pilot(ctx context.Context) (density, error) {
 	const n, fewest, most, longest = 32, 50, 2000, 16
 	d := density{critical: critical(a.Machine, a.Key.Fold(streamPilot).Fold(0))}
 	betas := d.ladder(min(max(a.Betas/2, fewest), most))
@@ -132,7 +132,7 @@ func (a *Annealing) pilot(ctx context.Context) (density, error) {
 
 // Forward returns the estimate of annealed importance sampling, whose exponential is
 // unbiased: it is a lower bound of log Z in expectation.
-func (a *Annealing) Forward(ctx context.Context) (LogZ, error) {
+func (a *AIS) Forward(ctx context.Context) (LogZ, error) {
 	logs, err := a.forward(ctx)
 	if err != nil {
 		return LogZ{}, err
@@ -141,13 +141,13 @@ func (a *Annealing) Forward(ctx context.Context) (LogZ, error) {
 }
 
 // lower returns the estimate from the log weights of forward paths.
-func (a *Annealing) lower(logs []float64) LogZ {
+func (a *AIS) lower(logs []float64) LogZ {
 	w := weigh(logs)
 	return a.estimate(w, 1, LowerBound, w.warn("AIS", len(logs)), len(logs))
 }
 
 // estimate returns base log Z + sign * log of the mean weight.
-func (a *Annealing) estimate(w weighed, sign float64, side string, warnings []string, runs int) LogZ {
+func (a *AIS) estimate(w weighed, sign float64, side string, warnings []string, runs int) LogZ {
 	z := LogZ{
 		Value: a.baseLogZ() + sign*w.logMean, Side: side, ESS: w.ess, Warnings: warnings,
 		Runs: runs, Betas: a.Betas, Sweeps: a.Sweeps,
@@ -157,7 +157,7 @@ func (a *Annealing) estimate(w weighed, sign float64, side string, warnings []st
 }
 
 // forward returns the log weights of the forward paths, drawn at the first call.
-func (a *Annealing) forward(ctx context.Context) ([]float64, error) {
+func (a *AIS) forward(ctx context.Context) ([]float64, error) {
 	if a.ahead != nil {
 		return a.ahead, nil
 	}
@@ -172,7 +172,7 @@ func (a *Annealing) forward(ctx context.Context) ([]float64, error) {
 
 // cool draws Runs paths from the base law to the machine and shows look their ends, part by part. Their log
 // weights are the sums of f at the new less f at the old inverse temperature over the steps.
-func (a *Annealing) cool(ctx context.Context, key rng.Key, look func(p *paths)) error {
+func (a *AIS) cool(ctx context.Context, key rng.Key, look func(p *paths)) error {
 	betas, err := a.Ladder(ctx)
 	if err != nil {
 		return err
@@ -191,10 +191,9 @@ func (a *Annealing) cool(ctx context.Context, key rng.Key, look func(p *paths)) 
 }
 
 // parts calls run with the n paths, as many at once as fit into memory. run calls tell after each step.
-func (a *Annealing) parts(ctx context.Context, n int, key rng.Key, run func(p *paths, tell func(step int) error) error) error {
+func (a *AIS) parts(ctx context.Context, n int, key rng.Key, run func(p *paths, tell func(step int) error) error) error {
 	e := a.Machine.Engine()
-	size := a.Machine.Layers()
-	most := max(64, partSpins/(size[bm.Visible]+size[bm.Hidden])) &^ 3
+	most := rowsAtOnce(a.Machine)
 	for first := 0; first < n; first += most {
 		mark := e.Mark()
 		p := a.paths(min(most, n-first), first, key)
@@ -214,7 +213,7 @@ func (a *Annealing) parts(ctx context.Context, n int, key rng.Key, run func(p *p
 
 // paths are n annealing paths that move together, the first of which is number first of all. They are scratch.
 type paths struct {
-	a         *Annealing
+	a         *AIS
 	first, n  int
 	key       rng.Key
 	sweeps    uint64 // sweeps done: the number of the next one's key
@@ -227,7 +226,7 @@ type paths struct {
 	rows      []float32
 }
 
-func (a *Annealing) paths(n, first int, key rng.Key) *paths {
+func (a *AIS) paths(n, first int, key rng.Key) *paths {
 	m, e := a.Machine, a.Machine.Engine()
 	size := m.Layers()
 	p := &paths{

@@ -41,7 +41,7 @@ func TestEstimatesOfLogZ(t *testing.T) {
 		exact := check.LogZ(s.Machine)
 		for j, b := range [][]float32{nil, base} {
 			name := fmt.Sprintf("%s, base %v", s.Name, b != nil)
-			a := eval.Annealing{Machine: s.Machine, Base: b, Runs: 2000, Betas: 6, Sweeps: 1 + j, Key: rng.Key(100 + i)}
+			a := eval.AIS{Machine: s.Machine, Base: b, Runs: 2000, Betas: 6, Sweeps: 1 + j, Key: rng.Key(100 + i)}
 			start, err := eval.StartExact(s.Machine)
 			if err != nil {
 				t.Fatal(err)
@@ -83,7 +83,7 @@ func TestEnergyConstant(t *testing.T) {
 		if i == 1 {
 			m.SetConstant(3.5)
 		}
-		a := eval.Annealing{Machine: m, Runs: 50, Betas: 10, Sweeps: 1, Key: 1}
+		a := eval.AIS{Machine: m, Runs: 50, Betas: 10, Sweeps: 1, Key: 1}
 		g := eval.Integration{Machine: m, Ladders: 2, Betas: 8, Sweeps: 20, Key: 1}
 		start, err := eval.StartExact(m)
 		if err != nil {
@@ -131,12 +131,12 @@ func TestBaseOfData(t *testing.T) {
 	}
 	e.Write(m.Bias(bm.Visible).Value, b)
 	s := eval.Subject{Machine: m, Split: &data.Split{Train: rowsOf(rows...)}, SetName: "train", Key: 2}
-	got := measure(t, "logz_ais", s, eval.Options{AIS: eval.AnnealingOptions{Runs: 100, Betas: 3}})
+	got := measure(t, "logz_ais", s, eval.Options{AIS: eval.AISOptions{Runs: 100, Betas: 3}})
 	near(t, "log Z", got.Value, exact, 1e-5)
 	if got.Stderr > 1e-5 || got.Detail["ess"].(float64) < 99.99 || got.Detail["base"] != "data" {
 		t.Errorf("%+v", got)
 	}
-	got = measure(t, "logz_ais", s, eval.Options{AIS: eval.AnnealingOptions{Runs: 100, Betas: 3, Base: "uniform"}})
+	got = measure(t, "logz_ais", s, eval.Options{AIS: eval.AISOptions{Runs: 100, Betas: 3, Base: "uniform"}})
 	if got.Stderr < 1e-3 || got.Detail["base"] != "uniform" {
 		t.Errorf("from fair coins: %+v", got)
 	}
@@ -147,7 +147,7 @@ func TestBaseOfData(t *testing.T) {
 func TestLadder(t *testing.T) {
 	m, _ := onePattern(engine(t), spins("-+--+-+"), 40, 2)
 	near(t, "critical", eval.Critical(m, 3), 1/(2*math.Sqrt(7*40)), 1e-6)
-	a := eval.Annealing{Machine: m, Runs: 2, Betas: 200, Sweeps: 1}
+	a := eval.AIS{Machine: m, Runs: 2, Betas: 200, Sweeps: 1}
 	b, err := a.Ladder(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -173,7 +173,7 @@ func TestPathsByKey(t *testing.T) {
 	defer one.Close()
 	same := check.SmallMachines(one, 9, 7, 4)[6].Machine
 	run := func(m *bm.RBM, bridgeFirst bool) (values []eval.LogZ) {
-		a := eval.Annealing{Machine: m, Base: make([]float32, 9), Runs: 150, Betas: 20, Sweeps: 2, Key: 8}
+		a := eval.AIS{Machine: m, Base: make([]float32, 9), Runs: 150, Betas: 20, Sweeps: 2, Key: 8}
 		start, err := eval.StartExact(m)
 		if err != nil {
 			t.Fatal(err)
@@ -286,7 +286,7 @@ func TestReverseSeesMissedValleys(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		a := eval.Annealing{Machine: m, Runs: 400, Betas: 50, Sweeps: 1, Key: 3}
+		a := eval.AIS{Machine: m, Runs: 400, Betas: 50, Sweeps: 1, Key: 3}
 		z, err := a.Reverse(ctx, start)
 		if err != nil {
 			t.Fatal(err)
@@ -316,7 +316,7 @@ func TestReverseFromTheWrongLaw(t *testing.T) {
 	d := bm.NewDense(e, 8, 6, false)
 	d.Normal(0.5, 3)
 	m := bm.NewRBM(e, d, false, false)
-	a := eval.Annealing{Machine: m, Runs: 500, Betas: 100, Sweeps: 1, Key: 3}
+	a := eval.AIS{Machine: m, Runs: 500, Betas: 100, Sweeps: 1, Key: 3}
 	z, err := a.Reverse(ctx, eval.StartData(m, rowsOf(randomRows(500, 8, 4)...), 0))
 	if err != nil {
 		t.Fatal(err)
@@ -424,7 +424,7 @@ func TestAgainstPatternClasses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		l := eval.Annealing{Machine: m, Runs: 300, Betas: 100, Sweeps: 1, Key: 4}
+		l := eval.AIS{Machine: m, Runs: 300, Betas: 100, Sweeps: 1, Key: 4}
 		for name, f := range map[string]func() (eval.LogZ, error){
 			"AIS":         func() (eval.LogZ, error) { return l.Forward(ctx) },
 			"reverse AIS": func() (eval.LogZ, error) { return l.Reverse(ctx, start) },
@@ -442,7 +442,7 @@ func TestAgainstPatternClasses(t *testing.T) {
 // Wrong settings are named, and a cancelled context ends every method.
 func TestAnnealingErrors(t *testing.T) {
 	m := check.SmallMachines(engine(t), 5, 4, 9)[0].Machine
-	for want, a := range map[string]eval.Annealing{
+	for want, a := range map[string]eval.AIS{
 		"1 annealing runs, at least 2 are needed for an error":       {Runs: 1, Betas: 10, Sweeps: 1},
 		"0 steps of inverse temperature, at least 1 is needed":       {Runs: 2, Sweeps: 1},
 		"0 sweeps at each inverse temperature, at least 1 is needed": {Runs: 2, Betas: 10},
@@ -456,7 +456,7 @@ func TestAnnealingErrors(t *testing.T) {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	a := eval.Annealing{Machine: m, Runs: 10, Betas: 10, Sweeps: 1}
+	a := eval.AIS{Machine: m, Runs: 10, Betas: 10, Sweeps: 1}
 	start, err := eval.StartExact(m)
 	if err != nil {
 		t.Fatal(err)
@@ -488,7 +488,7 @@ func ExampleAnnealing() {
 		fmt.Println(err)
 		return
 	}
-	a := eval.Annealing{Machine: m, Runs: 200, Betas: 100, Sweeps: 1, Key: 1}
+	a := eval.AIS{Machine: m, Runs: 200, Betas: 100, Sweeps: 1, Key: 1}
 	lower, err := a.Forward(context.Background())
 	if err != nil {
 		fmt.Println(err)

@@ -12,7 +12,7 @@ import (
 // Bennett's acceptance ratio (1976), the best use of both: with n of each, log Z - log Z_0 is the D that solves
 //
 //	sum over forward paths 1/(1 + exp(D - log w)) = sum over reverse paths 1/(1 + exp(log w - D))
-func (a *Annealing) Bridge(ctx context.Context, start Start) (LogZ, error) {
+func (a *AIS) Bridge(ctx context.Context, start Start) (LogZ, error) {
 	forward, err := a.forward(ctx)
 	if err != nil {
 		return LogZ{}, err
@@ -24,7 +24,7 @@ func (a *Annealing) Bridge(ctx context.Context, start Start) (LogZ, error) {
 	return a.bridge(forward, reverse, start), nil
 }
 
-func (a *Annealing) bridge(forward, reverse []float64, start Start) LogZ {
+func (a *AIS) bridge(forward, reverse []float64, start Start) LogZ {
 	b := bennett(forward, reverse)
 	z := LogZ{
 		Value: a.baseLogZ() + b.d, Side: NoSide, ESS: b.ess, Overlap: b.overlap, Started: start.Name,

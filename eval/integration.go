@@ -18,7 +18,7 @@ import (
 //
 //	log Z = log Z_0 - integral over beta from 0 to 1 of <E(v,h) + base.v>_beta
 //
-// from the same base law as Annealing but with nothing else in common: an independent check.
+// from the same base law as AIS but with nothing else in common: an independent check.
 type Integration struct {
 	Machine *bm.RBM
 	Base    []float32 // fields of the base law, one a visible spin; nil for fair coins
@@ -33,7 +33,7 @@ type Integration struct {
 // Estimate returns the estimate by Simpson's rule over the mean energies. Its standard error is that over ladders
 // beside the change from half as many inverse temperatures; it has no side.
 func (t *Integration) Estimate(ctx context.Context) (LogZ, error) {
-	a := Annealing{Machine: t.Machine, Base: t.Base, Runs: max(2, t.Ladders), Betas: (t.Betas + 3) &^ 3, Sweeps: 1, Key: t.Key}
+	a := AIS{Machine: t.Machine, Base: t.Base, Runs: max(2, t.Ladders), Betas: (t.Betas + 3) &^ 3, Sweeps: 1, Key: t.Key}
 	switch {
 	case t.Ladders < 2:
 		return LogZ{}, fmt.Errorf("%d ladders, at least 2 are needed for an error", t.Ladders)

@@ -12,16 +12,16 @@ import (
 // likelihood is what measures of log Z share: the paths of one machine under the same
 // options, and the estimates made of them.
 type likelihood struct {
-	of        likelihoodOf
-	annealing *Annealing
-	base      string // what the base law is
-	start     *Start
-	best      *bestLogZ
+	of    likelihoodOf
+	ais   *AIS
+	base  string // what the base law is
+	start *Start
+	best  *bestLogZ
 }
 
 // likelihoodOf is what a likelihood depends on beside the parameters.
 type likelihoodOf struct {
-	AnnealingOptions
+	AISOptions
 	key rng.Key
 }
 
@@ -32,21 +32,21 @@ type bestLogZ struct {
 }
 
 // likelihood returns the annealing that the options ask for, from the memo if it is there.
-func (s Subject) likelihood(o AnnealingOptions) (*likelihood, error) {
+func (s Subject) likelihood(o AISOptions) (*likelihood, error) {
 	m, ok := s.Machine.(*bm.RBM)
 	if !ok {
 		return nil, fmt.Errorf("no annealed importance sampling of a machine of layers %v: it takes restricted ones", s.Machine.Layers())
 	}
 	of := likelihoodOf{o, s.Key}
 	if l := s.Memo.likelihood; l != nil && l.of == of {
-		l.annealing.Progress = s.Progress
+		l.ais.Progress = s.Progress
 		return l, nil
 	}
 	base, name, err := s.base(m, o.Base)
 	if err != nil {
 		return nil, err
 	}
-	l := &likelihood{of: of, base: name, annealing: &Annealing{
+	l := &likelihood{of: of, base: name, ais: &AIS{
 		Machine: m, Base: base, Runs: o.Runs, Betas: o.Betas, Sweeps: o.Sweeps,
 		Key: s.Key.Fold(purposeLikelihood), Progress: s.Progress,
 	}}
@@ -88,7 +88,7 @@ func (s Subject) started(l *likelihood) (Start, error) {
 	if l.start != nil {
 		return *l.start, nil
 	}
-	m, o := l.annealing.Machine, l.of.AnnealingOptions
+	m, o := l.ais.Machine, l.of.AISOptions
 	known := s.Split != nil && s.Split.Train != nil && s.Split.Train.Rows > 0 && s.Split.Train.Visible == m.Layers()[bm.Visible]
 	var start Start
 	var err error
@@ -107,7 +107,7 @@ func (s Subject) started(l *likelihood) (Start, error) {
 	case o.Start == "data":
 		start = StartData(m, s.Split.Train, o.StartSweeps)
 	case o.Start == "annealing":
-		start = StartAnnealed(l.annealing, o.StartSweeps)
+		start = StartAnnealed(l.ais, o.StartSweeps)
 	default:
 		if _, affordable := s.affordable(); affordable {
 			start, err = StartExact(m)
@@ -116,7 +116,7 @@ func (s Subject) started(l *likelihood) (Start, error) {
 		} else if known {
 			start = StartData(m, s.Split.Train, o.StartSweeps)
 		} else {
-			start = StartAnnealed(l.annealing, o.StartSweeps)
+			start = StartAnnealed(l.ais, o.StartSweeps)
 		}
 	}
 	if err != nil {
@@ -170,11 +170,11 @@ func (s Subject) best(ctx context.Context, o Options) (*bestLogZ, *likelihood, e
 	if err != nil {
 		return nil, nil, err
 	}
-	lower, err := l.annealing.Forward(ctx)
+	lower, err := l.ais.Forward(ctx)
 	if err != nil {
 		return nil, nil, err
 	}
-	bridge, err := l.annealing.Bridge(ctx, start)
+	bridge, err := l.ais.Bridge(ctx, start)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -236,19 +236,19 @@ func byAIS(ctx context.Context, s Subject, o Options) (LogZ, map[string]any, err
 	if err != nil {
 		return LogZ{}, nil, err
 	}
-	z, err := l.annealing.Forward(ctx)
+	z, err := l.ais.Forward(ctx)
 	return z, z.detail(l), err
 }
 
 func byReverse(ctx context.Context, s Subject, o Options) (LogZ, map[string]any, error) {
-	return s.fromStart(o, func(a *Annealing, start Start) (LogZ, error) { return a.Reverse(ctx, start) })
+	return s.fromStart(o, func(a *AIS, start Start) (LogZ, error) { return a.Reverse(ctx, start) })
 }
 
 func byBridge(ctx context.Context, s Subject, o Options) (LogZ, map[string]any, error) {
-	return s.fromStart(o, func(a *Annealing, start Start) (LogZ, error) { return a.Bridge(ctx, start) })
+	return s.fromStart(o, func(a *AIS, start Start) (LogZ, error) { return a.Bridge(ctx, start) })
 }
 
-func (s Subject) fromStart(o Options, estimate func(a *Annealing, start Start) (LogZ, error)) (LogZ, map[string]any, error) {
+func (s Subject) fromStart(o Options, estimate func(a *AIS, start Start) (LogZ, error)) (LogZ, map[string]any, error) {
 	l, err := s.likelihood(o.AIS)
 	if err != nil {
 		return LogZ{}, nil, err
@@ -257,7 +257,7 @@ func (s Subject) fromStart(o Options, estimate func(a *Annealing, start Start) (
 	if err != nil {
 		return LogZ{}, nil, err
 	}
-	z, err := estimate(l.annealing, start)
+	z, err := estimate(l.ais, start)
 	return z, z.detail(l), err
 }
 
@@ -267,7 +267,7 @@ func byIntegration(ctx context.Context, s Subject, o Options) (LogZ, map[string]
 		return LogZ{}, nil, err
 	}
 	t := Integration{
-		Machine: l.annealing.Machine, Base: l.annealing.Base, Progress: s.Progress, Key: s.Key.Fold(purposeIntegration),
+		Machine: l.ais.Machine, Base: l.ais.Base, Progress: s.Progress, Key: s.Key.Fold(purposeIntegration),
 		Ladders: o.Integration.Ladders, Betas: o.Integration.Betas, Sweeps: o.Integration.Sweeps,
 	}
 	z, err := t.Estimate(ctx)

@@ -1,6 +1,6 @@
 // Package eval implements the measures that judge a machine: reconstruction
-// errors, exact likelihoods, ground states, accessibilities, the pseudo
-// likelihood and the share of valid samples.
+// errors, likelihoods by exact sums and by estimates of log Z, ground states and
+// accessibilities, how chains mix, the share of valid samples, spectra and probes.
 package eval
 
 import (

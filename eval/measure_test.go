@@ -135,7 +135,7 @@ func TestTable(t *testing.T) {
 		Accessibility:    eval.AccessibilityOptions{Chains: 150, Sweeps: 2},
 		PseudoLikelihood: eval.PseudoOptions{Spins: 15},
 		Samples:          eval.SampleOptions{Chains: 300, Sweeps: 3},
-		AIS:              eval.AnnealingOptions{Runs: 150, Betas: 20},
+		AIS:              eval.AISOptions{Runs: 150, Betas: 20},
 		Integration:      eval.IntegrationOptions{Ladders: 2, Betas: 8, Sweeps: 10},
 	}
 	two, one := engine(t), cpu.New(1)

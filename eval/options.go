@@ -15,7 +15,7 @@ type Options struct {
 	PseudoLikelihood PseudoOptions          `yaml:"pseudo_likelihood"`
 	Samples          SampleOptions          `yaml:"samples"`
 	Probe            ProbeOptions           `yaml:"probe"`
-	AIS              AnnealingOptions       `yaml:"ais"`
+	AIS              AISOptions             `yaml:"ais"`
 	Integration      IntegrationOptions     `yaml:"integration"`
 	Autocorrelation  AutocorrelationOptions `yaml:"autocorrelation"`
 }
@@ -77,10 +77,10 @@ type ProbeOptions struct {
 	Tolerance float64 `yaml:"tolerance"`
 }
 
-// AnnealingOptions set the paths of annealed importance sampling, which logz, nll and all ais and bridge
+// AISOptions set the paths of annealed importance sampling, which logz, nll and all ais and bridge
 // measures share. The time of each direction grows with runs times betas times sweeps; where an estimate warns of few effective runs, betas
 // help most. The defaults take a minute or so at MNIST size.
-type AnnealingOptions struct {
+type AISOptions struct {
 	Runs   int `yaml:"runs"`   // independent paths in each direction, at least 2; 0 means 500
 	Betas  int `yaml:"betas"`  // steps of inverse temperature from 0 to 1; 0 means 1000
 	Sweeps int `yaml:"sweeps"` // Gibbs sweeps after each step; 0 means 1
@@ -112,7 +112,7 @@ type AutocorrelationOptions struct {
 // movers are the samplers whose chains can be watched without more than the machine.
 var movers = []string{"gibbs", "tempering", "guided"}
 
-// The words of AnnealingOptions.
+// The words of AISOptions.
 var (
 	bases  = []string{"auto", "uniform", "data"}
 	starts = []string{"auto", "exact", "data", "annealing"}
@@ -127,7 +127,7 @@ func Defaults() Options {
 		PseudoLikelihood: PseudoOptions{Rows: 1000},
 		Samples:          SampleOptions{Chains: 400, Sweeps: 100, From: "random"},
 		Probe:            ProbeOptions{Features: FeaturesSample, Rows: 60000, Iterations: 1000, Tolerance: 1e-5},
-		AIS:              AnnealingOptions{Runs: 500, Betas: 1000, Sweeps: 1, Base: "auto", Start: "auto", StartSweeps: 100},
+		AIS:              AISOptions{Runs: 500, Betas: 1000, Sweeps: 1, Base: "auto", Start: "auto", StartSweeps: 100},
 		Integration:      IntegrationOptions{Ladders: 8, Betas: 64, Sweeps: 400},
 		Autocorrelation:  AutocorrelationOptions{Chains: 40, Sweeps: 1000, Sampler: "gibbs"},
 	}

@@ -118,7 +118,7 @@ func StartData(m *bm.RBM, set *data.Set, sweeps int) Start {
 
 // StartAnnealed returns the ends of forward paths of a, drawn in proportion to
 // their weights, after so many Gibbs sweeps.
-func StartAnnealed(a *Annealing, sweeps int) Start {
+func StartAnnealed(a *AIS, sweeps int) Start {
 	return Start{Name: fmt.Sprintf("ends of forward paths drawn by their weights, after %d Gibbs sweeps", sweeps),
 		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
 			visible := a.Machine.Layers()[bm.Visible]
@@ -163,7 +163,7 @@ func resample(logs []float64, n int, u float64) []int {
 // swept moves the n visible configurations by Gibbs sweeps.
 func swept(ctx context.Context, m *bm.RBM, spins []int8, n, sweeps int, key rng.Key) error {
 	e, size := m.Engine(), m.Layers()
-	step := max(64, partSpins/(size[bm.Visible]+size[bm.Hidden])) &^ 3
+	step := rowsAtOnce(m)
 	for first := 0; first < n; first += step {
 		rows := min(step, n-first)
 		part := spins[first*size[bm.Visible] : (first+rows)*size[bm.Visible]]
@@ -190,7 +190,7 @@ func swept(ctx context.Context, m *bm.RBM, spins []int8, n, sweeps int, key rng.
 // Where cooling leaves many forward paths in valleys that hold little of the machine's law, reverse
 // paths start in others and their weights look healthy while the mean misses those few that would carry it. So the
 // forward paths are drawn too (once for both directions), and a gap to the bridge between both is a warning.
-func (a *Annealing) Reverse(ctx context.Context, start Start) (LogZ, error) {
+func (a *AIS) Reverse(ctx context.Context, start Start) (LogZ, error) {
 	reverse, err := a.reverse(ctx, start)
 	if err != nil {
 		return LogZ{}, err
@@ -208,7 +208,7 @@ func (a *Annealing) Reverse(ctx context.Context, start Start) (LogZ, error) {
 }
 
 // upper returns the estimate from the log weights of reverse paths.
-func (a *Annealing) upper(logs []float64, start Start) LogZ {
+func (a *AIS) upper(logs []float64, start Start) LogZ {
 	inverse := make([]float64, len(logs))
 	for i, l := range logs {
 		inverse[i] = -l
@@ -225,7 +225,7 @@ func (a *Annealing) upper(logs []float64, start Start) LogZ {
 
 // reverse returns the log weights, those of the same paths run forward, of paths from the start to the base law.
 // A Gibbs sweep leaves the law of v at its inverse temperature unchanged and is its own reverse.
-func (a *Annealing) reverse(ctx context.Context, start Start) ([]float64, error) {
+func (a *AIS) reverse(ctx context.Context, start Start) ([]float64, error) {
 	if a.back != nil && a.started == start.Name {
 		return a.back, nil
 	}

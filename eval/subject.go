@@ -114,14 +114,16 @@ func (s Subject) rows(set *data.Set, limit int) []int32 {
 // partSpins bounds the spins of the configurations that are held at once.
 var partSpins = 4 << 20
 
-// part returns how many configurations are held at once.
-func (s Subject) part() int {
+// rowsAtOnce returns how many configurations of m are held at once.
+func rowsAtOnce(m bm.Machine) int {
 	spins := 0
-	for _, n := range s.Machine.Layers() {
+	for _, n := range m.Layers() {
 		spins += n
 	}
 	return max(64, partSpins/max(1, spins)) &^ 3
 }
+
+func (s Subject) part() int { return rowsAtOnce(s.Machine) }
 
 func (s Subject) tell(done, total int) {
 	if s.Progress != nil {

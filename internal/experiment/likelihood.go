@@ -103,7 +103,7 @@ func (c *Coverage) MedianWidth() float64 {
 var methods = []string{"AIS", "reverse AIS", "bridge", "integration"}
 
 // estimates returns log Z by each of the methods.
-func estimates(ctx context.Context, a *eval.Annealing, t *eval.Integration, start eval.Start) ([]eval.LogZ, error) {
+func estimates(ctx context.Context, a *eval.AIS, t *eval.Integration, start eval.Start) ([]eval.LogZ, error) {
 	var all []eval.LogZ
 	for _, f := range []func() (eval.LogZ, error){
 		func() (eval.LogZ, error) { return a.Forward(ctx) },
@@ -143,7 +143,7 @@ func CoverageTable(ctx context.Context, e compute.Engine, w io.Writer, s Coverag
 		exact := x.LogZ()
 		k := key.Fold(1).Fold(uint64(i))
 		all, err := estimates(ctx,
-			&eval.Annealing{Machine: m, Runs: s.Runs, Betas: s.Betas, Sweeps: 1, Key: k},
+			&eval.AIS{Machine: m, Runs: s.Runs, Betas: s.Betas, Sweeps: 1, Key: k},
 			&eval.Integration{Machine: m, Ladders: 8, Betas: 32, Sweeps: 400, Key: k}, start)
 		if err != nil {
 			return nil, fmt.Errorf("machine %d (%s): %w", i, name, err)
@@ -213,7 +213,7 @@ func PatternTable(ctx context.Context, e compute.Engine, w io.Writer, s PatternS
 				return err
 			}
 			began := time.Now()
-			l := eval.Annealing{Machine: m, Runs: s.Runs, Betas: s.Betas, Sweeps: 1, Key: key.Fold(3).Fold(uint64(i))}
+			l := eval.AIS{Machine: m, Runs: s.Runs, Betas: s.Betas, Sweeps: 1, Key: key.Fold(3).Fold(uint64(i))}
 			var columns, warned []string
 			for j, f := range []func() (eval.LogZ, error){
 				func() (eval.LogZ, error) { return l.Forward(ctx) },
