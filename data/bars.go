@@ -37,8 +37,8 @@ func (n BarImages) Image(dst []int8, i int) {
 	}
 }
 
-// paperBars are the repeated rows of the paper's split of 4x4 Bars (method.md,
-// from the authors' program); the negative of each is on the same side.
+// paperBars are the repeated rows of the split of 4x4 Bars in the authors'
+// program; the negative of each is on the same side.
 var paperBars = struct{ train, test []string }{
 	train: []string{"+---", "++--", "+++-", "+-++", "++-+"},
 	test:  []string{"+-+-", "+--+"},

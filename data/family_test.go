@@ -86,7 +86,7 @@ func TestBarsPaperSplit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// method.md, "Settings that reproduce the paper"
+	// the split of the authors' program
 	want := map[*Set][]string{s.Train: {"+---", "++--", "+++-", "+-++", "++-+"}, s.Test: {"+-+-", "+--+"}}
 	for set, rows := range want {
 		if set.Rows != 2*len(rows) {
@@ -115,7 +115,7 @@ func TestBASSplit(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// method.md: 8188 images, 6550 of them to train
+	// 2(2^12-2) = 8188 images, four fifths of them to train
 	if closed.Train.Rows != 6550 || closed.Test.Rows != 1638 || closed.Family.Size() != 8188 {
 		t.Errorf("%d + %d of %d, want 6550 + 1638 of 8188", closed.Train.Rows, closed.Test.Rows, closed.Family.Size())
 	}
