@@ -17,6 +17,23 @@ type Split struct {
 	Family     Family // all images of Bars or BAS; nil for other sets
 }
 
+// Sets are the names of the sets of a split.
+var Sets = []string{"train", "test", "validation"}
+
+// Set returns the set of that name, nil where the split has none or is nil.
+func (s *Split) Set(name string) *Set {
+	switch {
+	case s == nil:
+	case name == "train":
+		return s.Train
+	case name == "test":
+		return s.Test
+	case name == "validation":
+		return s.Validation
+	}
+	return nil
+}
+
 // Random returns the rows of s in two new sets: a test set with the given
 // fraction of the rows, in (0,1), chosen by the key, and the rest. Closed keeps
 // equal rows, and rows that are each other's negative, on one side; the

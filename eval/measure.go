@@ -14,12 +14,21 @@ import (
 
 // Measure is one number about a machine, by one protocol.
 type Measure struct {
-	Name      string
-	Summary   string // one line, with the unit
-	NeedsData bool   // it has one value for each set of the split
+	Name    string
+	Summary string // one line, with the unit
+	Data    DataUse
 
 	run func(ctx context.Context, s Subject, o Options) (Result, error)
 }
+
+// DataUse says what a measure does with the data.
+type DataUse uint8
+
+const (
+	NoData      DataUse = iota // nothing: it is the same without
+	LooksAtData                // it is of the machine, and looks at the data where there are some: for valid images, starts, the base law of AIS
+	NeedsData                  // it has one value for each set of the split
+)
 
 // Result is the value of a measure.
 type Result struct {
@@ -78,7 +87,7 @@ func (m Measure) try(ctx context.Context, s Subject, o Options) (Result, error) 
 	if s.Memo == nil {
 		s.Memo = &Memo{}
 	}
-	if m.NeedsData {
+	if m.Data == NeedsData {
 		if _, err := s.set(); err != nil {
 			return Result{}, err
 		}
@@ -96,7 +105,7 @@ func (m Measure) try(ctx context.Context, s Subject, o Options) (Result, error) 
 		}
 	}
 	r.Measure = m.Name
-	if m.NeedsData {
+	if m.Data == NeedsData {
 		r.Split = s.SetName
 	}
 	return r, nil

@@ -149,7 +149,7 @@ func TestTable(t *testing.T) {
 		}
 		names[m.Name] = true
 		want := measure(t, m.Name, whole, o)
-		if want.Measure != m.Name || (want.Split == "test") != m.NeedsData || want.N < 1 {
+		if want.Measure != m.Name || (want.Split == "test") != (m.Data == eval.NeedsData) || want.N < 1 {
 			t.Errorf("%s: %+v", m.Name, want)
 		}
 		undo := eval.SetPartSpins(1) // 64 configurations

@@ -78,17 +78,10 @@ func (s Subject) set() (*data.Set, error) {
 	if s.Split == nil {
 		return nil, fmt.Errorf("no data to judge the machine on")
 	}
-	var set *data.Set
-	switch s.SetName {
-	case "train":
-		set = s.Split.Train
-	case "test":
-		set = s.Split.Test
-	case "validation":
-		set = s.Split.Validation
-	default:
+	if !slices.Contains(data.Sets, s.SetName) {
 		return nil, fmt.Errorf("%q is no set of the data: train, test or validation", s.SetName)
 	}
+	set := s.Split.Set(s.SetName)
 	if set == nil {
 		return nil, fmt.Errorf("the data have no %s set", s.SetName)
 	}

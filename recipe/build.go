@@ -38,7 +38,7 @@ func SampleKey(seed uint64) rng.Key { return rng.Key(seed).Fold(purposeSample) }
 
 // LoadData makes or reads the data.
 func (r *Recipe) LoadData() (*data.Split, error) {
-	s, _ := find(sources, r.Data.Name, func(t source) string { return t.name })
+	s, _ := find(sources, r.Data.Name)
 	split, err := s.load(r.dataOptions())
 	if err != nil {
 		if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
@@ -119,8 +119,8 @@ type Training struct {
 func (r *Recipe) Build(split *data.Split, e compute.Engine) (*Training, error) {
 	set := split.Train
 	m := r.BuildMachine(set.Visible, e)
-	kind, _ := find(couplings, r.Couplings.Kind, func(k couplingsKind) string { return k.name })
-	init, _ := find(kind.inits, r.Couplings.Init.Name, func(i initKind) string { return i.name })
+	kind, _ := find(couplings, r.Couplings.Kind)
+	init, _ := find(kind.inits, r.Couplings.Init.Name)
 	var value float64
 	give(&value, r.Couplings.Init.Value)
 	init.draw(m.Couplings(), value, r.Key().Fold(purposeInit))
@@ -131,12 +131,12 @@ func (r *Recipe) Build(split *data.Split, e compute.Engine) (*Training, error) {
 			}
 		}
 	}
-	est, _ := find(negatives, r.Negative.Kind, func(k negativeKind) string { return k.name })
+	est, _ := find(negatives, r.Negative.Kind)
 	estimator, err := est.build(m, r.Negative, r.Key().Fold(purposeChains))
 	if err != nil {
 		return nil, r.origin.place(wrong("negative.kind", "%v", err))
 	}
-	opt, _ := find(optimizers, r.Optimizer.Kind, func(k optimizerKind) string { return k.name })
+	opt, _ := find(optimizers, r.Optimizer.Kind)
 	rows := e.Alloc(compute.Int8, set.Rows, set.Visible)
 	e.Write(rows, set.Spins)
 	t := &Training{Recipe: r, Split: split, Machine: m, Axons: axonsOf(m)}
@@ -159,7 +159,7 @@ func (r *Recipe) Build(split *data.Split, e compute.Engine) (*Training, error) {
 func (r *Recipe) projections(m *bm.RBM, choices []Choice) []optim.Projection {
 	var list []optim.Projection
 	for _, c := range choices {
-		p, _ := find(projections, c.Name, func(p projectionKind) string { return p.name })
+		p, _ := find(projections, c.Name)
 		var value float64
 		give(&value, c.Value)
 		list = append(list, p.build(m, value))

@@ -34,33 +34,23 @@ func defaults(k *Recipe) *Recipe {
 		}
 		return *dst
 	}
-	if t, ok := find(sources, take(&r.Data.Name, k.Data.Name), func(t source) string { return t.name }); ok {
+	if t, ok := find(sources, take(&r.Data.Name, k.Data.Name)); ok {
 		t.defaults(&r.Data)
 	}
 	// A random split takes a share of the rows; Bars and BAS keep an image and its negative together, for F(v) = F(-v).
 	if k.Data.Split != nil && *k.Data.Split == "random" {
 		r.Data.Test, r.Data.Closed = ptr(0.2), ptr(r.Data.Name == "bars" || r.Data.Name == "bas")
 	}
-	if t, ok := find(couplings, take(&r.Couplings.Kind, k.Couplings.Kind), func(t couplingsKind) string { return t.name }); ok {
+	if t, ok := find(couplings, take(&r.Couplings.Kind, k.Couplings.Kind)); ok {
 		t.defaults(&r.Couplings)
 	}
-	if t, ok := find(negatives, take(&r.Negative.Kind, k.Negative.Kind), func(t negativeKind) string { return t.name }); ok {
+	if t, ok := find(negatives, take(&r.Negative.Kind, k.Negative.Kind)); ok {
 		t.defaults(&r.Negative)
 	}
-	if t, ok := find(optimizers, take(&r.Optimizer.Kind, k.Optimizer.Kind), func(t optimizerKind) string { return t.name }); ok {
+	if t, ok := find(optimizers, take(&r.Optimizer.Kind, k.Optimizer.Kind)); ok {
 		t.defaults(&r.Optimizer)
 	}
 	return r
-}
-
-func find[T any](table []T, name string, of func(T) string) (T, bool) {
-	for _, t := range table {
-		if of(t) == name {
-			return t, true
-		}
-	}
-	var none T
-	return none, false
 }
 
 // check returns the first thing that is wrong with r as a FieldError, and fills in
@@ -124,11 +114,11 @@ func within(path string, x, lo, hi float64) error {
 }
 
 func (r *Recipe) checkData() error {
-	all := names(sources, func(s source) string { return s.name })
+	all := names(sources)
 	if err := oneOf("data.name", r.Data.Name, all); err != nil {
 		return err
 	}
-	s, _ := find(sources, r.Data.Name, func(t source) string { return t.name })
+	s, _ := find(sources, r.Data.Name)
 	if err := given("data", "data "+s.name, r.Data, defaults(r).Data, s.required, s.optional); err != nil {
 		return err
 	}
@@ -166,17 +156,17 @@ func (r *Recipe) checkMachine() error {
 
 func (r *Recipe) checkCouplings() error {
 	c := &r.Couplings
-	if err := oneOf("couplings.kind", c.Kind, names(couplings, func(k couplingsKind) string { return k.name })); err != nil {
+	if err := oneOf("couplings.kind", c.Kind, names(couplings)); err != nil {
 		return err
 	}
-	k, _ := find(couplings, c.Kind, func(k couplingsKind) string { return k.name })
+	k, _ := find(couplings, c.Kind)
 	if err := given("couplings", c.Kind+" couplings", *c, defaults(r).Couplings, nil, nil); err != nil {
 		return err
 	}
-	if err := oneOf("couplings.init", c.Init.Name, names(k.inits, func(i initKind) string { return i.name })); err != nil {
+	if err := oneOf("couplings.init", c.Init.Name, names(k.inits)); err != nil {
 		return err
 	}
-	i, _ := find(k.inits, c.Init.Name, func(i initKind) string { return i.name })
+	i, _ := find(k.inits, c.Init.Name)
 	if err := number("couplings.init", &c.Init, i.value, 0); err != nil {
 		return err
 	}
@@ -211,7 +201,7 @@ func (r *Recipe) checkNegative() error {
 	if err := oneOf("negative.kind", n.Kind, Estimators()); err != nil {
 		return err
 	}
-	k, _ := find(negatives, n.Kind, func(k negativeKind) string { return k.name })
+	k, _ := find(negatives, n.Kind)
 	if k.axons && r.Couplings.Kind != "axons" {
 		return wrong("negative.kind", "%s reads the patterns of axons, and couplings.kind is %s: take cd or pcd", n.Kind, r.Couplings.Kind)
 	}
@@ -244,7 +234,7 @@ func (r *Recipe) checkNegative() error {
 
 func (r *Recipe) checkOptimizer() error {
 	o := r.Optimizer
-	if err := oneOf("optimizer.kind", o.Kind, names(optimizers, func(k optimizerKind) string { return k.name })); err != nil {
+	if err := oneOf("optimizer.kind", o.Kind, names(optimizers)); err != nil {
 		return err
 	}
 	if err := given("optimizer", o.Kind, o, defaults(r).Optimizer, nil, nil); err != nil {
@@ -277,7 +267,7 @@ func (r *Recipe) checkOptimizer() error {
 }
 
 func (r *Recipe) checkProject() error {
-	all := names(projections, func(p projectionKind) string { return p.name })
+	all := names(projections)
 	for _, list := range []struct {
 		path    string
 		choices []Choice
@@ -290,7 +280,7 @@ func (r *Recipe) checkProject() error {
 			if r.Couplings.Kind != "axons" {
 				return wrong(path, "%s projects the patterns of axons, and couplings.kind is %s", c.Name, r.Couplings.Kind)
 			}
-			p, _ := find(projections, c.Name, func(p projectionKind) string { return p.name })
+			p, _ := find(projections, c.Name)
 			least := 0.0
 			if c.Name == "gibbs" {
 				least = 1

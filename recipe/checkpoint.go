@@ -3,6 +3,7 @@ package recipe
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -67,7 +68,7 @@ func restore(e compute.Engine, params []bm.Param, f *tensorfile.File) error {
 			return fmt.Errorf("tensor %s is missing", p.Name)
 		}
 		want := tensor(e, p)
-		if t.Type() != want.Type() || t.Len() != want.Len() || !fits(t.Shape, want.Shape) {
+		if t.Type() != want.Type() || t.Len() != want.Len() || !slices.Equal(t.Shape, want.Shape) {
 			return fmt.Errorf("tensor %s is %v %v, want %v %v", p.Name, t.Type(), t.Shape, want.Type(), want.Shape)
 		}
 		switch x := t.Data.(type) {
@@ -95,16 +96,4 @@ func restore(e compute.Engine, params []bm.Param, f *tensorfile.File) error {
 		}
 	}
 	return nil
-}
-
-func fits(got, want []int) bool {
-	if len(got) != len(want) {
-		return false
-	}
-	for i := range got {
-		if got[i] != want[i] {
-			return false
-		}
-	}
-	return true
 }

@@ -257,7 +257,7 @@ func (d *Converted) recipe(from *origins) (*Recipe, error) {
 	if p.Patterns > 0 {
 		*r.Couplings.Patterns, *r.Couplings.Gain = p.Patterns, math.Exp(float64(p.LogGain))
 	} else {
-		if k, _ := find(negatives, r.Negative.Kind, func(k negativeKind) string { return k.name }); k.axons {
+		if k, _ := find(negatives, r.Negative.Kind); k.axons {
 			r.Negative = defaults(&Recipe{Negative: Negative{Kind: "cd"}}).Negative
 		}
 		r.Project = Project{Update: []Choice{}, Epoch: []Choice{}}

@@ -41,7 +41,7 @@ var dialects = []dialect{
 }
 
 // Dialects returns the names of the programs whose machines are read and written.
-func Dialects() []string { return names(dialects, func(d dialect) string { return d.name }) }
+func Dialects() []string { return names(dialects) }
 
 // tensors returns the names that a file of the dialect has, for messages.
 func (d dialect) tensors() string { return d.weights + ", " + d.visible + " and " + d.hidden }
@@ -274,7 +274,7 @@ func (p *Portable) Bernoulli(program string) (*tensorfile.File, error) {
 	if program == "" {
 		program = dialects[0].name
 	}
-	d, ok := find(dialects, program, func(d dialect) string { return d.name })
+	d, ok := find(dialects, program)
 	if !ok {
 		return nil, fmt.Errorf("no names of %q are known, only of %s", program, strings.Join(Dialects(), ", "))
 	}

@@ -136,7 +136,7 @@ func (m *Model) Rows(input string) (*data.Set, error) {
 		if err != nil {
 			return nil, err
 		}
-		if set := setOf(split, input); set != nil {
+		if set := split.Set(input); set != nil {
 			return set, nil
 		}
 		return nil, fmt.Errorf("data %s have no %s set", m.Recipe.Data.Name, input)
@@ -176,7 +176,7 @@ func (m *Model) Rows(input string) (*data.Set, error) {
 // from a batch their rows, and may be nil for the others.
 func (m *Model) Draw(split *data.Split) (bm.Batch, negative.Kind, error) {
 	r, e := m.Recipe, m.Machine.Engine()
-	kind, _ := find(negatives, r.Negative.Kind, func(k negativeKind) string { return k.name })
+	kind, _ := find(negatives, r.Negative.Kind)
 	estimator, err := kind.build(m.Machine, r.Negative, r.Key().Fold(purposeChains))
 	if err != nil {
 		return bm.Batch{}, "", err
@@ -217,12 +217,12 @@ type Judge struct {
 // Wanted returns what is to be measured: the named measures, or those of the recipe where names is empty, on the
 // named set, or on every set that the split has where set is "".
 func (j *Judge) Wanted(names []string, set string) ([]Wanted, error) {
-	sets := []string{"train", "test", "validation"}
+	sets := data.Sets
 	if set != "" {
 		if !slices.Contains(sets, set) {
 			return nil, fmt.Errorf("%q is no set of the data: train, test or validation", set)
 		}
-		if j.Split != nil && setOf(j.Split, set) == nil {
+		if j.Split != nil && j.Split.Set(set) == nil {
 			return nil, fmt.Errorf("data %s have no %s set", j.Recipe.Data.Name, set)
 		}
 		sets = []string{set}
@@ -239,10 +239,6 @@ func (j *Judge) Wanted(names []string, set string) ([]Wanted, error) {
 	return slices.DeleteFunc(list, func(w Wanted) bool { return w.Set != "" && !slices.Contains(sets, w.Set) }), nil
 }
 
-// ofMachine are the measures that are the same without data. The others look at them where they
-// are there, although not all need them: for valid images, for the base rate of annealed importance sampling.
-var ofMachine = []string{"logz_exact", "ground_energy", "gibbs_accessibility", "gibbs_accessibility_mean", "method_accessibility", "spectrum", "crosstalk", "autocorrelation"}
-
 // NeedsData reports whether one of the named measures, or of the recipe's where names is empty, looks at the
 // data, and whether one has no value without them.
 func (j *Judge) NeedsData(names []string) (looks, needs bool) {
@@ -250,11 +246,11 @@ func (j *Judge) NeedsData(names []string) (looks, needs bool) {
 	if len(names) == 0 {
 		names = slices.Concat(m.Test, m.Train, m.Last)
 	}
-	kind, _ := find(negatives, j.Recipe.Negative.Kind, func(k negativeKind) string { return k.name })
+	kind, _ := find(negatives, j.Recipe.Negative.Kind)
 	for _, n := range names {
 		measure, err := eval.Named(n)
-		needs = needs || err == nil && measure.NeedsData || n == "method_accessibility" && kind.batch
-		looks = looks || !slices.Contains(ofMachine, n)
+		needs = needs || err == nil && measure.Data == eval.NeedsData || n == "method_accessibility" && kind.batch
+		looks = looks || err == nil && measure.Data != eval.NoData
 	}
 	return looks || needs, needs
 }

@@ -332,31 +332,17 @@ func onSets(names []string, split *data.Split, sets []string) []Wanted {
 		if err != nil {
 			panic(err)
 		}
-		if !measure.NeedsData {
+		if measure.Data != eval.NeedsData {
 			list = append(list, Wanted{n, ""})
 			continue
 		}
 		for _, set := range sets {
-			if setOf(split, set) != nil {
+			if split.Set(set) != nil {
 				list = append(list, Wanted{n, set})
 			}
 		}
 	}
 	return list
-}
-
-// setOf returns the set of that name, nil where the split has none.
-func setOf(split *data.Split, name string) *data.Set {
-	switch {
-	case split == nil:
-	case name == "train":
-		return split.Train
-	case name == "test":
-		return split.Test
-	case name == "validation":
-		return split.Validation
-	}
-	return nil
 }
 
 // Measure returns the value of a measure on the set "train", "test" or "validation" ("" where it needs none). drawn is what the

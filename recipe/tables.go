@@ -156,7 +156,7 @@ var projections = []projectionKind{
 }
 
 // Estimators returns the names of all estimators.
-func Estimators() []string { return names(negatives, func(n negativeKind) string { return n.name }) }
+func Estimators() []string { return names(negatives) }
 
 func ptr[T any](x T) *T { return &x }
 
@@ -165,10 +165,32 @@ func axonsOf(m *bm.RBM) *bm.Axons {
 	return a
 }
 
-func names[T any](table []T, name func(T) string) []string {
+// entry is one line of a table.
+type entry interface{ called() string }
+
+func (s source) called() string         { return s.name }
+func (k couplingsKind) called() string  { return k.name }
+func (i initKind) called() string       { return i.name }
+func (k negativeKind) called() string   { return k.name }
+func (k optimizerKind) called() string  { return k.name }
+func (k projectionKind) called() string { return k.name }
+func (d dialect) called() string        { return d.name }
+
+// find returns the entry of that name, and whether there is one.
+func find[T entry](table []T, name string) (T, bool) {
+	for _, t := range table {
+		if t.called() == name {
+			return t, true
+		}
+	}
+	var none T
+	return none, false
+}
+
+func names[T entry](table []T) []string {
 	var n []string
 	for _, t := range table {
-		n = append(n, name(t))
+		n = append(n, t.called())
 	}
 	return n
 }

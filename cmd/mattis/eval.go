@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mattis/data"
 	"mattis/eval"
 	"mattis/recipe"
 	"mattis/view"
@@ -40,7 +41,7 @@ training looks at what the estimator returned before its last update, eval at a 
 					return usageError{fmt.Errorf("--measure: %w", err)}
 				}
 			}
-			if split != "" && !slices.Contains([]string{"train", "test", "validation"}, split) {
+			if split != "" && !slices.Contains(data.Sets, split) {
 				return usageError{fmt.Errorf("--split %q is no set, want train, test or validation", split)}
 			}
 			m, closing, err := flags.open(cmd, args[0], settings...)
@@ -143,7 +144,7 @@ const parts = 1000
 // measureTable returns a table of the measures, a column a set and one for the machine alone.
 func measureTable(results []eval.Result) view.Table {
 	var sets, names []string
-	for _, set := range []string{"train", "test", "validation", ""} {
+	for _, set := range append(slices.Clone(data.Sets), "") {
 		if slices.ContainsFunc(results, func(r eval.Result) bool { return r.Split == set }) {
 			sets = append(sets, set)
 		}
