@@ -138,7 +138,7 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 	return nil
 }
 
-// parts is how finely the progress of a measure is counted.
+// parts is how finely progress is counted where work has no natural count.
 const parts = 1000
 
 // measureTable returns a table of the measures, a column a set and one for the machine alone.

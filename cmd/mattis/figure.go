@@ -82,7 +82,6 @@ func makeFigures(cmd *cobra.Command, figures []*experiment.Figure, o experiment.
 
 	out, errw := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	tty, width := terminal(errw)
-	const parts = 1000 // of a figure's work
 	var progress *view.Progress
 	var shown *experiment.Figure
 	var note string

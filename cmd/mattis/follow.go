@@ -14,6 +14,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
+	"mattis/eval"
 	"mattis/recipe"
 	"mattis/run"
 	"mattis/sampler"
@@ -86,30 +87,17 @@ func (w *watcher) Observe(ev train.Event) error {
 
 // lastMeasures returns the table of what was measured at the end.
 func lastMeasures(s *recipe.Session) view.Table {
-	t := view.Table{Header: []string{"measure", "train", "test", "machine"}}
 	metrics, err := s.Dir.Metrics()
 	if err != nil {
-		return t
+		return view.Table{}
 	}
-	var order []string
-	value := map[[2]string]string{}
+	var results []eval.Result
 	for _, m := range metrics {
-		if m.Step != s.Trainer.Step {
-			continue
+		if m.Step == s.Trainer.Step {
+			results = append(results, eval.Result{Measure: m.Name, Split: m.Split, Value: m.Value, Stderr: m.Stderr})
 		}
-		if !slices.Contains(order, m.Name) {
-			order = append(order, m.Name)
-		}
-		text := fmt.Sprintf("%.4f", m.Value)
-		if m.Stderr > 0 {
-			text += fmt.Sprintf(" ± %.4f", m.Stderr)
-		}
-		value[[2]string{m.Name, m.Split}] = text
 	}
-	for _, n := range order {
-		t.Rows = append(t.Rows, []string{n, value[[2]string{n, "train"}], value[[2]string{n, "test"}], value[[2]string{n, ""}]})
-	}
-	return t
+	return measureTable(results)
 }
 
 // drawFigures draws the learning curves and, of images, a tile of reconstructions.
