@@ -51,7 +51,7 @@ var methods = map[string]ink{
 	"pcd":         {green, dashDot, draw.TriangleGlyph{}},
 	"exact":       {black, dotted, draw.CrossGlyph{}},
 	"tempering":   {vermilion, longDash, draw.PyramidGlyph{}},
-	"spin glass":  {vermilion, dashDot, draw.PyramidGlyph{}},
+	"glass":       {vermilion, dashDot, draw.PyramidGlyph{}},
 	"data":        {black, dotted, draw.CrossGlyph{}},
 	"annealing":   {brown, twoDots, draw.BoxGlyph{}},
 	"train":       {blue, solid, draw.CircleGlyph{}},

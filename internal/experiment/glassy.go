@@ -33,7 +33,7 @@ var glassy = &study{[]*arm{
 var smallGlass = []string{"data.size=4", "machine.hidden=20", "train.batch=8", "train.epochs=2", "measure.every=1"}
 
 func glassArm() *arm {
-	a := &arm{name: "spin glass", seconds: 60,
+	a := &arm{name: "glass", seconds: 60,
 		settings:  []string{"visible=144", "hidden=1000", "couplings=normal", "deviation=0.2", "chains=100"},
 		miniature: []string{"visible=16", "hidden=20"}}
 	a.draw = func(w *work) error {
@@ -118,7 +118,7 @@ func describe(w *work, name string, spins []int8, v int, key rng.Key) error {
 
 // finishUltrametricity is the figure ultrametricity.
 func finishUltrametricity(r *results) error {
-	arms := []string{"spin glass", "cd-10", "rapid"}
+	arms := []string{"glass", "cd-10", "rapid"}
 	names := append(slices.Clone(arms), "data")
 	var rows [][]view.Panel
 	for _, kind := range []struct{ point, words string }{{"replicas", "parallel tempering"}, {"chains", fmt.Sprintf("chains of %d Gibbs steps", glassSweeps)}} {
@@ -160,9 +160,9 @@ func finishUltrametricity(r *results) error {
 			}
 			r.claim(claim+" ("+kind.words+")", criterion, above(x.value(0), y.value(0), x.stderr(0), y.stderr(0)), "%s, %s", say(a), say(b))
 		}
-		compare("machines in the spin-glass phase give ultrametric samples, far more than the data", "the glass' gap below that of the data by two standard errors", "data", "spin glass")
-		compare("training drives a standard machine out of the spin glass", "the trained machine's gap above the glass' by two standard errors", "cd-10", "spin glass")
-		compare("a trained RA machine is no spin glass", "its gap above the glass' by two standard errors", "rapid", "spin glass")
+		compare("machines in the spin-glass phase give ultrametric samples, far more than the data", "the glass' gap below that of the data by two standard errors", "data", "glass")
+		compare("training drives a standard machine out of the spin glass", "the trained machine's gap above the glass' by two standard errors", "cd-10", "glass")
+		compare("a trained RA machine is no spin glass", "its gap above the glass' by two standard errors", "rapid", "glass")
 	}
 	return r.paint(rows...)
 }
