@@ -65,29 +65,13 @@ func (t *Integration) Estimate(ctx context.Context) (LogZ, error) {
 	start := bm.State{e.Scratch(compute.Int8, 1, t.Machine.Layers()[bm.Visible])}
 	fine, coarse := make([]float64, t.Ladders), make([]float64, t.Ladders)
 	swaps := make([]float64, n-1)
-	key := t.Key.Fold(streamIntegration)
-	const round = 10 // sweeps between looks at the context
 	for l := range t.Ladders {
-		k := key.Fold(uint64(l))
-		sampler.Randomize(t.Machine, start, bm.Law{Key: k.Fold(0)})
+		key := t.Key.Fold(streamIntegration).Fold(uint64(l))
+		sampler.Randomize(t.Machine, start, bm.Law{Key: key.Fold(0)})
 		chains.Start(start, 1)
-		burn := (t.Sweeps + 1) / 2
-		for done := 0; done < burn+t.Sweeps; {
-			if err := ctx.Err(); err != nil {
-				return LogZ{}, err
-			}
-			sweeps := min(round, burn+t.Sweeps-done)
-			if done < burn {
-				sweeps = min(sweeps, burn-done)
-			} else if done == burn {
-				chains.ResetStats()
-			}
-			law.Key = k.Fold(1).Fold(uint64(done))
-			chains.Advance(law, sweeps)
-			done += sweeps
-			if t.Progress != nil {
-				t.Progress((float64(l) + float64(done)/float64(burn+t.Sweeps)) / float64(t.Ladders))
-			}
+		law.Key = key.Fold(1)
+		if err := t.measure(ctx, chains, law, l); err != nil {
+			return LogZ{}, err
 		}
 		minus := make([]float64, n)
 		for i, x := range chains.MeanEnergies() {
@@ -119,6 +103,30 @@ func (t *Integration) Estimate(ctx context.Context) (LogZ, error) {
 		}
 	}
 	return z, nil
+}
+
+// measure moves the replicas of ladder number l by all its sweeps; what chains has counted afterwards is of those measured.
+func (t *Integration) measure(ctx context.Context, chains *sampler.Tempering, law bm.Law, l int) error {
+	const round = 10 // sweeps between looks at the context
+	key, burn := law.Key, (t.Sweeps+1)/2
+	for done := 0; done < burn+t.Sweeps; {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		sweeps := min(round, burn+t.Sweeps-done)
+		if done < burn {
+			sweeps = min(sweeps, burn-done)
+		} else if done == burn {
+			chains.ResetStats()
+		}
+		law.Key = key.Fold(uint64(done))
+		chains.Advance(law, sweeps)
+		done += sweeps
+		if t.Progress != nil {
+			t.Progress((float64(l) + float64(done)/float64(burn+t.Sweeps)) / float64(t.Ladders))
+		}
+	}
+	return nil
 }
 
 // distinct returns b, which does not decrease, without repeated values.
