@@ -123,25 +123,23 @@ func finishStripes(r *results) error {
 	}
 	rows := chainsFrom(m.Machine, nil, stripeSamples, stripeSweeps, recipe.SampleKey(m.Recipe.Seed))
 	is := judgeStripes(split, rows)
-	// Test images first, as in the paper, and as many of each kind as there are among the first chains.
+	// The first chains, test images in front as in the paper.
+	const shown = 24
 	var images [][]float32
 	var borders []color.Color
 	for _, kind := range []struct {
 		name   string
 		border color.Color
-		most   int
-	}{{isTest, view.BorderTest, 8}, {isTrain, view.BorderTrain, 16}, {isNone, nil, 16}} {
-		for i, row := range rows {
-			if is[i] == kind.name && len(images) < 24 && kind.most > 0 {
-				images = append(images, shades(row))
-				borders = append(borders, kind.border)
-				kind.most--
+	}{{isTest, view.BorderTest}, {isTrain, view.BorderTrain}, {isNone, nil}} {
+		for i, row := range rows[:shown] {
+			if is[i] == kind.name {
+				images, borders = append(images, shades(row)), append(borders, kind.border)
 			}
 		}
 	}
 	if err := r.paint([]view.Panel{
 		view.CurvesPanel{Chart: view.Chart{Title: r.title(), X: view.Axis{Label: "epoch"}, Y: view.Axis{Label: "Hamming distance", Min: 0, Max: 0.55}}, Series: series(train, test)},
-		view.ImagesPanel{Title: fmt.Sprintf("samples of the first machine, %d Gibbs steps from random spins", stripeSweeps), Images: images,
+		view.ImagesPanel{Title: fmt.Sprintf("the first chains of one machine, %d Gibbs steps from random spins", stripeSweeps), Images: images,
 			Sheet:  view.Sheet{Height: m.Height, Width: m.Width, Columns: 6, Borders: borders},
 			Frames: []view.Frame{{Border: view.BorderTest, Label: isTest}, {Border: view.BorderTrain, Label: isTrain}, {Label: isNone}}},
 	}); err != nil {
