@@ -210,12 +210,18 @@ func (a *Axons) correlateDense(o Overlap, y, weights compute.Matrix, scale float
 	a.addLogGain(scale, rows, all)
 }
 
-// fusedEntries bounds the tile of hidden means that MarginalPhase keeps: half a
-// second-level cache. Tiles are at least fusedColumns wide, where products still run at full speed.
-const fusedEntries, fusedColumns = 1 << 18, 256
+// MarginalPhase works on at most fusedRows rows at once and keeps a tile of their
+// hidden means: fusedEntries, half a second-level cache, or fusedColumns columns,
+// where products still run at full speed. Fewer rows would keep the wider tile in the cache too, but leave products so
+// short that handing them to threads costs more. Whole slivers of every arm make up 240 columns.
+const (
+	fusedRows    = 4096
+	fusedEntries = 1 << 18
+	fusedColumns = 240
+)
 
-func (a *Axons) fuses(rows int) bool {
-	return !a.order().denseGradients(rows, false)
+func (a *Axons) fuses(rows int) (atOnce int, ok bool) {
+	return fusedRows, !a.order().denseGradients(min(rows, fusedRows), false)
 }
 
 // MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b), hidden

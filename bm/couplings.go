@@ -34,8 +34,8 @@ type Couplings interface {
 // fused is the optional ability of couplings to add up a phase with the hidden
 // layer integrated out without holding its means all at once.
 type fused interface {
-	// fuses reports whether that is cheaper for so many rows.
-	fuses(rows int) bool
+	// fuses reports whether that is cheaper for so many rows, and how many of them to work on at once.
+	fuses(rows int) (atOnce int, ok bool)
 	MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64)
 }
 

@@ -219,6 +219,13 @@ func (r *RBM) Phase(b Batch, scale float64) {
 		h = compute.Matrix{}
 	}
 	step := r.rowsAtOnce()
+	f, ok := r.couplings.(fused)
+	if ok = ok && h.IsNone(); ok {
+		var atOnce int
+		if atOnce, ok = f.fuses(rows); ok {
+			step = atOnce
+		}
+	}
 	for from := 0; from < rows; from += step {
 		to := min(from+step, rows)
 		mark := r.engine.Mark()
@@ -229,19 +236,23 @@ func (r *RBM) Phase(b Batch, scale float64) {
 		if !b.Weights.IsNone() {
 			ws = b.Weights.Slice(from, to)
 		}
-		r.phase(v.Slice(from, to), hs, ws, -scale)
+		if ok {
+			r.fusedPhase(f, v.Slice(from, to), ws, -scale)
+		} else {
+			r.phase(v.Slice(from, to), hs, ws, -scale)
+		}
 		r.engine.Release(mark)
 	}
 }
 
-func (r *RBM) phase(v, y, weights compute.Matrix, scale float64) {
-	if f, ok := r.couplings.(fused); ok && y.IsNone() && f.fuses(v.Rows()) {
-		f.MarginalPhase(v, weights, r.biases[Hidden].Value, r.biases[Hidden].Grad, scale)
-		if g := r.biases[Visible].Grad; !g.IsNone() {
-			columnSums(r.engine, g, v, weights, scale, true)
-		}
-		return
+func (r *RBM) fusedPhase(f fused, v, weights compute.Matrix, scale float64) {
+	f.MarginalPhase(v, weights, r.biases[Hidden].Value, r.biases[Hidden].Grad, scale)
+	if g := r.biases[Visible].Grad; !g.IsNone() {
+		columnSums(r.engine, g, v, weights, scale, true)
 	}
+}
+
+func (r *RBM) phase(v, y, weights compute.Matrix, scale float64) {
 	o := r.couplings.Overlap(v, Visible)
 	if y.IsNone() {
 		y = r.engine.Scratch(compute.Float32, v.Rows(), r.Layers()[Hidden])

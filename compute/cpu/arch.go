@@ -24,6 +24,8 @@ type kernels struct {
 	spin      func(t *byte)
 	copyRect  func(dst, src *float32, dstStep, srcStep, rows, cols uintptr)
 	widenRect func(dst *float32, src *int8, dstStep, srcStep, rows, cols uintptr)
+	panels    func(dst, src, weights *float32, dstStep, srcStep, weightStep, steps, panels uintptr)
+	panels8   func(dst *float32, src *int8, weights *float32, dstStep, srcStep, weightStep, steps, panels uintptr)
 	transpose func(dst, src *float32, dstStep, srcStep, squares uintptr)
 	addTo     func(dst, src *float32, n uintptr)
 	peak      func(turns uintptr)

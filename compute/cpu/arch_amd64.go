@@ -10,7 +10,8 @@ var avx2 = &kernels{
 		{micro4x1AVX2, micro4x2AVX2, micro4x3AVX2},
 	},
 	field: fieldTileAVX2, store: storeTileAVX2, tanh: tanhTileAVX2, cosh: coshTileAVX2, spin: spinTileAVX2,
-	copyRect: copyRectAVX2, widenRect: widenRectAVX2, transpose: transposeAVX2, addTo: addToAVX2, peak: peakAVX2,
+	copyRect: copyRectAVX2, widenRect: widenRectAVX2, panels: panelsAVX2, panels8: panelsSpinsAVX2,
+	transpose: transposeAVX2, addTo: addToAVX2, peak: peakAVX2,
 	vectors:  &vectorKernels{combineAVX2, combineSpinsAVX2, scaleAVX2, scaleSpinsAVX2, adamAVX2, clipAVX2, signAVX2, signSpinsAVX2, dotAVX2, dotSpinsAVX2, largestAVX2},
 	pairRows: 2, pairProducts: pairProductsAVX2,
 }
@@ -22,7 +23,8 @@ var avx512 = &kernels{
 		{micro8x1AVX512, micro8x2AVX512, micro8x3AVX512},
 	},
 	field: fieldTileAVX512, store: storeTileAVX512, tanh: tanhTileAVX512, cosh: coshTileAVX512, spin: spinTileAVX512,
-	copyRect: copyRectAVX512, widenRect: widenRectAVX512, transpose: transposeAVX512, addTo: addToAVX512, peak: peakAVX512,
+	copyRect: copyRectAVX512, widenRect: widenRectAVX512, panels: panelsAVX512, panels8: panelsSpinsAVX512,
+	transpose: transposeAVX512, addTo: addToAVX512, peak: peakAVX512,
 	vectors:  &vectorKernels{combineAVX512, combineSpinsAVX512, scaleAVX512, scaleSpinsAVX512, adamAVX512, clipAVX512, signAVX512, signSpinsAVX512, dotAVX512, dotSpinsAVX512, largestAVX512},
 	pairRows: 4, pairProducts: pairProductsAVX512,
 }

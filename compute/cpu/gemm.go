@@ -68,9 +68,7 @@ func (t *mulTask) multiply(worker, number int) {
 			add = 1
 		}
 		if !t.directA {
-			for p := range q.panels {
-				t.packA(s.a[p*t.panelLen():], q.panel0+p, l0, ls)
-			}
+			t.packPanels(s.a, &q, l0, ls)
 		}
 		for j := range q.slivers {
 			b, bStep := t.sliver(s.b, s.stage, q.sliver0+j, q.sum0+block, l0, ls)

@@ -2,7 +2,6 @@ package cpu
 
 import (
 	"math"
-	"runtime"
 	"unsafe"
 
 	"mattis/compute"
@@ -16,7 +15,8 @@ var generic = &kernels{
 		{microGeneric(1), microGeneric(2), microGeneric(3)},
 	},
 	field: fieldGeneric, store: storeGeneric, tanh: tanhGeneric, cosh: coshGeneric, spin: spinGeneric,
-	copyRect: copyRectGeneric, widenRect: widenRectGeneric, transpose: transposeGeneric, addTo: addToGeneric, peak: peakGeneric,
+	copyRect: copyRectGeneric, widenRect: widenRectGeneric, panels: panelsGeneric[float32], panels8: panelsGeneric[int8],
+	transpose: transposeGeneric, addTo: addToGeneric, peak: peakGeneric,
 	pairRows: 1, pairProducts: pairProductsGeneric,
 }
 
@@ -200,6 +200,19 @@ func widenRectGeneric(dst *float32, src *int8, dstStep, srcStep, rows, cols uint
 	}
 }
 
+func panelsGeneric[T float32 | int8](dst *float32, src *T, weights *float32, dstStep, srcStep, weightStep, steps, panels uintptr) {
+	for l := range steps {
+		w := *floatAt(weights, l*weightStep)
+		s := unsafe.Slice((*T)(unsafe.Add(unsafe.Pointer(src), l*srcStep)), 4*panels)
+		for p := range panels {
+			d := unsafe.Slice(floatAt(dst, p*dstStep+16*l), 4)
+			for i := range d {
+				d[i] = w * float32(s[4*p+uintptr(i)])
+			}
+		}
+	}
+}
+
 func transposeGeneric(dst, src *float32, dstStep, srcStep, squares uintptr) {
 	for i := range uintptr(genericLanes) {
 		for l, x := range unsafe.Slice(floatAt(src, i*srcStep), genericLanes*squares) {
@@ -226,5 +239,7 @@ func peakGeneric(turns uintptr) {
 			s3 += s3 * s3
 		}
 	}
-	runtime.KeepAlive(s0 + s1 + s2 + s3)
+	peakSink = s0 + s1 + s2 + s3
 }
+
+var peakSink float32

@@ -56,6 +56,8 @@ func storeTileAVX2(t *byte)
 //
 //	dst[i,j] = tanh(factor*y[i,j]) = -m/(2+m), m = expm1(-2|y|)
 //
+// The quotient needs no division: d = 2+m lies in (1,2].
+//
 //go:noescape
 func tanhTileAVX2(t *byte)
 
@@ -87,6 +89,20 @@ func copyRectAVX2(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, 
 //
 //go:noescape
 func widenRectAVX2(dst *float32, src *int8, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
+
+// panelsAVX2 packs panels of 4 columns side by side; the steps are bytes between panels, rows and weights:
+//
+//	dst[p,l,i] = weights[l] * float32(src[l,4*p+i])
+//
+//go:noescape
+func panelsAVX2(dst *float32, src *float32, weights *float32, dstStep uintptr, srcStep uintptr, weightStep uintptr, steps uintptr, panels uintptr)
+
+// panelsSpinsAVX2 packs panels of 4 columns side by side; the steps are bytes between panels, rows and weights:
+//
+//	dst[p,l,i] = weights[l] * float32(src[l,4*p+i])
+//
+//go:noescape
+func panelsSpinsAVX2(dst *float32, src *int8, weights *float32, dstStep uintptr, srcStep uintptr, weightStep uintptr, steps uintptr, panels uintptr)
 
 // transposeAVX2 turns 8 rows into columns, in squares one after the other; steps are bytes between rows:
 //

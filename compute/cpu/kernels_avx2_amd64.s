@@ -608,10 +608,19 @@ vector:
 	VSUBPS       oneAVX2<>+0(SB), Y3, Y4
 	VFMADD231PS  Y5, Y3, Y4
 	VADDPS       twoAVX2<>+0(SB), Y4, Y2
-	VDIVPS       Y2, Y4, Y4
-	VPAND        absAVX2<>+0(SB), Y4, Y4
-	VPOR         Y1, Y4, Y4
-	VMOVUPS      Y4, (CX)(R8*1)
+	VMOVUPS      reciprocal_0AVX2<>+0(SB), Y3
+	VFMADD213PS  reciprocal_1AVX2<>+0(SB), Y2, Y3
+	VFMADD213PS  reciprocal_2AVX2<>+0(SB), Y2, Y3
+	VMOVUPS      oneAVX2<>+0(SB), Y5
+	VFNMADD231PS Y2, Y3, Y5
+	VFMADD213PS  Y5, Y5, Y5
+	VFMADD213PS  Y3, Y5, Y3
+	VMULPS       Y4, Y3, Y5
+	VFNMADD231PS Y2, Y5, Y4
+	VFMADD231PS  Y4, Y3, Y5
+	VPAND        absAVX2<>+0(SB), Y5, Y5
+	VPOR         Y1, Y5, Y5
+	VMOVUPS      Y5, (CX)(R8*1)
 	ADDQ         $0x00000020, R8
 	CMPQ         R8, SI
 	JL           vector
@@ -771,6 +780,36 @@ DATA twoAVX2<>+20(SB)/4, $0x40000000
 DATA twoAVX2<>+24(SB)/4, $0x40000000
 DATA twoAVX2<>+28(SB)/4, $0x40000000
 GLOBL twoAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA reciprocal_0AVX2<>+0(SB)/4, $0x3ea57eb5
+DATA reciprocal_0AVX2<>+4(SB)/4, $0x3ea57eb5
+DATA reciprocal_0AVX2<>+8(SB)/4, $0x3ea57eb5
+DATA reciprocal_0AVX2<>+12(SB)/4, $0x3ea57eb5
+DATA reciprocal_0AVX2<>+16(SB)/4, $0x3ea57eb5
+DATA reciprocal_0AVX2<>+20(SB)/4, $0x3ea57eb5
+DATA reciprocal_0AVX2<>+24(SB)/4, $0x3ea57eb5
+DATA reciprocal_0AVX2<>+28(SB)/4, $0x3ea57eb5
+GLOBL reciprocal_0AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA reciprocal_1AVX2<>+0(SB)/4, $0xbfba2e8c
+DATA reciprocal_1AVX2<>+4(SB)/4, $0xbfba2e8c
+DATA reciprocal_1AVX2<>+8(SB)/4, $0xbfba2e8c
+DATA reciprocal_1AVX2<>+12(SB)/4, $0xbfba2e8c
+DATA reciprocal_1AVX2<>+16(SB)/4, $0xbfba2e8c
+DATA reciprocal_1AVX2<>+20(SB)/4, $0xbfba2e8c
+DATA reciprocal_1AVX2<>+24(SB)/4, $0xbfba2e8c
+DATA reciprocal_1AVX2<>+28(SB)/4, $0xbfba2e8c
+GLOBL reciprocal_1AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA reciprocal_2AVX2<>+0(SB)/4, $0x4007c1f0
+DATA reciprocal_2AVX2<>+4(SB)/4, $0x4007c1f0
+DATA reciprocal_2AVX2<>+8(SB)/4, $0x4007c1f0
+DATA reciprocal_2AVX2<>+12(SB)/4, $0x4007c1f0
+DATA reciprocal_2AVX2<>+16(SB)/4, $0x4007c1f0
+DATA reciprocal_2AVX2<>+20(SB)/4, $0x4007c1f0
+DATA reciprocal_2AVX2<>+24(SB)/4, $0x4007c1f0
+DATA reciprocal_2AVX2<>+28(SB)/4, $0x4007c1f0
+GLOBL reciprocal_2AVX2<>(SB), RODATA|NOPTR, $32
 
 // func coshTileAVX2(t *byte)
 // Requires: AVX, AVX2, FMA3
@@ -1530,6 +1569,94 @@ single_end:
 	ADDQ BX, CX
 	SUBQ $0x00000001, SI
 	CMPQ SI, $0x00000001
+	JGE  row
+
+row_end:
+	VZEROUPPER
+	RET
+
+// func panelsAVX2(dst *float32, src *float32, weights *float32, dstStep uintptr, srcStep uintptr, weightStep uintptr, steps uintptr, panels uintptr)
+// Requires: AVX
+TEXT ·panelsAVX2(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ weights+16(FP), DX
+	MOVQ dstStep+24(FP), BX
+	MOVQ srcStep+32(FP), SI
+	MOVQ weightStep+40(FP), DI
+	MOVQ steps+48(FP), R8
+	MOVQ panels+56(FP), R9
+	CMPQ R8, $0x00000001
+	JL   row_end
+
+row:
+	MOVQ         AX, R10
+	MOVQ         CX, R11
+	MOVQ         R9, R12
+	VBROADCASTSS (DX), X0
+	CMPQ         R12, $0x00000001
+	JL           panel_end
+
+panel:
+	VMULPS  (R11), X0, X1
+	VMOVUPS X1, (R10)
+	ADDQ    BX, R10
+	ADDQ    $0x00000010, R11
+	SUBQ    $0x00000001, R12
+	CMPQ    R12, $0x00000001
+	JGE     panel
+
+panel_end:
+	ADDQ $0x00000010, AX
+	ADDQ SI, CX
+	ADDQ DI, DX
+	SUBQ $0x00000001, R8
+	CMPQ R8, $0x00000001
+	JGE  row
+
+row_end:
+	VZEROUPPER
+	RET
+
+// func panelsSpinsAVX2(dst *float32, src *int8, weights *float32, dstStep uintptr, srcStep uintptr, weightStep uintptr, steps uintptr, panels uintptr)
+// Requires: AVX
+TEXT ·panelsSpinsAVX2(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ weights+16(FP), DX
+	MOVQ dstStep+24(FP), BX
+	MOVQ srcStep+32(FP), SI
+	MOVQ weightStep+40(FP), DI
+	MOVQ steps+48(FP), R8
+	MOVQ panels+56(FP), R9
+	CMPQ R8, $0x00000001
+	JL   row_end
+
+row:
+	MOVQ         AX, R10
+	MOVQ         CX, R11
+	MOVQ         R9, R12
+	VBROADCASTSS (DX), X0
+	CMPQ         R12, $0x00000001
+	JL           panel_end
+
+panel:
+	VPMOVSXBD (R11), X1
+	VCVTDQ2PS X1, X1
+	VMULPS    X1, X0, X1
+	VMOVUPS   X1, (R10)
+	ADDQ      BX, R10
+	ADDQ      $0x00000004, R11
+	SUBQ      $0x00000001, R12
+	CMPQ      R12, $0x00000001
+	JGE       panel
+
+panel_end:
+	ADDQ $0x00000010, AX
+	ADDQ SI, CX
+	ADDQ DI, DX
+	SUBQ $0x00000001, R8
+	CMPQ R8, $0x00000001
 	JGE  row
 
 row_end:

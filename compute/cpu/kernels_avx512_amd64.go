@@ -89,6 +89,8 @@ func storeTileAVX512(t *byte)
 //
 //	dst[i,j] = tanh(factor*y[i,j]) = -m/(2+m), m = expm1(-2|y|)
 //
+// The quotient needs no division: d = 2+m lies in (1,2].
+//
 //go:noescape
 func tanhTileAVX512(t *byte)
 
@@ -120,6 +122,20 @@ func copyRectAVX512(dst *float32, src *float32, dstStep uintptr, srcStep uintptr
 //
 //go:noescape
 func widenRectAVX512(dst *float32, src *int8, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
+
+// panelsAVX512 packs panels of 8 columns side by side; the steps are bytes between panels, rows and weights:
+//
+//	dst[p,l,i] = weights[l] * float32(src[l,8*p+i])
+//
+//go:noescape
+func panelsAVX512(dst *float32, src *float32, weights *float32, dstStep uintptr, srcStep uintptr, weightStep uintptr, steps uintptr, panels uintptr)
+
+// panelsSpinsAVX512 packs panels of 8 columns side by side; the steps are bytes between panels, rows and weights:
+//
+//	dst[p,l,i] = weights[l] * float32(src[l,8*p+i])
+//
+//go:noescape
+func panelsSpinsAVX512(dst *float32, src *int8, weights *float32, dstStep uintptr, srcStep uintptr, weightStep uintptr, steps uintptr, panels uintptr)
 
 // transposeAVX512 turns 16 rows into columns, in squares one after the other; steps are bytes between rows:
 //

@@ -1394,6 +1394,12 @@ TEXT ·tanhTileAVX512(SB), NOSPLIT, $0-8
 	VPBROADCASTD CX, Z15
 	MOVL         $0x40000000, CX
 	VPBROADCASTD CX, Z16
+	MOVL         $0x3ea57eb5, CX
+	VPBROADCASTD CX, Z17
+	MOVL         $0xbfba2e8c, CX
+	VPBROADCASTD CX, Z18
+	MOVL         $0x4007c1f0, CX
+	VPBROADCASTD CX, Z19
 	MOVQ         (AX), DX
 	MOVQ         8(AX), BX
 	XORQ         DI, DI
@@ -1405,34 +1411,43 @@ row:
 	XORQ R8, R8
 
 vector:
-	VMULPS       (DX)(R8*1), Z0, Z17
-	VPANDD       Z14, Z17, Z18
-	VPANDD       Z15, Z17, Z17
-	VMOVUPS      Z1, Z19
-	VMINPS       Z18, Z19, Z18
-	VMOVUPS      Z3, Z19
-	VFMADD231PS  Z2, Z18, Z19
-	VSUBPS       Z3, Z19, Z20
-	VPSLLD       $0x17, Z19, Z19
-	VPADDD       Z7, Z19, Z19
-	VMULPS       Z6, Z18, Z18
-	VFNMADD231PS Z4, Z20, Z18
-	VFNMADD231PS Z5, Z20, Z18
-	VMOVUPS      Z8, Z21
-	VFMADD213PS  Z9, Z18, Z21
-	VFMADD213PS  Z10, Z18, Z21
-	VFMADD213PS  Z11, Z18, Z21
-	VFMADD213PS  Z12, Z18, Z21
-	VFMADD213PS  Z13, Z18, Z21
-	VMULPS       Z18, Z18, Z20
-	VFMADD213PS  Z18, Z20, Z21
-	VSUBPS       Z7, Z19, Z20
-	VFMADD231PS  Z21, Z19, Z20
-	VADDPS       Z16, Z20, Z18
-	VDIVPS       Z18, Z20, Z20
-	VPANDD       Z14, Z20, Z20
-	VPORD        Z17, Z20, Z20
-	VMOVUPS      Z20, (CX)(R8*1)
+	VMULPS       (DX)(R8*1), Z0, Z20
+	VPANDD       Z14, Z20, Z21
+	VPANDD       Z15, Z20, Z20
+	VMOVUPS      Z1, Z22
+	VMINPS       Z21, Z22, Z21
+	VMOVUPS      Z3, Z22
+	VFMADD231PS  Z2, Z21, Z22
+	VSUBPS       Z3, Z22, Z23
+	VPSLLD       $0x17, Z22, Z22
+	VPADDD       Z7, Z22, Z22
+	VMULPS       Z6, Z21, Z21
+	VFNMADD231PS Z4, Z23, Z21
+	VFNMADD231PS Z5, Z23, Z21
+	VMOVUPS      Z8, Z24
+	VFMADD213PS  Z9, Z21, Z24
+	VFMADD213PS  Z10, Z21, Z24
+	VFMADD213PS  Z11, Z21, Z24
+	VFMADD213PS  Z12, Z21, Z24
+	VFMADD213PS  Z13, Z21, Z24
+	VMULPS       Z21, Z21, Z23
+	VFMADD213PS  Z21, Z23, Z24
+	VSUBPS       Z7, Z22, Z23
+	VFMADD231PS  Z24, Z22, Z23
+	VADDPS       Z16, Z23, Z21
+	VMOVUPS      Z17, Z22
+	VFMADD213PS  Z18, Z21, Z22
+	VFMADD213PS  Z19, Z21, Z22
+	VMOVUPS      Z7, Z24
+	VFNMADD231PS Z21, Z22, Z24
+	VFMADD213PS  Z24, Z24, Z24
+	VFMADD213PS  Z22, Z24, Z22
+	VMULPS       Z23, Z22, Z24
+	VFNMADD231PS Z21, Z24, Z23
+	VFMADD231PS  Z23, Z22, Z24
+	VPANDD       Z14, Z24, Z24
+	VPORD        Z20, Z24, Z24
+	VMOVUPS      Z24, (CX)(R8*1)
 	ADDQ         $0x00000040, R8
 	CMPQ         R8, SI
 	JL           vector
@@ -2411,6 +2426,94 @@ next:
 	ADDQ SI, DX
 	SUBQ $0x00000001, DI
 	CMPQ DI, $0x00000001
+	JGE  row
+
+row_end:
+	VZEROUPPER
+	RET
+
+// func panelsAVX512(dst *float32, src *float32, weights *float32, dstStep uintptr, srcStep uintptr, weightStep uintptr, steps uintptr, panels uintptr)
+// Requires: AVX
+TEXT ·panelsAVX512(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ weights+16(FP), DX
+	MOVQ dstStep+24(FP), BX
+	MOVQ srcStep+32(FP), SI
+	MOVQ weightStep+40(FP), DI
+	MOVQ steps+48(FP), R8
+	MOVQ panels+56(FP), R9
+	CMPQ R8, $0x00000001
+	JL   row_end
+
+row:
+	MOVQ         AX, R10
+	MOVQ         CX, R11
+	MOVQ         R9, R12
+	VBROADCASTSS (DX), Y0
+	CMPQ         R12, $0x00000001
+	JL           panel_end
+
+panel:
+	VMULPS  (R11), Y0, Y1
+	VMOVUPS Y1, (R10)
+	ADDQ    BX, R10
+	ADDQ    $0x00000020, R11
+	SUBQ    $0x00000001, R12
+	CMPQ    R12, $0x00000001
+	JGE     panel
+
+panel_end:
+	ADDQ $0x00000020, AX
+	ADDQ SI, CX
+	ADDQ DI, DX
+	SUBQ $0x00000001, R8
+	CMPQ R8, $0x00000001
+	JGE  row
+
+row_end:
+	VZEROUPPER
+	RET
+
+// func panelsSpinsAVX512(dst *float32, src *int8, weights *float32, dstStep uintptr, srcStep uintptr, weightStep uintptr, steps uintptr, panels uintptr)
+// Requires: AVX, AVX2
+TEXT ·panelsSpinsAVX512(SB), NOSPLIT, $0-64
+	MOVQ dst+0(FP), AX
+	MOVQ src+8(FP), CX
+	MOVQ weights+16(FP), DX
+	MOVQ dstStep+24(FP), BX
+	MOVQ srcStep+32(FP), SI
+	MOVQ weightStep+40(FP), DI
+	MOVQ steps+48(FP), R8
+	MOVQ panels+56(FP), R9
+	CMPQ R8, $0x00000001
+	JL   row_end
+
+row:
+	MOVQ         AX, R10
+	MOVQ         CX, R11
+	MOVQ         R9, R12
+	VBROADCASTSS (DX), Y0
+	CMPQ         R12, $0x00000001
+	JL           panel_end
+
+panel:
+	VPMOVSXBD (R11), Y1
+	VCVTDQ2PS Y1, Y1
+	VMULPS    Y1, Y0, Y1
+	VMOVUPS   Y1, (R10)
+	ADDQ      BX, R10
+	ADDQ      $0x00000008, R11
+	SUBQ      $0x00000001, R12
+	CMPQ      R12, $0x00000001
+	JGE       panel
+
+panel_end:
+	ADDQ $0x00000020, AX
+	ADDQ SI, CX
+	ADDQ DI, DX
+	SUBQ $0x00000001, R8
+	CMPQ R8, $0x00000001
 	JGE  row
 
 row_end:

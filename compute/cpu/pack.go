@@ -37,6 +37,49 @@ func padStride(sum int) int { return sum + 16 }
 // panelLen returns the entries of a packed row panel.
 func (t *mulTask) panelLen() int { return t.e.kernels.rows * padStride(t.sum) }
 
+// packPanels packs the panels of a piece over the steps [l0, l0+ls).
+func (t *mulTask) packPanels(dst []float32, q *piece, l0, ls int) {
+	rows, a := t.e.kernels.rows, &t.aOp
+	from, to := q.panel0, q.panel0+q.panels
+	if a.trans && ls > 0 { // the panels that are whole, together
+		lo := min(max(from, ceil(t.lead, rows)), to)
+		hi := max(lo, min(to, (t.lead+t.n)/rows))
+		if hi > lo {
+			t.packWhole(dst[(lo-from)*t.panelLen():], lo*rows-t.lead, hi-lo, l0, ls)
+		}
+		for p := hi; p < to; p++ {
+			t.packA(dst[(p-from)*t.panelLen():], p, l0, ls)
+		}
+		to = lo
+	}
+	for p := from; p < to; p++ {
+		t.packA(dst[(p-from)*t.panelLen():], p, l0, ls)
+	}
+}
+
+var unweighted = [1]float32{1}
+
+// packWhole packs so many whole panels of a transposed a, from column first on.
+func (t *mulTask) packWhole(dst []float32, first, panels, l0, ls int) {
+	k, a := t.e.kernels, &t.aOp
+	weights, weightStep := &unweighted[0], 0
+	if t.weights != nil {
+		weights, weightStep = &t.weights[l0*t.weightStride], 4*t.weightStride
+		_ = t.weights[(l0+ls-1)*t.weightStride]
+	}
+	at := l0*a.stride + first
+	last := at + (ls-1)*a.stride + panels*k.rows - 1
+	_ = dst[(panels-1)*t.panelLen()+ls*k.rows-1]
+	step := 4 * uintptr(t.panelLen())
+	if a.i8 != nil {
+		_ = a.i8[last]
+		k.panels8(&dst[0], &a.i8[at], weights, step, uintptr(a.stride), uintptr(weightStep), uintptr(ls), uintptr(panels))
+		return
+	}
+	_ = a.f32[last]
+	k.panels(&dst[0], &a.f32[at], weights, step, 4*uintptr(a.stride), uintptr(weightStep), uintptr(ls), uintptr(panels))
+}
+
 // packA packs panel p over the steps [l0, l0+ls). Rows outside a are 0: nothing
 // reads their sums, but leftover denormals would slow the kernel down.
 func (t *mulTask) packA(dst []float32, p, l0, ls int) {

@@ -23,10 +23,11 @@ type plan struct {
 }
 
 const (
-	blockSum     = 256     // a column panel of this length fills the first cache
-	blockRows    = 128     // a row block of a then fills a tenth of the second
+	blockSum     = 512     // a column panel of this length is twice the first cache, which streams it from the second
+	blockSumLong = 256     // where the sum is what is split
+	blockRows    = 128     // a row block of a then fills an eighth of the second cache
 	blockRowsBig = 384     // where every row block packs b for itself
-	blockCols    = 768     // sums of a row block: half a megabyte at most
+	blockCols    = 1056    // sums of a row block: half a megabyte
 	longSum      = 2048    // and few rows: split the sum rather than the rows
 	fewPieces    = 8       // fewer are cut smaller
 	packLimit    = 8 << 20 // entries of b that are packed at once
@@ -45,7 +46,12 @@ func (t *mulTask) makePlan() {
 	height := p.lead + t.n
 	cols := k.cols()
 	p.panels, p.slivers = ceil(height, k.rows), ceil(t.m, cols)
-	p.sums, p.splits = max(1, ceil(t.l, blockSum)), 1
+	long := t.l >= longSum && t.n <= 2*blockRows
+	block := blockSum
+	if long {
+		block = blockSumLong
+	}
+	p.sums, p.splits = max(1, ceil(t.l, block)), 1
 	p.sum = max(16, round(ceil(t.l, p.sums), 16))
 	p.sums = max(1, ceil(t.l, p.sum))
 
@@ -57,7 +63,7 @@ func (t *mulTask) makePlan() {
 	// Blocks are counted in entries that every arm can cut: 8 rows, 48 columns.
 	wide := ceil(t.m, tileColsMax)
 	colBlocks := ceil(wide, blockCols/tileColsMax)
-	rowBlocks, long := ceil(height, blockRows), t.l >= longSum && t.n <= 2*blockRows
+	rowBlocks := ceil(height, blockRows)
 	p.packB = !p.directB && t.l*t.m <= packLimit
 	if long {
 		rowBlocks = 1

@@ -11,8 +11,8 @@ import (
 type task interface{ do(worker, piece int) }
 
 // pool runs the pieces of a task on its threads, the caller's among them. A
-// helper that has nothing to do watches for the next task for a few
-// microseconds, because tasks come in quick succession, and then parks.
+// helper that has nothing to do watches for the next task for a
+// while, because tasks come in quick succession, and then parks.
 type pool struct {
 	threads int
 	helpers []helper
@@ -39,9 +39,9 @@ const (
 	closed
 )
 
-// watchTurns is how often a helper looks for a task before it parks: some 20
-// microseconds.
-const watchTurns = 2000
+// watchTurns is how often a thread looks before it parks: some 100
+// microseconds. Pieces take as long, and to wake a thread costs half of that.
+const watchTurns = 50000
 
 func newPool(threads int) *pool {
 	p := &pool{threads: threads, helpers: make([]helper, threads-1), done: make(chan struct{}, 1)}

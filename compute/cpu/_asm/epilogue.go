@@ -116,11 +116,16 @@ func (a arm) storeTile() {
 
 func (a arm) tanhTile() {
 	a.text("tanhTile", "func(t *byte)", `stores tanh of a tile, odd bit for bit:
-	dst[i,j] = tanh(factor*y[i,j]) = -m/(2+m), m = expm1(-2|y|)`)
+	dst[i,j] = tanh(factor*y[i,j]) = -m/(2+m), m = expm1(-2|y|)
+The quotient needs no division: d = 2+m lies in (1,2].`)
 	t := Load(Param("t"), GP64())
 	factor := a.broadcast(at(t, tileFactor))
 	c := a.expConstants(exp6)
 	abs, sign, two := a.bits("abs", 0x7fffffff), a.bits("sign", 0x80000000), a.float("two", 2)
+	var near []Op
+	for i, x := range reciprocal {
+		near = append(near, a.float(labelf("reciprocal_%d", i), x))
+	}
 	dst := GP64()
 	a.tileLoop(t, func(row reg.Register) { MOVQ(indexed(t, row, 8, tileDst), dst) },
 		func(y Mem, column reg.Register) {
@@ -132,11 +137,22 @@ func (a arm) tanhTile() {
 			m := a.vec()
 			VSUBPS(c.one, s, m)
 			VFMADD231PS(p, s, m)
-			VADDPS(two, m, u)
-			VDIVPS(u, m, m)
-			a.and(abs, m, m)
-			a.or(x, m, m)
-			VMOVUPS(m, indexed(dst, column, 1, 0))
+			d := u
+			VADDPS(two, m, d)
+			r := a.copyOf(near[0])
+			VFMADD213PS(near[1], d, r)
+			VFMADD213PS(near[2], d, r)
+			e := a.copyOf(c.one)
+			VFNMADD231PS(d, r, e)
+			VFMADD213PS(e, e, e)
+			VFMADD213PS(r, e, r) // r = r*(1+e+e*e), e = 1-d*r: off by e*e*e < 1.1e-6
+			q := a.vec()
+			VMULPS(m, r, q)
+			VFNMADD231PS(d, q, m)
+			VFMADD231PS(m, r, q) // q += r*(m-d*q)
+			a.and(abs, q, q)
+			a.or(x, q, q)
+			VMOVUPS(q, indexed(dst, column, 1, 0))
 		}, nothing)
 }
 

@@ -24,6 +24,10 @@ var (
 		0.1966327428817749, -0.24951615929603577, 0.33329710364341736, -0.49999892711639404, 1.0}
 )
 
+// reciprocal is the polynomial nearest to 1/d on [1,2] in relative error,
+// highest power first: 1-d*p(d) = T3(3-2d)/99 with Chebyshev's T3, at most 1/99.
+var reciprocal = []float64{32.0 / 99, -144.0 / 99, 210.0 / 99}
+
 func (a arm) expConstants(terms []float64) expConstants {
 	c := expConstants{
 		limit:    a.float("limit", 43), // exp(-86) is still a normal number

@@ -36,6 +36,8 @@ func main() {
 	a.spinTile()
 	a.copyRect()
 	a.widenRect()
+	a.panels("", "float32", 4)
+	a.panels("Spins", "int8", 1)
 	a.transpose()
 	a.addTo()
 	a.pairProducts()

@@ -97,6 +97,46 @@ func (a arm) eachRow(dst, src, dstStep, srcStep, rows, cols reg.Register, srcSiz
 	RET()
 }
 
+// panels emits the packing of the row panels of a transposed matrix.
+func (a arm) panels(name, element string, size int) {
+	a.text("panels"+name, "func(dst *float32, src *"+element+", weights *float32, dstStep, srcStep, weightStep, steps, panels uintptr)",
+		labelf(`packs panels of %d columns side by side; the steps are bytes between panels, rows and weights:
+	dst[p,l,i] = weights[l] * float32(src[l,%d*p+i])`, a.rows, a.rows))
+	dst, src, weights := Load(Param("dst"), GP64()), Load(Param("src"), GP64()), Load(Param("weights"), GP64())
+	dstStep, srcStep, weightStep := Load(Param("dstStep"), GP64()), Load(Param("srcStep"), GP64()), Load(Param("weightStep"), GP64())
+	steps, panels := Load(Param("steps"), GP64()), Load(Param("panels"), GP64())
+	loop("row", steps, 1, func() {
+		d, s, n := GP64(), GP64(), GP64()
+		MOVQ(dst, d)
+		MOVQ(src, s)
+		MOVQ(panels, n)
+		var w, x Op
+		if a.rows == 8 {
+			w, x = YMM(), YMM()
+		} else {
+			w, x = XMM(), XMM()
+		}
+		VBROADCASTSS(at(weights, 0), w)
+		loop("panel", n, 1, func() {
+			if size == 1 {
+				VPMOVSXBD(at(s, 0), x)
+				VCVTDQ2PS(x, x)
+				VMULPS(x, w, x)
+			} else {
+				VMULPS(at(s, 0), w, x)
+			}
+			VMOVUPS(x, at(d, 0))
+			ADDQ(dstStep, d)
+			ADDQ(U32(a.rows*size), s)
+		})
+		ADDQ(U32(4*a.rows), dst)
+		ADDQ(srcStep, src)
+		ADDQ(weightStep, weights)
+	})
+	VZEROUPPER()
+	RET()
+}
+
 // transpose emits the turning of squares of lanes x lanes, by pairs of rows
 // at distance 1, 2, 4 (and 8).
 func (a arm) transpose() {
