@@ -82,7 +82,7 @@ func benchCommand() *cobra.Command {
 		Use:     "bench update|sweep|gemm|exact",
 		Short:   "Time the hot loops and compare them with the hardware's limit",
 		Long:    long,
-		Example: "  mattis bench sweep --chains 190\n  mattis bench update --couplings dense --batch 500 --json",
+		Example: "  mattis bench sweep --chains 190\n  mattis bench update --visible 16 --hidden 1000 --patterns 8 --batch 3 --gibbs 0 --threads 1\n  mattis bench update --couplings dense --batch 500 --json",
 		Args:    exactly("WHAT (update, sweep, gemm or exact)"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, ok := benchmarks[args[0]]
@@ -101,8 +101,12 @@ func benchCommand() *cobra.Command {
 				if *f.dst == 0 && !(f.name == "patterns" && args[0] == "exact") {
 					return usageError{fmt.Errorf("--%s has no meaning for bench %s", f.name, args[0])}
 				}
-				if *f.src < 1 || *f.src > 1<<24 {
-					return usageError{fmt.Errorf("--%s %d is out of range, want 1 to %d", f.name, *f.src, 1<<24)}
+				least := 1
+				if f.name == "gibbs" && dense != "dense" {
+					least = 0
+				}
+				if *f.src < least || *f.src > 1<<24 {
+					return usageError{fmt.Errorf("--%s %d is out of range, want %d to %d", f.name, *f.src, least, 1<<24)}
 				}
 				*f.dst = *f.src
 			}
@@ -151,7 +155,7 @@ func benchCommand() *cobra.Command {
 	f.IntVar(&shape.Hidden, "hidden", 0, "hidden spins H")
 	f.IntVar(&shape.Patterns, "patterns", 0, "patterns K")
 	f.IntVar(&shape.Batch, "batch", 0, "rows of a batch B")
-	f.IntVar(&shape.Gibbs, "gibbs", 0, "Gibbs steps of the negative phase")
+	f.IntVar(&shape.Gibbs, "gibbs", 0, "Gibbs steps of the negative phase; 0: the patterns themselves (pid), whose signs every update takes")
 	f.IntVar(&shape.Chains, "chains", 0, "chains of a sweep")
 	f.StringVar(&dense, "couplings", "", "axons (default) or dense")
 	f.IntVar(&threads, "threads", 0, "threads; 0 takes one a core")
@@ -216,6 +220,9 @@ func prepareUpdate(e compute.Engine, s benchShape) (func() error, error) {
 	if a == nil {
 		t.Negative = negative.NewPCD(m, min(s.Batch, 2048), s.Gibbs, 4)
 		t.Rate = func(int) float64 { return 1e-4 }
+	} else if s.Gibbs == 0 {
+		t.Negative = negative.NewPID(m, a)
+		t.AfterUpdate = []optim.Projection{optim.Sign{Machine: m, Axons: a}}
 	} else {
 		t.Negative = negative.NewPIDGibbs(m, a, s.Gibbs, false)
 		t.AfterUpdate = []optim.Projection{optim.Clip{Machine: m, Axons: a, Bound: 1}}

@@ -26,7 +26,7 @@ type kernels struct {
 	widenRect func(dst *float32, src *int8, dstStep, srcStep, rows, cols uintptr)
 	panels    func(dst, src, weights *float32, dstStep, srcStep, weightStep, steps, panels uintptr)
 	panels8   func(dst *float32, src *int8, weights *float32, dstStep, srcStep, weightStep, steps, panels uintptr)
-	transpose func(dst, src *float32, dstStep, srcStep, squares uintptr)
+	transpose [2]func(dst, src *float32, dstStep, srcStep, squares uintptr) // of all lanes' rows, and of half as many
 	addTo     func(dst, src *float32, n uintptr)
 	peak      func(turns uintptr)
 

@@ -16,7 +16,8 @@ var generic = &kernels{
 	},
 	field: fieldGeneric, store: storeGeneric, tanh: tanhGeneric, cosh: coshGeneric, spin: spinGeneric,
 	copyRect: copyRectGeneric, widenRect: widenRectGeneric, panels: panelsGeneric[float32], panels8: panelsGeneric[int8],
-	transpose: transposeGeneric, addTo: addToGeneric, peak: peakGeneric,
+	transpose: [2]func(dst, src *float32, dstStep, srcStep, squares uintptr){transposeGeneric(genericLanes), transposeGeneric(genericLanes / 2)},
+	addTo:     addToGeneric, peak: peakGeneric,
 	pairRows: 1, pairProducts: pairProductsGeneric,
 }
 
@@ -213,10 +214,14 @@ func panelsGeneric[T float32 | int8](dst *float32, src *T, weights *float32, dst
 	}
 }
 
-func transposeGeneric(dst, src *float32, dstStep, srcStep, squares uintptr) {
-	for i := range uintptr(genericLanes) {
-		for l, x := range unsafe.Slice(floatAt(src, i*srcStep), genericLanes*squares) {
-			*floatAt(dst, uintptr(l)*dstStep+4*i) = x
+func transposeGeneric(rows uintptr) func(dst, src *float32, dstStep, srcStep, squares uintptr) {
+	return func(dst, src *float32, dstStep, srcStep, squares uintptr) {
+		for l := range genericLanes * squares {
+			d := unsafe.Slice(floatAt(dst, l*dstStep), genericLanes)
+			clear(d[rows:])
+			for i := range rows {
+				d[i] = *floatAt(src, i*srcStep+4*l)
+			}
 		}
 	}
 }

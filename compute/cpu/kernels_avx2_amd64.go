@@ -106,10 +106,17 @@ func panelsSpinsAVX2(dst *float32, src *int8, weights *float32, dstStep uintptr,
 
 // transposeAVX2 turns 8 rows into columns, in squares one after the other; steps are bytes between rows:
 //
-//	dst[l,i] = src[i,l] for i < 8, l < 8*squares
+//	dst[l,i] = src[i,l], 0 for i >= 8, for i < 8, l < 8*squares
 //
 //go:noescape
 func transposeAVX2(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, squares uintptr)
+
+// transposeHalfAVX2 turns 4 rows into columns, in squares one after the other; steps are bytes between rows:
+//
+//	dst[l,i] = src[i,l], 0 for i >= 4, for i < 8, l < 8*squares
+//
+//go:noescape
+func transposeHalfAVX2(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, squares uintptr)
 
 // addToAVX2 adds an array whose length is a multiple of 8:
 //

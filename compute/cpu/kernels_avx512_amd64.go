@@ -139,10 +139,17 @@ func panelsSpinsAVX512(dst *float32, src *int8, weights *float32, dstStep uintpt
 
 // transposeAVX512 turns 16 rows into columns, in squares one after the other; steps are bytes between rows:
 //
-//	dst[l,i] = src[i,l] for i < 16, l < 16*squares
+//	dst[l,i] = src[i,l], 0 for i >= 16, for i < 16, l < 16*squares
 //
 //go:noescape
 func transposeAVX512(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, squares uintptr)
+
+// transposeHalfAVX512 turns 8 rows into columns, in squares one after the other; steps are bytes between rows:
+//
+//	dst[l,i] = src[i,l], 0 for i >= 8, for i < 16, l < 16*squares
+//
+//go:noescape
+func transposeHalfAVX512(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, squares uintptr)
 
 // addToAVX512 adds an array whose length is a multiple of 16:
 //

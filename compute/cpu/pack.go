@@ -86,11 +86,11 @@ func (t *mulTask) packA(dst []float32, p, l0, ls int) {
 	k, a := t.e.kernels, &t.aOp
 	first := p*k.rows - t.lead
 	lo, hi := max(first, 0), min(first+k.rows, t.n)
-	if hi-lo < k.rows {
-		clear(dst[:t.panelLen()])
-	}
 	skip := lo - first
 	if a.trans {
+		if hi-lo < k.rows {
+			clear(dst[:ls*k.rows])
+		}
 		k.rect(dst[skip:], k.rows, a, l0, lo, ls, hi-lo)
 		if t.weights != nil {
 			for l := range ls {
@@ -103,6 +103,11 @@ func (t *mulTask) packA(dst []float32, p, l0, ls int) {
 		return
 	}
 	stride := padStride(t.sum)
+	for i := range 4 * t.groups(p) {
+		if i < skip || i >= skip+hi-lo {
+			clear(dst[i*stride:][:ls])
+		}
+	}
 	k.rect(dst[skip*stride:], stride, a, lo, l0, hi-lo, ls)
 	if t.weights != nil {
 		for i := skip; i < skip+hi-lo; i++ {
@@ -165,20 +170,20 @@ func (t *mulTask) packSliver(dst, stage []float32, j, l0, ls int) {
 	for c := 0; c < width; c += k.lanes {
 		rows := min(k.lanes, valid-c)
 		whole := 0
-		if rows == k.lanes && b.i8 == nil {
+		if (rows == k.lanes || rows == k.lanes/2) && b.i8 == nil {
 			whole = ls / k.lanes
 			if whole > 0 {
 				at := (c0+c)*b.stride + l0
 				_ = b.f32[at+(rows-1)*b.stride+whole*k.lanes-1]
-				k.transpose(&dst[c], &b.f32[at], 4*uintptr(width), 4*uintptr(b.stride), uintptr(whole))
+				k.transpose[k.lanes/rows-1](&dst[c], &b.f32[at], 4*uintptr(width), 4*uintptr(b.stride), uintptr(whole))
 			}
 		}
 		if done := whole * k.lanes; done < ls {
 			rest := round(ls-done, k.lanes)
-			clear(stage[:k.lanes*rest])
+			clear(stage[rows*rest : k.lanes*rest])
 			k.rect(stage, rest, b, c0+c, l0+done, rows, ls-done)
 			_ = dst[(done+rest-1)*width+c+k.lanes-1]
-			k.transpose(&dst[done*width+c], &stage[0], 4*uintptr(width), 4*uintptr(rest), uintptr(rest/k.lanes))
+			k.transpose[0](&dst[done*width+c], &stage[0], 4*uintptr(width), 4*uintptr(rest), uintptr(rest/k.lanes))
 		}
 	}
 }

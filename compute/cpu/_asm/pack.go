@@ -137,12 +137,12 @@ func (a arm) panels(name, element string, size int) {
 	RET()
 }
 
-// transpose emits the turning of squares of lanes x lanes, by pairs of rows
-// at distance 1, 2, 4 (and 8).
-func (a arm) transpose() {
+// transpose emits the turning of squares of lanes x lanes, of which so many
+// rows are there, by pairs of rows at distance 1, 2, 4 (and 8).
+func (a arm) transpose(name string, rows int) {
 	n := a.lanes
-	a.text("transpose", "func(dst, src *float32, dstStep, srcStep, squares uintptr)",
-		labelf("turns %d rows into columns, in squares one after the other; steps are bytes between rows:\n\tdst[l,i] = src[i,l] for i < %d, l < %d*squares", n, n, n))
+	a.text("transpose"+name, "func(dst, src *float32, dstStep, srcStep, squares uintptr)",
+		labelf("turns %d rows into columns, in squares one after the other; steps are bytes between rows:\n\tdst[l,i] = src[i,l], 0 for i >= %d, for i < %d, l < %d*squares", rows, rows, n, n))
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
 	dstStep, srcStep, squares := Load(Param("dstStep"), GP64()), Load(Param("srcStep"), GP64()), Load(Param("squares"), GP64())
 	loop("square", squares, 1, func() {
@@ -150,6 +150,10 @@ func (a arm) transpose() {
 		MOVQ(src, row)
 		x := make([]reg.VecVirtual, n)
 		for i := range x {
+			if i >= rows {
+				x[i] = a.zero()
+				continue
+			}
 			x[i] = a.load(at(row, 0))
 			ADDQ(srcStep, row)
 		}
