@@ -125,7 +125,7 @@ func (o Options) decodeCSV(f io.Reader, p part, words *words) (*Set, error) {
 			if err != nil {
 				hint := ""
 				if line == first {
-					hint = "; set data.header to true if this line holds names"
+					hint = csvHint(record, i, label >= 0)
 				}
 				return nil, fmt.Errorf("%s: %q is no number%s", csvPlace(r, i, names), text, hint)
 			}
@@ -154,6 +154,31 @@ func csvPlace(r *csv.Reader, i int, names []string) string {
 		place += fmt.Sprintf(" (%s)", names[i])
 	}
 	return place
+}
+
+// csvHint says which option may be missing where field i of the first record is no number.
+func csvHint(record []string, i int, labelled bool) string {
+	text := record[i]
+	if len(record) == 1 {
+		for _, d := range []string{";", "\t", "|", " "} {
+			if strings.Contains(strings.TrimSpace(text), d) {
+				return fmt.Sprintf("; set data.delimiter to %q if that separates the columns", d)
+			}
+		}
+	}
+	numbers := 0
+	for _, field := range record {
+		if _, err := strconv.ParseFloat(strings.TrimSpace(field), 64); err == nil {
+			numbers++
+		}
+	}
+	switch {
+	case strings.TrimSpace(text) == "":
+		return ""
+	case numbers > 0 && numbers == len(record)-1 && !labelled:
+		return fmt.Sprintf("; set data.labels to %d if that column holds labels, or data.header to true if this line holds names", i+1)
+	}
+	return "; set data.header to true if this line holds names"
 }
 
 // labelColumn returns the index of the column that text names, by its name

@@ -57,7 +57,8 @@ func dataShowCommand() *cobra.Command {
 each label has, and the first images, as text if they are up to %d pixels wide.
 
 NAME is one of mattis data list; a built-in recipe, a recipe's file (.yaml) or a run
-directory, whose data are shown; or else a data file or a folder of images.`, textWidth),
+directory, whose data are shown; or else a data file or a folder of images, whose greys are cut at
+0.5 unless --set binarize says otherwise.`, textWidth),
 		Example: `  mattis data show bars
   mattis data show bas --set size=5 --set split=random --count 4
   mattis data show bars --out bars.png`,
@@ -93,18 +94,23 @@ func showable(name string, settings []string) (rule string, split *data.Split, e
 	ext := strings.ToLower(filepath.Ext(name))
 	_, builtin := recipe.Builtin(name)
 	source := slices.ContainsFunc(data.List(), func(s data.Source) bool { return s.Name == name })
+	file := !source && !builtin && ext != ".yaml" && ext != ".yml" && !isRun(name)
+	if file && len(settings) == 0 {
+		return showFile(name)
+	}
 	switch {
 	case source:
 		r, err = recipe.Parse("data "+name, fmt.Appendf(nil, "data: {name: %s}\nmachine: {hidden: 1}\ntrain: {epochs: 0, batch: 1}\n", name), settings...)
 	case builtin || ext == ".yaml" || ext == ".yml":
 		r, err = recipe.Load(name, settings...)
-	case isRun(name):
-		r, err = recipe.Load(filepath.Join(name, "recipe.yaml"), settings...)
-	default:
-		if len(settings) > 0 {
-			return "", nil, usageError{fmt.Errorf("--set %s: %s is a file; show its kind instead, such as: mattis data show npy --set path=%s", strings.TrimPrefix(settings[0], "data."), name, name)}
+	case file:
+		var kind string
+		if kind, err = data.KindOf(name); err != nil {
+			return "", nil, unknownData(name, err)
 		}
-		return showFile(name)
+		r, err = recipe.Parse("data "+name, fmt.Appendf(nil, "data: {name: %s, path: %q}\nmachine: {hidden: 1}\ntrain: {epochs: 0, batch: 1}\n", kind, name), settings...)
+	default:
+		r, err = recipe.Load(filepath.Join(name, "recipe.yaml"), settings...)
 	}
 	var field *recipe.FieldError
 	if source && errors.As(err, &field) && field.Path == "data.path" {
@@ -131,24 +137,28 @@ func isRun(dir string) bool {
 // showFile reads one file, whose grey values are cut at 0.5 where it holds more than two.
 func showFile(name string) (rule string, split *data.Split, err error) {
 	set, err := data.Read(name, data.Options{})
-	if errors.Is(err, os.ErrNotExist) {
-		var names []string
-		for _, s := range data.List() {
-			names = append(names, s.Name)
-		}
-		return "", nil, fmt.Errorf("data %q is neither a file nor one of %s", name, strings.Join(names, ", "))
-	}
 	rule = "none: the values are two already"
 	if err != nil {
 		middle := 0.5
-		if cut, again := data.Read(name, data.Options{Binarize: data.Binarize{Threshold: &middle}}); again == nil {
-			set, err, rule = cut, nil, "{threshold: 0.5}"
-		}
+		set, err = data.Read(name, data.Options{Binarize: data.Binarize{Threshold: &middle}})
+		rule = "{threshold: 0.5}"
 	}
 	if err != nil {
-		return "", nil, err
+		return "", nil, unknownData(name, err)
 	}
 	return rule, &data.Split{Train: set}, nil
+}
+
+// unknownData returns the error of reading name, or where there is no such file that it is no data at all.
+func unknownData(name string, err error) error {
+	if !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	var names []string
+	for _, s := range data.List() {
+		names = append(names, s.Name)
+	}
+	return fmt.Errorf("data %q is neither a file nor one of %s", name, strings.Join(names, ", "))
 }
 
 // showData prints what there is to know about the parts of a data set.
