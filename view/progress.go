@@ -24,7 +24,7 @@ type Progress struct {
 // ProgressOptions says what a Progress counts and where it is shown.
 type ProgressOptions struct {
 	Label string           // what is done: "train"
-	Unit  string           // what is counted, in the plural: "epochs"
+	Unit  string           // what is counted, in the plural: "epochs"; "" shows a share alone
 	Total int              // the count at the end; 0 where it is not known
 	Start int              // the count at the start, for work that is resumed
 	TTY   bool             // the writer is a terminal
@@ -61,6 +61,9 @@ func (p *Progress) Update(done int, note string) {
 	p.show(now, note)
 }
 
+// Set sets how many are done and writes nothing.
+func (p *Progress) Set(done int) { p.done = done }
+
 // Finish writes the last line, with the time that the work took.
 func (p *Progress) Finish(note string) {
 	p.show(p.o.Now(), note)
@@ -80,48 +83,80 @@ func (p *Progress) Println(line string) {
 }
 
 func (p *Progress) show(now time.Time, note string) {
-	line := p.line(now, note)
+	line := p.line(now, note, forms[0])
+	if p.o.TTY { // a line that wraps cannot be rewritten
+		line = p.fit(now, note, p.o.Width-1)
+	}
 	p.shown = now
 	if !p.o.TTY {
 		fmt.Fprintln(p.w, line)
 		return
 	}
-	if n := p.o.Width - 1; utf8.RuneCountInString(line) > n { // a line that wraps cannot be rewritten
-		line = string([]rune(line)[:max(n, 0)])
-	}
 	fmt.Fprint(p.w, "\r", line, "\x1b[K")
 	p.open = true
 }
 
-func (p *Progress) line(now time.Time, note string) string {
+// form says what a line is made of beside the label, the percentage and the time left.
+type form struct{ counts, unit, rate bool }
+
+// forms are the forms of a line from the longest to the shortest.
+var forms = []form{{true, true, true}, {true, false, true}, {true, false, false}, {}}
+
+// fit returns the longest line of at most so many columns. The note goes before the count of what is done, and is
+// never cut: half a number misleads.
+func (p *Progress) fit(now time.Time, note string, columns int) string {
+	for _, n := range []string{note, ""} {
+		for _, f := range forms {
+			if line := p.line(now, n, f); utf8.RuneCountInString(line) <= columns {
+				return line
+			}
+		}
+	}
+	return string([]rune(p.line(now, "", form{}))[:max(columns, 0)])
+}
+
+func (p *Progress) line(now time.Time, note string, f form) string {
 	passed := now.Sub(p.started).Seconds()
-	var b strings.Builder
+	var words []string
 	if p.o.Label != "" {
-		b.WriteString(p.o.Label + "  ")
+		words = append(words, p.o.Label)
+	}
+	if p.o.Unit == "" {
+		f = form{}
+	}
+	unit := ""
+	if f.unit {
+		unit = " " + p.o.Unit
+	}
+	switch {
+	case p.o.Total <= 0:
+		words = append(words, fmt.Sprintf("%d%s", p.done, unit))
+	case f.counts:
+		words = append(words, fmt.Sprintf("%d/%d%s", p.done, p.o.Total, unit))
 	}
 	if p.o.Total > 0 {
-		fmt.Fprintf(&b, "%d/%d %s  %d%%", p.done, p.o.Total, p.o.Unit, int(100*float64(p.done)/float64(p.o.Total)))
-	} else {
-		fmt.Fprintf(&b, "%d %s", p.done, p.o.Unit)
+		words = append(words, fmt.Sprintf("%d%%", int(100*float64(p.done)/float64(p.o.Total))))
 	}
 	rate := 0.0
 	if n := p.done - p.o.Start; n > 0 && passed > 0 {
 		rate = float64(n) / passed
-		b.WriteString("  " + perTime(rate, p.o.Unit))
+		if f.rate {
+			words = append(words, perTime(rate, unit))
+		}
 	}
 	switch left := p.o.Total - p.done; {
 	case p.o.Total > 0 && left <= 0:
-		b.WriteString("  in " + clock(passed))
+		words = append(words, "in "+clock(passed))
 	case p.o.Total > 0 && rate > 0:
-		b.WriteString("  ETA " + clock(float64(left)/rate))
+		words = append(words, "ETA "+clock(float64(left)/rate))
 	}
 	if note != "" {
-		b.WriteString("  " + note)
+		words = append(words, note)
 	}
-	return b.String()
+	return strings.Join(words, "  ")
 }
 
-// perTime returns the rate in units a second, a minute or an hour, whichever is above 1.
+// perTime returns the rate in units, the word with a space in front or empty, a second, a minute or an hour, whichever is above 1.
 func perTime(rate float64, unit string) string {
 	per := "s"
 	if rate < 1 {
@@ -132,13 +167,13 @@ func perTime(rate float64, unit string) string {
 	}
 	switch {
 	case rate >= 1e6:
-		return fmt.Sprintf("%.3gM %s/%s", rate/1e6, unit, per)
+		return fmt.Sprintf("%.3gM%s/%s", rate/1e6, unit, per)
 	case rate >= 1e4:
-		return fmt.Sprintf("%.3gk %s/%s", rate/1e3, unit, per)
+		return fmt.Sprintf("%.3gk%s/%s", rate/1e3, unit, per)
 	case rate >= 100:
-		return fmt.Sprintf("%.0f %s/%s", rate, unit, per)
+		return fmt.Sprintf("%.0f%s/%s", rate, unit, per)
 	}
-	return fmt.Sprintf("%.3g %s/%s", rate, unit, per)
+	return fmt.Sprintf("%.3g%s/%s", rate, unit, per)
 }
 
 // clock returns seconds as 0:07, 12:30, 1:02:03 or 3d 04:00.

@@ -102,8 +102,8 @@ func TestProgressOnTerminal(t *testing.T) {
 	}
 	p.Finish("a note that is much too long for the line")
 	lines := strings.Split(b.String(), "\r")
-	if want := "train  101/200 epochs  50%  30 epochs/min  ETA 3:18\x1b[K"; lines[1] != want[:49]+"\x1b[K" {
-		t.Errorf("the first line is %q, want %q cut to 49 columns", lines[1], want)
+	if want := "train  101/200  50%  30/min  ETA 3:18\x1b[K"; lines[1] != want {
+		t.Errorf("the first line is %q, want %q", lines[1], want)
 	}
 	if lines[2] != "\x1b[Kcheckpoint 101\n" {
 		t.Errorf("a line between is written as %q", lines[2])
@@ -114,8 +114,36 @@ func TestProgressOnTerminal(t *testing.T) {
 	if strings.Contains(b.String(), "too soon") {
 		t.Error("rewritten more than ten times a second")
 	}
-	if last := lines[len(lines)-1]; last != "train  200/200 epochs  100%  30 epochs/min  in 3:\x1b[K\n" {
+	if last := lines[len(lines)-1]; last != "train  200/200  100%  30/min  in 3:20\x1b[K\n" {
 		t.Errorf("the last line is %q", last)
+	}
+}
+
+// TestProgressFits fails for a line that wraps, and for one that cuts a number in two, drops the time left
+// before the rate, or says less than there is room for.
+func TestProgressFits(t *testing.T) {
+	for _, c := range []struct {
+		width int
+		want  string
+	}{
+		{100, "bars  50/200 updates  25%  5 updates/s  ETA 0:30  epoch 5  hamming 0.25"},
+		{72, "bars  50/200 updates  25%  5 updates/s  ETA 0:30  epoch 5  hamming 0.25"},
+		{71, "bars  50/200  25%  5/s  ETA 0:30  epoch 5  hamming 0.25"},
+		{55, "bars  50/200  25%  ETA 0:30  epoch 5  hamming 0.25"},
+		{50, "bars  25%  ETA 0:30  epoch 5  hamming 0.25"},
+		{40, "bars  50/200  25%  5/s  ETA 0:30"},
+		{30, "bars  50/200  25%  ETA 0:30"},
+		{20, "bars  25%  ETA 0:30"},
+		{10, "bars  25%"},
+	} {
+		now := time.Unix(0, 0)
+		var b strings.Builder
+		p := view.NewProgress(&b, view.ProgressOptions{Label: "bars", Unit: "updates", Total: 200, TTY: true, Width: c.width, Now: func() time.Time { return now }})
+		now = now.Add(10 * time.Second)
+		p.Update(50, "epoch 5  hamming 0.25")
+		if got := b.String(); got != "\r"+c.want+"\x1b[K" {
+			t.Errorf("%d columns: %q, want %q", c.width, got, c.want)
+		}
 	}
 }
 
