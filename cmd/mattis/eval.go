@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -26,6 +27,9 @@ func evalCommand() *cobra.Command {
 		Short: "Measure a trained machine",
 		Long: "Measure the machine of a run directory, on every set of its data or on the one that\n" +
 			"--split names. The measures are those of the recipe, or of --measure:\n\n" + measureList() + `
+--set OPTION=VALUE sets their options, which measures of a kind share:
+
+` + optionList() + `
 The numbers of the last checkpoint are those that training wrote, but for method_accessibility:
 training looks at what the estimator returned before its last update, eval at a fresh draw.`,
 		Example: `  mattis eval runs/bars-1
@@ -81,6 +85,25 @@ func measureList() string {
 	return b.String()
 }
 
+// optionList returns the options of the measures with their defaults, a group a line.
+func optionList() string {
+	var b strings.Builder
+	groups := reflect.ValueOf(eval.Defaults())
+	for i := range groups.NumField() {
+		group, name := groups.Field(i), groups.Type().Field(i).Tag.Get("yaml")
+		var words []string
+		for j := range group.NumField() {
+			word := name + "." + group.Type().Field(j).Tag.Get("yaml")
+			if v := group.Field(j); !v.IsZero() { // else the default depends on the machine or the data
+				word += fmt.Sprintf("=%v", v)
+			}
+			words = append(words, word)
+		}
+		fmt.Fprintf(&b, "  %s\n", strings.Join(words, " "))
+	}
+	return b.String()
+}
+
 // judge prints the measures of the machine.
 func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string, asJSON bool) (err error) {
 	out, errw := cmd.OutOrStdout(), cmd.ErrOrStderr()
@@ -110,13 +133,15 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
 	for _, w := range list {
-		bar := newMeter(cmd, strings.TrimSpace(w.Measure+" "+w.Set), "parts", parts)
+		bar := newMeter(cmd, strings.TrimSpace(w.Measure+" "+w.Set), "", parts)
 		j.Progress = func(share float64) { bar.Update(int(share*parts), "") }
 		r, err := j.Measure(cmd.Context(), w)
 		bar.clear()
 		var no *eval.NoValue
 		if errors.As(err, &no) {
-			none = append(none, err)
+			if !slices.ContainsFunc(none, func(e error) bool { return e.Error() == err.Error() }) { // of another set
+				none = append(none, err)
+			}
 			continue
 		}
 		if err != nil {

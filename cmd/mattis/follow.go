@@ -35,15 +35,22 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool) error {
 	tty, width := terminal(errw)
 	p := view.NewProgress(errw, view.ProgressOptions{Label: s.Recipe.Name, Unit: "updates", Total: s.Steps(), Start: s.Trainer.Step, TTY: tty, Width: width})
 	w := &watcher{progress: p, session: s}
+	var written error // the first failure to write JSON: training goes on, the run directory has it all
 	if asJSON {
 		enc := json.NewEncoder(out)
-		s.Measured = func(m run.Metric) { w.note(m); enc.Encode(m) }
+		s.Measured = func(m run.Metric) {
+			w.note(m)
+			if err := enc.Encode(m); written == nil {
+				written = err
+			}
+		}
 	} else {
 		s.Measured = w.note
 	}
 	s.Watch = append(s.Watch, w)
 	err := s.Run(cmd.Context())
 	if errors.Is(err, context.Canceled) {
+		p.Set(s.Trainer.Step)
 		p.Finish("interrupted")
 		fmt.Fprintf(errw, "stopped at update %d with a checkpoint; go on with: mattis resume %s\n", s.Trainer.Step, s.Dir.Path())
 		return err
@@ -56,7 +63,7 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool) error {
 		return fmt.Errorf("draw figures: %w", err)
 	}
 	if asJSON {
-		return nil
+		return written
 	}
 	if t := lastMeasures(s); len(t.Rows) > 0 {
 		if err := t.Write(out); err != nil {

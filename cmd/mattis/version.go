@@ -26,8 +26,8 @@ func versionCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "mattis %s %s %s/%s kernels:%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, arm)
-			return nil
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "mattis %s %s %s/%s kernels:%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, arm)
+			return err
 		},
 	}
 }
