@@ -32,15 +32,17 @@ type Watch struct {
 // Mixing says how chains move about. Times are in sweeps.
 type Mixing struct {
 	Chains, Sweeps, Discarded int
-	Every                     int     // sweeps between two values of a trace
-	Replicas                  int     // rows that move for each chain: the rungs of tempering, 1 otherwise
-	Energy                    Trace   // F(v) in kT: E(v,h) has the noise of one draw of h on top
-	Modes                     []Trace // v . q for the left singular vectors q of W, along which the machine orders first
-	Histogram                 sampler.Histogram
-	Basins                    Visits
-	Swaps                     *sampler.Stats       // of tempering and of trajectory tempering
-	Proposals                 *sampler.GuidedStats // of guided moves
-	Seconds                   float64              // that the sweeps looked at took
+	Every                     int   // sweeps between two values of a trace
+	Replicas                  int   // rows that move for each chain: the rungs of tempering, 1 otherwise
+	Energy                    Trace // F(v) in kT: E(v,h) has the noise of one draw of h on top
+	// Modes are the overlaps v . q with the left singular vectors q of W, along which the machine orders first, and their squares:
+	// where v and -v are as likely and a sampler flips v, overlaps forget all and squares tell which pair a chain is in.
+	Modes     []Trace
+	Histogram sampler.Histogram
+	Basins    Visits
+	Swaps     *sampler.Stats       // of tempering and of trajectory tempering
+	Proposals *sampler.GuidedStats // of guided moves
+	Seconds   float64              // that the sweeps looked at took
 }
 
 // Trace is one quantity along the chains.
@@ -174,6 +176,9 @@ func newLooker(m *bm.RBM, s bm.State, values int) *looker {
 	for k := range l.directions {
 		l.traces = append(l.traces, Trace{Name: fmt.Sprintf("mode %d", k+1)})
 	}
+	for k := range l.directions {
+		l.traces = append(l.traces, Trace{Name: fmt.Sprintf("square of mode %d", k+1)})
+	}
 	for i := range l.traces {
 		l.traces[i].Chains = make([][]float64, n)
 	}
@@ -194,7 +199,9 @@ func (l *looker) at(s bm.State) {
 			for i, y := range row {
 				sum += q[i] * float64(y)
 			}
+			square := 1 + len(l.directions) + k
 			l.traces[1+k].Chains[c] = append(l.traces[1+k].Chains[c], sum)
+			l.traces[square].Chains[c] = append(l.traces[square].Chains[c], sum*sum)
 		}
 	}
 	l.seen++

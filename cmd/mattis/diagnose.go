@@ -37,7 +37,7 @@ func diagnoseCommand() *cobra.Command {
 
 Chains start far apart, from fair coins, from the patterns and, where the data can be had, from
 training rows. They run half as many sweeps as --steps unwatched, then --steps watched. What is watched is
-the energy F(v) and the overlaps with the leading singular vectors of the couplings (modes), and which
+the energy F(v), the overlaps with the leading singular vectors of the couplings (modes) and their squares, and which
 pattern, or without patterns which minimum of the energy, each chain is nearest to.
 
 The verdict is by the slowest of them:
