@@ -81,9 +81,16 @@ func (b *binarizer) spin(x float64, row, col int) (int8, error) {
 			return -1, nil
 		}
 	default:
-		return 0, fmt.Errorf("the value %v makes the data more than two-valued (0/1 or -1/+1): set data.binarize to {threshold: 0.3} or stochastic", x)
+		return 0, &GreyError{x}
 	}
 	return 0, fmt.Errorf("the value %v in data that hold both 0 and -1: two-valued data are all 0/1 or all -1/+1", x)
+}
+
+// GreyError says that a value of data without a rule of binarisation is neither of two.
+type GreyError struct{ Value float64 }
+
+func (e *GreyError) Error() string {
+	return fmt.Sprintf("the value %v makes the data more than two-valued (0/1 or -1/+1): set data.binarize to {threshold: 0.3} or stochastic", e.Value)
 }
 
 func (b *binarizer) outside(x float64) error {

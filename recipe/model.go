@@ -28,6 +28,9 @@ type Model struct {
 	Height, Width int      // 0 for plain rows
 	LabelNames    []string // the labels that the last visible spins tell, one spin each; nil for none
 	Checkpoint    *run.Checkpoint
+
+	// Binarize is the rule for the greys of files that Rows reads; the zero rule is the recipe's.
+	Binarize data.Binarize
 }
 
 // LoadModel returns the machine of a checkpoint of the run directory: that of
@@ -142,6 +145,9 @@ func (m *Model) Rows(input string) (*data.Set, error) {
 		return nil, fmt.Errorf("data %s have no %s set", m.Recipe.Data.Name, input)
 	}
 	all := m.Recipe.dataOptions()
+	if m.Binarize != (data.Binarize{}) {
+		all.Binarize = m.Binarize
+	}
 	o := data.Options{Key: all.Key, White: all.White, Height: m.Height, Width: m.Width}
 	if ext := strings.ToLower(filepath.Ext(input)); m.Recipe.Data.Name == "csv" && (ext == ".csv" || ext == ".tsv") { // labels are a column
 		o.Header, o.Delimiter, o.Labels = all.Header, all.Delimiter, all.Labels
@@ -155,6 +161,10 @@ func (m *Model) Rows(input string) (*data.Set, error) {
 	}
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%q is neither train, test or validation nor a file: %w", input, os.ErrNotExist)
+	}
+	if grey := (*data.GreyError)(nil); errors.As(err, &grey) {
+		place, _ := strings.CutSuffix(err.Error(), grey.Error())
+		return nil, fmt.Errorf("%sthe value %v is grey, and the machine's recipe has no data.binarize: a threshold makes two values, such as --threshold 0.5", place, grey.Value)
 	}
 	if err != nil {
 		return nil, err

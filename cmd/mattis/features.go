@@ -52,6 +52,7 @@ as float32, or with --sample one draw of its spins, as int8.`,
 		},
 	}
 	flags.add(cmd)
+	flags.addThreshold(cmd)
 	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, csv, idx, an image, a folder of images), train or test")
 	label.add(cmd, "`label` of all rows")
 	cmd.Flags().BoolVar(&mean, "mean", false, "write the means tanh x (the default)")

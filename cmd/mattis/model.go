@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mattis/data"
 	"mattis/recipe"
 	"mattis/run"
 )
@@ -17,6 +18,7 @@ import (
 type modelFlags struct {
 	checkpoint int
 	threads    int
+	threshold  float64
 }
 
 func (f *modelFlags) add(cmd *cobra.Command) {
@@ -25,12 +27,24 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 	cmd.Flags().IntVar(&f.threads, "threads", 0, "threads; 0 takes one a core. Results do not depend on it")
 }
 
+// addThreshold adds the flag of the commands that read files of greys.
+func (f *modelFlags) addThreshold(cmd *cobra.Command) {
+	cmd.Flags().Float64Var(&f.threshold, "threshold", 0, "`grey` value in [0,1) above which a pixel of a file is +1 (default the recipe's rule)")
+	cmd.Flags().Lookup("threshold").DefValue = ""
+}
+
 // open returns the machine of the run directory and what gives its memory back.
 func (f *modelFlags) open(cmd *cobra.Command, dir string, settings ...string) (m *recipe.Model, closing func(), err error) {
 	step := -1
 	if cmd.Flags().Changed("checkpoint") {
 		if step = f.checkpoint; step < 0 {
 			return nil, nil, usageError{fmt.Errorf("--checkpoint %d is no step, want 0 or more", step)}
+		}
+	}
+	binarize := data.Binarize{}
+	if cmd.Flags().Changed("threshold") {
+		if binarize.Threshold = &f.threshold; !(f.threshold >= 0 && f.threshold < 1) {
+			return nil, nil, usageError{fmt.Errorf("--threshold %v is out of range, want a grey value of at least 0 and below 1", f.threshold)}
 		}
 	}
 	engine, _, err := newEngine(f.threads)
@@ -49,6 +63,7 @@ func (f *modelFlags) open(cmd *cobra.Command, dir string, settings ...string) (m
 		engine.Close()
 		return nil, nil, err
 	}
+	m.Binarize = binarize
 	return m, engine.Close, nil
 }
 

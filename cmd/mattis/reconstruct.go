@@ -61,6 +61,7 @@ Label spins are unknown and drawn with the pixels, unless --label names the labe
 		},
 	}
 	flags.add(cmd)
+	flags.addThreshold(cmd)
 	cmd.Flags().StringVar(&flags.input, "input", "", "rows to complete: a `file` (npy, csv, idx, an image, a folder of images), train or test")
 	cmd.Flags().StringVar(&flags.known, "known", "", "known pixels: rows:a-b, spins:a-b or a mask `file`")
 	cmd.Flags().IntVar(&flags.steps, "steps", 10, "sweeps")

@@ -67,6 +67,7 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
 		},
 	}
 	flags.add(cmd)
+	flags.addThreshold(cmd)
 	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, csv, idx, an image, a folder of images), train or test")
 	label.add(cmd, "`label` of all rows")
 	cmd.Flags().StringVar(&out.path, "out", "", "`file` to write, .npy (default: print a number a line)")
