@@ -63,6 +63,7 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
 		},
 	}
 	flags.add(cmd)
+	flags.addThreshold(cmd)
 	cmd.Flags().IntVar(&flags.count, "count", 16, "number of samples")
 	cmd.Flags().IntVar(&flags.steps, "steps", 100, "sweeps before each sample of a chain; 0 shows where chains start")
 	cmd.Flags().IntVar(&flags.chains, "chains", 0, "number of chains (default as many as samples)")
@@ -100,6 +101,9 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 		return err
 	}
 	if err := f.label.check(m); err != nil {
+		return err
+	}
+	if err := enoughMemory(fmt.Sprintf("--count %d", f.count), float64(f.count)*float64(m.Visible()+rowHeader)); err != nil {
 		return err
 	}
 	key := recipe.SampleKey(f.seed)
@@ -239,6 +243,9 @@ func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers,
 	}
 	return samples, mover, e.Sync()
 }
+
+// rowHeader is the memory in bytes of a row beside its spins: a slice.
+const rowHeader = 24
 
 // rowsAtOnce bounds the configurations that are held at once, so that their spins and
 // fields stay within some 100 MB.

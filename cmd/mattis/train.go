@@ -55,6 +55,10 @@ figures. Ctrl-C ends it after the update under way with a checkpoint; mattis res
 			if err != nil {
 				return err
 			}
+			need, field := r.Memory(split.Train.Rows, split.Train.Visible)
+			if err := enoughMemory(field, need); err != nil {
+				return err
+			}
 			var from *run.Directory
 			if init != "" {
 				if from, err = run.Open(init); err != nil {
