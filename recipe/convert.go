@@ -97,7 +97,7 @@ func Convert(in, out string, c Conversion) (*Converted, error) {
 	case err == nil && !toFile:
 		return nil, fmt.Errorf("%s: %w; a run directory is never overwritten, give a new one, or a .npz or .safetensors file", out, fs.ErrExist)
 	case err == nil && !c.Force:
-		return nil, fmt.Errorf("%s: %w; give another name, or force it to be overwritten", out, fs.ErrExist)
+		return nil, fmt.Errorf("%s: %w; give another name, or --force to overwrite it", out, fs.ErrExist)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	}

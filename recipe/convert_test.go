@@ -329,7 +329,7 @@ func TestConvertRefuses(t *testing.T) {
 		c       Conversion
 		want    string
 	}{
-		{"testdata/torch.npz", there, Conversion{}, "there.npz: file already exists; give another name, or force it"},
+		{"testdata/torch.npz", there, Conversion{}, "there.npz: file already exists; give another name, or --force"},
 		{"testdata/torch.npz", filepath.Join(dir, "empty"), Conversion{Force: true}, "a run directory is never overwritten"},
 		{"testdata/torch.npz", out + ".npy", Conversion{}, "out.npy: neither a run directory, an .npz nor a .safetensors file: it holds one array"},
 		{"testdata/torch.npz", out, Conversion{To: "bernoulli"}, "a run directory holds spins; 0/1 variables go to a .npz"},

@@ -42,6 +42,12 @@ func Load(name string, settings ...string) (*Recipe, error) {
 	if text, ok := Builtin(name); ok {
 		return Parse(name, text, settings...)
 	}
+	if info, err := os.Stat(name); err == nil && info.IsDir() {
+		if _, err := os.Stat(filepath.Join(name, "recipe.yaml")); err == nil {
+			return nil, fmt.Errorf("%s is a run directory: mattis resume goes on with it, and %s is its recipe", name, filepath.Join(name, "recipe.yaml"))
+		}
+		return nil, fmt.Errorf("%s is a folder, want a recipe: a YAML file or one of the built-in ones (%s)", name, strings.Join(Builtins(), ", "))
+	}
 	text, err := os.ReadFile(name)
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) && !strings.ContainsAny(name, "./\\") {

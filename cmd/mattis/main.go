@@ -48,9 +48,14 @@ func Main() int {
 	case errors.Is(err, context.Canceled):
 		return exitInterrupted
 	}
-	fmt.Fprintln(os.Stderr, "mattis:", strings.ReplaceAll(err.Error(), "\n", " "))
+	unknown := strings.HasPrefix(err.Error(), "unknown command")
+	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
+	if unknown {
+		text = strings.Join(strings.Fields(err.Error()), " ") // "... Did you mean this? sample"
+	}
+	fmt.Fprintln(os.Stderr, "mattis:", text)
 	var usage usageError
-	if errors.As(err, &usage) || strings.HasPrefix(err.Error(), "unknown command") {
+	if errors.As(err, &usage) || unknown {
 		fmt.Fprintf(os.Stderr, "see %s --help\n", cmd.CommandPath())
 		return exitUsage
 	}
@@ -67,13 +72,32 @@ with regularized axons and pattern-induced correlations (RAPID, arXiv:1910.01592
 		Example:       "  mattis train bars\n  mattis sample runs/bars-1 --count 16",
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		Args:          cobra.NoArgs,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
+	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(trainCommand(), resumeCommand(), evalCommand(), sampleCommand(), reconstructCommand(), featuresCommand(),
 		scoreCommand(), recipesCommand(), dataCommand(), inspectCommand(), diagnoseCommand(), benchCommand(), figureCommand(), convertCommand(), versionCommand())
 	return root
+}
+
+// helpCommand returns the command help, which refuses what is no command.
+func helpCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:     "help [COMMAND]",
+		Short:   "Help about any command",
+		Example: "  mattis help train",
+		RunE: func(_ *cobra.Command, args []string) error {
+			cmd, rest, err := root.Find(args)
+			if err != nil {
+				return err
+			}
+			if len(rest) > 0 {
+				return fmt.Errorf("unknown command %q for %q", rest[0], cmd.CommandPath())
+			}
+			return cmd.Help()
+		},
+	}
 }
 
 // flagError says what a flag wants where its value is of another kind.
@@ -82,7 +106,7 @@ func flagError(err error) error {
 	if !errors.As(err, &invalid) {
 		return err
 	}
-	want, ok := map[string]string{"int": "a whole number", "uint64": "a whole number of 0 or more", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
+	want, ok := map[string]string{"int": "a whole number", "uint64": "a whole number of 0 or more", "float64": "a number", "bool": "true or false"}[invalid.GetFlag().Value.Type()]
 	if !ok {
 		return err
 	}
@@ -97,6 +121,11 @@ func exactly(names ...string) cobra.PositionalArgs {
 		}
 		if len(args) > len(names) {
 			return usageError{fmt.Errorf("unexpected argument %q", args[len(names)])}
+		}
+		for i, a := range args {
+			if a == "" {
+				return usageError{fmt.Errorf("%s is empty", names[i])}
+			}
 		}
 		return nil
 	}
