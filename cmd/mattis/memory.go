@@ -17,7 +17,13 @@ func enoughMemory(what string, need float64) error {
 	return nil
 }
 
-func gibibytes(bytes float64) string { return fmt.Sprintf("%.3g GiB", bytes/(1<<30)) }
+func gibibytes(bytes float64) string {
+	n := bytes / (1 << 30)
+	if n >= 100 {
+		return fmt.Sprintf("%.0f GiB", n)
+	}
+	return fmt.Sprintf("%.2g GiB", n)
+}
 
 // freeMemory returns the bytes that this process can still take, as Linux tells them: what is available, or the
 // limit of its control group if that is less. Elsewhere it is not known.
