@@ -123,6 +123,12 @@ func printReport(w io.Writer, r experiment.Report) error {
 		unit = "instance"
 	}
 	fmt.Fprintf(w, "\nfigure %s: %s (%s), %d %s\n%s\n", r.Figure.Name, r.Figure.Title, r.Figure.Place, r.Instances, unit, strings.Join(r.Files, "  "))
+	if len(r.Table.Header) > 0 {
+		fmt.Fprintln(w)
+		if err := r.Table.Write(w); err != nil {
+			return err
+		}
+	}
 	if len(r.Claims) == 0 {
 		return nil
 	}

@@ -61,6 +61,7 @@ var Figures = []Figure{
 	{"cost", "Cost of the negative phase", "App. D", 1, 0, []*study{costs}, finishCosts},
 	{"ultrametricity", "Overlaps and ultrametricity of samples", "Sec. IV.B", 4, 0, []*study{glassy}, finishUltrametricity},
 	{"crosstalk", "Crosstalk of random patterns", "Sec. IV.C", 8, 0, []*study{noise}, finishCrosstalk},
+	{"cooling", "Samplers in machines that are cooled", "refs. 8 and 9", 1, 0, []*study{cooled}, finishCooling},
 }
 
 // Find returns the figures that a name stands for: one by its name, all parts of one by its number ("2" is

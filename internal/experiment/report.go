@@ -14,6 +14,7 @@ import (
 
 const (
 	summaryName = "summary.json"
+	tableName   = "table.md"
 	resultsName = "results.md"
 )
 
@@ -58,6 +59,11 @@ func writeResults(out string) error {
 			for _, line := range f.reasons() {
 				fmt.Fprintf(w, "- %s\n", line)
 			}
+			table, err := os.ReadFile(filepath.Join(out, f.Name, tableName))
+			if err != nil && !os.IsNotExist(err) {
+				return err
+			}
+			w.Write(table)
 			any := false
 			for _, c := range claims {
 				if c.Figure != f.Name {
@@ -82,6 +88,21 @@ in the text are standard errors of means. Where the paper's text and programs di
 
 This page is written by the program (results.md in the folder of the figures); ` + "`make results`" + ` brings it here.
 `
+
+// writeTable writes OUT/NAME/table.md, if the figure has a table.
+func (r *results) writeTable() error {
+	if len(r.table.Header) == 0 {
+		return nil
+	}
+	return run.WriteFile(filepath.Join(r.options.Out, r.figure.Name, tableName), func(w io.Writer) error {
+		text := "\n" + r.caption + "\n\n| " + strings.Join(r.table.Header, " | ") + " |\n|" + strings.Repeat("---|", len(r.table.Header)) + "\n"
+		for _, row := range r.table.Rows {
+			text += "| " + strings.Join(row, " | ") + " |\n"
+		}
+		_, err := io.WriteString(w, text)
+		return err
+	})
+}
 
 // reasons returns what is said of the arms' trainings, each once.
 func (f *Figure) reasons() []string {

@@ -29,6 +29,9 @@ type results struct {
 	curves []Curve
 	claims []Claim
 	files  []string
+	table  view.Table // beside the picture; none without a header
+
+	caption string // of the table
 }
 
 // Curve is a series of a figure: mean and standard deviation over instances at each X.
@@ -50,17 +53,6 @@ func (r *results) of(arm string) []*instance {
 		}
 	}
 	return list
-}
-
-// armNames returns the names of all arms in the order of the figure.
-func (r *results) armNames() []string {
-	var names []string
-	for _, i := range r.instances {
-		if !slices.Contains(names, i.arm.name) {
-			names = append(names, i.arm.name)
-		}
-	}
-	return names
 }
 
 // curve gathers the points of a name over the instances of an arm. Points of trainings

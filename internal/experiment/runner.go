@@ -11,6 +11,7 @@ import (
 
 	"mattis/compute"
 	"mattis/run"
+	"mattis/view"
 )
 
 // Options say how figures are made.
@@ -40,6 +41,7 @@ type Report struct {
 	Seconds   float64 // of one worker, all instances together
 	Files     []string
 	Claims    []Claim
+	Table     view.Table // without a header where there is none
 }
 
 // Run makes the figures one after the other. Instances that are finished in the folder are
@@ -234,7 +236,7 @@ func (f *Figure) draw(ctx context.Context, o Options, n int, all []*instance) (R
 	if err := f.finish(r); err != nil {
 		return Report{}, err
 	}
-	report := Report{Figure: f, Instances: n, Claims: r.claims}
+	report := Report{Figure: f, Instances: n, Claims: r.claims, Table: r.table}
 	for _, i := range all {
 		report.Seconds += i.Seconds
 	}
@@ -243,6 +245,9 @@ func (f *Figure) draw(ctx context.Context, o Options, n int, all []*instance) (R
 	}
 	report.Files = append(r.files, filepath.Join(o.Out, f.Name+".csv"))
 	if err := r.writeClaims(); err != nil {
+		return report, err
+	}
+	if err := r.writeTable(); err != nil {
 		return report, err
 	}
 	if err := writeJSON(filepath.Join(o.Out, f.Name, summaryName), summary{n, o.Seed, report.Seconds, r.picture()}); err != nil {
