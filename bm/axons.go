@@ -18,7 +18,10 @@ type Axons struct {
 	logGain         Param
 }
 
-var _ Couplings = (*Axons)(nil)
+var (
+	_ Couplings = (*Axons)(nil)
+	_ fused     = (*Axons)(nil)
+)
 
 // NewAxons returns axons from K patterns, all zero, with gain 1. learnGain gives the gain a
 // gradient; withOffset adds the visible offset, 0 at first.
@@ -220,6 +223,11 @@ const (
 	fusedColumns = 240
 )
 
+// fusedWidth returns the columns of a tile of so many rows.
+func fusedWidth(rows int) int {
+	return max(fusedColumns, fusedEntries/rows/fusedColumns*fusedColumns)
+}
+
 func (a *Axons) fuses(rows int) (atOnce int, ok bool) {
 	return fusedRows, !a.order().denseGradients(min(rows, fusedRows), false)
 }
@@ -233,7 +241,7 @@ func (a *Axons) MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale f
 	o := Overlap{Layer: Visible, X: v, A: a.overlap(v, Visible)}
 	s := e.Scratch(compute.Float32, v.Rows(), a.patterns())
 	hidden := a.hidden.Value.Cols()
-	width := max(fusedColumns, fusedEntries/v.Rows()/fusedColumns*fusedColumns)
+	width := fusedWidth(v.Rows())
 	for from := 0; from < hidden; from += width {
 		to := min(from+width, hidden)
 		mark := e.Mark()

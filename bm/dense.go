@@ -9,7 +9,10 @@ type Dense struct {
 	weights Param
 }
 
-var _ Couplings = (*Dense)(nil)
+var (
+	_ Couplings = (*Dense)(nil)
+	_ fused     = (*Dense)(nil)
+)
 
 // NewDense returns couplings W = 0 between V and H spins. withOffset adds the visible offset, 0 at first.
 func NewDense(e compute.Engine, visible, hidden int, withOffset bool) *Dense {
@@ -76,6 +79,37 @@ func correlation(e compute.Engine, dst, v, y, weights, m compute.Matrix, scale f
 		sum := e.Scratch(compute.Float32, 1, y.Cols())
 		columnSums(e, sum, y, weights, 1, false)
 		e.Mul(dst, m, sum, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
+	}
+}
+
+func (d *Dense) fuses(int) (atOnce int, ok bool) { return fusedRows, true }
+
+// MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b): the hidden
+// means are made and used tile by tile, as those of axons are.
+func (d *Dense) MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64) {
+	shift := d.Shift()
+	if !shift.IsNone() && !bias.IsNone() {
+		d.engine.Axpby(shift, 1, bias, 1)
+	}
+	if !shift.IsNone() {
+		bias = shift
+	}
+	hidden := d.weights.Value.Cols()
+	width := fusedWidth(v.Rows())
+	for from := 0; from < hidden; from += width {
+		to := min(from+width, hidden)
+		mark := d.engine.Mark()
+		t := d.engine.Scratch(compute.Float32, v.Rows(), to-from)
+		then := compute.Epilogue{Kind: compute.Tanh}
+		if !bias.IsNone() {
+			then.Bias = bias.Columns(from, to)
+		}
+		d.engine.Mul(t, v, d.weights.Value.Columns(from, to), compute.Op{Alpha: 1, Then: then})
+		correlation(d.engine, d.weights.Grad.Columns(from, to), v, t, weights, d.m, scale, true)
+		if !biasGrad.IsNone() {
+			columnSums(d.engine, biasGrad.Columns(from, to), t, weights, scale, true)
+		}
+		d.engine.Release(mark)
 	}
 }
 

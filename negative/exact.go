@@ -62,11 +62,12 @@ func (x *ExactSum) Draw(bm.Batch, rng.Key) bm.Batch {
 		top = max(top, v)
 	}
 	var z float64
-	for _, v := range x.exponents {
-		z += math.Exp(v - top)
-	}
 	for i, v := range x.exponents {
-		x.weights[i] = float32(math.Exp(v-top) / z)
+		x.exponents[i] = math.Exp(v - top)
+		z += x.exponents[i]
+	}
+	for i, w := range x.exponents {
+		x.weights[i] = float32(w / z)
 	}
 	x.engine.Write(x.batch.Weights, x.host)
 	return x.batch

@@ -31,6 +31,7 @@ type kernels struct {
 	peak      func(turns uintptr)
 
 	pairRows     int
+	pairFactors  func(dst *float64, x *float32, n uintptr)
 	pairProducts func(mantissas *float64, exponents *int64, x, y *float64, yStep, steps, per uintptr)
 
 	vectors *vectorKernels // nil: plain Go

@@ -125,6 +125,15 @@ func transposeHalfAVX2(dst *float32, src *float32, dstStep uintptr, srcStep uint
 //go:noescape
 func addToAVX2(dst *float32, src *float32, n uintptr)
 
+// pairFactorsAVX2 sets the factors of fields of at most 700; n is a multiple of 8:
+//
+//	for each eight: dst[2*i:] = exp(x[i:]), dst[2*i+8:] = exp(-x[i:])
+//
+// exp x = 2^n e^r with Taylor's polynomial of e^r, |r| <= log(2)/2, whose rest is below 2e-16.
+//
+//go:noescape
+func pairFactorsAVX2(dst *float64, x *float32, n uintptr)
+
 // pairProductsAVX2 multiplies the factors of one row x with 2 rows y, yStep bytes apart:
 //
 //	for l := range steps: for i := range 8: product[q,i] *= x[16*l+i]*y[q,16*l+i] + x[16*l+8+i]*y[q,16*l+8+i]

@@ -586,7 +586,6 @@ row:
 vector:
 	VMULPS       (DX)(R8*1), Y0, Y1
 	VPAND        absAVX2<>+0(SB), Y1, Y2
-	VPAND        signAVX2<>+0(SB), Y1, Y1
 	VMOVUPS      limitAVX2<>+0(SB), Y3
 	VMINPS       Y2, Y3, Y2
 	VMOVUPS      roundAVX2<>+0(SB), Y3
@@ -597,30 +596,36 @@ vector:
 	VMULPS       minusTwoAVX2<>+0(SB), Y2, Y2
 	VFNMADD231PS ln2hiAVX2<>+0(SB), Y4, Y2
 	VFNMADD231PS ln2loAVX2<>+0(SB), Y4, Y2
+	VMULPS       Y2, Y2, Y4
 	VMOVUPS      exp6_0AVX2<>+0(SB), Y5
 	VFMADD213PS  exp6_1AVX2<>+0(SB), Y2, Y5
-	VFMADD213PS  exp6_2AVX2<>+0(SB), Y2, Y5
-	VFMADD213PS  exp6_3AVX2<>+0(SB), Y2, Y5
-	VFMADD213PS  exp6_4AVX2<>+0(SB), Y2, Y5
-	VFMADD213PS  exp6_5AVX2<>+0(SB), Y2, Y5
-	VMULPS       Y2, Y2, Y4
+	VMOVUPS      exp6_2AVX2<>+0(SB), Y6
+	VFMADD213PS  exp6_3AVX2<>+0(SB), Y2, Y6
+	VFMADD213PS  Y6, Y4, Y5
+	VMOVUPS      exp6_4AVX2<>+0(SB), Y6
+	VFMADD213PS  exp6_5AVX2<>+0(SB), Y2, Y6
+	VFMADD213PS  Y6, Y4, Y5
 	VFMADD213PS  Y2, Y4, Y5
 	VSUBPS       oneAVX2<>+0(SB), Y3, Y4
 	VFMADD231PS  Y5, Y3, Y4
 	VADDPS       twoAVX2<>+0(SB), Y4, Y2
-	VMOVUPS      reciprocal_0AVX2<>+0(SB), Y3
-	VFMADD213PS  reciprocal_1AVX2<>+0(SB), Y2, Y3
-	VFMADD213PS  reciprocal_2AVX2<>+0(SB), Y2, Y3
-	VMOVUPS      oneAVX2<>+0(SB), Y5
-	VFNMADD231PS Y2, Y3, Y5
-	VFMADD213PS  Y5, Y5, Y5
-	VFMADD213PS  Y3, Y5, Y3
-	VMULPS       Y4, Y3, Y5
-	VFNMADD231PS Y2, Y5, Y4
-	VFMADD231PS  Y4, Y3, Y5
-	VPAND        absAVX2<>+0(SB), Y5, Y5
-	VPOR         Y1, Y5, Y5
-	VMOVUPS      Y5, (CX)(R8*1)
+	VMULPS       Y2, Y2, Y3
+	VMOVUPS      reciprocal_0AVX2<>+0(SB), Y5
+	VFMADD213PS  reciprocal_1AVX2<>+0(SB), Y2, Y5
+	VMOVUPS      reciprocal_2AVX2<>+0(SB), Y6
+	VFMADD213PS  reciprocal_3AVX2<>+0(SB), Y2, Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VMOVUPS      reciprocal_4AVX2<>+0(SB), Y6
+	VFMADD213PS  reciprocal_5AVX2<>+0(SB), Y2, Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VMULPS       Y4, Y5, Y3
+	VFNMADD231PS Y2, Y3, Y4
+	VFMADD231PS  Y4, Y5, Y3
+	VPAND        signAVX2<>+0(SB), Y1, Y1
+	VPOR         signAVX2<>+0(SB), Y3, Y3
+	VPXOR        signAVX2<>+0(SB), Y3, Y3
+	VPOR         Y1, Y3, Y3
+	VMOVUPS      Y3, (CX)(R8*1)
 	ADDQ         $0x00000020, R8
 	CMPQ         R8, SI
 	JL           vector
@@ -781,35 +786,65 @@ DATA twoAVX2<>+24(SB)/4, $0x40000000
 DATA twoAVX2<>+28(SB)/4, $0x40000000
 GLOBL twoAVX2<>(SB), RODATA|NOPTR, $32
 
-DATA reciprocal_0AVX2<>+0(SB)/4, $0x3ea57eb5
-DATA reciprocal_0AVX2<>+4(SB)/4, $0x3ea57eb5
-DATA reciprocal_0AVX2<>+8(SB)/4, $0x3ea57eb5
-DATA reciprocal_0AVX2<>+12(SB)/4, $0x3ea57eb5
-DATA reciprocal_0AVX2<>+16(SB)/4, $0x3ea57eb5
-DATA reciprocal_0AVX2<>+20(SB)/4, $0x3ea57eb5
-DATA reciprocal_0AVX2<>+24(SB)/4, $0x3ea57eb5
-DATA reciprocal_0AVX2<>+28(SB)/4, $0x3ea57eb5
+DATA reciprocal_0AVX2<>+0(SB)/4, $0xbdd5fbf4
+DATA reciprocal_0AVX2<>+4(SB)/4, $0xbdd5fbf4
+DATA reciprocal_0AVX2<>+8(SB)/4, $0xbdd5fbf4
+DATA reciprocal_0AVX2<>+12(SB)/4, $0xbdd5fbf4
+DATA reciprocal_0AVX2<>+16(SB)/4, $0xbdd5fbf4
+DATA reciprocal_0AVX2<>+20(SB)/4, $0xbdd5fbf4
+DATA reciprocal_0AVX2<>+24(SB)/4, $0xbdd5fbf4
+DATA reciprocal_0AVX2<>+28(SB)/4, $0xbdd5fbf4
 GLOBL reciprocal_0AVX2<>(SB), RODATA|NOPTR, $32
 
-DATA reciprocal_1AVX2<>+0(SB)/4, $0xbfba2e8c
-DATA reciprocal_1AVX2<>+4(SB)/4, $0xbfba2e8c
-DATA reciprocal_1AVX2<>+8(SB)/4, $0xbfba2e8c
-DATA reciprocal_1AVX2<>+12(SB)/4, $0xbfba2e8c
-DATA reciprocal_1AVX2<>+16(SB)/4, $0xbfba2e8c
-DATA reciprocal_1AVX2<>+20(SB)/4, $0xbfba2e8c
-DATA reciprocal_1AVX2<>+24(SB)/4, $0xbfba2e8c
-DATA reciprocal_1AVX2<>+28(SB)/4, $0xbfba2e8c
+DATA reciprocal_1AVX2<>+0(SB)/4, $0x3f70bb72
+DATA reciprocal_1AVX2<>+4(SB)/4, $0x3f70bb72
+DATA reciprocal_1AVX2<>+8(SB)/4, $0x3f70bb72
+DATA reciprocal_1AVX2<>+12(SB)/4, $0x3f70bb72
+DATA reciprocal_1AVX2<>+16(SB)/4, $0x3f70bb72
+DATA reciprocal_1AVX2<>+20(SB)/4, $0x3f70bb72
+DATA reciprocal_1AVX2<>+24(SB)/4, $0x3f70bb72
+DATA reciprocal_1AVX2<>+28(SB)/4, $0x3f70bb72
 GLOBL reciprocal_1AVX2<>(SB), RODATA|NOPTR, $32
 
-DATA reciprocal_2AVX2<>+0(SB)/4, $0x4007c1f0
-DATA reciprocal_2AVX2<>+4(SB)/4, $0x4007c1f0
-DATA reciprocal_2AVX2<>+8(SB)/4, $0x4007c1f0
-DATA reciprocal_2AVX2<>+12(SB)/4, $0x4007c1f0
-DATA reciprocal_2AVX2<>+16(SB)/4, $0x4007c1f0
-DATA reciprocal_2AVX2<>+20(SB)/4, $0x4007c1f0
-DATA reciprocal_2AVX2<>+24(SB)/4, $0x4007c1f0
-DATA reciprocal_2AVX2<>+28(SB)/4, $0x4007c1f0
+DATA reciprocal_2AVX2<>+0(SB)/4, $0xc05f2dc7
+DATA reciprocal_2AVX2<>+4(SB)/4, $0xc05f2dc7
+DATA reciprocal_2AVX2<>+8(SB)/4, $0xc05f2dc7
+DATA reciprocal_2AVX2<>+12(SB)/4, $0xc05f2dc7
+DATA reciprocal_2AVX2<>+16(SB)/4, $0xc05f2dc7
+DATA reciprocal_2AVX2<>+20(SB)/4, $0xc05f2dc7
+DATA reciprocal_2AVX2<>+24(SB)/4, $0xc05f2dc7
+DATA reciprocal_2AVX2<>+28(SB)/4, $0xc05f2dc7
 GLOBL reciprocal_2AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA reciprocal_3AVX2<>+0(SB)/4, $0x40da29df
+DATA reciprocal_3AVX2<>+4(SB)/4, $0x40da29df
+DATA reciprocal_3AVX2<>+8(SB)/4, $0x40da29df
+DATA reciprocal_3AVX2<>+12(SB)/4, $0x40da29df
+DATA reciprocal_3AVX2<>+16(SB)/4, $0x40da29df
+DATA reciprocal_3AVX2<>+20(SB)/4, $0x40da29df
+DATA reciprocal_3AVX2<>+24(SB)/4, $0x40da29df
+DATA reciprocal_3AVX2<>+28(SB)/4, $0x40da29df
+GLOBL reciprocal_3AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA reciprocal_4AVX2<>+0(SB)/4, $0xc0ed169c
+DATA reciprocal_4AVX2<>+4(SB)/4, $0xc0ed169c
+DATA reciprocal_4AVX2<>+8(SB)/4, $0xc0ed169c
+DATA reciprocal_4AVX2<>+12(SB)/4, $0xc0ed169c
+DATA reciprocal_4AVX2<>+16(SB)/4, $0xc0ed169c
+DATA reciprocal_4AVX2<>+20(SB)/4, $0xc0ed169c
+DATA reciprocal_4AVX2<>+24(SB)/4, $0xc0ed169c
+DATA reciprocal_4AVX2<>+28(SB)/4, $0xc0ed169c
+GLOBL reciprocal_4AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA reciprocal_5AVX2<>+0(SB)/4, $0x4087c3b6
+DATA reciprocal_5AVX2<>+4(SB)/4, $0x4087c3b6
+DATA reciprocal_5AVX2<>+8(SB)/4, $0x4087c3b6
+DATA reciprocal_5AVX2<>+12(SB)/4, $0x4087c3b6
+DATA reciprocal_5AVX2<>+16(SB)/4, $0x4087c3b6
+DATA reciprocal_5AVX2<>+20(SB)/4, $0x4087c3b6
+DATA reciprocal_5AVX2<>+24(SB)/4, $0x4087c3b6
+DATA reciprocal_5AVX2<>+28(SB)/4, $0x4087c3b6
+GLOBL reciprocal_5AVX2<>(SB), RODATA|NOPTR, $32
 
 // func coshTileAVX2(t *byte)
 // Requires: AVX, AVX2, FMA3
@@ -842,13 +877,15 @@ vector:
 	VMULPS       minusTwoAVX2<>+0(SB), Y4, Y4
 	VFNMADD231PS ln2hiAVX2<>+0(SB), Y6, Y4
 	VFNMADD231PS ln2loAVX2<>+0(SB), Y6, Y4
+	VMULPS       Y4, Y4, Y6
 	VMOVUPS      exp6_0AVX2<>+0(SB), Y7
 	VFMADD213PS  exp6_1AVX2<>+0(SB), Y4, Y7
-	VFMADD213PS  exp6_2AVX2<>+0(SB), Y4, Y7
-	VFMADD213PS  exp6_3AVX2<>+0(SB), Y4, Y7
-	VFMADD213PS  exp6_4AVX2<>+0(SB), Y4, Y7
-	VFMADD213PS  exp6_5AVX2<>+0(SB), Y4, Y7
-	VMULPS       Y4, Y4, Y6
+	VMOVUPS      exp6_2AVX2<>+0(SB), Y8
+	VFMADD213PS  exp6_3AVX2<>+0(SB), Y4, Y8
+	VFMADD213PS  Y8, Y6, Y7
+	VMOVUPS      exp6_4AVX2<>+0(SB), Y8
+	VFMADD213PS  exp6_5AVX2<>+0(SB), Y4, Y8
+	VFMADD213PS  Y8, Y6, Y7
 	VFMADD213PS  Y4, Y6, Y7
 	VMOVAPS      Y5, Y4
 	VFMADD231PS  Y7, Y5, Y4
@@ -1214,12 +1251,14 @@ vector:
 	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
 	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
 	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
-	VMOVUPS      exp5_0AVX2<>+0(SB), Y6
-	VFMADD213PS  exp5_1AVX2<>+0(SB), Y1, Y6
-	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y6
-	VFMADD213PS  exp5_3AVX2<>+0(SB), Y1, Y6
-	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y6
 	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y6
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y7
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y7
+	VFMADD213PS  Y7, Y3, Y6
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y7
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y7
+	VFMADD213PS  Y7, Y3, Y6
 	VFMADD213PS  Y1, Y3, Y6
 	VFMADD213PS  Y2, Y2, Y6
 	VPSRLD       $0x01, Y8, Y8
@@ -1251,12 +1290,14 @@ vector:
 	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
 	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
 	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
-	VMOVUPS      exp5_0AVX2<>+0(SB), Y6
-	VFMADD213PS  exp5_1AVX2<>+0(SB), Y1, Y6
-	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y6
-	VFMADD213PS  exp5_3AVX2<>+0(SB), Y1, Y6
-	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y6
 	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y6
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y7
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y7
+	VFMADD213PS  Y7, Y3, Y6
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y7
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y7
+	VFMADD213PS  Y7, Y3, Y6
 	VFMADD213PS  Y1, Y3, Y6
 	VFMADD213PS  Y2, Y2, Y6
 	VPSRLD       $0x01, Y5, Y5
@@ -1288,12 +1329,14 @@ vector:
 	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
 	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
 	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
-	VMOVUPS      exp5_0AVX2<>+0(SB), Y5
-	VFMADD213PS  exp5_1AVX2<>+0(SB), Y1, Y5
-	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y5
-	VFMADD213PS  exp5_3AVX2<>+0(SB), Y1, Y5
-	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y5
 	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y5
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y6
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y6
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y6
+	VFMADD213PS  Y6, Y3, Y5
 	VFMADD213PS  Y1, Y3, Y5
 	VFMADD213PS  Y2, Y2, Y5
 	VPSRLD       $0x01, Y9, Y9
@@ -1325,12 +1368,14 @@ vector:
 	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
 	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
 	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
-	VMOVUPS      exp5_0AVX2<>+0(SB), Y5
-	VFMADD213PS  exp5_1AVX2<>+0(SB), Y1, Y5
-	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y5
-	VFMADD213PS  exp5_3AVX2<>+0(SB), Y1, Y5
-	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y5
 	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y5
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y6
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y6
+	VFMADD213PS  Y6, Y3, Y5
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y6
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y6
+	VFMADD213PS  Y6, Y3, Y5
 	VFMADD213PS  Y1, Y3, Y5
 	VFMADD213PS  Y2, Y2, Y5
 	VPSRLD       $0x01, Y4, Y4
@@ -1837,6 +1882,184 @@ vector:
 vector_end:
 	VZEROUPPER
 	RET
+
+// func pairFactorsAVX2(dst *float64, x *float32, n uintptr)
+// Requires: AVX, AVX2, FMA3
+TEXT ·pairFactorsAVX2(SB), NOSPLIT, $0-24
+	MOVQ dst+0(FP), AX
+	MOVQ x+8(FP), CX
+	MOVQ n+16(FP), DX
+	CMPQ DX, $0x00000008
+	JL   eight_end
+
+eight:
+	VCVTPS2PD    (CX), Y0
+	VMOVUPS      shiftWideAVX2<>+0(SB), Y1
+	VFMADD231PD  perLog2WideAVX2<>+0(SB), Y0, Y1
+	VSUBPD       shiftWideAVX2<>+0(SB), Y1, Y2
+	VFNMADD231PD ln2hiWideAVX2<>+0(SB), Y2, Y0
+	VFNMADD231PD ln2loWideAVX2<>+0(SB), Y2, Y0
+	VMOVUPS      taylor_12AVX2<>+0(SB), Y2
+	VFMADD213PD  taylor_11AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_10AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_9AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_8AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_7AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_6AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_5AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_4AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_3AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_2AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_1AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_0AVX2<>+0(SB), Y0, Y2
+	VPSLLQ       $0x34, Y1, Y1
+	VPADDQ       Y1, Y2, Y2
+	VMOVUPD      Y2, (AX)
+	VMOVUPS      oneWideAVX2<>+0(SB), Y0
+	VDIVPD       Y2, Y0, Y0
+	VMOVUPD      Y0, 64(AX)
+	VCVTPS2PD    16(CX), Y0
+	VMOVUPS      shiftWideAVX2<>+0(SB), Y1
+	VFMADD231PD  perLog2WideAVX2<>+0(SB), Y0, Y1
+	VSUBPD       shiftWideAVX2<>+0(SB), Y1, Y2
+	VFNMADD231PD ln2hiWideAVX2<>+0(SB), Y2, Y0
+	VFNMADD231PD ln2loWideAVX2<>+0(SB), Y2, Y0
+	VMOVUPS      taylor_12AVX2<>+0(SB), Y2
+	VFMADD213PD  taylor_11AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_10AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_9AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_8AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_7AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_6AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_5AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_4AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_3AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_2AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_1AVX2<>+0(SB), Y0, Y2
+	VFMADD213PD  taylor_0AVX2<>+0(SB), Y0, Y2
+	VPSLLQ       $0x34, Y1, Y1
+	VPADDQ       Y1, Y2, Y2
+	VMOVUPD      Y2, 32(AX)
+	VMOVUPS      oneWideAVX2<>+0(SB), Y0
+	VDIVPD       Y2, Y0, Y0
+	VMOVUPD      Y0, 96(AX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000080, AX
+	SUBQ         $0x00000008, DX
+	CMPQ         DX, $0x00000008
+	JGE          eight
+
+eight_end:
+	VZEROUPPER
+	RET
+
+DATA perLog2WideAVX2<>+0(SB)/8, $0x3ff71547652b82fe
+DATA perLog2WideAVX2<>+8(SB)/8, $0x3ff71547652b82fe
+DATA perLog2WideAVX2<>+16(SB)/8, $0x3ff71547652b82fe
+DATA perLog2WideAVX2<>+24(SB)/8, $0x3ff71547652b82fe
+GLOBL perLog2WideAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA shiftWideAVX2<>+0(SB)/8, $0x4338000000000000
+DATA shiftWideAVX2<>+8(SB)/8, $0x4338000000000000
+DATA shiftWideAVX2<>+16(SB)/8, $0x4338000000000000
+DATA shiftWideAVX2<>+24(SB)/8, $0x4338000000000000
+GLOBL shiftWideAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA ln2hiWideAVX2<>+0(SB)/8, $0x3fe62e42fee00000
+DATA ln2hiWideAVX2<>+8(SB)/8, $0x3fe62e42fee00000
+DATA ln2hiWideAVX2<>+16(SB)/8, $0x3fe62e42fee00000
+DATA ln2hiWideAVX2<>+24(SB)/8, $0x3fe62e42fee00000
+GLOBL ln2hiWideAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA ln2loWideAVX2<>+0(SB)/8, $0x3dea39ef35793c76
+DATA ln2loWideAVX2<>+8(SB)/8, $0x3dea39ef35793c76
+DATA ln2loWideAVX2<>+16(SB)/8, $0x3dea39ef35793c76
+DATA ln2loWideAVX2<>+24(SB)/8, $0x3dea39ef35793c76
+GLOBL ln2loWideAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA oneWideAVX2<>+0(SB)/8, $0x3ff0000000000000
+DATA oneWideAVX2<>+8(SB)/8, $0x3ff0000000000000
+DATA oneWideAVX2<>+16(SB)/8, $0x3ff0000000000000
+DATA oneWideAVX2<>+24(SB)/8, $0x3ff0000000000000
+GLOBL oneWideAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_0AVX2<>+0(SB)/8, $0x3ff0000000000000
+DATA taylor_0AVX2<>+8(SB)/8, $0x3ff0000000000000
+DATA taylor_0AVX2<>+16(SB)/8, $0x3ff0000000000000
+DATA taylor_0AVX2<>+24(SB)/8, $0x3ff0000000000000
+GLOBL taylor_0AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_1AVX2<>+0(SB)/8, $0x3ff0000000000000
+DATA taylor_1AVX2<>+8(SB)/8, $0x3ff0000000000000
+DATA taylor_1AVX2<>+16(SB)/8, $0x3ff0000000000000
+DATA taylor_1AVX2<>+24(SB)/8, $0x3ff0000000000000
+GLOBL taylor_1AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_2AVX2<>+0(SB)/8, $0x3fe0000000000000
+DATA taylor_2AVX2<>+8(SB)/8, $0x3fe0000000000000
+DATA taylor_2AVX2<>+16(SB)/8, $0x3fe0000000000000
+DATA taylor_2AVX2<>+24(SB)/8, $0x3fe0000000000000
+GLOBL taylor_2AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_3AVX2<>+0(SB)/8, $0x3fc5555555555555
+DATA taylor_3AVX2<>+8(SB)/8, $0x3fc5555555555555
+DATA taylor_3AVX2<>+16(SB)/8, $0x3fc5555555555555
+DATA taylor_3AVX2<>+24(SB)/8, $0x3fc5555555555555
+GLOBL taylor_3AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_4AVX2<>+0(SB)/8, $0x3fa5555555555555
+DATA taylor_4AVX2<>+8(SB)/8, $0x3fa5555555555555
+DATA taylor_4AVX2<>+16(SB)/8, $0x3fa5555555555555
+DATA taylor_4AVX2<>+24(SB)/8, $0x3fa5555555555555
+GLOBL taylor_4AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_5AVX2<>+0(SB)/8, $0x3f81111111111111
+DATA taylor_5AVX2<>+8(SB)/8, $0x3f81111111111111
+DATA taylor_5AVX2<>+16(SB)/8, $0x3f81111111111111
+DATA taylor_5AVX2<>+24(SB)/8, $0x3f81111111111111
+GLOBL taylor_5AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_6AVX2<>+0(SB)/8, $0x3f56c16c16c16c17
+DATA taylor_6AVX2<>+8(SB)/8, $0x3f56c16c16c16c17
+DATA taylor_6AVX2<>+16(SB)/8, $0x3f56c16c16c16c17
+DATA taylor_6AVX2<>+24(SB)/8, $0x3f56c16c16c16c17
+GLOBL taylor_6AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_7AVX2<>+0(SB)/8, $0x3f2a01a01a01a01a
+DATA taylor_7AVX2<>+8(SB)/8, $0x3f2a01a01a01a01a
+DATA taylor_7AVX2<>+16(SB)/8, $0x3f2a01a01a01a01a
+DATA taylor_7AVX2<>+24(SB)/8, $0x3f2a01a01a01a01a
+GLOBL taylor_7AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_8AVX2<>+0(SB)/8, $0x3efa01a01a01a01a
+DATA taylor_8AVX2<>+8(SB)/8, $0x3efa01a01a01a01a
+DATA taylor_8AVX2<>+16(SB)/8, $0x3efa01a01a01a01a
+DATA taylor_8AVX2<>+24(SB)/8, $0x3efa01a01a01a01a
+GLOBL taylor_8AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_9AVX2<>+0(SB)/8, $0x3ec71de3a556c734
+DATA taylor_9AVX2<>+8(SB)/8, $0x3ec71de3a556c734
+DATA taylor_9AVX2<>+16(SB)/8, $0x3ec71de3a556c734
+DATA taylor_9AVX2<>+24(SB)/8, $0x3ec71de3a556c734
+GLOBL taylor_9AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_10AVX2<>+0(SB)/8, $0x3e927e4fb7789f5c
+DATA taylor_10AVX2<>+8(SB)/8, $0x3e927e4fb7789f5c
+DATA taylor_10AVX2<>+16(SB)/8, $0x3e927e4fb7789f5c
+DATA taylor_10AVX2<>+24(SB)/8, $0x3e927e4fb7789f5c
+GLOBL taylor_10AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_11AVX2<>+0(SB)/8, $0x3e5ae64567f544e4
+DATA taylor_11AVX2<>+8(SB)/8, $0x3e5ae64567f544e4
+DATA taylor_11AVX2<>+16(SB)/8, $0x3e5ae64567f544e4
+DATA taylor_11AVX2<>+24(SB)/8, $0x3e5ae64567f544e4
+GLOBL taylor_11AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA taylor_12AVX2<>+0(SB)/8, $0x3e21eed8eff8d898
+DATA taylor_12AVX2<>+8(SB)/8, $0x3e21eed8eff8d898
+DATA taylor_12AVX2<>+16(SB)/8, $0x3e21eed8eff8d898
+DATA taylor_12AVX2<>+24(SB)/8, $0x3e21eed8eff8d898
+GLOBL taylor_12AVX2<>(SB), RODATA|NOPTR, $32
 
 // func pairProductsAVX2(mantissas *float64, exponents *int64, x *float64, y *float64, yStep uintptr, steps uintptr, per uintptr)
 // Requires: AVX, AVX2, CMOV, FMA3

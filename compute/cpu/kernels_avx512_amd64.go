@@ -158,6 +158,15 @@ func transposeHalfAVX512(dst *float32, src *float32, dstStep uintptr, srcStep ui
 //go:noescape
 func addToAVX512(dst *float32, src *float32, n uintptr)
 
+// pairFactorsAVX512 sets the factors of fields of at most 700; n is a multiple of 8:
+//
+//	for each eight: dst[2*i:] = exp(x[i:]), dst[2*i+8:] = exp(-x[i:])
+//
+// exp x = 2^n e^r with Taylor's polynomial of e^r, |r| <= log(2)/2, whose rest is below 2e-16.
+//
+//go:noescape
+func pairFactorsAVX512(dst *float64, x *float32, n uintptr)
+
 // pairProductsAVX512 multiplies the factors of one row x with 4 rows y, yStep bytes apart:
 //
 //	for l := range steps: for i := range 8: product[q,i] *= x[16*l+i]*y[q,16*l+i] + x[16*l+8+i]*y[q,16*l+8+i]

@@ -61,7 +61,7 @@ func (e *Engine) Pairs(dst, a, b, counts compute.Matrix, f compute.PairKind) {
 		t.out = make([]pairOut, e.pool.threads)
 	}
 	*t = pairTask{e: e, dst: dst, a: a, b: b, counts: counts, f: f, out: t.out}
-	largest := largestField(a) + largestField(b)
+	largest := e.largestField(a) + e.largestField(b)
 	if f != compute.PairLogCosh || !counts.IsNone() || !(largest <= pairBounds) {
 		e.pool.run(t, dst.Rows(), e.pool.threads)
 		return
@@ -87,10 +87,15 @@ func (t *pairTask) rowBlocks() int {
 
 // largestField returns the largest absolute entry of m; NaN counts as larger
 // than all, as its bits do.
-func largestField(m compute.Matrix) float64 {
+func (e *Engine) largestField(m compute.Matrix) float64 {
 	var top uint32
+	v, whole := e.whole(m.Cols())
 	for i := range m.Rows() {
-		for _, x := range row32(m, i) {
+		row := row32(m, i)
+		if whole > 0 {
+			top = max(top, v.largest(&row[0], uintptr(whole)))
+		}
+		for _, x := range row[whole:] {
 			top = max(top, math.Float32bits(x)&^(1<<31))
 		}
 	}
@@ -145,7 +150,11 @@ func (t *pairTask) factors(i int) {
 	if i < m.Rows() {
 		x = row32(m, i)
 	}
-	for n := range t.step / 2 {
+	whole := len(x) &^ (pairLanes - 1)
+	if whole > 0 {
+		t.e.kernels.pairFactors(&row[0], &x[0], uintptr(whole))
+	}
+	for n := whole; n < t.step/2; n++ {
 		up, down := 1.0, 0.0
 		if n < len(x) {
 			up = math.Exp(float64(x[n]))
@@ -174,6 +183,15 @@ func (t *pairTask) products(out *pairOut, first, last, q0 int) {
 				d[q+r] += math.Log(product) + math.Ln2*float64(exponent)
 			}
 		}
+	}
+}
+
+func pairFactorsGeneric(dst *float64, x *float32, n uintptr) {
+	d := unsafe.Slice(dst, 2*n)
+	for i, v := range unsafe.Slice(x, n) {
+		at := i/pairLanes*2*pairLanes + i%pairLanes
+		d[at] = math.Exp(float64(v))
+		d[at+pairLanes] = 1 / d[at]
 	}
 }
 

@@ -117,6 +117,27 @@ func TestPairsSameBits(t *testing.T) {
 	}
 }
 
+// The factors are exponentials but for some units of 2^-53, over the whole range and near 0.
+func TestPairFactors(t *testing.T) {
+	x, dst := make([]float32, 8000), make([]float64, 16000)
+	for i := range x {
+		x[i] = float32(i-4000) / 4000 * pairBounds
+		if i%2 == 0 {
+			x[i] /= 500
+		}
+	}
+	for _, k := range arms() {
+		k.pairFactors(&dst[0], &x[0], uintptr(len(x)))
+		for i, v := range x {
+			at := i/8*16 + i%8
+			up, down := math.Exp(float64(v)), math.Exp(-float64(v))
+			if !(math.Abs(dst[at]/up-1) < 5e-16 && math.Abs(dst[at+8]/down-1) < 5e-16) {
+				t.Fatalf("%s: exp(%v) = %v, exp(%v) = %v, want %v and %v", k.name, v, dst[at], -v, dst[at+8], up, down)
+			}
+		}
+	}
+}
+
 func TestPairsOfNaN(t *testing.T) {
 	e := New(1)
 	defer e.Close()

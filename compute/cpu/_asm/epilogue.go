@@ -132,28 +132,35 @@ The quotient needs no division: d = 2+m lies in (1,2].`)
 			x, u := a.vec(), a.vec()
 			VMULPS(y, factor, x)
 			a.and(abs, x, u)
-			a.and(sign, x, x)
 			s, p := a.exp(u, c)
 			m := a.vec()
 			VSUBPS(c.one, s, m)
 			VFMADD231PS(p, s, m)
 			d := u
 			VADDPS(two, m, d)
-			r := a.copyOf(near[0])
-			VFMADD213PS(near[1], d, r)
-			VFMADD213PS(near[2], d, r)
-			e := a.copyOf(c.one)
-			VFNMADD231PS(d, r, e)
-			VFMADD213PS(e, e, e)
-			VFMADD213PS(r, e, r) // r = r*(1+e+e*e), e = 1-d*r: off by e*e*e < 1.1e-6
+			square := a.vec()
+			VMULPS(d, d, square)
+			r := a.polynomial(near, d, square)
 			q := a.vec()
 			VMULPS(m, r, q)
 			VFNMADD231PS(d, q, m)
-			VFMADD231PS(m, r, q) // q += r*(m-d*q)
-			a.and(abs, q, q)
-			a.or(x, q, q)
+			VFMADD231PS(m, r, q) // q += r*(m-d*q): off by (1-d*r)^2 < 3e-9
+			a.copySign(x, sign, q)
 			VMOVUPS(q, indexed(dst, column, 1, 0))
 		}, nothing)
+}
+
+// copySign gives q the sign of x, which is used up.
+func (a arm) copySign(x reg.VecVirtual, sign Op, q reg.VecVirtual) {
+	if a.wide() {
+		const second, third = 0xcc, 0xaa // the truth tables of x and sign; q is first
+		VPTERNLOGD(U8(0xf0&^third|second&third), sign, x, q)
+		return
+	}
+	VPAND(sign, x, x)
+	VPOR(sign, q, q) // minus |q|
+	VPXOR(sign, q, q)
+	VPOR(x, q, q)
 }
 
 func (a arm) coshTile() {

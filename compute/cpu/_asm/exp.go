@@ -25,8 +25,8 @@ var (
 )
 
 // reciprocal is the polynomial nearest to 1/d on [1,2] in relative error,
-// highest power first: 1-d*p(d) = T3(3-2d)/99 with Chebyshev's T3, at most 1/99.
-var reciprocal = []float64{32.0 / 99, -144.0 / 99, 210.0 / 99}
+// highest power first: 1-d*p(d) = T6(3-2d)/19601 with Chebyshev's T6, at most 1/19601.
+var reciprocal = []float64{-2048.0 / 19601, 18432.0 / 19601, -68352.0 / 19601, 133632.0 / 19601, -145224.0 / 19601, 83160.0 / 19601}
 
 func (a arm) expConstants(terms []float64) expConstants {
 	c := expConstants{
@@ -54,20 +54,30 @@ func (a arm) exp(t reg.VecVirtual, c expConstants) (s, p reg.VecVirtual) {
 	n := a.vec()
 	VSUBPS(c.round, s, n)
 	VPSLLD(U8(23), s, s)
-	if a.wide() {
-		VPADDD(c.one, s, s)
-	} else {
-		VPADDD(c.one, s, s)
-	}
+	VPADDD(c.one, s, s)
 	VMULPS(c.minusTwo, t, t)
 	VFNMADD231PS(c.hi, n, t)
 	VFNMADD231PS(c.lo, n, t)
-	p = a.copyOf(c.q[0])
-	for _, q := range c.q[1:] {
-		VFMADD213PS(q, t, p)
-	}
 	square := n
 	VMULPS(t, t, square)
+	p = a.polynomial(c.q, t, square)
 	VFMADD213PS(t, square, p)
 	return s, p
+}
+
+// polynomial returns the polynomial of t, highest power first. Pairs of terms
+// go side by side, for the chain of operations is what takes time.
+func (a arm) polynomial(q []Op, t, square reg.VecVirtual) reg.VecVirtual {
+	p := a.copyOf(q[0])
+	q = q[1:]
+	if len(q)%2 == 1 {
+		VFMADD213PS(q[0], t, p)
+		q = q[1:]
+	}
+	for ; len(q) > 0; q = q[2:] {
+		pair := a.copyOf(q[0])
+		VFMADD213PS(q[1], t, pair)
+		VFMADD213PS(pair, square, p)
+	}
+	return p
 }

@@ -41,6 +41,7 @@ func main() {
 	a.transpose("", a.lanes)
 	a.transpose("Half", a.lanes/2)
 	a.addTo()
+	a.pairFactors()
 	a.pairProducts()
 	a.combine("", "float32", 4)
 	a.combine("Spins", "int8", 1)

@@ -98,6 +98,48 @@ its mantissa in [1,2) goes on; mantissas[q,i] is the last one.`, rows))
 	RET()
 }
 
+// pairFactors emits the exponentials of Pairs.
+func (a arm) pairFactors() {
+	a.text("pairFactors", "func(dst *float64, x *float32, n uintptr)", `sets the factors of fields of at most 700; n is a multiple of 8:
+	for each eight: dst[2*i:] = exp(x[i:]), dst[2*i+8:] = exp(-x[i:])
+exp x = 2^n e^r with Taylor's polynomial of e^r, |r| <= log(2)/2, whose rest is below 2e-16.`)
+	dst, x, n := Load(Param("dst"), GP64()), Load(Param("x"), GP64()), Load(Param("n"), GP64())
+	constant := func(name string, v float64) Op { return a.quads(name, math.Float64bits(v)) }
+	perLog2, shift := constant("perLog2Wide", 1/math.Ln2), constant("shiftWide", 0x1.8p52)
+	hi, lo := constant("ln2hiWide", 0x1.62e42feep-1), constant("ln2loWide", 0x1.a39ef35793c76p-33) // n times the first is exact
+	one := constant("oneWide", 1)
+	terms := make([]Op, 13)
+	for i := range terms {
+		terms[i] = constant(labelf("taylor_%d", i), 1/math.Gamma(float64(i+1)))
+	}
+	loop("eight", n, 8, func() {
+		for half := 0; half < 64; half += a.bytes() {
+			v := a.vec()
+			VCVTPS2PD(at(x, half/2), v)
+			z := a.copyOf(shift)
+			VFMADD231PD(perLog2, v, z)
+			m := a.vec()
+			VSUBPD(shift, z, m)
+			VFNMADD231PD(hi, m, v)
+			VFNMADD231PD(lo, m, v)
+			p := a.copyOf(terms[12])
+			for i := 11; i >= 0; i-- {
+				VFMADD213PD(terms[i], v, p)
+			}
+			VPSLLQ(U8(52), z, z)
+			VPADDQ(z, p, p)
+			VMOVUPD(p, at(dst, half))
+			down := a.copyOf(one)
+			VDIVPD(p, down, down)
+			VMOVUPD(down, at(dst, half+64))
+		}
+		ADDQ(U32(32), x)
+		ADDQ(U32(128), dst)
+	})
+	VZEROUPPER()
+	RET()
+}
+
 // quads returns a vector of equal 64-bit words: in a register on the wide arm,
 // in memory on the other.
 func (a arm) quads(name string, word uint64) Op {
