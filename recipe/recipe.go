@@ -134,9 +134,11 @@ type Measure struct {
 }
 
 // YAML returns the complete recipe. Parse reads it back to an equal one.
-func (r *Recipe) YAML() []byte {
+func (r *Recipe) YAML() []byte { return encode(r) }
+
+func encode(v any) []byte {
 	var b bytes.Buffer
-	if err := yaml.NewEncoder(&b, yaml.Indent(2), yaml.IndentSequence(true)).Encode(r); err != nil {
+	if err := yaml.NewEncoder(&b, yaml.Indent(2), yaml.IndentSequence(true)).Encode(v); err != nil {
 		panic("recipe: " + err.Error())
 	}
 	return b.Bytes()

@@ -139,7 +139,7 @@ func (t *Training) resume(c *run.Checkpoint) error {
 		return errors.New("a converted machine has no optimizer and no chains to go on with: mattis train RECIPE --init DIR starts from it")
 	}
 	if m["recipe"] != t.Recipe.Digest() {
-		return errors.New("it was written by another recipe than the directory's")
+		return errors.New("it was written by another recipe than the directory's, or by a version that knew other fields (mattis train RECIPE --init DIR starts from its parameters)")
 	}
 	if m["data"] != t.Split.Train.Digest() {
 		return errors.New("it was trained on other data than the recipe reads now")
