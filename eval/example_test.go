@@ -9,6 +9,7 @@ import (
 	"mattis/compute/cpu"
 	"mattis/data"
 	"mattis/eval"
+	"mattis/sampler"
 )
 
 // A machine that knows one image of Bars: all its samples are valid, it covers
@@ -54,4 +55,33 @@ func ExampleMeasure_Run() {
 	// valid_share  1.000 of 400
 	// coverage  0.143 of 400
 	// method_accessibility: no value: there are no configurations of the estimator; they are at hand after an update
+}
+
+// A strongly coupled machine of one pattern has two ground states, a pattern and its negative. Gibbs chains stay in one of them; jumps guided by the pattern do not.
+func ExampleWatch() {
+	e := cpu.New(1)
+	defer e.Close()
+	a := bm.NewAxons(e, 10, 10, 1, false, false)
+	a.Bernoulli(1, 1)
+	m := bm.NewRBM(e, a, false, false)
+	start, from := eval.Scattered(m, 20, nil, 2)
+	fmt.Println("20 chains from", from)
+	for _, name := range []string{"gibbs", "guided"} {
+		mover, err := sampler.New(name, m, sampler.Options{})
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		x, err := eval.Watch{Machine: m, Sampler: mover, Start: start, Sweeps: 400, Key: 3}.Run(context.Background())
+		if err != nil {
+			fmt.Println(err)
+			return
+		}
+		verdict, _ := x.Verdict()
+		fmt.Printf("%s %s: %d of %d chains left their basin\n", name, verdict, x.Basins.Moved, x.Chains)
+	}
+	// Output:
+	// 20 chains from [random patterns]
+	// gibbs does not mix: 0 of 20 chains left their basin
+	// guided mixes: 20 of 20 chains left their basin
 }
