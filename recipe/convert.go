@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode"
 
 	"mattis/run"
 	"mattis/tensorfile"
@@ -83,7 +84,7 @@ func (c Conversion) Check() error {
 }
 
 // Convert writes the machine of in, a run directory or an .npz or .safetensors file, to out. An out with
-// another extension or none is a new run directory, whose checkpoint 0 is the machine. With neither a form nor images
+// no extension is a new run directory, whose checkpoint 0 is the machine. With neither a form nor images
 // wanted, a file of this program is written to a file as it is, with all its tensors.
 func Convert(in, out string, c Conversion) (*Converted, error) {
 	if err := c.Check(); err != nil {
@@ -92,6 +93,9 @@ func Convert(in, out string, c Conversion) (*Converted, error) {
 	toFile, err := isArrays(out)
 	if err != nil {
 		return nil, err
+	}
+	if ext := filepath.Ext(out); !toFile && len(ext) > 1 && unicode.IsLetter(rune(ext[1])) {
+		return nil, fmt.Errorf("%s: the extension %s names no format, want .npz, .safetensors, or a run directory's name, which has none", out, ext)
 	}
 	switch _, err := os.Lstat(out); {
 	case err == nil && !toFile:
@@ -213,8 +217,8 @@ func writeArrays(path string, f *tensorfile.File) error {
 	})
 }
 
-// writeRun makes the run directory whose checkpoint 0 is the machine.
-func (d *Converted) writeRun(path string, f *tensorfile.File, from *origins, s run.Session) error {
+// writeRun makes the run directory whose checkpoint 0 is the machine, or none where that fails.
+func (d *Converted) writeRun(path string, f *tensorfile.File, from *origins, s run.Session) (err error) {
 	r, err := d.recipe(from)
 	if err != nil {
 		return err
@@ -229,7 +233,12 @@ func (d *Converted) writeRun(path string, f *tensorfile.File, from *origins, s r
 	if err != nil {
 		return err
 	}
-	defer w.Close()
+	defer func() {
+		w.Close()
+		if err != nil {
+			os.RemoveAll(w.Path())
+		}
+	}()
 	if err := w.WriteEnvironment(run.Environment{Session: s, Seed: r.Seed, Data: f.Metadata["data"]}); err != nil {
 		return err
 	}
