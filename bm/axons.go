@@ -197,14 +197,26 @@ func (a *Axons) correlateDense(o Overlap, y, weights compute.Matrix, scale float
 	v, h := a.Sizes()
 	g := e.Scratch(compute.Float32, v, h)
 	correlation(e, g, o.X, y, weights, a.m, 1, false)
-	e.Mul(a.hidden.Grad, a.visible.Value, g, compute.Op{Accumulate: true, Alpha: scale / a.rootK(), LogGain: a.logGain.Value})
-	if a.logGain.Grad.IsNone() {
-		e.Mul(a.visible.Grad, a.hidden.Value, g, compute.Op{TransB: true, Accumulate: true, Alpha: scale / a.rootK(), LogGain: a.logGain.Value})
-		return
-	}
+	a.correlateHiddenDense(a.hidden.Grad, g, scale)
 	p := e.Scratch(compute.Float32, a.patterns(), v)
 	e.Mul(p, a.hidden.Value, g, a.scaled(compute.Op{TransB: true}))
+	a.correlateVisibleDense(p, scale)
+}
+
+// correlateHiddenDense adds scale * (g/sqrt K) Xv G to grad, the columns of dXh that those of g belong to.
+func (a *Axons) correlateHiddenDense(grad, g compute.Matrix, scale float64) {
+	op := a.scaled(compute.Op{Accumulate: true})
+	op.Alpha *= scale
+	a.engine.Mul(grad, a.visible.Value, g, op)
+}
+
+// correlateVisibleDense adds scale * P to dXv and scale * sum Xv o P to dlog g, P being (g/sqrt K) Xh G^T.
+func (a *Axons) correlateVisibleDense(p compute.Matrix, scale float64) {
+	e := a.engine
 	e.Axpby(a.visible.Grad, scale, p, 1)
+	if a.logGain.Grad.IsNone() {
+		return
+	}
 	rows := e.Scratch(compute.Float64, a.patterns(), 1)
 	e.Axpby(rows, 0, rows, 0)
 	e.RowDot(rows, 1, a.visible.Value, p)
@@ -228,38 +240,66 @@ func fusedWidth(rows int) int {
 	return max(fusedColumns, fusedEntries/rows/fusedColumns*fusedColumns)
 }
 
-func (a *Axons) fuses(rows int) (atOnce int, ok bool) {
-	return fusedRows, !a.order().denseGradients(min(rows, fusedRows), false)
-}
-
 // MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b), hidden
 // bias bias (or none) included, whose gradient biasGrad gets. It is Fields with
-// tanh and Correlate in one: the means T = tanh x are made tile by tile, every
-// tile is used at once for S += T Xh^T and for its columns of dXh, and T as a whole never exists.
+// tanh and Correlate in one, in the order that is cheapest for the two: the means T = tanh x are made tile by tile,
+// every tile is used at once for all gradients, and T as a whole never exists; nor do W and G.
 func (a *Axons) MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64) {
+	byW, byG, _ := a.order().phase(v.Rows())
+	a.marginalPhase(v, weights, bias, biasGrad, scale, byW, byG)
+}
+
+func (a *Axons) marginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64, byW, byG bool) {
 	e := a.engine
-	o := Overlap{Layer: Visible, X: v, A: a.overlap(v, Visible)}
-	s := e.Scratch(compute.Float32, v.Rows(), a.patterns())
-	hidden := a.hidden.Value.Cols()
-	width := fusedWidth(v.Rows())
+	o := Overlap{Layer: Visible, X: v}
+	if !byW || !byG {
+		o.A = a.overlap(v, Visible)
+	}
+	if byW {
+		bias = withShift(e, bias, a.Shift())
+	}
+	var s, p compute.Matrix // S = (g/sqrt K) T Xh^T or P = (g/sqrt K) Xh G^T
+	if byG {
+		p = e.Scratch(compute.Float32, a.patterns(), v.Cols())
+	} else {
+		s = e.Scratch(compute.Float32, v.Rows(), a.patterns())
+	}
+	hidden, width := a.hidden.Value.Cols(), fusedWidth(v.Rows())
 	for from := 0; from < hidden; from += width {
 		to := min(from+width, hidden)
 		mark := e.Mark()
-		xh := a.hidden.Value.Columns(from, to)
+		xh, grad := a.hidden.Value.Columns(from, to), a.hidden.Grad.Columns(from, to)
 		t := e.Scratch(compute.Float32, v.Rows(), to-from)
 		then := compute.Epilogue{Kind: compute.Tanh}
 		if !bias.IsNone() {
 			then.Bias = bias.Columns(from, to)
 		}
-		e.Mul(t, o.A, xh, a.scaled(compute.Op{Then: then}))
-		e.Mul(s, t, xh, a.scaled(compute.Op{TransB: true, Accumulate: from > 0}))
-		a.correlateHidden(a.hidden.Grad.Columns(from, to), o.A, t, weights, scale)
+		if byW {
+			w := e.Scratch(compute.Float32, v.Cols(), to-from)
+			e.Mul(w, a.visible.Value, xh, a.scaled(compute.Op{TransA: true}))
+			e.Mul(t, v, w, compute.Op{Alpha: 1, Then: then})
+		} else {
+			e.Mul(t, o.A, xh, a.scaled(compute.Op{Then: then}))
+		}
+		if byG {
+			g := e.Scratch(compute.Float32, v.Cols(), to-from)
+			correlation(e, g, v, t, weights, a.m, 1, false)
+			a.correlateHiddenDense(grad, g, scale)
+			e.Mul(p, xh, g, a.scaled(compute.Op{TransB: true, Accumulate: from > 0}))
+		} else {
+			a.correlateHidden(grad, o.A, t, weights, scale)
+			e.Mul(s, t, xh, a.scaled(compute.Op{TransB: true, Accumulate: from > 0}))
+		}
 		if !biasGrad.IsNone() {
 			columnSums(e, biasGrad.Columns(from, to), t, weights, scale, true)
 		}
 		e.Release(mark)
 	}
-	a.correlateVisible(o, s, weights, scale)
+	if byG {
+		a.correlateVisibleDense(p, scale)
+	} else {
+		a.correlateVisible(o, s, weights, scale)
+	}
 }
 
 // Interaction adds alpha * (g/sqrt K) (v-m) Xv^T Xh h.

@@ -34,8 +34,7 @@ type Couplings interface {
 // fused is the optional ability of couplings to add up a phase with the hidden
 // layer integrated out without holding its means all at once.
 type fused interface {
-	// fuses reports whether that is cheaper for so many rows, and how many of them to work on at once.
-	fuses(rows int) (atOnce int, ok bool)
+	// MarginalPhase adds to the gradients of at most fusedRows rows.
 	MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64)
 }
 

@@ -58,13 +58,19 @@ func denseFields(e compute.Engine, dst compute.Matrix, o Overlap, w compute.Matr
 		e.Mul(dst, o.X, w, compute.Op{TransB: true, Alpha: 1, Then: then})
 		return
 	}
-	if s := shift(); !s.IsNone() {
-		if !then.Bias.IsNone() {
-			e.Axpby(s, 1, then.Bias, 1)
-		}
-		then.Bias = s
-	}
+	then.Bias = withShift(e, then.Bias, shift())
 	e.Mul(dst, o.X, w, compute.Op{Alpha: 1, Then: then})
+}
+
+// withShift returns bias + shift, which is used up; either may be none.
+func withShift(e compute.Engine, bias, shift compute.Matrix) compute.Matrix {
+	if shift.IsNone() {
+		return bias
+	}
+	if !bias.IsNone() {
+		e.Axpby(shift, 1, bias, 1)
+	}
+	return shift
 }
 
 // Correlate adds scale * sum_b w_b (v_b-m)_i y_ba to dL/dW_ia (Eq. A6).
@@ -82,20 +88,11 @@ func correlation(e compute.Engine, dst, v, y, weights, m compute.Matrix, scale f
 	}
 }
 
-func (d *Dense) fuses(int) (atOnce int, ok bool) { return fusedRows, true }
-
 // MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b): the hidden
 // means are made and used tile by tile, as those of axons are.
 func (d *Dense) MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64) {
-	shift := d.Shift()
-	if !shift.IsNone() && !bias.IsNone() {
-		d.engine.Axpby(shift, 1, bias, 1)
-	}
-	if !shift.IsNone() {
-		bias = shift
-	}
-	hidden := d.weights.Value.Cols()
-	width := fusedWidth(v.Rows())
+	bias = withShift(d.engine, bias, d.Shift())
+	hidden, width := d.weights.Value.Cols(), fusedWidth(v.Rows())
 	for from := 0; from < hidden; from += width {
 		to := min(from+width, hidden)
 		mark := d.engine.Mark()

@@ -1,31 +1,84 @@
 package bm
 
-// order chooses between the factored products of axons and products with W
-// formed in scratch, by the multiply-adds that each takes. At V=784 and H=3000
+import "math"
+
+// order chooses between the factored products of axons and products with W or
+// its gradient formed in scratch, by the multiply-adds that each takes. At V=784 and H=3000
 // the fields of many rows are cheaper by W beyond K = VH/(V+H) = 621. What forming W costs is counted each time, for the
-// patterns may have moved since. The products of both ways run equally near the
-// hardware's limit (docs/decisions has the table), so plain counts decide.
+// patterns may have moved since. docs/decisions/0007-contraction-order.md has the measurements.
 type order struct{ v, h, k float64 }
+
+// factoredGradient is the time of a multiply-add of factored gradients, in
+// those of all other products, which run equally near the hardware's limit.
+const factoredGradient = 1.1
 
 func (a *Axons) order() order {
 	v, h := a.Sizes()
 	return order{float64(v), float64(h), float64(a.patterns())}
 }
 
-// denseFields reports whether the fields of so many rows are cheaper by W:
-// B VH + K VH against B K(V+H).
+// fields returns the multiply-adds of the fields on one layer, by W or factored.
+func (o order) fields(b float64, byW bool) float64 {
+	if byW {
+		return (b + o.k) * o.v * o.h
+	}
+	return b * o.k * (o.v + o.h)
+}
+
+// gradients returns those of the gradients, by the correlation of the layers or factored from the overlap.
+func (o order) gradients(b float64, byG bool) float64 {
+	if byG {
+		return (b + 2*o.k) * o.v * o.h
+	}
+	return b * o.k * (o.v + 2*o.h)
+}
+
+// denseFields reports whether the fields of so many rows are cheaper by W.
 func (o order) denseFields(rows int) bool {
 	b := float64(rows)
-	return (b+o.k)*o.v*o.h < b*o.k*(o.v+o.h)
+	return o.fields(b, true) < o.fields(b, false)
 }
 
 // denseGradients reports whether the gradients are cheaper by the correlation
-// of the layers: B VH + 2K VH against B K(V+2H), and B K V more without the overlap.
+// of the layers; the factored ones take an overlap if it is not there.
 func (o order) denseGradients(rows int, overlap bool) bool {
 	b := float64(rows)
-	factored := b * o.k * (o.v + 2*o.h)
+	factored := factoredGradient * o.gradients(b, false)
 	if !overlap {
 		factored += b * o.k * o.v
 	}
-	return (b+2*o.k)*o.v*o.h < factored
+	return o.gradients(b, true) < factored
+}
+
+// phase returns the cheapest way of the fields and the gradients together, and its multiply-adds.
+func (o order) phase(rows int) (byW, byG bool, ops float64) {
+	b, least := float64(rows), math.Inf(1)
+	for _, way := range [...][2]bool{{false, false}, {false, true}, {true, true}, {true, false}} {
+		n, slower := o.fields(b, way[0])+o.gradients(b, way[1]), 0.0
+		if !way[1] {
+			slower = (factoredGradient - 1) * o.gradients(b, false)
+			if way[0] {
+				n += b * o.k * o.v // the overlap
+			}
+		}
+		if n+slower < least {
+			byW, byG, ops, least = way[0], way[1], n, n+slower
+		}
+	}
+	return byW, byG, ops
+}
+
+// FieldOps returns the multiply-adds that the fields of so many rows take on either layer.
+func (a *Axons) FieldOps(rows int) float64 {
+	o := a.order()
+	return o.fields(float64(rows), o.denseFields(rows))
+}
+
+// PhaseOps returns the multiply-adds of Phase on so many rows with the hidden layer integrated out.
+func (a *Axons) PhaseOps(rows int) (ops float64) {
+	for ; rows > 0; rows -= fusedRows {
+		_, _, n := a.order().phase(min(rows, fusedRows))
+		ops += n
+	}
+	return ops
 }

@@ -221,10 +221,7 @@ func (r *RBM) Phase(b Batch, scale float64) {
 	step := r.rowsAtOnce()
 	f, ok := r.couplings.(fused)
 	if ok = ok && h.IsNone(); ok {
-		var atOnce int
-		if atOnce, ok = f.fuses(rows); ok {
-			step = atOnce
-		}
+		step = fusedRows
 	}
 	for from := 0; from < rows; from += step {
 		to := min(from+step, rows)

@@ -43,25 +43,23 @@ type benchResult struct {
 	Runs int `json:"runs"`
 }
 
-// benchmark is one entry of the table: the default shape, the work, and its
-// multiply-adds.
+// benchmark is one entry of the table: the default shape, and what prepares the
+// work and counts its multiply-adds.
 type benchmark struct {
 	about    string
 	defaults benchShape
-	prepare  func(e compute.Engine, s benchShape) (work func() error, err error)
-	ops      func(s benchShape) float64
+	prepare  func(e compute.Engine, s benchShape) (work func() error, ops float64, err error)
 }
 
 var benchmarks = map[string]benchmark{
 	"update": {"one training update of the paper's MNIST machine: pid-gibbs (pcd with dense couplings), sgd, clip",
-		benchShape{Visible: 784, Hidden: 3000, Patterns: 200, Batch: 8000, Gibbs: 1}, prepareUpdate, updateOps},
+		benchShape{Visible: 784, Hidden: 3000, Patterns: 200, Batch: 8000, Gibbs: 1}, prepareUpdate},
 	"sweep": {"one Gibbs sweep v -> h -> v of all chains",
-		benchShape{Visible: 784, Hidden: 3000, Patterns: 200, Chains: 2000}, prepareSweep, sweepOps},
+		benchShape{Visible: 784, Hidden: 3000, Patterns: 200, Chains: 2000}, prepareSweep},
 	"gemm": {"one float32 product of a batch x visible and a visible x hidden matrix",
-		benchShape{Visible: 2048, Hidden: 2048, Batch: 2048}, prepareProduct,
-		func(s benchShape) float64 { return float64(s.Batch) * float64(s.Visible) * float64(s.Hidden) }},
+		benchShape{Visible: 2048, Hidden: 2048, Batch: 2048}, prepareProduct},
 	"exact": {"one exact gradient: all visible states, their probabilities and the phase",
-		benchShape{Visible: 16, Hidden: 1000}, prepareExact, exactOps},
+		benchShape{Visible: 16, Hidden: 1000}, prepareExact},
 }
 
 func benchCommand() *cobra.Command {
@@ -126,7 +124,7 @@ func benchCommand() *cobra.Command {
 				return err
 			}
 			defer e.Close()
-			work, err := b.prepare(e, s)
+			work, ops, err := b.prepare(e, s)
 			if err != nil {
 				return err
 			}
@@ -141,7 +139,7 @@ func benchCommand() *cobra.Command {
 					r.Couplings = "dense"
 				}
 			}
-			r.GFLOPS = 2 * b.ops(s) / r.Seconds / 1e9
+			r.GFLOPS = 2 * ops / r.Seconds / 1e9
 			r.Fraction = r.GFLOPS / r.Peak
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
@@ -211,85 +209,84 @@ func benchMachine(e compute.Engine, s benchShape) (*bm.RBM, *bm.Axons) {
 	return bm.NewRBM(e, a, false, false), a
 }
 
-func prepareUpdate(e compute.Engine, s benchShape) (func() error, error) {
+// fieldOps returns the multiply-adds of the fields of so many rows, and phaseOps those of a phase,
+// in the order of contraction that is taken.
+func (s benchShape) fieldOps(a *bm.Axons, rows int) float64 {
+	if a == nil {
+		return float64(rows) * float64(s.Visible) * float64(s.Hidden)
+	}
+	return a.FieldOps(rows)
+}
+
+func (s benchShape) phaseOps(a *bm.Axons, rows int) float64 {
+	if a == nil {
+		return 2 * s.fieldOps(a, rows)
+	}
+	return a.PhaseOps(rows)
+}
+
+func prepareUpdate(e compute.Engine, s benchShape) (func() error, float64, error) {
 	m, a := benchMachine(e, s)
 	data := e.Alloc(compute.Int8, s.Batch, s.Visible)
 	e.Spins(data, 2, 0, 0)
 	t := &train.Trainer{Machine: m, Optimizer: optim.NewSGD(m, 0, 0), Rate: func(int) float64 { return 0.015 },
 		Data: data, BatchSize: s.Batch, Short: train.Share, Key: 3}
-	if a == nil {
-		t.Negative = negative.NewPCD(m, min(s.Batch, 2048), s.Gibbs, 4)
+	chains := s.Patterns
+	switch {
+	case a == nil:
+		chains = min(s.Batch, 2048)
+		t.Negative = negative.NewPCD(m, chains, s.Gibbs, 4)
 		t.Rate = func(int) float64 { return 1e-4 }
-	} else if s.Gibbs == 0 {
+	case s.Gibbs == 0:
 		t.Negative = negative.NewPID(m, a)
 		t.AfterUpdate = []optim.Projection{optim.Sign{Machine: m, Axons: a}}
-	} else {
+	default:
 		t.Negative = negative.NewPIDGibbs(m, a, s.Gibbs, false)
 		t.AfterUpdate = []optim.Projection{optim.Clip{Machine: m, Axons: a, Bound: 1}}
 	}
 	epoch := 0
-	return func() error { epoch++; return t.Run(context.Background(), epoch) }, nil
+	work := func() error { epoch++; return t.Run(context.Background(), epoch) }
+	return work, s.phaseOps(a, s.Batch) + s.phaseOps(a, chains) + 2*float64(s.Gibbs)*s.fieldOps(a, chains), nil
 }
 
-func updateOps(s benchShape) float64 {
-	v, h, k, b := float64(s.Visible), float64(s.Hidden), float64(s.Patterns), float64(s.Batch)
-	if k == 0 {
-		chains := min(b, 2048)
-		return (b+chains)*2*v*h + float64(s.Gibbs)*chains*2*v*h
-	}
-	return (b+k)*k*(2*v+3*h) + float64(s.Gibbs)*k*2*k*(v+h)
-}
-
-func prepareSweep(e compute.Engine, s benchShape) (func() error, error) {
-	m, _ := benchMachine(e, s)
+func prepareSweep(e compute.Engine, s benchShape) (func() error, float64, error) {
+	m, a := benchMachine(e, s)
 	chains := sampler.Chains(m, s.Chains)
 	law := bm.Law{Key: 5}
 	sampler.Randomize(m, chains, law)
-	return func() error {
+	work := func() error {
 		law.Key++
 		sampler.Gibbs(m, chains, law, 1)
 		return e.Sync()
-	}, nil
-}
-
-func sweepOps(s benchShape) float64 {
-	v, h, k, n := float64(s.Visible), float64(s.Hidden), float64(s.Patterns), float64(s.Chains)
-	if k == 0 {
-		return n * 2 * v * h
 	}
-	return n * 2 * k * (v + h)
+	return work, 2 * s.fieldOps(a, s.Chains), nil
 }
 
-func prepareProduct(e compute.Engine, s benchShape) (func() error, error) {
+func prepareProduct(e compute.Engine, s benchShape) (func() error, float64, error) {
 	x := bm.NewDense(e, s.Batch, s.Visible, false)
 	x.Normal(1, 6)
 	y := bm.NewDense(e, s.Visible, s.Hidden, false)
 	y.Normal(1, 7)
 	dst := e.Alloc(compute.Float32, s.Batch, s.Hidden)
-	return func() error {
+	work := func() error {
 		e.Mul(dst, x.Weights().Value, y.Weights().Value, compute.Op{Alpha: 1})
 		return e.Sync()
-	}, nil
+	}
+	return work, float64(s.Batch) * float64(s.Visible) * float64(s.Hidden), nil
 }
 
-func prepareExact(e compute.Engine, s benchShape) (func() error, error) {
-	m, _ := benchMachine(e, s)
+// prepareExact counts the phase over half of the states and one multiply-add
+// for each of these states and hidden spin.
+func prepareExact(e compute.Engine, s benchShape) (func() error, float64, error) {
+	m, a := benchMachine(e, s)
 	x, err := negative.NewExact(m)
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
-	return func() error {
+	work := func() error {
 		m.Phase(x.Draw(bm.Batch{}, 0), -1)
 		return e.Sync()
-	}, nil
-}
-
-// exactOps counts the two products of the phase over half of the states and one
-// multiply-add for each pair of half states and hidden spin.
-func exactOps(s benchShape) float64 {
-	states, h, v, k := float64(uint64(1)<<(s.Visible-1)), float64(s.Hidden), float64(s.Visible), float64(s.Patterns)
-	if k == 0 {
-		return states*2*v*h + states*h
 	}
-	return states*k*(2*v+3*h) + states*h
+	states := 1 << (s.Visible - 1)
+	return work, s.phaseOps(a, states) + float64(states)*float64(s.Hidden), nil
 }
