@@ -3,16 +3,16 @@ package experiment
 import (
 	"context"
 	"fmt"
-	"io"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
-	"time"
 
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/eval"
 	"mattis/rng"
+	"mattis/view"
 )
 
 // Enumerable returns random machine number i of a family that can be summed over exactly: axons and
@@ -120,119 +120,207 @@ func estimates(ctx context.Context, a *eval.AIS, t *eval.Integration, start eval
 	return all, nil
 }
 
-// CoverageShape is the number of machines of CoverageTable, and the annealing of each.
-type CoverageShape struct{ Machines, Runs, Betas int }
+// Annealed says how each machine is annealed.
+type Annealed struct{ Runs, Betas int }
 
-// CoverageTable returns what the 95 % intervals of each method are worth on so many Enumerable machines, reverse
-// paths starting from exact samples. Estimates more than 4 standard errors off are written to w.
-func CoverageTable(ctx context.Context, e compute.Engine, w io.Writer, s CoverageShape, key rng.Key) ([]Coverage, error) {
-	table := make([]Coverage, len(methods))
-	for j, name := range methods {
-		table[j].Method = name
-	}
-	for i := range s.Machines {
-		m, name := Enumerable(e, i, key.Fold(0))
-		x, err := m.EnumerateSmaller()
-		if err != nil {
-			return nil, err
-		}
-		start, err := eval.StartExact(m)
-		if err != nil {
-			return nil, err
-		}
-		exact := x.LogZ()
-		k := key.Fold(1).Fold(uint64(i))
-		all, err := estimates(ctx,
-			&eval.AIS{Machine: m, Runs: s.Runs, Betas: s.Betas, Sweeps: 1, Key: k},
-			&eval.Integration{Machine: m, Ladders: 8, Betas: 32, Sweeps: 400, Key: k}, start)
-		if err != nil {
-			return nil, fmt.Errorf("machine %d (%s): %w", i, name, err)
-		}
-		for j, z := range all {
-			table[j].Add(z, exact)
-			if math.Abs(z.Value-exact) > 4*z.Stderr {
-				fmt.Fprintf(w, "machine %d, %s: %s is off by %+.4f, %.1f standard errors; warnings: %s\n",
-					i, name, methods[j], z.Value-exact, math.Abs(z.Value-exact)/z.Stderr, said(z.Warnings))
-			}
-		}
-	}
-	return table, nil
-}
-
-func said(words []string) string {
-	if len(words) == 0 {
-		return "none"
-	}
-	return strings.Join(words, "; ")
-}
-
-// Likelihood writes two tables about estimates of log Z: CoverageTable on so many machines, and PatternTable.
-func Likelihood(ctx context.Context, e compute.Engine, w io.Writer, machines int, seed uint64) error {
-	key := rng.Key(seed)
-	shape := CoverageShape{Machines: machines, Runs: 500, Betas: 500}
-	table, err := CoverageTable(ctx, e, w, shape, key)
+// Estimates returns log Z of Enumerable machine number i by each of the methods, reverse paths starting from exact
+// samples, and the exact sum.
+func Estimates(ctx context.Context, e compute.Engine, i int, s Annealed, key rng.Key) (exact float64, all []eval.LogZ, name string, err error) {
+	m, name := Enumerable(e, i, key.Fold(0))
+	x, err := m.EnumerateSmaller()
 	if err != nil {
+		return 0, nil, name, err
+	}
+	start, err := eval.StartExact(m)
+	if err != nil {
+		return 0, nil, name, err
+	}
+	k := key.Fold(1).Fold(uint64(i))
+	all, err = estimates(ctx,
+		&eval.AIS{Machine: m, Runs: s.Runs, Betas: s.Betas, Sweeps: 1, Key: k},
+		&eval.Integration{Machine: m, Ladders: 8, Betas: 32, Sweeps: 400, Key: k}, start)
+	return x.LogZ(), all, name, err
+}
+
+// PatternEstimates returns log Z of a machine of so many random patterns by AIS, by reverse AIS from exact samples and
+// by their bridge, and the exact sum over pattern classes.
+func PatternEstimates(ctx context.Context, e compute.Engine, visible, hidden, patterns int, gain float64, s Annealed, key rng.Key) (exact float64, all []eval.LogZ, err error) {
+	a := bm.NewAxons(e, visible, hidden, patterns, false, false)
+	a.Bernoulli(1, key.Fold(uint64(patterns)))
+	a.SetGain(gain)
+	m := bm.NewRBM(e, a, false, false)
+	classes, err := m.PatternClasses()
+	if err != nil {
+		return 0, nil, err
+	}
+	if exact, err = classes.LogZ(ctx, 1, nil); err != nil {
+		return 0, nil, err
+	}
+	start, err := eval.StartPatterns(m)
+	if err != nil {
+		return 0, nil, err
+	}
+	l := &eval.AIS{Machine: m, Runs: s.Runs, Betas: s.Betas, Sweeps: 1, Key: key.Fold(100).Fold(math.Float64bits(gain))}
+	for _, f := range []func() (eval.LogZ, error){
+		func() (eval.LogZ, error) { return l.Forward(ctx) },
+		func() (eval.LogZ, error) { return l.Reverse(ctx, start) },
+		func() (eval.LogZ, error) { return l.Bridge(ctx, start) },
+	} {
+		z, err := f()
+		if err != nil {
+			return 0, nil, err
+		}
+		all = append(all, z)
+	}
+	return exact, all, nil
+}
+
+// likely is the figure likelihood: what estimates of log Z and their errors are worth where the sum is exact. An
+// instance of machines is one random machine; patterns runs over the gains at the size of the paper's MNIST machine.
+var likely = &study{[]*arm{likelyMachines(), likelyPatterns()}}
+
+func likelyMachines() *arm {
+	a := &arm{name: "machines", seconds: 2, settings: []string{"runs=500", "betas=500"}, miniature: []string{"runs=20", "betas=10"}}
+	a.draw = func(w *work) error {
+		exact, all, _, err := Estimates(w.ctx, w.engine, w.key.Intn(1000, 0, 0), a.annealed(w), w.key)
+		for j, z := range all {
+			w.addEstimate(methods[j], 0, z, exact)
+		}
 		return err
 	}
-	fmt.Fprintf(w, "%d random machines summed exactly; 95 %% intervals of %d runs x %d temperatures, integration of 8 ladders x 32\n", machines, shape.Runs, shape.Betas)
-	fmt.Fprintf(w, "%-12s %14s %20s %24s %20s\n", "method", "no warning", "of those, covered", "beyond 4 standard errors", "median width, nats")
-	for _, c := range table {
-		share, margin := c.Share()
-		fmt.Fprintf(w, "%-12s %14d %9.1f (95 +- %.1f) %% %17d, %d warned %20.2g\n",
-			c.Method, c.Silent, 100*share, 100*margin, c.Far, c.FarWarned, c.MedianWidth())
-	}
-	fmt.Fprintln(w)
-	return PatternTable(ctx, e, w, PatternShape{Visible: 784, Hidden: 3000, Runs: 200, Betas: 2000}, key.Fold(2))
+	return a
 }
 
-// PatternShape is the size of the machines of PatternTable, and of the annealing.
-type PatternShape struct{ Visible, Hidden, Runs, Betas int }
-
-// PatternTable writes log Z of machines of 2 and 3 random patterns over the gain: the sum over pattern classes, and what AIS,
-// reverse AIS from exact samples and the bridge are off from it, with their standard errors.
-func PatternTable(ctx context.Context, e compute.Engine, w io.Writer, s PatternShape, key rng.Key) error {
-	fmt.Fprintf(w, "machines of +-1 patterns, V=%d, H=%d, against the sum over pattern classes; %d runs x %d temperatures\n",
-		s.Visible, s.Hidden, s.Runs, s.Betas)
-	fmt.Fprintf(w, "%2s %6s %7s %14s %18s %18s %18s %8s  %s\n", "K", "gain", "g/g_c", "exact, nats", "AIS off", "reverse off", "bridge off", "seconds", "warnings of")
-	for patterns := 2; patterns <= 3; patterns++ {
-		for i, gain := range []float64{0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1} {
-			a := bm.NewAxons(e, s.Visible, s.Hidden, patterns, false, false)
-			a.Bernoulli(1, key.Fold(uint64(patterns)))
-			a.SetGain(gain)
-			m := bm.NewRBM(e, a, false, false)
-			classes, err := m.PatternClasses()
+func likelyPatterns() *arm {
+	a := &arm{name: "patterns", seconds: 900, single: true,
+		settings:  []string{"visible=784", "hidden=3000", "gains=0.001,0.003,0.01,0.03,0.1,0.3,1", "runs=200", "betas=2000"},
+		miniature: []string{"visible=30", "hidden=40", "gains=0.01,0.1", "runs=20", "betas=10"}}
+	a.draw = func(w *work) error {
+		s := a.settingsOf(w.miniature)
+		v, h := whole(setting(s, "visible")), whole(setting(s, "hidden"))
+		gains := strings.Split(setting(s, "gains"), ",")
+		for i, text := range gains {
+			gain, err := strconv.ParseFloat(text, 64)
 			if err != nil {
 				return err
 			}
-			exact, err := classes.LogZ(ctx, 2, nil)
-			if err != nil {
-				return err
-			}
-			start, err := eval.StartPatterns(m)
-			if err != nil {
-				return err
-			}
-			began := time.Now()
-			l := eval.AIS{Machine: m, Runs: s.Runs, Betas: s.Betas, Sweeps: 1, Key: key.Fold(3).Fold(uint64(i))}
-			var columns, warned []string
-			for j, f := range []func() (eval.LogZ, error){
-				func() (eval.LogZ, error) { return l.Forward(ctx) },
-				func() (eval.LogZ, error) { return l.Reverse(ctx, start) },
-				func() (eval.LogZ, error) { return l.Bridge(ctx, start) },
-			} {
-				z, err := f()
+			for k := 2; k <= 3; k++ {
+				exact, all, err := PatternEstimates(w.ctx, w.engine, v, h, k, gain, a.annealed(w), w.key)
 				if err != nil {
 					return err
 				}
-				columns = append(columns, fmt.Sprintf("%+.4f +- %.4f", z.Value-exact, z.Stderr))
-				if len(z.Warnings) > 0 {
-					warned = append(warned, methods[j])
+				w.add(fmt.Sprintf("K=%d, exact", k), gain, exact)
+				for j, z := range all {
+					w.addEstimate(fmt.Sprintf("K=%d, %s", k, methods[j]), gain, z, exact)
 				}
 			}
-			critical := math.Sqrt(float64(patterns) / float64(s.Visible*s.Hidden))
-			fmt.Fprintf(w, "%2d %6.3g %7.2g %14.4f %18s %18s %18s %8.1f  %s\n",
-				patterns, gain, gain/critical, exact, columns[0], columns[1], columns[2], time.Since(began).Seconds(), said(warned))
+			w.progress(float64(i+1) / float64(len(gains)))
 		}
+		return nil
 	}
-	return nil
+	return a
+}
+
+func (a *arm) annealed(w *work) Annealed {
+	s := a.settingsOf(w.miniature)
+	return Annealed{Runs: whole(setting(s, "runs")), Betas: whole(setting(s, "betas"))}
+}
+
+// addEstimate adds how far an estimate is off, its standard error, and whether it warned.
+func (w *work) addEstimate(name string, x float64, z eval.LogZ, exact float64) {
+	w.add(name+", off", x, z.Value-exact)
+	w.add(name+", stderr", x, z.Stderr)
+	warned := 0.0
+	if len(z.Warnings) > 0 {
+		warned = 1
+	}
+	w.add(name+", warned", x, warned)
+}
+
+// estimatesOf returns the estimates of one method at each X, off by their value from an exact 0.
+func (r *results) estimatesOf(arm, name string) (x []float64, all [][]eval.LogZ) {
+	off, errs, warned := r.curve("", arm, name+", off"), r.curve("", arm, name+", stderr"), r.curve("", arm, name+", warned")
+	for i := range off.X {
+		var list []eval.LogZ
+		for j := range off.lists[i] {
+			z := eval.LogZ{Value: off.lists[i][j], Stderr: errs.lists[i][j]}
+			if warned.lists[i][j] > 0 {
+				z.Warnings = []string{"warned"}
+			}
+			list = append(list, z)
+		}
+		all = append(all, list)
+	}
+	return off.X, all
+}
+
+// finishLikelihood is the figure likelihood: coverage of the 95 % intervals, and the pattern machines over the gain.
+func finishLikelihood(r *results) error {
+	var quantiles []view.Series
+	for _, name := range methods {
+		_, all := r.estimatesOf("machines", name)
+		var c Coverage
+		var z []float64
+		for _, x := range all[0] {
+			c.Add(x, 0)
+			if len(x.Warnings) == 0 {
+				z = append(z, math.Abs(x.Value)/x.Stderr)
+			}
+		}
+		slices.Sort(z)
+		q := view.Series{Name: name}
+		for i, v := range z {
+			q.X, q.Mean = append(q.X, v), append(q.Mean, (float64(i)+0.5)/float64(len(z)))
+		}
+		quantiles = append(quantiles, q)
+		r.add(r.curve(name+", off", "machines", name+", off"), r.curve(name+", stderr", "machines", name+", stderr"), r.curve(name+", warned", "machines", name+", warned"))
+		share, margin := c.Share()
+		verdict, found := decided(share >= 0.95-margin), fmt.Sprintf("%.1f %% of %d; median width %.2g nats", 100*share, c.Silent, c.MedianWidth())
+		if c.Silent == 0 {
+			verdict, found = Open, "every estimate warned"
+		}
+		r.claim("95 % intervals of "+name+" hold the exact log Z where nothing warned", fmt.Sprintf("95 %%, at most the binomial %.1f %% less", 100*margin), verdict, "%s", found)
+		r.claim("every miss of "+name+" beyond 4 standard errors carries a warning", "all", decided(c.Far == c.FarWarned), "%d of %d", c.FarWarned, c.Far)
+	}
+	normal := view.Series{Name: "exact, normal law"}
+	for x := 0.05; x <= 4; x += 0.05 {
+		normal.X, normal.Mean = append(normal.X, x), append(normal.Mean, 1-2*eval.TailOfNormal(x))
+	}
+	panels := []view.Panel{view.CurvesPanel{Chart: view.Chart{Title: "random machines that can be summed", X: view.Axis{Label: "standard errors off", Min: 0, Max: 4}, Y: view.Axis{Label: "share of estimates closer"}}, Series: append(quantiles, normal)}}
+	rows := [][]string{}
+	for k := 2; k <= 3; k++ {
+		var errs []view.Series
+		exact := r.curve(fmt.Sprintf("K=%d, exact", k), "patterns", fmt.Sprintf("K=%d, exact", k))
+		r.add(exact)
+		silent, worst := 0, 0.0
+		lines := make([][]string, len(exact.X))
+		for i, g := range exact.X {
+			lines[i] = []string{strconv.Itoa(k), fmt.Sprintf("%g", g), fmt.Sprintf("%.4f", exact.Mean[i])}
+		}
+		for _, name := range methods[:3] {
+			name = fmt.Sprintf("K=%d, %s", k, name)
+			x, all := r.estimatesOf("patterns", name)
+			s := view.Series{Name: name[5:]}
+			for i, list := range all {
+				z := list[0]
+				s.X, s.Mean = append(s.X, x[i]), append(s.Mean, z.Stderr)
+				text := fmt.Sprintf("%+.4f ± %.4f", z.Value, z.Stderr)
+				if len(z.Warnings) > 0 {
+					text += " warned"
+				} else {
+					silent++
+					worst = max(worst, math.Abs(z.Value)/z.Stderr)
+				}
+				lines[i] = append(lines[i], text)
+			}
+			errs = append(errs, s)
+			r.add(r.curve(name+", off", "patterns", name+", off"), r.curve(name+", stderr", "patterns", name+", stderr"), r.curve(name+", warned", "patterns", name+", warned"))
+		}
+		rows = append(rows, lines...)
+		panels = append(panels, view.CurvesPanel{Chart: view.Chart{Title: fmt.Sprintf("%d random patterns", k), X: view.Axis{Label: "gain", Log: true}, Y: view.Axis{Label: "standard error (nats)", Log: true}}, Series: errs})
+		r.claim(fmt.Sprintf("estimates without a warning agree with the sum over the classes of %d patterns", k), "within 4 standard errors", decided(worst <= 4), "%d estimates, at most %.1f off", silent, worst)
+	}
+	r.table = view.Table{Header: []string{"K", "gain", "exact log Z", "AIS off by", "reverse AIS off by", "bridge off by"}, Rows: rows}
+	r.caption = "Machines of random patterns of ±1, in nats; the exact value is the sum over pattern classes, reverse paths start from exact samples."
+	return r.paint(panels)
 }
