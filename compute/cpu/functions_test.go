@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"fmt"
 	"math"
 	"testing"
 	"unsafe"
@@ -172,7 +173,8 @@ func spinChiSquare(e *Engine, rows, cols int, key rng.Key) (chi float64, degrees
 	return chi, degrees
 }
 
-// BenchmarkSpinFrequencies draws 1e9 spins with -benchtime 1x and reports the chi-square over 48 degrees of freedom.
+// BenchmarkSpinFrequencies draws 1e9 spins under each of two keys with -benchtime 1x and reports the chi-squares over 48
+// degrees of freedom.
 func BenchmarkSpinFrequencies(b *testing.B) {
 	for _, k := range arms() {
 		b.Run(k.name, func(b *testing.B) {
@@ -183,8 +185,10 @@ func BenchmarkSpinFrequencies(b *testing.B) {
 			defer undo()
 			e := newEngine(b, 1)
 			for range b.N {
-				chi, _ := spinChiSquare(e, 8700, 9600, 11)
-				b.ReportMetric(chi, "chi-square")
+				for _, key := range []rng.Key{11, 12} {
+					chi, _ := spinChiSquare(e, 8700, 9600, key)
+					b.ReportMetric(chi, fmt.Sprintf("chi-square-%d", key))
+				}
 			}
 		})
 	}
