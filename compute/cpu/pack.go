@@ -118,6 +118,10 @@ func (t *mulTask) packA(dst []float32, p, l0, ls int) {
 	}
 }
 
+// cacheWay is the entries in a way of the first cache. The lines of rows that far
+// apart share a set: there is no room for those of the next panel too.
+const cacheWay = 1024
+
 // panel returns the address of panel panel0+p over a block of the sum, its
 // steps in bytes between rows and between steps of the sum, and the distance to
 // the next panel. packed holds the panels from panel0 on; where a is used as it
@@ -131,7 +135,11 @@ func (t *mulTask) panel(packed []float32, panel0, p, l0, ls int) (a *float32, aR
 			if x.trans {
 				return &x.f32[l0*x.stride+first], 4, 4 * uintptr(x.stride), 4 * uintptr(rows)
 			}
-			return &x.f32[first*x.stride+l0], 4 * uintptr(x.stride), 4, 4 * uintptr(rows*x.stride)
+			next := 4 * uintptr(rows*x.stride)
+			if x.stride%cacheWay == 0 {
+				next = 0
+			}
+			return &x.f32[first*x.stride+l0], 4 * uintptr(x.stride), 4, next
 		}
 		at = 0
 		t.packA(packed, panel0+p, l0, ls)
