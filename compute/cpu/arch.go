@@ -33,6 +33,7 @@ type kernels struct {
 	pairRows     int
 	pairFactors  func(dst *float64, x *float32, n uintptr)
 	pairProducts func(mantissas *float64, exponents *int64, x, y *float64, yStep, steps, per uintptr)
+	pairMaxima   func(sums, x, y *float64, yStep, steps uintptr)
 
 	vectors *vectorKernels // nil: plain Go
 }

@@ -19,7 +19,7 @@ var generic = &kernels{
 	copyRect: copyRectGeneric, widenRect: widenRectGeneric, panels: panelsGeneric[float32], panels8: panelsGeneric[int8],
 	transpose: [2]func(dst, src *float32, dstStep, srcStep, squares uintptr){transposeGeneric(genericLanes), transposeGeneric(genericLanes / 2)},
 	addTo:     addToGeneric, peak: peakGeneric,
-	pairRows: 1, pairFactors: pairFactorsGeneric, pairProducts: pairProductsGeneric,
+	pairRows: 1, pairFactors: pairFactorsGeneric, pairProducts: pairProductsGeneric, pairMaxima: pairMaximaGeneric,
 }
 
 const genericLanes, genericCols = 8, 8 * tileVectors

@@ -144,6 +144,13 @@ func pairFactorsAVX2(dst *float64, x *float32, n uintptr)
 //go:noescape
 func pairProductsAVX2(mantissas *float64, exponents *int64, x *float64, y *float64, yStep uintptr, steps uintptr, per uintptr)
 
+// pairMaximaAVX2 sums the greater entries of one row x and 4 rows y, yStep bytes apart, with eight sums for each:
+//
+//	for l := range steps: for i := range 8: sums[q,i] = sum of max(x[8*l+i], y[q,8*l+i])
+//
+//go:noescape
+func pairMaximaAVX2(sums *float64, x *float64, y *float64, yStep uintptr, steps uintptr)
+
 // combineAVX2 combines two arrays; n is a multiple of the lanes:
 //
 //	dst[i] = a*x[i] + b*dst[i]

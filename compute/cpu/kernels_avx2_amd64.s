@@ -2154,6 +2154,71 @@ DATA pairMantissaAVX2<>+16(SB)/8, $0x000fffffffffffff
 DATA pairMantissaAVX2<>+24(SB)/8, $0x000fffffffffffff
 GLOBL pairMantissaAVX2<>(SB), RODATA|NOPTR, $32
 
+// func pairMaximaAVX2(sums *float64, x *float64, y *float64, yStep uintptr, steps uintptr)
+// Requires: AVX
+TEXT ·pairMaximaAVX2(SB), NOSPLIT, $0-40
+	MOVQ   sums+0(FP), AX
+	MOVQ   x+8(FP), CX
+	MOVQ   y+16(FP), DX
+	MOVQ   yStep+24(FP), BX
+	MOVQ   steps+32(FP), SI
+	MOVQ   DX, DI
+	ADDQ   BX, DI
+	MOVQ   DI, R8
+	ADDQ   BX, R8
+	MOVQ   R8, R9
+	ADDQ   BX, R9
+	VXORPS Y0, Y0, Y0
+	VXORPS Y1, Y1, Y1
+	VXORPS Y2, Y2, Y2
+	VXORPS Y3, Y3, Y3
+	VXORPS Y4, Y4, Y4
+	VXORPS Y5, Y5, Y5
+	VXORPS Y6, Y6, Y6
+	VXORPS Y7, Y7, Y7
+	CMPQ   SI, $0x00000001
+	JL     maxima_end
+
+maxima:
+	VMOVUPS (CX), Y8
+	VMAXPD  (DX), Y8, Y9
+	VADDPD  Y9, Y0, Y0
+	VMAXPD  (DI), Y8, Y9
+	VADDPD  Y9, Y2, Y2
+	VMAXPD  (R8), Y8, Y9
+	VADDPD  Y9, Y4, Y4
+	VMAXPD  (R9), Y8, Y8
+	VADDPD  Y8, Y6, Y6
+	VMOVUPS 32(CX), Y8
+	VMAXPD  32(DX), Y8, Y9
+	VADDPD  Y9, Y1, Y1
+	VMAXPD  32(DI), Y8, Y9
+	VADDPD  Y9, Y3, Y3
+	VMAXPD  32(R8), Y8, Y9
+	VADDPD  Y9, Y5, Y5
+	VMAXPD  32(R9), Y8, Y8
+	VADDPD  Y8, Y7, Y7
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, DI
+	ADDQ    $0x00000040, R8
+	ADDQ    $0x00000040, R9
+	SUBQ    $0x00000001, SI
+	CMPQ    SI, $0x00000001
+	JGE     maxima
+
+maxima_end:
+	VMOVUPD Y0, (AX)
+	VMOVUPD Y1, 32(AX)
+	VMOVUPD Y2, 64(AX)
+	VMOVUPD Y3, 96(AX)
+	VMOVUPD Y4, 128(AX)
+	VMOVUPD Y5, 160(AX)
+	VMOVUPD Y6, 192(AX)
+	VMOVUPD Y7, 224(AX)
+	VZEROUPPER
+	RET
+
 // func combineAVX2(dst *float32, x *float32, n uintptr, a float32, b float32)
 // Requires: AVX
 TEXT ·combineAVX2(SB), NOSPLIT, $0-32

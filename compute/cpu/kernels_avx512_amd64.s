@@ -3023,6 +3023,54 @@ pairs_end:
 	VZEROUPPER
 	RET
 
+// func pairMaximaAVX512(sums *float64, x *float64, y *float64, yStep uintptr, steps uintptr)
+// Requires: AVX, AVX512F
+TEXT ·pairMaximaAVX512(SB), NOSPLIT, $0-40
+	MOVQ   sums+0(FP), AX
+	MOVQ   x+8(FP), CX
+	MOVQ   y+16(FP), DX
+	MOVQ   yStep+24(FP), BX
+	MOVQ   steps+32(FP), SI
+	MOVQ   DX, DI
+	ADDQ   BX, DI
+	MOVQ   DI, R8
+	ADDQ   BX, R8
+	MOVQ   R8, R9
+	ADDQ   BX, R9
+	VPXORD Z0, Z0, Z0
+	VPXORD Z1, Z1, Z1
+	VPXORD Z2, Z2, Z2
+	VPXORD Z3, Z3, Z3
+	CMPQ   SI, $0x00000001
+	JL     maxima_end
+
+maxima:
+	VMOVUPS (CX), Z4
+	VMAXPD  (DX), Z4, Z5
+	VADDPD  Z5, Z0, Z0
+	VMAXPD  (DI), Z4, Z5
+	VADDPD  Z5, Z1, Z1
+	VMAXPD  (R8), Z4, Z5
+	VADDPD  Z5, Z2, Z2
+	VMAXPD  (R9), Z4, Z4
+	VADDPD  Z4, Z3, Z3
+	ADDQ    $0x00000040, CX
+	ADDQ    $0x00000040, DX
+	ADDQ    $0x00000040, DI
+	ADDQ    $0x00000040, R8
+	ADDQ    $0x00000040, R9
+	SUBQ    $0x00000001, SI
+	CMPQ    SI, $0x00000001
+	JGE     maxima
+
+maxima_end:
+	VMOVUPD Z0, (AX)
+	VMOVUPD Z1, 64(AX)
+	VMOVUPD Z2, 128(AX)
+	VMOVUPD Z3, 192(AX)
+	VZEROUPPER
+	RET
+
 // func combineAVX512(dst *float32, x *float32, n uintptr, a float32, b float32)
 // Requires: AVX, AVX512F
 TEXT ·combineAVX512(SB), NOSPLIT, $0-32

@@ -106,6 +106,14 @@ func TestPairs(t *testing.T) {
 
 // The wide arms multiply in one order, with the same fused operations.
 func TestPairsSameBits(t *testing.T) {
+	abs := pairsCase(t, 7, 21, 333, 3, true, compute.PairAbs)
+	for arm, y := range abs {
+		for i, x := range abs["generic"] {
+			if y[i] != x {
+				t.Fatalf("absolute values, entry %d: %s %v, generic %v", i, arm, y[i], x)
+			}
+		}
+	}
 	r := pairsCase(t, 7, 21, 333, 3, false, compute.PairLogCosh)
 	if len(r["avx512"]) == 0 || len(r["avx2"]) == 0 {
 		t.Skip("this processor or build has not both AVX2 and AVX-512")
@@ -143,9 +151,12 @@ func TestPairsOfNaN(t *testing.T) {
 	defer e.Close()
 	a, b, dst := e.Alloc(compute.Float32, 1, 9), e.Alloc(compute.Float32, 2, 9), e.Alloc(compute.Float64, 1, 2)
 	row32(b, 1)[4] = float32(math.NaN())
-	e.Pairs(dst, a, b, compute.Matrix{}, compute.PairLogCosh)
-	if d := row64(dst, 0); math.IsNaN(d[0]) || !math.IsNaN(d[1]) {
-		t.Errorf("%v, want 9 log 2 and NaN", d)
+	for _, f := range []compute.PairKind{compute.PairLogCosh, compute.PairAbs} {
+		dst.Float64s()[0], dst.Float64s()[1] = 0, 0
+		e.Pairs(dst, a, b, compute.Matrix{}, f)
+		if d := row64(dst, 0); math.IsNaN(d[0]) || !math.IsNaN(d[1]) {
+			t.Errorf("kind %d: %v, want a number and NaN", f, d)
+		}
 	}
 }
 
@@ -153,23 +164,27 @@ func TestPairsAllocatesNothing(t *testing.T) {
 	e := New(2)
 	defer e.Close()
 	a, b, dst := e.Alloc(compute.Float32, 20, 50), e.Alloc(compute.Float32, 30, 50), e.Alloc(compute.Float64, 20, 30)
-	if n := testing.AllocsPerRun(20, func() { e.Pairs(dst, a, b, compute.Matrix{}, compute.PairLogCosh) }); n != 0 {
-		t.Errorf("%v allocations", n)
+	for _, f := range []compute.PairKind{compute.PairLogCosh, compute.PairAbs} {
+		if n := testing.AllocsPerRun(20, func() { e.Pairs(dst, a, b, compute.Matrix{}, f) }); n != 0 {
+			t.Errorf("kind %d: %v allocations", f, n)
+		}
 	}
 }
 
 func BenchmarkPairs(b *testing.B) {
 	for _, name := range Arms() {
-		b.Run(name, func(b *testing.B) {
-			undo, _ := Force(name)
-			e := New(1)
-			undo()
-			defer e.Close()
-			x, y, dst := e.Alloc(compute.Float32, 128, 1000), e.Alloc(compute.Float32, 256, 1000), e.Alloc(compute.Float64, 128, 256)
-			for b.Loop() {
-				e.Pairs(dst, x, y, compute.Matrix{}, compute.PairLogCosh)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(128*256*1000), "ns/term")
-		})
+		for f, of := range []string{compute.PairLogCosh: "log2cosh", compute.PairAbs: "abs"} {
+			b.Run(name+"/"+of, func(b *testing.B) {
+				undo, _ := Force(name)
+				e := New(1)
+				undo()
+				defer e.Close()
+				x, y, dst := e.Alloc(compute.Float32, 128, 1000), e.Alloc(compute.Float32, 256, 1000), e.Alloc(compute.Float64, 128, 256)
+				for b.Loop() {
+					e.Pairs(dst, x, y, compute.Matrix{}, compute.PairKind(f))
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(128*256*1000), "ns/term")
+			})
+		}
 	}
 }

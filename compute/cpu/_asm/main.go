@@ -43,6 +43,7 @@ func main() {
 	a.addTo()
 	a.pairFactors()
 	a.pairProducts()
+	a.pairMaxima()
 	a.combine("", "float32", 4)
 	a.combine("Spins", "int8", 1)
 	a.adam()

@@ -98,6 +98,53 @@ its mantissa in [1,2) goes on; mantissas[q,i] is the last one.`, rows))
 	RET()
 }
 
+// pairMaxRows are the rows of y that pairMaxima works on, on all arms.
+const pairMaxRows = 4
+
+// pairMaxima emits the kernel of Pairs of absolute values.
+func (a arm) pairMaxima() {
+	a.text("pairMaxima", "func(sums, x, y *float64, yStep, steps uintptr)",
+		fmt.Sprintf(`sums the greater entries of one row x and %d rows y, yStep bytes apart, with eight sums for each:
+	for l := range steps: for i := range 8: sums[q,i] = sum of max(x[8*l+i], y[q,8*l+i])`, pairMaxRows))
+	sums, x, y0 := Load(Param("sums"), GP64()), Load(Param("x"), GP64()), Load(Param("y"), GP64())
+	yStep, steps := Load(Param("yStep"), GP64()), Load(Param("steps"), GP64())
+	ys := []reg.GPVirtual{y0.(reg.GPVirtual)}
+	for len(ys) < pairMaxRows {
+		next := GP64()
+		MOVQ(ys[len(ys)-1], next)
+		ADDQ(yStep, next)
+		ys = append(ys, next)
+	}
+	parts := pairLanes * 8 / a.bytes()
+	var sum [pairMaxRows][]reg.VecVirtual
+	for q := range sum {
+		for range parts {
+			sum[q] = append(sum[q], a.zero())
+		}
+	}
+	loop("maxima", steps, 1, func() {
+		for p := range parts {
+			v := a.load(at(x, p*a.bytes()))
+			for q := range sum {
+				m := a.vec()
+				VMAXPD(at(ys[q], p*a.bytes()), v, m)
+				VADDPD(m, sum[q][p], sum[q][p])
+			}
+		}
+		ADDQ(U32(64), x)
+		for _, y := range ys {
+			ADDQ(U32(64), y)
+		}
+	})
+	for q := range sum {
+		for p, s := range sum[q] {
+			VMOVUPD(s, at(sums, 64*q+p*a.bytes()))
+		}
+	}
+	VZEROUPPER()
+	RET()
+}
+
 // pairFactors emits the exponentials of Pairs.
 func (a arm) pairFactors() {
 	a.text("pairFactors", "func(dst *float64, x *float32, n uintptr)", `sets the factors of fields of at most 700; n is a multiple of 8:
