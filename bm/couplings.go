@@ -27,6 +27,8 @@ type Couplings interface {
 	Correlate(o Overlap, y, weights compute.Matrix, scale float64)
 	// Interaction adds alpha * (v-m) W h of each row to dst (Bx1 Float64); o comes from the visible layer, y holds h.
 	Interaction(dst compute.Matrix, alpha float64, o Overlap, y compute.Matrix)
+	// Offset returns the visible offset m (1xV), or none.
+	Offset() compute.Matrix
 	// Shift returns -m W (1xH Float32 scratch), or none without an offset.
 	Shift() compute.Matrix
 }

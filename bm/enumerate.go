@@ -117,6 +117,52 @@ func (e *Enumeration) Minima(visit func(first uint64, minusEnergies []float64) (
 	e.list(compute.PairAbs, visit)
 }
 
+// phase adds the gradients of scale * sum_s w_s sum_a log 2cosh x_a(s) over the listed visible states, those of the visible
+// biases left out. The states of a block are all pairs of a high and a low half, and what a half is correlated with are the
+// weighted means of the pairs that it is in: tanh of every pair is made once and no product is as long as the list. It
+// reports false, having done nothing, where it cannot: without weights, of the hidden layer, and with an offset, which each half would have in full.
+func (e *Enumeration) phase(weights compute.Matrix, scale float64) bool {
+	r, en := e.machine, e.machine.engine
+	if weights.IsNone() || e.layer != Visible || !r.couplings.Offset().IsNone() {
+		return false
+	}
+	mark := en.Mark()
+	defer en.Release(mark)
+	lowStates, hidden := 1<<e.low, r.Layers()[Hidden]
+	fields := func(x, add compute.Matrix) (fields, means compute.Matrix) {
+		fields, means = en.Scratch(compute.Float32, x.Rows(), hidden), en.Scratch(compute.Float32, x.Rows(), hidden)
+		e.halfFields(fields, x, add)
+		en.Axpby(means, 0, means, 0)
+		return fields, means
+	}
+	correlate := func(x, means compute.Matrix) {
+		r.couplings.Correlate(r.couplings.Overlap(x, Visible), means, compute.Matrix{}, scale)
+	}
+	low, lowMeans := fields(e.lowHalf, r.biases[Hidden].Value)
+	for p := 0; p < e.Len()>>e.low; p += e.block {
+		e.writeHigh(e.First()>>e.low + uint64(p))
+		inner := en.Mark()
+		high, highMeans := fields(e.highHalf, compute.Matrix{})
+		w := weights.Slice(p*lowStates, (p+e.block)*lowStates).Reshape(e.block, lowStates)
+		en.PairMeans(highMeans, lowMeans, high, low, w)
+		correlate(e.highHalf, highMeans)
+		if g := r.biases[Hidden].Grad; !g.IsNone() {
+			columnSums(en, g, highMeans, compute.Matrix{}, scale, true)
+		}
+		en.Release(inner)
+	}
+	correlate(e.lowHalf, lowMeans)
+	return true
+}
+
+// writeHigh sets the block of high halves to those from the given one on.
+func (e *Enumeration) writeHigh(first uint64) {
+	if e.highFirst != first {
+		e.writeStates(e.highHalf, first, e.low, e.spins)
+		e.highFirst = first
+	}
+}
+
 func (e *Enumeration) list(f compute.PairKind, visit func(first uint64, x []float64) bool) {
 	r, en := e.machine, e.machine.engine
 	mark := en.Mark()
@@ -136,10 +182,7 @@ func (e *Enumeration) list(f compute.PairKind, visit func(first uint64, x []floa
 	a := en.Scratch(compute.Float32, e.block, full)
 	sums := en.Scratch(compute.Float64, e.block, lowStates)
 	for p := 0; p < highStates; p += e.block {
-		if first := firstHigh + uint64(p); e.highFirst != first {
-			e.writeStates(e.highHalf, first, e.low, e.spins)
-			e.highFirst = first
-		}
+		e.writeHigh(firstHigh + uint64(p))
 		inner := en.Mark()
 		ab := a
 		e.halfFields(ab, e.highHalf, compute.Matrix{})

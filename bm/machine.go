@@ -74,6 +74,9 @@ type Batch struct {
 	// Marginal makes Phase integrate the hidden layers out although State has
 	// them: they are then there for whoever looks at the configurations.
 	Marginal bool
+	// Listed says that the rows are all states that an enumeration lists, in its order, or is nil: Phase then works on the
+	// halves that the states are made of.
+	Listed *Enumeration
 }
 
 // Law is the distribution that a draw or an energy refers to. The zero Law is

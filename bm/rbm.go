@@ -218,6 +218,10 @@ func (r *RBM) Phase(b Batch, scale float64) {
 	if b.Marginal {
 		h = compute.Matrix{}
 	}
+	if h.IsNone() && b.Listed != nil && b.Listed.phase(b.Weights, -scale) {
+		r.visiblePhase(v, b.Weights, -scale)
+		return
+	}
 	step := r.rowsAtOnce()
 	f, ok := r.couplings.(fused)
 	if ok = ok && h.IsNone(); ok {
@@ -244,6 +248,11 @@ func (r *RBM) Phase(b Batch, scale float64) {
 
 func (r *RBM) fusedPhase(f fused, v, weights compute.Matrix, scale float64) {
 	f.MarginalPhase(v, weights, r.biases[Hidden].Value, r.biases[Hidden].Grad, scale)
+	r.visiblePhase(v, weights, scale)
+}
+
+// visiblePhase adds scale * sum_b w_b v_b to the gradient of the visible biases.
+func (r *RBM) visiblePhase(v, weights compute.Matrix, scale float64) {
 	if g := r.biases[Visible].Grad; !g.IsNone() {
 		columnSums(r.engine, g, v, weights, scale, true)
 	}

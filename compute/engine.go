@@ -43,6 +43,13 @@ type Arithmetic interface {
 	// absolute value. dst is PxQ Float64, a PxN and b QxN Float32, counts 1xN Float32 or none (all 1). Sums over
 	// all states of a layer are made of it: a and b are the fields of the two halves of the spins.
 	Pairs(dst, a, b, counts Matrix, f PairKind)
+	// PairMeans adds to dstA and dstB the weighted tanh of all pairs of rows: with t[p,q,n] = tanh(a[p,n] + b[q,n]),
+	//
+	//	dstA[p,n] += sum_q weights[p,q] * t[p,q,n]     dstB[q,n] += sum_p weights[p,q] * t[p,q,n]
+	//
+	// dstA and a are PxN, dstB and b QxN, weights PxQ, all Float32. Gradients of sums over all states of a layer are
+	// made of it, as the sums are of Pairs.
+	PairMeans(dstA, dstB, a, b, weights Matrix)
 	// Axpby sets dst = a*x + b*dst. A factor of zero skips its operand, whatever it
 	// holds: Axpby(m, 0, m, 0) clears m. dst is Float32 or Float64, x of any type.
 	Axpby(dst Matrix, a float64, x Matrix, b float64)

@@ -53,7 +53,7 @@ func NewExact(r *bm.RBM) (*ExactSum, error) {
 	}
 	v := e.Alloc(compute.Int8, states.Len(), n)
 	e.Write(v, spins)
-	x.batch = bm.Batch{State: bm.State{v}, Weights: e.Alloc(compute.Float32, states.Len(), 1)}
+	x.batch = bm.Batch{State: bm.State{v}, Weights: e.Alloc(compute.Float32, states.Len(), 1), Listed: states}
 	return x, nil
 }
 

@@ -34,9 +34,14 @@ type kernels struct {
 	pairFactors  func(dst *float64, x *float32, n uintptr)
 	pairProducts func(mantissas *float64, exponents *int64, x, y *float64, yStep, steps, per uintptr)
 	pairMaxima   func(sums, x, y *float64, yStep, steps uintptr)
+	pairRatios   func(x *float32, n uintptr)
+	pairMeans    [2]pairMeansKernel // of fields, and of their exponentials
 
 	vectors *vectorKernels // nil: plain Go
 }
+
+// pairMeansKernel is a kernel of PairMeans on one vector of columns.
+type pairMeansKernel func(sum, other, a, b, weights *float32, steps uintptr)
 
 // vectorKernels take arrays of whole vectors.
 type vectorKernels struct {

@@ -14,6 +14,7 @@ var avx2 = &kernels{
 	transpose: [2]func(dst, src *float32, dstStep, srcStep, squares uintptr){transposeAVX2, transposeHalfAVX2}, addTo: addToAVX2, peak: peakAVX2,
 	vectors:  &vectorKernels{combineAVX2, combineSpinsAVX2, scaleAVX2, scaleSpinsAVX2, adamAVX2, clipAVX2, signAVX2, signSpinsAVX2, dotAVX2, dotSpinsAVX2, largestAVX2},
 	pairRows: 2, pairFactors: pairFactorsAVX2, pairProducts: pairProductsAVX2, pairMaxima: pairMaximaAVX2,
+	pairRatios: pairRatiosAVX2, pairMeans: [2]pairMeansKernel{pairMeansAVX2, pairMeansOfRatiosAVX2},
 }
 
 var avx512 = &kernels{
@@ -27,6 +28,7 @@ var avx512 = &kernels{
 	transpose: [2]func(dst, src *float32, dstStep, srcStep, squares uintptr){transposeAVX512, transposeHalfAVX512}, addTo: addToAVX512, peak: peakAVX512,
 	vectors:  &vectorKernels{combineAVX512, combineSpinsAVX512, scaleAVX512, scaleSpinsAVX512, adamAVX512, clipAVX512, signAVX512, signSpinsAVX512, dotAVX512, dotSpinsAVX512, largestAVX512},
 	pairRows: 4, pairFactors: pairFactorsAVX512, pairProducts: pairProductsAVX512, pairMaxima: pairMaximaAVX512,
+	pairRatios: pairRatiosAVX512, pairMeans: [2]pairMeansKernel{pairMeansAVX512, pairMeansOfRatiosAVX512},
 }
 
 func arms() []*kernels {

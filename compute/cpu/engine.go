@@ -21,6 +21,7 @@ type Engine struct {
 	vector  vectorTask
 	sums    sumTask
 	pairs   pairTask
+	means   meansTask
 }
 
 var _ compute.Engine = (*Engine)(nil)

@@ -20,6 +20,7 @@ var generic = &kernels{
 	transpose: [2]func(dst, src *float32, dstStep, srcStep, squares uintptr){transposeGeneric(genericLanes), transposeGeneric(genericLanes / 2)},
 	addTo:     addToGeneric, peak: peakGeneric,
 	pairRows: 1, pairFactors: pairFactorsGeneric, pairProducts: pairProductsGeneric, pairMaxima: pairMaximaGeneric,
+	pairRatios: pairRatiosGeneric, pairMeans: [2]pairMeansKernel{pairMeansGeneric(fieldMean), pairMeansGeneric(ratioMean)},
 }
 
 const genericLanes, genericCols = 8, 8 * tileVectors
@@ -133,12 +134,15 @@ func tanhGeneric(b *byte) {
 	for i := range t.rows {
 		d := floats(t.dst[i], t.columns)
 		for j, x := range t.row(i) {
-			x *= t.factor
-			s, p := expm1Generic(min(math.Abs(float64(x)), 43))
-			m := s*p + (s - 1)
-			d[j] = float32(math.Copysign(m/(2+m), float64(x)))
+			d[j] = tanhOf(x * t.factor)
 		}
 	}
+}
+
+func tanhOf(x float32) float32 {
+	s, p := expm1Generic(min(math.Abs(float64(x)), 43))
+	m := s*p + (s - 1)
+	return float32(math.Copysign(m/(2+m), float64(x)))
 }
 
 func coshGeneric(b *byte) {

@@ -151,6 +151,29 @@ func pairProductsAVX2(mantissas *float64, exponents *int64, x *float64, y *float
 //go:noescape
 func pairMaximaAVX2(sums *float64, x *float64, y *float64, yStep uintptr, steps uintptr)
 
+// pairRatiosAVX2 sets x[i] = exp(-2x[i]), |x[i]| <= 43; n is a multiple of the vector's length.
+//
+//go:noescape
+func pairRatiosAVX2(x *float32, n uintptr)
+
+// pairMeansAVX2 adds weighted means to one row and to all rows of 8 columns:
+//
+//	for q := range steps: t[j] = tanh(x+y); sum[j] += weights[q]*t[j]; other[8*q+j] += weights[q]*t[j]
+//
+// with x = a[j] and y = b[8*q+j], in the order of q, by fused multiply-adds.
+//
+//go:noescape
+func pairMeansAVX2(sum *float32, other *float32, a *float32, b *float32, weights *float32, steps uintptr)
+
+// pairMeansOfRatiosAVX2 adds weighted means to one row and to all rows of 8 columns:
+//
+//	for q := range steps: t[j] = 2/(1+x*y) - 1; sum[j] += weights[q]*t[j]; other[8*q+j] += weights[q]*t[j]
+//
+// with x = a[j] and y = b[8*q+j], in the order of q, by fused multiply-adds.
+//
+//go:noescape
+func pairMeansOfRatiosAVX2(sum *float32, other *float32, a *float32, b *float32, weights *float32, steps uintptr)
+
 // combineAVX2 combines two arrays; n is a multiple of the lanes:
 //
 //	dst[i] = a*x[i] + b*dst[i]

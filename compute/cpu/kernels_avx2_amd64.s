@@ -2219,6 +2219,156 @@ maxima_end:
 	VZEROUPPER
 	RET
 
+// func pairRatiosAVX2(x *float32, n uintptr)
+// Requires: AVX, AVX2, FMA3
+TEXT ·pairRatiosAVX2(SB), NOSPLIT, $0-16
+	MOVQ x+0(FP), AX
+	MOVQ n+8(FP), CX
+	CMPQ CX, $0x00000008
+	JL   ratios_end
+
+ratios:
+	VMOVUPS      (AX), Y0
+	VMOVUPS      limitAVX2<>+0(SB), Y1
+	VMINPS       Y0, Y1, Y0
+	VMOVUPS      roundAVX2<>+0(SB), Y1
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y0, Y1
+	VSUBPS       roundAVX2<>+0(SB), Y1, Y2
+	VPSLLD       $0x17, Y1, Y1
+	VPADDD       oneAVX2<>+0(SB), Y1, Y1
+	VMULPS       minusTwoAVX2<>+0(SB), Y0, Y0
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y2, Y0
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y2, Y0
+	VMULPS       Y0, Y0, Y2
+	VMOVUPS      exp6_0AVX2<>+0(SB), Y3
+	VFMADD213PS  exp6_1AVX2<>+0(SB), Y0, Y3
+	VMOVUPS      exp6_2AVX2<>+0(SB), Y4
+	VFMADD213PS  exp6_3AVX2<>+0(SB), Y0, Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VMOVUPS      exp6_4AVX2<>+0(SB), Y4
+	VFMADD213PS  exp6_5AVX2<>+0(SB), Y0, Y4
+	VFMADD213PS  Y4, Y2, Y3
+	VFMADD213PS  Y0, Y2, Y3
+	VFMADD213PS  Y1, Y1, Y3
+	VMOVUPS      Y3, (AX)
+	ADDQ         $0x00000020, AX
+	SUBQ         $0x00000008, CX
+	CMPQ         CX, $0x00000008
+	JGE          ratios
+
+ratios_end:
+	VZEROUPPER
+	RET
+
+// func pairMeansAVX2(sum *float32, other *float32, a *float32, b *float32, weights *float32, steps uintptr)
+// Requires: AVX, AVX2, FMA3
+TEXT ·pairMeansAVX2(SB), NOSPLIT, $0-48
+	MOVQ    sum+0(FP), AX
+	MOVQ    other+8(FP), CX
+	MOVQ    a+16(FP), DX
+	MOVQ    b+24(FP), BX
+	MOVQ    weights+32(FP), SI
+	MOVQ    steps+40(FP), DI
+	VMOVUPS (DX), Y0
+	VMOVUPS (AX), Y1
+	CMPQ    DI, $0x00000001
+	JL      means_end
+
+means:
+	VADDPS       (BX), Y0, Y2
+	VPAND        absAVX2<>+0(SB), Y2, Y3
+	VMOVUPS      limitAVX2<>+0(SB), Y4
+	VMINPS       Y3, Y4, Y3
+	VMOVUPS      roundAVX2<>+0(SB), Y4
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y3, Y4
+	VSUBPS       roundAVX2<>+0(SB), Y4, Y5
+	VPSLLD       $0x17, Y4, Y4
+	VPADDD       oneAVX2<>+0(SB), Y4, Y4
+	VMULPS       minusTwoAVX2<>+0(SB), Y3, Y3
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y5, Y3
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y5, Y3
+	VMULPS       Y3, Y3, Y5
+	VMOVUPS      exp6_0AVX2<>+0(SB), Y6
+	VFMADD213PS  exp6_1AVX2<>+0(SB), Y3, Y6
+	VMOVUPS      exp6_2AVX2<>+0(SB), Y7
+	VFMADD213PS  exp6_3AVX2<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VMOVUPS      exp6_4AVX2<>+0(SB), Y7
+	VFMADD213PS  exp6_5AVX2<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y5, Y6
+	VFMADD213PS  Y3, Y5, Y6
+	VSUBPS       oneAVX2<>+0(SB), Y4, Y5
+	VFMADD231PS  Y6, Y4, Y5
+	VADDPS       twoAVX2<>+0(SB), Y5, Y3
+	VMULPS       Y3, Y3, Y4
+	VMOVUPS      reciprocal_0AVX2<>+0(SB), Y6
+	VFMADD213PS  reciprocal_1AVX2<>+0(SB), Y3, Y6
+	VMOVUPS      reciprocal_2AVX2<>+0(SB), Y7
+	VFMADD213PS  reciprocal_3AVX2<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMOVUPS      reciprocal_4AVX2<>+0(SB), Y7
+	VFMADD213PS  reciprocal_5AVX2<>+0(SB), Y3, Y7
+	VFMADD213PS  Y7, Y4, Y6
+	VMULPS       Y5, Y6, Y4
+	VFNMADD231PS Y3, Y4, Y5
+	VFMADD231PS  Y5, Y6, Y4
+	VPAND        signAVX2<>+0(SB), Y2, Y2
+	VPOR         signAVX2<>+0(SB), Y4, Y4
+	VPXOR        signAVX2<>+0(SB), Y4, Y4
+	VPOR         Y2, Y4, Y4
+	VBROADCASTSS (SI), Y2
+	VFMADD231PS  Y2, Y4, Y1
+	VFMADD213PS  (CX), Y2, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000004, SI
+	SUBQ         $0x00000001, DI
+	CMPQ         DI, $0x00000001
+	JGE          means
+
+means_end:
+	VMOVUPS Y1, (AX)
+	VZEROUPPER
+	RET
+
+// func pairMeansOfRatiosAVX2(sum *float32, other *float32, a *float32, b *float32, weights *float32, steps uintptr)
+// Requires: AVX, FMA3
+TEXT ·pairMeansOfRatiosAVX2(SB), NOSPLIT, $0-48
+	MOVQ    sum+0(FP), AX
+	MOVQ    other+8(FP), CX
+	MOVQ    a+16(FP), DX
+	MOVQ    b+24(FP), BX
+	MOVQ    weights+32(FP), SI
+	MOVQ    steps+40(FP), DI
+	VMOVUPS oneAVX2<>+0(SB), Y0
+	VMOVUPS twoAVX2<>+0(SB), Y1
+	VMOVUPS (DX), Y2
+	VMOVUPS (AX), Y3
+	CMPQ    DI, $0x00000001
+	JL      means_end
+
+means:
+	VMOVUPS      Y0, Y4
+	VFMADD231PS  (BX), Y2, Y4
+	VDIVPS       Y4, Y1, Y4
+	VSUBPS       Y0, Y4, Y4
+	VBROADCASTSS (SI), Y5
+	VFMADD231PS  Y5, Y4, Y3
+	VFMADD213PS  (CX), Y5, Y4
+	VMOVUPS      Y4, (CX)
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000004, SI
+	SUBQ         $0x00000001, DI
+	CMPQ         DI, $0x00000001
+	JGE          means
+
+means_end:
+	VMOVUPS Y3, (AX)
+	VZEROUPPER
+	RET
+
 // func combineAVX2(dst *float32, x *float32, n uintptr, a float32, b float32)
 // Requires: AVX
 TEXT ·combineAVX2(SB), NOSPLIT, $0-32

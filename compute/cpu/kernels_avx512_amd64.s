@@ -3071,6 +3071,229 @@ maxima_end:
 	VZEROUPPER
 	RET
 
+// func pairRatiosAVX512(x *float32, n uintptr)
+// Requires: AVX, AVX512F
+TEXT ·pairRatiosAVX512(SB), NOSPLIT, $0-16
+	MOVQ         x+0(FP), AX
+	MOVQ         n+8(FP), CX
+	MOVL         $0x422c0000, DX
+	VPBROADCASTD DX, Z0
+	MOVL         $0xc038aa3b, DX
+	VPBROADCASTD DX, Z1
+	MOVL         $0x4b400000, DX
+	VPBROADCASTD DX, Z2
+	MOVL         $0x3f317200, DX
+	VPBROADCASTD DX, Z3
+	MOVL         $0x35bfbe8e, DX
+	VPBROADCASTD DX, Z4
+	MOVL         $0xc0000000, DX
+	VPBROADCASTD DX, Z5
+	MOVL         $0x3f800000, DX
+	VPBROADCASTD DX, Z6
+	MOVL         $0x39509329, DX
+	VPBROADCASTD DX, Z7
+	MOVL         $0x3ab6a259, DX
+	VPBROADCASTD DX, Z8
+	MOVL         $0x3c088870, DX
+	VPBROADCASTD DX, Z9
+	MOVL         $0x3d2aaa74, DX
+	VPBROADCASTD DX, Z10
+	MOVL         $0x3e2aaaab, DX
+	VPBROADCASTD DX, Z11
+	MOVL         $0x3f000000, DX
+	VPBROADCASTD DX, Z12
+	CMPQ         CX, $0x00000010
+	JL           ratios_end
+
+ratios:
+	VMOVUPS      (AX), Z13
+	VMOVUPS      Z0, Z14
+	VMINPS       Z13, Z14, Z13
+	VMOVUPS      Z2, Z14
+	VFMADD231PS  Z1, Z13, Z14
+	VSUBPS       Z2, Z14, Z15
+	VPSLLD       $0x17, Z14, Z14
+	VPADDD       Z6, Z14, Z14
+	VMULPS       Z5, Z13, Z13
+	VFNMADD231PS Z3, Z15, Z13
+	VFNMADD231PS Z4, Z15, Z13
+	VMULPS       Z13, Z13, Z15
+	VMOVUPS      Z7, Z16
+	VFMADD213PS  Z8, Z13, Z16
+	VMOVUPS      Z9, Z17
+	VFMADD213PS  Z10, Z13, Z17
+	VFMADD213PS  Z17, Z15, Z16
+	VMOVUPS      Z11, Z17
+	VFMADD213PS  Z12, Z13, Z17
+	VFMADD213PS  Z17, Z15, Z16
+	VFMADD213PS  Z13, Z15, Z16
+	VFMADD213PS  Z14, Z14, Z16
+	VMOVUPS      Z16, (AX)
+	ADDQ         $0x00000040, AX
+	SUBQ         $0x00000010, CX
+	CMPQ         CX, $0x00000010
+	JGE          ratios
+
+ratios_end:
+	VZEROUPPER
+	RET
+
+// func pairMeansAVX512(sum *float32, other *float32, a *float32, b *float32, weights *float32, steps uintptr)
+// Requires: AVX, AVX512F
+TEXT ·pairMeansAVX512(SB), NOSPLIT, $0-48
+	MOVQ         sum+0(FP), AX
+	MOVQ         other+8(FP), CX
+	MOVQ         a+16(FP), DX
+	MOVQ         b+24(FP), BX
+	MOVQ         weights+32(FP), SI
+	MOVQ         steps+40(FP), DI
+	MOVL         $0x422c0000, R8
+	VPBROADCASTD R8, Z0
+	MOVL         $0xc038aa3b, R8
+	VPBROADCASTD R8, Z1
+	MOVL         $0x4b400000, R8
+	VPBROADCASTD R8, Z2
+	MOVL         $0x3f317200, R8
+	VPBROADCASTD R8, Z3
+	MOVL         $0x35bfbe8e, R8
+	VPBROADCASTD R8, Z4
+	MOVL         $0xc0000000, R8
+	VPBROADCASTD R8, Z5
+	MOVL         $0x3f800000, R8
+	VPBROADCASTD R8, Z6
+	MOVL         $0x39509329, R8
+	VPBROADCASTD R8, Z7
+	MOVL         $0x3ab6a259, R8
+	VPBROADCASTD R8, Z8
+	MOVL         $0x3c088870, R8
+	VPBROADCASTD R8, Z9
+	MOVL         $0x3d2aaa74, R8
+	VPBROADCASTD R8, Z10
+	MOVL         $0x3e2aaaab, R8
+	VPBROADCASTD R8, Z11
+	MOVL         $0x3f000000, R8
+	VPBROADCASTD R8, Z12
+	MOVL         $0x7fffffff, R8
+	VPBROADCASTD R8, Z13
+	MOVL         $0x80000000, R8
+	VPBROADCASTD R8, Z14
+	MOVL         $0x40000000, R8
+	VPBROADCASTD R8, Z15
+	MOVL         $0xbdd5fbf4, R8
+	VPBROADCASTD R8, Z16
+	MOVL         $0x3f70bb72, R8
+	VPBROADCASTD R8, Z17
+	MOVL         $0xc05f2dc7, R8
+	VPBROADCASTD R8, Z18
+	MOVL         $0x40da29df, R8
+	VPBROADCASTD R8, Z19
+	MOVL         $0xc0ed169c, R8
+	VPBROADCASTD R8, Z20
+	MOVL         $0x4087c3b6, R8
+	VPBROADCASTD R8, Z21
+	VMOVUPS      (DX), Z22
+	VMOVUPS      (AX), Z23
+	CMPQ         DI, $0x00000001
+	JL           means_end
+
+means:
+	VADDPS       (BX), Z22, Z24
+	VPANDD       Z13, Z24, Z25
+	VMOVUPS      Z0, Z26
+	VMINPS       Z25, Z26, Z25
+	VMOVUPS      Z2, Z26
+	VFMADD231PS  Z1, Z25, Z26
+	VSUBPS       Z2, Z26, Z27
+	VPSLLD       $0x17, Z26, Z26
+	VPADDD       Z6, Z26, Z26
+	VMULPS       Z5, Z25, Z25
+	VFNMADD231PS Z3, Z27, Z25
+	VFNMADD231PS Z4, Z27, Z25
+	VMULPS       Z25, Z25, Z27
+	VMOVUPS      Z7, Z28
+	VFMADD213PS  Z8, Z25, Z28
+	VMOVUPS      Z9, Z29
+	VFMADD213PS  Z10, Z25, Z29
+	VFMADD213PS  Z29, Z27, Z28
+	VMOVUPS      Z11, Z29
+	VFMADD213PS  Z12, Z25, Z29
+	VFMADD213PS  Z29, Z27, Z28
+	VFMADD213PS  Z25, Z27, Z28
+	VSUBPS       Z6, Z26, Z27
+	VFMADD231PS  Z28, Z26, Z27
+	VADDPS       Z15, Z27, Z25
+	VMULPS       Z25, Z25, Z26
+	VMOVUPS      Z16, Z28
+	VFMADD213PS  Z17, Z25, Z28
+	VMOVUPS      Z18, Z29
+	VFMADD213PS  Z19, Z25, Z29
+	VFMADD213PS  Z29, Z26, Z28
+	VMOVUPS      Z20, Z29
+	VFMADD213PS  Z21, Z25, Z29
+	VFMADD213PS  Z29, Z26, Z28
+	VMULPS       Z27, Z28, Z26
+	VFNMADD231PS Z25, Z26, Z27
+	VFMADD231PS  Z27, Z28, Z26
+	VPTERNLOGD   $0xd8, Z14, Z24, Z26
+	VBROADCASTSS (SI), Z24
+	VFMADD231PS  Z24, Z26, Z23
+	VFMADD213PS  (CX), Z24, Z26
+	VMOVUPS      Z26, (CX)
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000004, SI
+	SUBQ         $0x00000001, DI
+	CMPQ         DI, $0x00000001
+	JGE          means
+
+means_end:
+	VMOVUPS Z23, (AX)
+	VZEROUPPER
+	RET
+
+// func pairMeansOfRatiosAVX512(sum *float32, other *float32, a *float32, b *float32, weights *float32, steps uintptr)
+// Requires: AVX, AVX512F
+TEXT ·pairMeansOfRatiosAVX512(SB), NOSPLIT, $0-48
+	MOVQ         sum+0(FP), AX
+	MOVQ         other+8(FP), CX
+	MOVQ         a+16(FP), DX
+	MOVQ         b+24(FP), BX
+	MOVQ         weights+32(FP), SI
+	MOVQ         steps+40(FP), DI
+	MOVL         $0x3f800000, R8
+	VPBROADCASTD R8, Z0
+	VMOVUPS      Z0, Z0
+	MOVL         $0x40000000, R8
+	VPBROADCASTD R8, Z1
+	VMOVUPS      Z1, Z1
+	VMOVUPS      (DX), Z2
+	VMOVUPS      (AX), Z3
+	CMPQ         DI, $0x00000001
+	JL           means_end
+
+means:
+	VMOVUPS      Z0, Z4
+	VFMADD231PS  (BX), Z2, Z4
+	VRCP14PS     Z4, Z5
+	VFNMADD213PS Z0, Z5, Z4
+	VFMADD213PS  Z5, Z5, Z4
+	VFMSUB213PS  Z0, Z1, Z4
+	VBROADCASTSS (SI), Z5
+	VFMADD231PS  Z5, Z4, Z3
+	VFMADD213PS  (CX), Z5, Z4
+	VMOVUPS      Z4, (CX)
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000004, SI
+	SUBQ         $0x00000001, DI
+	CMPQ         DI, $0x00000001
+	JGE          means
+
+means_end:
+	VMOVUPS Z3, (AX)
+	VZEROUPPER
+	RET
+
 // func combineAVX512(dst *float32, x *float32, n uintptr, a float32, b float32)
 // Requires: AVX, AVX512F
 TEXT ·combineAVX512(SB), NOSPLIT, $0-32

@@ -120,34 +120,50 @@ func (a arm) tanhTile() {
 The quotient needs no division: d = 2+m lies in (1,2].`)
 	t := Load(Param("t"), GP64())
 	factor := a.broadcast(at(t, tileFactor))
-	c := a.expConstants(exp6)
-	abs, sign, two := a.bits("abs", 0x7fffffff), a.bits("sign", 0x80000000), a.float("two", 2)
-	var near []Op
-	for i, x := range reciprocal {
-		near = append(near, a.float(labelf("reciprocal_%d", i), x))
-	}
+	c := a.tanhConstants()
 	dst := GP64()
 	a.tileLoop(t, func(row reg.Register) { MOVQ(indexed(t, row, 8, tileDst), dst) },
 		func(y Mem, column reg.Register) {
-			x, u := a.vec(), a.vec()
+			x := a.vec()
 			VMULPS(y, factor, x)
-			a.and(abs, x, u)
-			s, p := a.exp(u, c)
-			m := a.vec()
-			VSUBPS(c.one, s, m)
-			VFMADD231PS(p, s, m)
-			d := u
-			VADDPS(two, m, d)
-			square := a.vec()
-			VMULPS(d, d, square)
-			r := a.polynomial(near, d, square)
-			q := a.vec()
-			VMULPS(m, r, q)
-			VFNMADD231PS(d, q, m)
-			VFMADD231PS(m, r, q) // q += r*(m-d*q): off by (1-d*r)^2 < 3e-9
-			a.copySign(x, sign, q)
-			VMOVUPS(q, indexed(dst, column, 1, 0))
+			VMOVUPS(a.tanhOf(x, c), indexed(dst, column, 1, 0))
 		}, nothing)
+}
+
+// tanhConstants are the operands of tanhOf.
+type tanhConstants struct {
+	exp            expConstants
+	abs, sign, two Op
+	near           []Op
+}
+
+func (a arm) tanhConstants() tanhConstants {
+	c := tanhConstants{exp: a.expConstants(exp6), abs: a.bits("abs", 0x7fffffff), sign: a.bits("sign", 0x80000000), two: a.float("two", 2)}
+	for i, x := range reciprocal {
+		c.near = append(c.near, a.float(labelf("reciprocal_%d", i), x))
+	}
+	return c
+}
+
+// tanhOf returns tanh x; x is used up.
+func (a arm) tanhOf(x reg.VecVirtual, c tanhConstants) reg.VecVirtual {
+	u := a.vec()
+	a.and(c.abs, x, u)
+	s, p := a.exp(u, c.exp)
+	m := a.vec()
+	VSUBPS(c.exp.one, s, m)
+	VFMADD231PS(p, s, m)
+	d := u
+	VADDPS(c.two, m, d)
+	square := a.vec()
+	VMULPS(d, d, square)
+	r := a.polynomial(c.near, d, square)
+	q := a.vec()
+	VMULPS(m, r, q)
+	VFNMADD231PS(d, q, m)
+	VFMADD231PS(m, r, q) // q += r*(m-d*q): off by (1-d*r)^2 < 3e-9
+	a.copySign(x, c.sign, q)
+	return q
 }
 
 // copySign gives q the sign of x, which is used up.

@@ -145,6 +145,79 @@ func (a arm) pairMaxima() {
 	RET()
 }
 
+// pairMeans emits the kernels of PairMeans, of fields and of their exponentials.
+func (a arm) pairMeans(name, formula string, mean func() func(x reg.VecVirtual, y Op) reg.VecVirtual) {
+	a.text(name, "func(sum, other, a, b, weights *float32, steps uintptr)",
+		fmt.Sprintf(`adds weighted means to one row and to all rows of %d columns:
+	for q := range steps: t[j] = %s; sum[j] += weights[q]*t[j]; other[%[1]d*q+j] += weights[q]*t[j]
+with x = a[j] and y = b[%[1]d*q+j], in the order of q, by fused multiply-adds.`, a.lanes, formula))
+	sum, other, x, b := Load(Param("sum"), GP64()), Load(Param("other"), GP64()), Load(Param("a"), GP64()), Load(Param("b"), GP64())
+	weights, steps := Load(Param("weights"), GP64()), Load(Param("steps"), GP64())
+	of := mean()
+	field, total := a.load(at(x, 0)), a.load(at(sum, 0))
+	loop("means", steps, 1, func() {
+		t := of(field, at(b, 0))
+		w := a.broadcast(at(weights, 0))
+		VFMADD231PS(w, t, total)
+		VFMADD213PS(at(other, 0), w, t)
+		VMOVUPS(t, at(other, 0))
+		ADDQ(U32(a.bytes()), b)
+		ADDQ(U32(a.bytes()), other)
+		ADDQ(U32(4), weights)
+	})
+	VMOVUPS(total, at(sum, 0))
+	VZEROUPPER()
+	RET()
+}
+
+func (a arm) pairMeansOfFields() {
+	a.pairMeans("pairMeans", "tanh(x+y)", func() func(x reg.VecVirtual, y Op) reg.VecVirtual {
+		c := a.tanhConstants()
+		return func(x reg.VecVirtual, y Op) reg.VecVirtual {
+			t := a.vec()
+			VADDPS(y, x, t)
+			return a.tanhOf(t, c)
+		}
+	})
+}
+
+func (a arm) pairMeansOfRatios() {
+	a.pairMeans("pairMeansOfRatios", "2/(1+x*y) - 1", func() func(x reg.VecVirtual, y Op) reg.VecVirtual {
+		one, two := a.copyOf(a.float("one", 1)), a.copyOf(a.float("two", 2))
+		return func(x reg.VecVirtual, y Op) reg.VecVirtual {
+			d := a.copyOf(one)
+			VFMADD231PS(y, x, d)
+			r := a.vec()
+			if !a.wide() {
+				VDIVPS(d, two, r)
+				VSUBPS(one, r, r)
+				return r
+			}
+			// Newton's step from an estimate that is off by 2^-14: a quarter of a division's time.
+			VRCP14PS(d, r)
+			VFNMADD213PS(one, r, d)
+			VFMADD213PS(r, r, d)
+			VFMSUB213PS(one, two, d)
+			return d
+		}
+	})
+}
+
+// pairRatios emits the exponentials of PairMeans.
+func (a arm) pairRatios() {
+	a.text("pairRatios", "func(x *float32, n uintptr)", `sets x[i] = exp(-2x[i]), |x[i]| <= 43; n is a multiple of the vector's length.`)
+	x, n := Load(Param("x"), GP64()), Load(Param("n"), GP64())
+	c := a.expConstants(exp6)
+	loop("ratios", n, a.lanes, func() {
+		s, p := a.exp(a.load(at(x, 0)), c)
+		VFMADD213PS(s, s, p)
+		VMOVUPS(p, at(x, 0))
+		ADDQ(U32(a.bytes()), x)
+	})
+	VZEROUPPER()
+	RET()
+}
+
 // pairFactors emits the exponentials of Pairs.
 func (a arm) pairFactors() {
 	a.text("pairFactors", "func(dst *float64, x *float32, n uintptr)", `sets the factors of fields of at most 700; n is a multiple of 8:
