@@ -158,7 +158,7 @@ func (f *diagnoseFlags) watch(cmd *cobra.Command, dir string, m *recipe.Model, n
 	if err != nil {
 		return diagnosis{}, err
 	}
-	bar := newMeter(cmd, "diagnose "+name, "parts", parts)
+	bar := newMeter(cmd, "diagnose "+name, "", parts)
 	defer bar.clear()
 	x, err := eval.Watch{
 		Machine: m.Machine, Sampler: mover, Start: start, Sweeps: f.steps, Key: key.Fold(purposeChains),

@@ -4,8 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"runtime"
+	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +22,7 @@ import (
 func figureCommand() *cobra.Command {
 	o := experiment.Options{Seed: 1, Out: "figures"}
 	var list bool
+	var instances string
 	cmd := &cobra.Command{
 		Use:   "figure NAME|all",
 		Short: "Make a figure or a table of the paper, with a verdict on each of its claims",
@@ -30,7 +34,8 @@ that are finished are kept: a figure that was interrupted goes on where it was, 
 to those that are there. Results do not depend on --threads.`,
 		Example: `  mattis figure --list
   mattis figure crosstalk
-  mattis figure 3 --instances 100 --out figures`,
+  mattis figure 3 --instances 100 --out figures
+  mattis figure 3 --instances 100,pcd-10=20 --out figures`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if list {
 				return exactly()(cmd, args)
@@ -46,8 +51,13 @@ to those that are there. Results do not depend on --threads.`,
 			if err != nil {
 				return usageError{err}
 			}
-			if cmd.Flags().Changed("instances") && (o.Instances < 1 || o.Instances > 100_000) {
-				return usageError{fmt.Errorf("--instances %d is out of range, want 1 to 100000", o.Instances)}
+			if cmd.Flags().Changed("instances") {
+				if o.Instances, o.Methods, err = parseInstances(instances); err == nil {
+					err = experiment.CheckMethods(figures, o.Methods)
+				}
+				if err != nil {
+					return usageError{fmt.Errorf("--instances %s: %w", instances, err)}
+				}
 			}
 			if o.Out == "" {
 				return usageError{errors.New("--out is empty, want a folder")}
@@ -57,11 +67,39 @@ to those that are there. Results do not depend on --threads.`,
 	}
 	f := cmd.Flags()
 	f.BoolVar(&list, "list", false, "list the figures")
-	f.IntVar(&o.Instances, "instances", 0, "instances of each method (default as --list says; the paper has 100)")
+	f.StringVar(&instances, "instances", "", "`instances` of each method, and of some METHOD=N (default as --list says; the paper has 100)")
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first instance; the others follow it")
 	f.IntVar(&o.Threads, "threads", 0, "instances side by side; 0 takes one a core. Results do not depend on it")
 	f.StringVar(&o.Out, "out", o.Out, "`folder` of the figures")
 	return cmd
+}
+
+// parseInstances reads "N", "METHOD=N" and lists of them with commas; 0 stands for a default.
+func parseInstances(text string) (n int, methods map[string]int, err error) {
+	methods = map[string]int{}
+	for _, part := range strings.Split(text, ",") {
+		name, number, ok := strings.Cut(part, "=")
+		if !ok {
+			name, number = "", part
+		}
+		k, err := strconv.Atoi(number)
+		if err != nil {
+			return 0, nil, fmt.Errorf("%q is no number, want N or METHOD=N, with commas between", number)
+		}
+		if k < 1 || k > 100_000 {
+			return 0, nil, fmt.Errorf("%d is out of range, want 1 to 100000", k)
+		}
+		_, twice := methods[name]
+		if twice || !ok && n > 0 {
+			return 0, nil, fmt.Errorf("%s is there twice", part)
+		}
+		if !ok {
+			n = k
+			continue
+		}
+		methods[name] = k
+	}
+	return n, methods, nil
 }
 
 func makeFigures(cmd *cobra.Command, figures []*experiment.Figure, o experiment.Options) error {
@@ -89,7 +127,7 @@ func makeFigures(cmd *cobra.Command, figures []*experiment.Figure, o experiment.
 		note = n
 		if f != shown {
 			shown = f
-			progress = view.NewProgress(errw, view.ProgressOptions{Label: "figure " + f.Name, Unit: "parts", Total: parts, Start: int(share * parts), TTY: tty, Width: width})
+			progress = view.NewProgress(errw, view.ProgressOptions{Label: "figure " + f.Name, Total: parts, Start: int(share * parts), TTY: tty, Width: width})
 		}
 		progress.Update(int(share*parts), note)
 	}
@@ -121,6 +159,9 @@ func printReport(w io.Writer, r experiment.Report) error {
 	unit := "instances"
 	if r.Instances == 1 {
 		unit = "instance"
+	}
+	for _, name := range slices.Sorted(maps.Keys(r.Methods)) {
+		unit += fmt.Sprintf(", %d of %s", r.Methods[name], name)
 	}
 	fmt.Fprintf(w, "\nfigure %s: %s (%s), %d %s\n%s\n", r.Figure.Name, r.Figure.Title, r.Figure.Place, r.Instances, unit, strings.Join(r.Files, "  "))
 	if len(r.Table.Header) > 0 {

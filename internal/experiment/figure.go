@@ -47,7 +47,7 @@ type arm struct {
 
 // Figures are all figures in the order of the paper, the extras last.
 var Figures = []Figure{
-	{"1", "Accessibility of untrained machines", "Fig. 1", 8, 100, []*study{untrained}, finishUntrained},
+	{"1", "Accessibility of untrained machines", "Fig. 1", 100, 100, []*study{untrained}, finishUntrained},
 	{"2a", "Gibbs accessibility during training on 4x4 Bars", "Fig. 2a", 6, 100, []*study{rapidBars, otherBars}, finishGibbs},
 	{"2b", "Method accessibility during training on 4x4 Bars", "Fig. 2b", 6, 100, []*study{rapidBars, otherBars}, finishMethod},
 	{"3a", "Reconstruction of the training set of 4x4 Bars", "Fig. 3a", 6, 100, []*study{rapidBars, otherBars}, finishMemory},

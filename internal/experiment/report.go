@@ -5,8 +5,10 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mattis/run"
@@ -20,10 +22,20 @@ const (
 
 // summary is OUT/NAME/summary.json: how a figure was made.
 type summary struct {
-	Instances int     `json:"instances"`
-	Seed      uint64  `json:"seed"`
-	Seconds   float64 `json:"seconds"` // of one core, all instances together
-	Picture   string  `json:"picture"`
+	Instances int            `json:"instances"`
+	Methods   map[string]int `json:"methods,omitempty"` // with another number of instances
+	Seed      uint64         `json:"seed"`
+	Seconds   float64        `json:"seconds"` // of one core, all instances together
+	Picture   string         `json:"picture"`
+}
+
+// counts writes the numbers of instances as --instances takes them.
+func (s summary) counts() string {
+	text := fmt.Sprint(s.Instances)
+	for _, name := range slices.Sorted(maps.Keys(s.Methods)) {
+		text += fmt.Sprintf(",%s=%d", name, s.Methods[name])
+	}
+	return text
 }
 
 // writeResults writes OUT/results.md from the claims and the summaries of all figures that were made in the folder.
@@ -51,7 +63,7 @@ func writeResults(out string) error {
 			if s.Picture != "" {
 				fmt.Fprintf(w, "![%s](%s)\n\n", f.Title, s.Picture)
 			}
-			fmt.Fprintf(w, "%s. `mattis figure %s --instances %d --seed %d`; %s of one core", f.Place, f.Name, s.Instances, s.Seed, duration(s.Seconds))
+			fmt.Fprintf(w, "%s. `mattis figure %s --instances %s --seed %d`; %s of one core", f.Place, f.Name, s.counts(), s.Seed, duration(s.Seconds))
 			if f.Paper > 0 && f.Paper != s.Instances {
 				fmt.Fprintf(w, " (the paper has %d instances)", f.Paper)
 			}

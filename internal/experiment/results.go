@@ -5,6 +5,7 @@ import (
 	"encoding/csv"
 	"fmt"
 	"io"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -25,6 +26,7 @@ type results struct {
 	engine    compute.Engine
 	instances []*instance
 	n         int
+	methods   map[string]int // with another number of instances
 
 	curves []Curve
 	claims []Claim
@@ -259,7 +261,11 @@ func (r *results) title() string {
 	if r.n == 1 {
 		return r.figure.Title
 	}
-	return fmt.Sprintf("%s, %d instances", r.figure.Title, r.n)
+	text := fmt.Sprintf("%s, %d instances", r.figure.Title, r.n)
+	for _, name := range slices.Sorted(maps.Keys(r.methods)) {
+		text += fmt.Sprintf(", %d of %s", r.methods[name], name)
+	}
+	return text
 }
 
 // writeCSV writes one row a point: series, x, mean, sd, n.

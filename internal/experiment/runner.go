@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"sync"
 
 	"mattis/compute"
@@ -18,6 +20,8 @@ import (
 type Options struct {
 	// Instances of each method; 0 takes the figure's default. 100 is the paper's number.
 	Instances int
+	// Methods has other numbers of instances for the methods that it names, such as slow ones.
+	Methods map[string]int
 	// Seed of the first instance; the others follow it. More instances are added to those that are there.
 	Seed uint64
 	// Threads is the number of workers. Nothing depends on it but the time.
@@ -38,7 +42,8 @@ type Options struct {
 type Report struct {
 	Figure    *Figure
 	Instances int
-	Seconds   float64 // of one worker, all instances together
+	Methods   map[string]int // those with another number of instances
+	Seconds   float64        // of one worker, all instances together
 	Files     []string
 	Claims    []Claim
 	Table     view.Table // without a header where there is none
@@ -53,6 +58,9 @@ func Run(ctx context.Context, figures []*Figure, o Options) error {
 	}
 	if o.Instances < 0 || o.Instances > maxInstances {
 		return fmt.Errorf("%d instances are out of range, want 1 to %d", o.Instances, maxInstances)
+	}
+	if err := CheckMethods(figures, o.Methods); err != nil {
+		return err
 	}
 	for _, f := range figures {
 		report, err := f.run(ctx, o)
@@ -71,6 +79,43 @@ func Run(ctx context.Context, figures []*Figure, o Options) error {
 
 const maxInstances = 100_000
 
+// CheckMethods returns an error for a method that none of the figures has, and for a number of instances out of range.
+func CheckMethods(figures []*Figure, methods map[string]int) error {
+	var known []string
+	for _, f := range figures {
+		for _, s := range f.studies {
+			for _, a := range s.arms {
+				if !slices.Contains(known, a.name) {
+					known = append(known, a.name)
+				}
+			}
+		}
+	}
+	for _, name := range slices.Sorted(maps.Keys(methods)) {
+		if !slices.Contains(known, name) {
+			return fmt.Errorf("%q is no method of the figure: %s", name, strings.Join(known, ", "))
+		}
+		if n := methods[name]; n < 1 || n > maxInstances {
+			return fmt.Errorf("%d instances of %s are out of range, want 1 to %d", n, name, maxInstances)
+		}
+	}
+	return nil
+}
+
+// instancesOf returns how many instances of an arm a figure has that was asked for n.
+func (o Options) instancesOf(a *arm, n int) int {
+	if k, ok := o.Methods[a.name]; ok {
+		n = k
+	}
+	switch {
+	case a.single:
+		return 1
+	case o.Miniature:
+		return min(n, 2)
+	}
+	return n
+}
+
 func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 	n := o.Instances
 	if n == 0 {
@@ -79,13 +124,15 @@ func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 	if o.Miniature {
 		n = min(n, 2)
 	}
+	methods := map[string]int{} // those that differ
 	var all, left []*instance
 	for _, s := range f.studies {
 		for _, a := range s.arms {
-			for k := range uint64(n) {
-				if a.single && k > 0 {
-					break
-				}
+			count := o.instancesOf(a, n)
+			if count != n && !a.single {
+				methods[a.name] = count
+			}
+			for k := range uint64(count) {
 				i := &instance{study: s, arm: a, seed: o.Seed + k}
 				finished, err := i.locate(o.Out, f.Name, o.Miniature)
 				if err != nil {
@@ -101,7 +148,7 @@ func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 	if err := f.work(ctx, o, all, left); err != nil {
 		return Report{}, err
 	}
-	return f.draw(ctx, o, n, all)
+	return f.draw(ctx, o, n, methods, all)
 }
 
 // work performs the instances that are left, the longest first, on at most as many workers as there are threads.
@@ -226,17 +273,17 @@ func (m *meter) tell() {
 }
 
 // draw makes the figure from its instances.
-func (f *Figure) draw(ctx context.Context, o Options, n int, all []*instance) (Report, error) {
+func (f *Figure) draw(ctx context.Context, o Options, n int, methods map[string]int, all []*instance) (Report, error) {
 	if err := os.MkdirAll(filepath.Join(o.Out, f.Name), 0o777); err != nil {
 		return Report{}, err
 	}
 	e := o.Engine(o.Threads)
 	defer closeEngine(e)
-	r := &results{ctx: ctx, figure: f, options: o, engine: e, instances: all, n: n}
+	r := &results{ctx: ctx, figure: f, options: o, engine: e, instances: all, n: n, methods: methods}
 	if err := f.finish(r); err != nil {
 		return Report{}, err
 	}
-	report := Report{Figure: f, Instances: n, Claims: r.claims, Table: r.table}
+	report := Report{Figure: f, Instances: n, Methods: methods, Claims: r.claims, Table: r.table}
 	for _, i := range all {
 		report.Seconds += i.Seconds
 	}
@@ -250,7 +297,7 @@ func (f *Figure) draw(ctx context.Context, o Options, n int, all []*instance) (R
 	if err := r.writeTable(); err != nil {
 		return report, err
 	}
-	if err := writeJSON(filepath.Join(o.Out, f.Name, summaryName), summary{n, o.Seed, report.Seconds, r.picture()}); err != nil {
+	if err := writeJSON(filepath.Join(o.Out, f.Name, summaryName), summary{n, methods, o.Seed, report.Seconds, r.picture()}); err != nil {
 		return report, err
 	}
 	return report, writeResults(o.Out)

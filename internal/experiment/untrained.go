@@ -15,9 +15,9 @@ import (
 // untrained is Fig. 1: machines as they are drawn, over the standard deviation of their weights and over V. The deviation
 // of the measured W counts; energies scale with it, so the ground state of a machine is found once.
 var untrained = &study{[]*arm{
-	drawnArm("rapid", 15, "couplings=axons", "patterns=10"),
-	drawnArm("normal", 15, "couplings=normal"),
-	drawnArm("uniform", 15, "couplings=uniform"),
+	drawnArm("rapid", 0.9, "couplings=axons", "patterns=10"),
+	drawnArm("normal", 0.9, "couplings=normal"),
+	drawnArm("uniform", 0.9, "couplings=uniform"),
 }}
 
 func drawnArm(name string, seconds float64, settings ...string) *arm {
