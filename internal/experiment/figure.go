@@ -54,7 +54,7 @@ var Figures = []Figure{
 	{"3b", "Reconstruction of the test set of 4x4 Bars", "Fig. 3b", 6, 100, []*study{rapidBars, otherBars}, finishGeneralization},
 	{"4", "Singular values after training on 4x4 Bars", "Fig. 4", 6, 0, []*study{rapidBars, otherBars}, finishSpectra},
 	{"5", "RAPID on 12x12 Bars and Stripes", "Fig. 5", 4, 100, []*study{stripes}, finishStripes},
-	{"6", "RAPID on MNIST: likelihood and samples", "Fig. 6", 1, 25, []*study{digits, moreDigits}, finishDigits},
+	{"6", "RAPID on MNIST: likelihood and samples", "Fig. 6", 1, 25, []*study{digits, frozenDigits, moreDigits}, finishDigits},
 	{"7", "Patterns after training on MNIST", "Fig. 7", 1, 0, []*study{digits}, finishPatterns},
 	{"probe", "Labels of MNIST from the hidden layer", "Sec. V.B", 1, 100, []*study{digits, standardDigits}, finishProbe},
 	{"c1", "What reconstruction starts from", "Fig. C.1", 1, 0, []*study{rapidBars}, finishCorrupted},
