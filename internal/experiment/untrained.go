@@ -150,13 +150,21 @@ func finishUntrained(r *results) error {
 			return c.value(small) - c.value(big), math.Hypot(c.stderr(small), c.stderr(big))
 		}
 		by, stderr := falls(over["rapid"])
-		r.claim("for RA the accessibility stays constant in V ("+protocol.words+")", "change from V = 8 to the largest V within 0.02 or two standard errors", equal(by, 0, stderr, 0, 0.02), "falls by %s", pm(by, stderr, 4))
+		r.claim("for RA the accessibility stays constant in V ("+protocol.words+")", "change from V = 8 to the largest V within 0.02 or two standard errors", equal(by, 0, stderr, 0, 0.02), "%s", fall(by, stderr))
 		for _, a := range []string{"normal", "uniform"} {
 			other, e := falls(over[a])
-			r.claim("for "+a+" weights it decreases quickly with V ("+protocol.words+")", "it falls, and by more than RA's, by two standard errors", all(above(other, 0, e, 0), above(other, by, e, stderr)), "falls by %s, RA by %.4f", pm(other, e, 4), by)
+			r.claim("for "+a+" weights it decreases quickly with V ("+protocol.words+")", "it falls, and by more than RA's, by two standard errors", all(above(other, 0, e, 0), above(other, by, e, stderr)), "%s; RA %s", fall(other, e), fall(by, stderr))
 		}
 	}
 	return r.paint(rows...)
+}
+
+// fall says by how much something falls, or rises.
+func fall(by, stderr float64) string {
+	if by < 0 {
+		return "rises by " + pm(-by, stderr, 4)
+	}
+	return "falls by " + pm(by, stderr, 4)
 }
 
 // drawMachine returns a machine as the settings say, of weights with a deviation of about 1, and a key for what is done with it.
