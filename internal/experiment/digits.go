@@ -110,10 +110,10 @@ func (r *reader) read(rows [][]int8) (classes []int, confidence []float64) {
 }
 
 // digitChains chains from random spins make the samples of Fig. 6c, which are looked at after so many sweeps; the picture shows
-// those of digitsShown.
-const digitChains, digitsShown = 500, 100
+// those of digitsShown. The machines are trained to be right after 10 sweeps from the patterns.
+const digitChains, digitsShown = 500, 30
 
-var digitSweeps = []int{30, digitsShown, 1000}
+var digitSweeps = []int{10, digitsShown, 100, 1000}
 
 // drawDigits returns samples after so many sweeps. A machine without biases gives an image and its negative the same
 // probability: the one with more background than ink stands for both.
