@@ -56,7 +56,7 @@ var Figures = []Figure{
 	{"5", "RAPID on 12x12 Bars and Stripes", "Fig. 5", 4, 100, []*study{stripes}, finishStripes},
 	{"6", "RAPID on MNIST: likelihood and samples", "Fig. 6", 1, 25, []*study{digits, frozenDigits, moreDigits}, finishDigits},
 	{"7", "Patterns after training on MNIST", "Fig. 7", 1, 0, []*study{digits}, finishPatterns},
-	{"probe", "Labels of MNIST from the hidden layer", "Sec. V.B", 1, 100, []*study{digits, standardDigits}, finishProbe},
+	{"probe", "Labels of MNIST from the hidden layer", "Sec. V.B", 1, 100, []*study{digits, frozenDigits, standardDigits}, finishProbe},
 	{"c1", "What reconstruction starts from", "Fig. C.1", 1, 0, []*study{rapidBars}, finishCorrupted},
 	{"cost", "Cost of the negative phase", "App. D", 1, 0, []*study{costs}, finishCosts},
 	{"ultrametricity", "Overlaps and ultrametricity of samples", "Sec. IV.B", 4, 0, []*study{glassy}, finishUltrametricity},
