@@ -234,11 +234,11 @@ func addToGeneric(dst, src *float32, n uintptr) {
 	}
 }
 
-// peakGeneric does turns times 16 independent multiplications and additions.
+// peakGeneric does turns times 24 independent multiplications and additions.
 func peakGeneric(turns uintptr) {
 	var s0, s1, s2, s3 float32
 	for range turns {
-		for range 4 {
+		for range peakAdds / 4 {
 			s0 += s0 * s0
 			s1 += s1 * s1
 			s2 += s2 * s2

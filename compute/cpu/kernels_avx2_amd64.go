@@ -221,7 +221,7 @@ func dotSpinsAVX2(sums *[8]float64, x *float32, y *int8, n uintptr)
 //go:noescape
 func largestAVX2(x *float32, n uintptr) uint32
 
-// peakAVX2 does turns times 16 independent fused multiply-adds of 8 numbers.
+// peakAVX2 does turns times 24 independent fused multiply-adds of 8 numbers.
 //
 //go:noescape
 func peakAVX2(turns uintptr)

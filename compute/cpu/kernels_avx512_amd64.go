@@ -254,7 +254,7 @@ func dotSpinsAVX512(sums *[8]float64, x *float32, y *int8, n uintptr)
 //go:noescape
 func largestAVX512(x *float32, n uintptr) uint32
 
-// peakAVX512 does turns times 16 independent fused multiply-adds of 16 numbers.
+// peakAVX512 does turns times 24 independent fused multiply-adds of 16 numbers.
 //
 //go:noescape
 func peakAVX512(turns uintptr)

@@ -123,18 +123,22 @@ needed next lies aNext bytes further; %d bytes a step from ahead on are fetched 
 	RET()
 }
 
+// peakAdds is the number of multiply-adds in a turn of peak: as many on each of
+// 12 sums, which come round after six cycles, more than one of them takes.
+const peakAdds = 24
+
 // peak emits a loop of multiply-adds that nothing slows down.
 func (a arm) peak() {
-	a.text("peak", "func(turns uintptr)", fmt.Sprintf("does turns times 16 independent fused multiply-adds of %d numbers.", a.lanes))
+	a.text("peak", "func(turns uintptr)", fmt.Sprintf("does turns times %d independent fused multiply-adds of %d numbers.", peakAdds, a.lanes))
 	turns := Load(Param("turns"), GP64())
-	var x [14]reg.VecVirtual
+	var x [12]reg.VecVirtual
 	for i := range x {
 		x[i] = a.zero()
 	}
 	f := a.zero()
 	loop("turn", turns, 1, func() {
-		for i := range 16 {
-			VFMADD231PS(f, f, x[i%14])
+		for i := range peakAdds {
+			VFMADD231PS(f, f, x[i%len(x)])
 		}
 	})
 	VZEROUPPER()
