@@ -74,14 +74,14 @@ func (t *mulTask) multiply(worker, number int) {
 			b, bStep := t.sliver(s.b, s.stage, q.sliver0+j, q.sum0+block, l0, ls)
 			vectors := t.sliverWidth(q.sliver0+j) / k.lanes
 			for p := range q.panels {
-				a, aRow, aStep, aNext := t.panel(s.a, q.panel0, p, l0, ls)
+				a, layout, aStep := t.panel(s.a, q.panel0, p, l0, ls)
 				c := &s.sums[0]
 				if t.splits > 1 {
 					c = &t.partial[((q.split*t.panels+q.panel0+p)*t.slivers+q.sliver0+j)*t.tileLen()]
 				} else if t.sums > 1 {
 					c = &s.partial[(p*t.blockSlivers+j)*t.tileLen()]
 				}
-				k.micro[t.groups(q.panel0+p)-1][vectors-1](c, a, b, aRow, aStep, bStep, aNext, uintptr(ls), add, t.ahead(&q, block, j, p, ls, b))
+				k.micro[layout][t.groups(q.panel0+p)-1][vectors-1](c, a, b, aStep, bStep, uintptr(ls), add, t.ahead(&q, block, j, p, ls, b))
 				if last {
 					t.finish(w, &s, q.panel0+p, q.sliver0+j, p, unsafe.Pointer(c))
 				}
