@@ -10,7 +10,7 @@ import (
 //go:generate sh -c "cd _asm && go run . avx2 -out ../kernels_avx2_amd64.s -stubs ../kernels_avx2_amd64.go -pkg cpu"
 
 // micro is a micro-kernel: see the declarations of the assembly.
-type micro func(c, a, b *float32, aStep, bStep, steps, add uintptr, ahead *float32)
+type micro func(c, a, b *float32, aStep, bStep, steps, add uintptr, ahead, out *float32, outStep uintptr)
 
 // How the panels of a lie: row by row, or for each step of the sum the rows side by side.
 const (

@@ -32,7 +32,7 @@ func floatAt(p *float32, bytes uintptr) *float32 {
 // microGeneric returns the micro-kernel of 4 rows and so many vectors: blocks of
 // 4 rows and 2 columns, whose sums fit the registers.
 func microGeneric(layout, vectors int) micro {
-	return func(c, a, b *float32, aStep, bStep, steps, add uintptr, ahead *float32) {
+	return func(c, a, b *float32, aStep, bStep, steps, add uintptr, _, _ *float32, _ uintptr) {
 		aRow := aStep
 		if layout == byRows {
 			aStep = 4

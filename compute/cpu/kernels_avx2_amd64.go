@@ -10,10 +10,10 @@ package cpu
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 96 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microRows4x1AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows4x1AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microRows4x2AVX2 computes a tile of 4 rows and 16 columns of sums, a and b being addressed in bytes:
 //
@@ -21,10 +21,10 @@ func microRows4x1AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep u
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 96 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microRows4x2AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows4x2AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microRows4x3AVX2 computes a tile of 4 rows and 24 columns of sums, a and b being addressed in bytes:
 //
@@ -32,10 +32,10 @@ func microRows4x2AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep u
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 96 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microRows4x3AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows4x3AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microColumns4x1AVX2 computes a tile of 4 rows and 8 columns of sums, a and b being addressed in bytes:
 //
@@ -43,10 +43,10 @@ func microRows4x3AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep u
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 96 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microColumns4x1AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microColumns4x1AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microColumns4x2AVX2 computes a tile of 4 rows and 16 columns of sums, a and b being addressed in bytes:
 //
@@ -54,10 +54,10 @@ func microColumns4x1AVX2(c *float32, a *float32, b *float32, aStep uintptr, bSte
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 96 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microColumns4x2AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microColumns4x2AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microColumns4x3AVX2 computes a tile of 4 rows and 24 columns of sums, a and b being addressed in bytes:
 //
@@ -65,10 +65,10 @@ func microColumns4x2AVX2(c *float32, a *float32, b *float32, aStep uintptr, bSte
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 96 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microColumns4x3AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microColumns4x3AVX2(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // fieldTileAVX2 sets the tile's sums to fields:
 //

@@ -10,10 +10,10 @@ package cpu
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microRows4x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows4x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microRows4x2AVX512 computes a tile of 4 rows and 32 columns of sums, a and b being addressed in bytes:
 //
@@ -21,10 +21,10 @@ func microRows4x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microRows4x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows4x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microRows4x3AVX512 computes a tile of 4 rows and 48 columns of sums, a and b being addressed in bytes:
 //
@@ -32,10 +32,10 @@ func microRows4x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microRows4x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows4x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microRows8x1AVX512 computes a tile of 8 rows and 16 columns of sums, a and b being addressed in bytes:
 //
@@ -43,10 +43,10 @@ func microRows4x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microRows8x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows8x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microRows8x2AVX512 computes a tile of 8 rows and 32 columns of sums, a and b being addressed in bytes:
 //
@@ -54,10 +54,10 @@ func microRows8x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microRows8x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows8x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microRows8x3AVX512 computes a tile of 8 rows and 48 columns of sums, a and b being addressed in bytes:
 //
@@ -65,10 +65,10 @@ func microRows8x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microRows8x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows8x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microColumns4x1AVX512 computes a tile of 4 rows and 16 columns of sums, a and b being addressed in bytes:
 //
@@ -76,10 +76,10 @@ func microRows8x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microColumns4x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microColumns4x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microColumns4x2AVX512 computes a tile of 4 rows and 32 columns of sums, a and b being addressed in bytes:
 //
@@ -87,10 +87,10 @@ func microColumns4x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bS
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microColumns4x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microColumns4x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microColumns4x3AVX512 computes a tile of 4 rows and 48 columns of sums, a and b being addressed in bytes:
 //
@@ -98,10 +98,10 @@ func microColumns4x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bS
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microColumns4x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microColumns4x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microColumns8x1AVX512 computes a tile of 8 rows and 16 columns of sums, a and b being addressed in bytes:
 //
@@ -109,10 +109,10 @@ func microColumns4x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bS
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microColumns8x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microColumns8x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microColumns8x2AVX512 computes a tile of 8 rows and 32 columns of sums, a and b being addressed in bytes:
 //
@@ -120,10 +120,10 @@ func microColumns8x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bS
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microColumns8x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microColumns8x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // microColumns8x3AVX512 computes a tile of 8 rows and 48 columns of sums, a and b being addressed in bytes:
 //
@@ -131,10 +131,10 @@ func microColumns8x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bS
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
 // Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
-// 16 bytes a step from ahead on are fetched into the second cache.
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func microColumns8x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32)
+func microColumns8x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // fieldTileAVX512 sets the tile's sums to fields:
 //

@@ -20,12 +20,12 @@ const aheadBytes = 16
 func (a arm) micro(layout string, rows, vectors int) {
 	at4 := map[string]string{"Rows": "i*aStep + 4*l", "Columns": "4*i + l*aStep"}[layout]
 	a.text(fmt.Sprintf("micro%s%dx%d", layout, rows, vectors),
-		"func(c, a, b *float32, aStep, bStep, steps, add uintptr, ahead *float32)",
+		"func(c, a, b *float32, aStep, bStep, steps, add uintptr, ahead, out *float32, outStep uintptr)",
 		fmt.Sprintf(`computes a tile of %d rows and %d columns of sums, a and b being addressed in bytes:
 	for l := range steps: sum[i,j] += a[%s] * b[l*bStep + 4*j]
 	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are %d bytes apart;
-%d bytes a step from ahead on are fetched into the second cache.`, rows, vectors*a.lanes, at4, a.tileStride(), aheadBytes))
+%d bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.`, rows, vectors*a.lanes, at4, a.tileStride(), aheadBytes))
 	c := Load(Param("c"), GP64())
 	pa := Load(Param("a"), GP64())
 	pb := Load(Param("b"), GP64())
@@ -42,12 +42,14 @@ Every sum starts at 0 and takes its products in the order of l, by fused multipl
 		LEAQ(Mem{Base: pa, Index: aStep, Scale: 4}, pa4)
 		bases = append(bases, pa4)
 	}
-	for i := range rows {
+	out, outStep := Load(Param("out"), GP64()), Load(Param("outStep"), GP64())
+	touch := func() { // a row of out
 		for v := range vectors {
 			if a.wide() || v%2 == 0 {
-				PREFETCHT0(at(c, i*a.tileStride()+v*a.bytes()))
+				PREFETCHT0(at(out, v*a.bytes()))
 			}
 		}
+		ADDQ(outStep, out)
 	}
 	times := func(base, step, step3 reg.Register, n, disp int) Mem { // base + n*step + disp
 		switch n {
@@ -105,13 +107,14 @@ Every sum starts at 0 and takes its products in the order of l, by fused multipl
 			}
 		}
 	}
+	var four func(beside func()) // emits four steps; in their middle goes beside
 	if a.wide() {
 		sets := [2]columns{loadAll(0)} // of even and odd steps
 		for v := range vectors {
 			sets[1][v] = a.vec()
 		}
 		DECQ(steps) // the last step has no next
-		loop("four", steps, 4, func() {
+		four = func(beside func()) {
 			for l := range 4 {
 				if l == 3 {
 					LEAQ(indexed(pb, bStep, 4, 0), pb)
@@ -123,20 +126,42 @@ Every sum starts at 0 and takes its products in the order of l, by fused multipl
 					if l == 0 && i == 0 {
 						fetch()
 					}
+					if l == 2 && i == 0 {
+						beside()
+					}
 				})
 			}
 			move(4)
-		})
-		INCQ(steps)
+		}
 	} else {
-		loop("four", steps, 4, func() {
-			fetch()
+		four = func(beside func()) {
 			for l := range 4 {
 				step(l, loadAll(l), alone)
+				if l == 0 {
+					fetch()
+				}
+				if l == 2 {
+					beside()
+				}
 			}
 			LEAQ(indexed(pb, bStep, 4, 0), pb)
 			move(4)
-		})
+		}
+	}
+	// A row of out is fetched in four steps: all at once they would hold up those of b.
+	left := GP64()
+	MOVQ(U32(rows), left)
+	Label("touch")
+	CMPQ(steps, U32(4))
+	JL(LabelRef("touched"))
+	four(touch)
+	SUBQ(U32(4), steps)
+	DECQ(left)
+	JNZ(LabelRef("touch"))
+	Label("touched")
+	loop("four", steps, 4, func() { four(func() {}) })
+	if a.wide() {
+		INCQ(steps)
 	}
 	loop("one", steps, 1, func() {
 		step(0, loadAll(0), alone)
