@@ -33,9 +33,9 @@ type benchResult struct {
 	What      string  `json:"what"`
 	Seconds   float64 `json:"seconds"` // median of a repetition
 	Min       float64 `json:"min"`
-	GFLOPS    float64 `json:"gflops"` // at the median; a multiply-add is two operations
-	Peak      float64 `json:"peak_gflops"`
-	Fraction  float64 `json:"fraction"`
+	GFLOPS    float64 `json:"gflops"`      // at the median; a multiply-add is two operations
+	Peak      float64 `json:"peak_gflops"` // median of the runs' peaks
+	Fraction  float64 `json:"fraction"`    // median of the runs' rates, each as a part of its own peak
 	Threads   int     `json:"threads"`
 	Arch      string  `json:"arch"`
 	Couplings string  `json:"couplings,omitempty"`
@@ -72,7 +72,7 @@ func benchCommand() *cobra.Command {
 		names = append(names, n)
 	}
 	slices.Sort(names)
-	long := "Time the hot loops beside the machine's measured peak of fused multiply-adds on\nthe same threads. The repetitions and the peak's measurements take turns; medians count.\n\n"
+	long := "Time the hot loops beside the machine's measured peak of fused multiply-adds on\nthe same threads. Runs and rounds of the peak of about the same length take turns; the\npeak of a run is the mean of the rounds before and after it. Medians count: the fraction\nis that of the runs' fractions, not the quotient of the other two.\n\n"
 	for _, n := range names {
 		long += fmt.Sprintf("  %-7s %s\n", n, benchmarks[n].about)
 	}
@@ -128,7 +128,7 @@ func benchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := timed(cmd, work, runs, e.Threads())
+			r, err := timed(cmd, work, ops, runs, e.Threads())
 			if err != nil {
 				return err
 			}
@@ -139,8 +139,6 @@ func benchCommand() *cobra.Command {
 					r.Couplings = "dense"
 				}
 			}
-			r.GFLOPS = 2 * ops / r.Seconds / 1e9
-			r.Fraction = r.GFLOPS / r.Peak
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
 			}
@@ -163,35 +161,46 @@ func benchCommand() *cobra.Command {
 }
 
 // timed runs the work and the measurement of the peak in turn. Work shorter
-// than a tenth of a second is repeated within a run.
-func timed(cmd *cobra.Command, work func() error, runs, threads int) (benchResult, error) {
+// than a tenth of a second is repeated within a run. The peak of a run is the mean of two rounds of
+// about its length, directly before and after it on as many threads: the
+// clock of a shared host changes within seconds, so a run is compared with its
+// neighbours, and the fraction is the median of these ratios.
+func timed(cmd *cobra.Command, work func() error, ops float64, runs, threads int) (benchResult, error) {
 	start := time.Now()
 	if err := work(); err != nil {
 		return benchResult{}, err
 	}
-	repeat := max(1, int(0.1/max(time.Since(start).Seconds(), 1e-7)))
+	once := time.Since(start).Seconds()
+	repeat := max(1, int(0.1/max(once, 1e-7)))
 	for range repeat - 1 { // warm
 		if err := work(); err != nil {
 			return benchResult{}, err
 		}
 	}
-	var seconds, peaks []float64
+	long := time.Duration(min(max(once, 0.1), 1) * 1e9)
+	var seconds, peaks, fractions []float64
+	before := cpu.Peak(threads, long)
 	for range runs {
 		if err := cmd.Context().Err(); err != nil {
 			return benchResult{}, err
 		}
-		peaks = append(peaks, cpu.PeakGFLOPS(threads))
 		start := time.Now()
 		for range repeat {
 			if err := work(); err != nil {
 				return benchResult{}, err
 			}
 		}
-		seconds = append(seconds, time.Since(start).Seconds()/float64(repeat))
+		s := time.Since(start).Seconds() / float64(repeat)
+		after := cpu.Peak(threads, long)
+		peak := (before + after) / 2
+		seconds, peaks, fractions = append(seconds, s), append(peaks, peak), append(fractions, 2*ops/s/1e9/peak)
+		before = after
 	}
 	slices.Sort(seconds)
 	slices.Sort(peaks)
-	return benchResult{Seconds: seconds[runs/2], Min: seconds[0], Peak: peaks[runs/2], Runs: runs}, nil
+	slices.Sort(fractions)
+	return benchResult{Seconds: seconds[runs/2], Min: seconds[0], GFLOPS: 2 * ops / seconds[runs/2] / 1e9,
+		Peak: peaks[runs/2], Fraction: fractions[runs/2], Runs: runs}, nil
 }
 
 func duration(seconds float64) string {

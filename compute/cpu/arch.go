@@ -9,6 +9,15 @@ import (
 //go:generate sh -c "cd _asm && go run . avx512 -out ../kernels_avx512_amd64.s -stubs ../kernels_avx512_amd64.go -pkg cpu"
 //go:generate sh -c "cd _asm && go run . avx2 -out ../kernels_avx2_amd64.s -stubs ../kernels_avx2_amd64.go -pkg cpu"
 
+// micro is a micro-kernel: see the declarations of the assembly.
+type micro func(c, a, b *float32, aStep, bStep, steps, add uintptr, ahead, out *float32, outStep uintptr)
+
+// How the panels of a lie: row by row, or for each step of the sum the rows side by side.
+const (
+	byRows = iota
+	byColumns
+)
+
 // kernels is one arm of the dispatch: the loops that differ between processors.
 // The declarations of the assembly say what each does.
 type kernels struct {
@@ -16,7 +25,7 @@ type kernels struct {
 	rows  int // of a tile: 4 or 8
 	lanes int // float32 in a vector; a tile has one to three vectors of columns
 
-	micro     [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32) // by rows/4-1 and vectors-1
+	micro     [2][2][tileVectors]micro // by layout, rows/4-1 and vectors-1
 	field     func(t *byte)
 	store     func(t *byte)
 	tanh      func(t *byte)

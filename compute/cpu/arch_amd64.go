@@ -6,8 +6,9 @@ import "golang.org/x/sys/cpu"
 
 var avx2 = &kernels{
 	name: "avx2", rows: 4, lanes: 8,
-	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32){
-		{micro4x1AVX2, micro4x2AVX2, micro4x3AVX2},
+	micro: [2][2][tileVectors]micro{
+		{{microRows4x1AVX2, microRows4x2AVX2, microRows4x3AVX2}},
+		{{microColumns4x1AVX2, microColumns4x2AVX2, microColumns4x3AVX2}},
 	},
 	field: fieldTileAVX2, store: storeTileAVX2, tanh: tanhTileAVX2, cosh: coshTileAVX2, spin: spinTileAVX2,
 	copyRect: copyRectAVX2, widenRect: widenRectAVX2, panels: panelsAVX2, panels8: panelsSpinsAVX2,
@@ -19,9 +20,9 @@ var avx2 = &kernels{
 
 var avx512 = &kernels{
 	name: "avx512", rows: 8, lanes: 16,
-	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32){
-		{micro4x1AVX512, micro4x2AVX512, micro4x3AVX512},
-		{micro8x1AVX512, micro8x2AVX512, micro8x3AVX512},
+	micro: [2][2][tileVectors]micro{
+		{{microRows4x1AVX512, microRows4x2AVX512, microRows4x3AVX512}, {microRows8x1AVX512, microRows8x2AVX512, microRows8x3AVX512}},
+		{{microColumns4x1AVX512, microColumns4x2AVX512, microColumns4x3AVX512}, {microColumns8x1AVX512, microColumns8x2AVX512, microColumns8x3AVX512}},
 	},
 	field: fieldTileAVX512, store: storeTileAVX512, tanh: tanhTileAVX512, cosh: coshTileAVX512, spin: spinTileAVX512,
 	copyRect: copyRectAVX512, widenRect: widenRectAVX512, panels: panelsAVX512, panels8: panelsSpinsAVX512,

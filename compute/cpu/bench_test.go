@@ -2,7 +2,9 @@ package cpu
 
 import (
 	"fmt"
+	"slices"
 	"testing"
+	"time"
 
 	"mattis/compute"
 	"mattis/rng"
@@ -55,9 +57,66 @@ func BenchmarkPeak(b *testing.B) {
 				defer undo()
 				var f float64
 				for range b.N {
-					f = PeakGFLOPS(threads)
+					f = Peak(threads, 100*time.Millisecond)
 				}
 				b.ReportMetric(f, "GFLOP/s")
+			})
+		}
+	}
+}
+
+// The micro-kernel alone, its columns in the first, second or third cache, as a
+// part of the peak in the rounds before and after; and the peak's loop in the fifth of a millisecond right after
+// the kernel as a part of the same: the clock that the kernel has run at.
+func BenchmarkMicro(b *testing.B) {
+	const long = 100 * time.Millisecond
+	for _, name := range Arms()[1:] {
+		for _, c := range []struct {
+			cache                  string
+			panels, steps, slivers int
+		}{{"first", 1, 128, 1}, {"second", 16, 512, 1}, {"third", 16, 512, 88}} {
+			b.Run(name+"/"+c.cache, func(b *testing.B) {
+				undo, err := Force(name)
+				if err != nil {
+					b.Fatal(err)
+				}
+				defer undo()
+				k := current()
+				stride, width := padStride(c.steps), k.cols()
+				x, y, sums := aligned[float32](c.panels*k.rows*stride), aligned[float32](c.slivers*c.steps*width), aligned[float32](tileMax)
+				for i := range y {
+					x[i%len(x)], y[i] = float32(i%13)-6, float32(i%11)-5
+				}
+				rate := func(turn func() (adds int), long time.Duration) float64 {
+					adds, start := 0, time.Now()
+					for time.Since(start) < long {
+						adds += turn()
+					}
+					return 2 * float64(adds) / time.Since(start).Seconds() / 1e9
+				}
+				var part, clock []float64
+				before := Peak(1, long)
+				for range b.N {
+					sliver := 0
+					r := rate(func() int {
+						at := &y[sliver*c.steps*width]
+						sliver = (sliver + 1) % c.slivers
+						next := y[sliver*c.steps*width:]
+						for i := range 16 {
+							p := i % c.panels
+							k.micro[byRows][k.rows/4-1][tileVectors-1](&sums[0], &x[p*k.rows*stride], at, 4*uintptr(stride), 4*uintptr(width), uintptr(c.steps), 0, &next[i*aheadLen*c.steps%(c.steps*width)], &sums[0], 4*uintptr(width))
+						}
+						return 16 * c.steps * k.rows * width
+					}, long)
+					short := rate(func() int { k.peak(500); return 500 * peakAdds * k.lanes }, long/500)
+					after := Peak(1, long)
+					part, clock = append(part, 2*r/(before+after)), append(clock, 2*short/(before+after))
+					before = after
+				}
+				slices.Sort(part)
+				slices.Sort(clock)
+				b.ReportMetric(part[b.N/2], "of-peak")
+				b.ReportMetric(clock[b.N/2], "clock-of-peak")
 			})
 		}
 	}

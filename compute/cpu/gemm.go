@@ -74,14 +74,15 @@ func (t *mulTask) multiply(worker, number int) {
 			b, bStep := t.sliver(s.b, s.stage, q.sliver0+j, q.sum0+block, l0, ls)
 			vectors := t.sliverWidth(q.sliver0+j) / k.lanes
 			for p := range q.panels {
-				a, aRow, aStep, aNext := t.panel(s.a, q.panel0, p, l0, ls)
+				a, layout, aStep := t.panel(s.a, q.panel0, p, l0, ls)
 				c := &s.sums[0]
 				if t.splits > 1 {
 					c = &t.partial[((q.split*t.panels+q.panel0+p)*t.slivers+q.sliver0+j)*t.tileLen()]
 				} else if t.sums > 1 {
 					c = &s.partial[(p*t.blockSlivers+j)*t.tileLen()]
 				}
-				k.micro[t.groups(q.panel0+p)-1][vectors-1](c, a, b, aRow, aStep, bStep, aNext, uintptr(ls), add, t.ahead(&q, block, j, p, ls, b))
+				out, outStep := t.output(c, q.panel0+p, q.sliver0+j)
+				k.micro[layout][t.groups(q.panel0+p)-1][vectors-1](c, a, b, aStep, bStep, uintptr(ls), add, t.ahead(&q, block, j, p, ls, b), out, outStep)
 				if last {
 					t.finish(w, &s, q.panel0+p, q.sliver0+j, p, unsafe.Pointer(c))
 				}
@@ -92,6 +93,18 @@ func (t *mulTask) multiply(worker, number int) {
 		t.foldCosh(&s, q.panel0, q.panels, q.colBlock)
 	}
 	w.tile = tile{}
+}
+
+// output returns the address and the step in bytes of the rows that are touched
+// once a tile's products are summed: those of the destination, or the tile c itself where it waits for
+// other blocks of the sum.
+func (t *mulTask) output(c *float32, p, j int) (out *float32, outStep uintptr) {
+	k := t.e.kernels
+	first := p*k.rows - t.lead
+	if t.sums > 1 || t.dst32 == nil || first < 0 {
+		return c, 4 * uintptr(k.cols())
+	}
+	return &t.dst32[first*t.dstStride+j*k.cols()], 4 * uintptr(t.dstStride)
 }
 
 // ahead returns the address of what the kernels fetch beside panel p of sliver

@@ -12,8 +12,9 @@ import (
 // it rounds products and sums apart and evaluates the functions in float64.
 var generic = &kernels{
 	name: "generic", rows: 4, lanes: 8,
-	micro: [2][tileVectors]func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32){
-		{microGeneric(1), microGeneric(2), microGeneric(3)},
+	micro: [2][2][tileVectors]micro{
+		{{microGeneric(byRows, 1), microGeneric(byRows, 2), microGeneric(byRows, 3)}},
+		{{microGeneric(byColumns, 1), microGeneric(byColumns, 2), microGeneric(byColumns, 3)}},
 	},
 	field: fieldGeneric, store: storeGeneric, tanh: tanhGeneric, cosh: coshGeneric, spin: spinGeneric,
 	copyRect: copyRectGeneric, widenRect: widenRectGeneric, panels: panelsGeneric[float32], panels8: panelsGeneric[int8],
@@ -31,8 +32,14 @@ func floatAt(p *float32, bytes uintptr) *float32 {
 
 // microGeneric returns the micro-kernel of 4 rows and so many vectors: blocks of
 // 4 rows and 2 columns, whose sums fit the registers.
-func microGeneric(vectors int) func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32) {
-	return func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32) {
+func microGeneric(layout, vectors int) micro {
+	return func(c, a, b *float32, aStep, bStep, steps, add uintptr, _, _ *float32, _ uintptr) {
+		aRow := aStep
+		if layout == byRows {
+			aStep = 4
+		} else {
+			aRow = 4
+		}
 		out := unsafe.Slice(c, 4*genericCols)
 		for j := 0; j < vectors*genericLanes; j += 2 {
 			var s00, s01, s10, s11, s20, s21, s30, s31 float32
@@ -238,11 +245,11 @@ func addToGeneric(dst, src *float32, n uintptr) {
 	}
 }
 
-// peakGeneric does turns times 16 independent multiplications and additions.
+// peakGeneric does turns times 24 independent multiplications and additions.
 func peakGeneric(turns uintptr) {
 	var s0, s1, s2, s3 float32
 	for range turns {
-		for range 4 {
+		for range peakAdds / 4 {
 			s0 += s0 * s0
 			s1 += s1 * s1
 			s2 += s2 * s2

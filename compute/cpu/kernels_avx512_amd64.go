@@ -4,71 +4,137 @@
 
 package cpu
 
-// micro4x1AVX512 computes a tile of 4 rows and 16 columns of sums, a and b being addressed in bytes:
+// microRows4x1AVX512 computes a tile of 4 rows and 16 columns of sums, a and b being addressed in bytes:
 //
-//	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
+//	for l := range steps: sum[i,j] += a[i*aStep + 4*l] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
-// needed next lies aNext bytes further; 16 bytes a step from ahead on are fetched into the second cache.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func micro4x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows4x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
-// micro4x2AVX512 computes a tile of 4 rows and 32 columns of sums, a and b being addressed in bytes:
+// microRows4x2AVX512 computes a tile of 4 rows and 32 columns of sums, a and b being addressed in bytes:
 //
-//	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
+//	for l := range steps: sum[i,j] += a[i*aStep + 4*l] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
-// needed next lies aNext bytes further; 16 bytes a step from ahead on are fetched into the second cache.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func micro4x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows4x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
-// micro4x3AVX512 computes a tile of 4 rows and 48 columns of sums, a and b being addressed in bytes:
+// microRows4x3AVX512 computes a tile of 4 rows and 48 columns of sums, a and b being addressed in bytes:
 //
-//	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
+//	for l := range steps: sum[i,j] += a[i*aStep + 4*l] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
-// needed next lies aNext bytes further; 16 bytes a step from ahead on are fetched into the second cache.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func micro4x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows4x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
-// micro8x1AVX512 computes a tile of 8 rows and 16 columns of sums, a and b being addressed in bytes:
+// microRows8x1AVX512 computes a tile of 8 rows and 16 columns of sums, a and b being addressed in bytes:
 //
-//	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
+//	for l := range steps: sum[i,j] += a[i*aStep + 4*l] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
-// needed next lies aNext bytes further; 16 bytes a step from ahead on are fetched into the second cache.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func micro8x1AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows8x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
-// micro8x2AVX512 computes a tile of 8 rows and 32 columns of sums, a and b being addressed in bytes:
+// microRows8x2AVX512 computes a tile of 8 rows and 32 columns of sums, a and b being addressed in bytes:
 //
-//	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
+//	for l := range steps: sum[i,j] += a[i*aStep + 4*l] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
-// needed next lies aNext bytes further; 16 bytes a step from ahead on are fetched into the second cache.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func micro8x2AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows8x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
-// micro8x3AVX512 computes a tile of 8 rows and 48 columns of sums, a and b being addressed in bytes:
+// microRows8x3AVX512 computes a tile of 8 rows and 48 columns of sums, a and b being addressed in bytes:
 //
-//	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
+//	for l := range steps: sum[i,j] += a[i*aStep + 4*l] * b[l*bStep + 4*j]
 //	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 //
-// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart; the panel of a that is
-// needed next lies aNext bytes further; 16 bytes a step from ahead on are fetched into the second cache.
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
 //
 //go:noescape
-func micro8x3AVX512(c *float32, a *float32, b *float32, aRow uintptr, aStep uintptr, bStep uintptr, aNext uintptr, steps uintptr, add uintptr, ahead *float32)
+func microRows8x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
+
+// microColumns4x1AVX512 computes a tile of 4 rows and 16 columns of sums, a and b being addressed in bytes:
+//
+//	for l := range steps: sum[i,j] += a[4*i + l*aStep] * b[l*bStep + 4*j]
+//	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
+//
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
+//
+//go:noescape
+func microColumns4x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
+
+// microColumns4x2AVX512 computes a tile of 4 rows and 32 columns of sums, a and b being addressed in bytes:
+//
+//	for l := range steps: sum[i,j] += a[4*i + l*aStep] * b[l*bStep + 4*j]
+//	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
+//
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
+//
+//go:noescape
+func microColumns4x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
+
+// microColumns4x3AVX512 computes a tile of 4 rows and 48 columns of sums, a and b being addressed in bytes:
+//
+//	for l := range steps: sum[i,j] += a[4*i + l*aStep] * b[l*bStep + 4*j]
+//	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
+//
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
+//
+//go:noescape
+func microColumns4x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
+
+// microColumns8x1AVX512 computes a tile of 8 rows and 16 columns of sums, a and b being addressed in bytes:
+//
+//	for l := range steps: sum[i,j] += a[4*i + l*aStep] * b[l*bStep + 4*j]
+//	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
+//
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
+//
+//go:noescape
+func microColumns8x1AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
+
+// microColumns8x2AVX512 computes a tile of 8 rows and 32 columns of sums, a and b being addressed in bytes:
+//
+//	for l := range steps: sum[i,j] += a[4*i + l*aStep] * b[l*bStep + 4*j]
+//	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
+//
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
+//
+//go:noescape
+func microColumns8x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
+
+// microColumns8x3AVX512 computes a tile of 8 rows and 48 columns of sums, a and b being addressed in bytes:
+//
+//	for l := range steps: sum[i,j] += a[4*i + l*aStep] * b[l*bStep + 4*j]
+//	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
+//
+// Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are 192 bytes apart;
+// 16 bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.
+//
+//go:noescape
+func microColumns8x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
 // fieldTileAVX512 sets the tile's sums to fields:
 //
@@ -284,7 +350,7 @@ func dotSpinsAVX512(sums *[8]float64, x *float32, y *int8, n uintptr)
 //go:noescape
 func largestAVX512(x *float32, n uintptr) uint32
 
-// peakAVX512 does turns times 16 independent fused multiply-adds of 16 numbers.
+// peakAVX512 does turns times 24 independent fused multiply-adds of 16 numbers.
 //
 //go:noescape
 func peakAVX512(turns uintptr)

@@ -118,37 +118,27 @@ func (t *mulTask) packA(dst []float32, p, l0, ls int) {
 	}
 }
 
-// cacheWay is the entries in a way of the first cache. The lines of rows that far
-// apart share a set: there is no room for those of the next panel too.
-const cacheWay = 1024
-
-// panel returns the address of panel panel0+p over a block of the sum, its
-// steps in bytes between rows and between steps of the sum, and the distance to
-// the next panel. packed holds the panels from panel0 on; where a is used as it
+// panel returns the address of panel panel0+p over a block of the sum, how it
+// lies and the bytes between its rows or steps. packed holds the panels from panel0 on; where a is used as it
 // lies it is space for one that does not fit.
-func (t *mulTask) panel(packed []float32, panel0, p, l0, ls int) (a *float32, aRow, aStep, aNext uintptr) {
+func (t *mulTask) panel(packed []float32, panel0, p, l0, ls int) (a *float32, layout int, aStep uintptr) {
 	rows := t.e.kernels.rows
 	at := p * t.panelLen()
 	if t.directA {
 		x, first := &t.aOp, (panel0+p)*rows-t.lead
 		if first >= 0 && first+rows <= t.n && ls > 0 {
 			if x.trans {
-				return &x.f32[l0*x.stride+first], 4, 4 * uintptr(x.stride), 4 * uintptr(rows)
+				return &x.f32[l0*x.stride+first], byColumns, 4 * uintptr(x.stride)
 			}
-			next := 4 * uintptr(rows*x.stride)
-			if x.stride%cacheWay == 0 {
-				next = 0
-			}
-			return &x.f32[first*x.stride+l0], 4 * uintptr(x.stride), 4, next
+			return &x.f32[first*x.stride+l0], byRows, 4 * uintptr(x.stride)
 		}
 		at = 0
 		t.packA(packed, panel0+p, l0, ls)
 	}
-	next := 4 * uintptr(t.panelLen())
 	if t.aOp.trans {
-		return &packed[at], 4, 4 * uintptr(rows), next
+		return &packed[at], byColumns, 4 * uintptr(rows)
 	}
-	return &packed[at], 4 * uintptr(padStride(t.sum)), 4, next
+	return &packed[at], byRows, 4 * uintptr(padStride(t.sum))
 }
 
 // sliverLen returns the entries of a packed column panel of b: t.sum steps, each

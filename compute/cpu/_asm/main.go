@@ -24,9 +24,11 @@ func main() {
 		os.Exit(2)
 	}
 	ConstraintExpr("amd64,!purego")
-	for rows := 4; rows <= a.rows; rows += 4 {
-		for vectors := 1; vectors <= tileVectors; vectors++ {
-			a.micro(rows, vectors)
+	for _, layout := range []string{"Rows", "Columns"} {
+		for rows := 4; rows <= a.rows; rows += 4 {
+			for vectors := 1; vectors <= tileVectors; vectors++ {
+				a.micro(layout, rows, vectors)
+			}
 		}
 	}
 	a.fieldTile()

@@ -14,58 +14,57 @@ import (
 const aheadBytes = 16
 
 // micro emits the product of a row panel and a column panel, kept in registers
-// from the first to the last step.
-func (a arm) micro(rows, vectors int) {
-	a.text(fmt.Sprintf("micro%dx%d", rows, vectors),
-		"func(c, a, b *float32, aRow, aStep, bStep, aNext, steps, add uintptr, ahead *float32)",
+// from the first to the last step. The processor's clock falls with the work that goes on beside
+// the multiply-adds, so there is as little as can be: addresses move once in four steps. Where there are
+// registers for it a step loads the columns of the next one, which come from the second cache.
+func (a arm) micro(layout string, rows, vectors int) {
+	at4 := map[string]string{"Rows": "i*aStep + 4*l", "Columns": "4*i + l*aStep"}[layout]
+	a.text(fmt.Sprintf("micro%s%dx%d", layout, rows, vectors),
+		"func(c, a, b *float32, aStep, bStep, steps, add uintptr, ahead, out *float32, outStep uintptr)",
 		fmt.Sprintf(`computes a tile of %d rows and %d columns of sums, a and b being addressed in bytes:
-	for l := range steps: sum[i,j] += a[i*aRow + l*aStep] * b[l*bStep + 4*j]
+	for l := range steps: sum[i,j] += a[%s] * b[l*bStep + 4*j]
 	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
-Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are %d bytes apart; the panel of a that is
-needed next lies aNext bytes further; %d bytes a step from ahead on are fetched into the second cache.`, rows, vectors*a.lanes, a.tileStride(), aheadBytes))
+Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are %d bytes apart;
+%d bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.`, rows, vectors*a.lanes, at4, a.tileStride(), aheadBytes))
 	c := Load(Param("c"), GP64())
 	pa := Load(Param("a"), GP64())
 	pb := Load(Param("b"), GP64())
-	aRow := Load(Param("aRow"), GP64())
 	aStep := Load(Param("aStep"), GP64())
 	bStep := Load(Param("bStep"), GP64())
 	steps := Load(Param("steps"), GP64())
-	aRow3 := GP64()
-	LEAQ(Mem{Base: aRow, Index: aRow, Scale: 2}, aRow3)
-	bases := []reg.Register{pa}
-	if rows == 8 {
+	ahead := Load(Param("ahead"), GP64())
+	aStep3, bStep3 := GP64(), GP64()
+	LEAQ(Mem{Base: aStep, Index: aStep, Scale: 2}, aStep3)
+	LEAQ(Mem{Base: bStep, Index: bStep, Scale: 2}, bStep3)
+	bases := []reg.Register{pa} // of rows 0 to 3 and 4 to 7
+	if layout == "Rows" && rows == 8 {
 		pa4 := GP64()
-		LEAQ(Mem{Base: pa, Index: aRow, Scale: 4}, pa4)
+		LEAQ(Mem{Base: pa, Index: aStep, Scale: 4}, pa4)
 		bases = append(bases, pa4)
 	}
-	ahead := Load(Param("ahead"), GP64())
-	next := GP64() // row 0 and row 4 of the next panel
-	MOVQ(Load(Param("aNext"), GP64()), next)
-	nexts := []reg.Register{next}
-	if rows == 8 {
-		next4 := GP64()
-		LEAQ(Mem{Base: next, Index: bases[1], Scale: 1}, next4)
-		nexts = append(nexts, next4)
-	}
-	ADDQ(pa, next)
-	for i := range rows {
+	out, outStep := Load(Param("out"), GP64()), Load(Param("outStep"), GP64())
+	touch := func() { // a row of out
 		for v := range vectors {
 			if a.wide() || v%2 == 0 {
-				PREFETCHT0(at(c, i*a.tileStride()+v*a.bytes()))
+				PREFETCHT0(at(out, v*a.bytes()))
 			}
 		}
+		ADDQ(outStep, out)
 	}
-	rowOf := func(bases []reg.Register, i int) Mem {
-		m := Mem{Base: bases[i/4]}
-		switch i % 4 {
-		case 1:
-			m.Index, m.Scale = aRow, 1
-		case 2:
-			m.Index, m.Scale = aRow, 2
+	times := func(base, step, step3 reg.Register, n, disp int) Mem { // base + n*step + disp
+		switch n {
+		case 0:
+			return at(base, disp)
 		case 3:
-			m.Index, m.Scale = aRow3, 1
+			return indexed(base, step3, 1, disp)
 		}
-		return m
+		return indexed(base, step, uint8(n), disp)
+	}
+	entry := func(i, l int) Mem {
+		if layout == "Rows" {
+			return times(bases[i/4], aStep, aStep3, i%4, 4*l)
+		}
+		return times(pa, aStep, aStep3, l, 4*i)
 	}
 	var sum [8][tileVectors]reg.VecVirtual
 	for i := range rows {
@@ -73,38 +72,102 @@ needed next lies aNext bytes further; %d bytes a step from ahead on are fetched 
 			sum[i][v] = a.zero()
 		}
 	}
-	step := func() {
-		var b [tileVectors]reg.VecVirtual
+	type columns [tileVectors]reg.VecVirtual
+	columnsAt := func(l, v int) Mem { return times(pb, bStep, bStep3, l, v*a.bytes()) }
+	loadAll := func(l int) (b columns) {
 		for v := range vectors {
-			b[v] = a.load(at(pb, v*a.bytes()))
+			b[v] = a.load(columnsAt(l, v))
 		}
+		return b
+	}
+	// step emits one of four steps; beside row i goes beside(i).
+	step := func(l int, b columns, beside func(i int)) {
 		for i := range rows {
-			x := a.broadcast(rowOf(bases, i))
+			x := a.broadcast(entry(i, l))
+			beside(i)
 			for v := range vectors {
 				VFMADD231PS(b[v], x, sum[i][v])
 			}
 		}
-		ADDQ(bStep, pb)
+	}
+	alone := func(int) {}
+	fetch := func() {
+		PREFETCHT1(at(ahead, 0))
+		ADDQ(U32(aheadBytes*4), ahead)
+	}
+	move := func(n int) {
 		for _, base := range bases {
-			ADDQ(aStep, base)
+			switch {
+			case layout == "Rows":
+				ADDQ(U32(4*n), base)
+			case n == 1:
+				ADDQ(aStep, base)
+			default:
+				LEAQ(indexed(base, aStep, 4, 0), base)
+			}
 		}
 	}
-	loop("four", steps, 4, func() {
-		for i := range rows {
-			PREFETCHT0(rowOf(nexts, i))
+	var four func(beside func()) // emits four steps; in their middle goes beside
+	if a.wide() {
+		sets := [2]columns{loadAll(0)} // of even and odd steps
+		for v := range vectors {
+			sets[1][v] = a.vec()
 		}
-		for i := range aheadBytes * 4 / 64 {
-			PREFETCHT1(at(ahead, 64*i))
+		DECQ(steps) // the last step has no next
+		four = func(beside func()) {
+			for l := range 4 {
+				if l == 3 {
+					LEAQ(indexed(pb, bStep, 4, 0), pb)
+				}
+				step(l, sets[l%2], func(i int) {
+					if v := i - rows/4; v >= 0 && v < vectors {
+						VMOVUPS(columnsAt((l+1)%4, v), sets[(l+1)%2][v])
+					}
+					if l == 0 && i == 0 {
+						fetch()
+					}
+					if l == 2 && i == 0 {
+						beside()
+					}
+				})
+			}
+			move(4)
 		}
-		ADDQ(U32(aheadBytes*4), ahead)
-		for range 4 {
-			step()
+	} else {
+		four = func(beside func()) {
+			for l := range 4 {
+				step(l, loadAll(l), alone)
+				if l == 0 {
+					fetch()
+				}
+				if l == 2 {
+					beside()
+				}
+			}
+			LEAQ(indexed(pb, bStep, 4, 0), pb)
+			move(4)
 		}
-		for _, base := range nexts {
-			LEAQ(Mem{Base: base, Index: aStep, Scale: 4}, base)
-		}
+	}
+	// A row of out is fetched in four steps: all at once they would hold up those of b.
+	left := GP64()
+	MOVQ(U32(rows), left)
+	Label("touch")
+	CMPQ(steps, U32(4))
+	JL(LabelRef("touched"))
+	four(touch)
+	SUBQ(U32(4), steps)
+	DECQ(left)
+	JNZ(LabelRef("touch"))
+	Label("touched")
+	loop("four", steps, 4, func() { four(func() {}) })
+	if a.wide() {
+		INCQ(steps)
+	}
+	loop("one", steps, 1, func() {
+		step(0, loadAll(0), alone)
+		ADDQ(bStep, pb)
+		move(1)
 	})
-	loop("one", steps, 1, step)
 	add := Load(Param("add"), GP64())
 	TESTQ(add, add)
 	JZ(LabelRef("store"))
@@ -123,18 +186,22 @@ needed next lies aNext bytes further; %d bytes a step from ahead on are fetched 
 	RET()
 }
 
+// peakAdds is the number of multiply-adds in a turn of peak: as many on each of
+// 12 sums, which come round after six cycles, more than one of them takes.
+const peakAdds = 24
+
 // peak emits a loop of multiply-adds that nothing slows down.
 func (a arm) peak() {
-	a.text("peak", "func(turns uintptr)", fmt.Sprintf("does turns times 16 independent fused multiply-adds of %d numbers.", a.lanes))
+	a.text("peak", "func(turns uintptr)", fmt.Sprintf("does turns times %d independent fused multiply-adds of %d numbers.", peakAdds, a.lanes))
 	turns := Load(Param("turns"), GP64())
-	var x [14]reg.VecVirtual
+	var x [12]reg.VecVirtual
 	for i := range x {
 		x[i] = a.zero()
 	}
 	f := a.zero()
 	loop("turn", turns, 1, func() {
-		for i := range 16 {
-			VFMADD231PS(f, f, x[i%14])
+		for i := range peakAdds {
+			VFMADD231PS(f, f, x[i%len(x)])
 		}
 	})
 	VZEROUPPER()
