@@ -21,6 +21,18 @@ func (a arm) pairRows() int {
 	return 2
 }
 
+// rowsFrom returns the addresses of so many rows, step bytes apart, the first included.
+func rowsFrom(first, step reg.Register, rows int) []reg.Register {
+	list := []reg.Register{first}
+	for len(list) < rows {
+		next := GP64()
+		MOVQ(list[len(list)-1], next)
+		ADDQ(step, next)
+		list = append(list, next)
+	}
+	return list
+}
+
 // pairProducts emits the kernel of Pairs.
 func (a arm) pairProducts() {
 	rows := a.pairRows()
@@ -36,13 +48,7 @@ its mantissa in [1,2) goes on; mantissas[q,i] is the last one.`, rows))
 	yStep := Load(Param("yStep"), GP64())
 	steps := Load(Param("steps"), GP64())
 	per := Load(Param("per"), GP64())
-	ys := []reg.GPVirtual{y0.(reg.GPVirtual)}
-	for len(ys) < rows {
-		next := GP64()
-		MOVQ(ys[len(ys)-1], next)
-		ADDQ(yStep, next)
-		ys = append(ys, next)
-	}
+	ys := rowsFrom(y0, yStep, rows)
 	parts := pairLanes * 8 / a.bytes()
 	one := a.quads("pairOne", math.Float64bits(1))
 	mask := a.quads("pairMantissa", 1<<52-1)
@@ -108,13 +114,7 @@ func (a arm) pairMaxima() {
 	for l := range steps: for i := range 8: sums[q,i] = sum of max(x[8*l+i], y[q,8*l+i])`, pairMaxRows))
 	sums, x, y0 := Load(Param("sums"), GP64()), Load(Param("x"), GP64()), Load(Param("y"), GP64())
 	yStep, steps := Load(Param("yStep"), GP64()), Load(Param("steps"), GP64())
-	ys := []reg.GPVirtual{y0.(reg.GPVirtual)}
-	for len(ys) < pairMaxRows {
-		next := GP64()
-		MOVQ(ys[len(ys)-1], next)
-		ADDQ(yStep, next)
-		ys = append(ys, next)
-	}
+	ys := rowsFrom(y0, yStep, pairMaxRows)
 	parts := pairLanes * 8 / a.bytes()
 	var sum [pairMaxRows][]reg.VecVirtual
 	for q := range sum {
