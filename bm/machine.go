@@ -74,8 +74,8 @@ type Batch struct {
 	// Marginal makes Phase integrate the hidden layers out although State has
 	// them: they are then there for whoever looks at the configurations.
 	Marginal bool
-	// Listed says that the rows are all states that an enumeration lists, in its order, or is nil: Phase then works on the
-	// halves that the states are made of.
+	// Listed says that the rows are all states that an enumeration of the visible layer lists, in its order, or is nil. Phase of the
+	// machine that it enumerates then works on the halves that the states are made of, where it can and rows have weights.
 	Listed *Enumeration
 }
 

@@ -218,7 +218,7 @@ func (r *RBM) Phase(b Batch, scale float64) {
 	if b.Marginal {
 		h = compute.Matrix{}
 	}
-	if h.IsNone() && b.Listed != nil && b.Listed.phase(b.Weights, -scale) {
+	if l := b.Listed; h.IsNone() && l != nil && l.machine == r && l.Len() == rows && l.phase(b.Weights, -scale) {
 		r.visiblePhase(v, b.Weights, -scale)
 		return
 	}

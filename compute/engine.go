@@ -40,7 +40,7 @@ type Arithmetic interface {
 	// x and y are of any type; a view from Repeat serves for a row.
 	RowDot(dst Matrix, alpha float64, x, y Matrix)
 	// Pairs adds to dst: dst[p,q] += sum_n Counts[n] * f(a[p,n] + b[q,n]) in float64, f being log 2cosh or the
-	// absolute value. dst is PxQ Float64, a PxN and b QxN Float32, counts 1xN Float32 or none (all 1). Sums over
+	// absolute value. dst is PxQ Float64, a PxN and b QxN Float32, counts 1xN Float32 and not negative, or none (all 1). Sums over
 	// all states of a layer are made of it: a and b are the fields of the two halves of the spins.
 	Pairs(dst, a, b, counts Matrix, f PairKind)
 	// PairMeans adds to dstA and dstB the weighted tanh of all pairs of rows: with t[p,q,n] = tanh(a[p,n] + b[q,n]),

@@ -17,7 +17,7 @@ const (
 	FeaturesMean      = "mean"      // tanh of the hidden fields
 	FeaturesPixels    = "pixels"    // the visible spins themselves
 	FeaturesRandom    = "random"    // signs of as many random projections: what any hidden layer of that size gives
-	FeaturesUntrained = "untrained" // one sample of the hidden layer of a machine of that shape, drawn anew
+	FeaturesUntrained = "untrained" // one sample of the hidden layer of a machine of that shape, drawn anew: patterns of ±1, or normal weights of deviation 0.01
 )
 
 // Features are the names of all features, in the order of a table.

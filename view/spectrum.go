@@ -61,7 +61,7 @@ func (k SpectraPanel) draw(area draw.Canvas) error {
 			}
 			x.add(float64(j + 1))
 			y.add(v)
-			if s.Deviation != nil {
+			if s.Deviation != nil && !math.IsNaN(s.Deviation[j]) {
 				y.add(v + s.Deviation[j])
 				if low := v - s.Deviation[j]; low > v/10 {
 					y.add(low)
@@ -114,7 +114,7 @@ func (k points) Plot(c draw.Canvas, p *plot.Plot) {
 		line := make([]vg.Point, 0, len(run))
 		for _, j := range run {
 			line = append(line, vg.Point{X: toX(s.X[j]), Y: toY(s.Mean[j])})
-			if s.Deviation != nil {
+			if s.Deviation != nil && !math.IsNaN(s.Deviation[j]) {
 				low, high := max(s.Mean[j]-s.Deviation[j], p.Y.Min), min(s.Mean[j]+s.Deviation[j], p.Y.Max)
 				c.StrokeLine2(bar, toX(s.X[j]), toY(low), toX(s.X[j]), toY(high))
 			}

@@ -284,8 +284,8 @@ func prepareProduct(e compute.Engine, s benchShape) (func() error, float64, erro
 	return work, float64(s.Batch) * float64(s.Visible) * float64(s.Hidden), nil
 }
 
-// prepareExact counts the phase over half of the states and one multiply-add
-// for each of these states and hidden spin.
+// prepareExact counts six multiply-adds for each listed state and hidden spin: a factor 2cosh and its product, and a mean, but
+// for the reciprocal in it, that is added to two sums. The fields of the halves are nothing beside it.
 func prepareExact(e compute.Engine, s benchShape) (func() error, float64, error) {
 	m, _ := benchMachine(e, s)
 	x, err := negative.NewExact(m)
@@ -296,8 +296,6 @@ func prepareExact(e compute.Engine, s benchShape) (func() error, float64, error)
 		m.Phase(x.Draw(bm.Batch{}, 0), -1)
 		return e.Sync()
 	}
-	// Of each state and hidden spin: a factor 2cosh and its product, and a mean that is added up twice. The fields of the
-	// halves are nothing beside it.
 	const factor, mean = 2, 4
 	states := 1 << (s.Visible - 1)
 	return work, (factor + mean) * float64(states) * float64(s.Hidden), nil

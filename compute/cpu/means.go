@@ -21,7 +21,7 @@ type meansTask struct {
 	ratios                    bool
 }
 
-// meansBounds is the largest field that goes by exponentials: exp(84) is a float32, and so is its inverse.
+// meansBounds is the largest sum of the largest fields of a and b that goes by exponentials: exp(84) is a float32, and so is its inverse.
 const meansBounds = 42
 
 // PairMeans adds to dstA and dstB the weighted tanh of all pairs of rows.
@@ -85,7 +85,7 @@ func pairMeansGeneric(mean func(x, y float32) float32) pairMeansKernel {
 		others, y := unsafe.Slice(other, genericLanes*steps), unsafe.Slice(b, genericLanes*steps)
 		for q, w := range unsafe.Slice(weights, steps) {
 			for j := range sums {
-				t := w * mean(x[j], y[genericLanes*q+j])
+				t := float32(w * mean(x[j], y[genericLanes*q+j]))
 				sums[j] += t
 				others[genericLanes*q+j] += t
 			}
@@ -95,7 +95,7 @@ func pairMeansGeneric(mean func(x, y float32) float32) pairMeansKernel {
 
 func fieldMean(a, b float32) float32 { return tanhOf(a + b) }
 
-func ratioMean(x, y float32) float32 { return 2/(1+x*y) - 1 }
+func ratioMean(x, y float32) float32 { return 2/(1+float32(x*y)) - 1 } // rounded apart, on all processors
 
 func pairRatiosGeneric(x *float32, n uintptr) {
 	for i, v := range unsafe.Slice(x, n) {

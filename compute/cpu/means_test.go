@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"fmt"
 	"math"
 	"testing"
 
@@ -84,11 +85,43 @@ func TestPairMeans(t *testing.T) {
 			meansCase(t, s[0], s[1], s[2], size, 3)
 		}
 	}
-	meansCase(t, 3, 4, 20, meansBounds/8, 1) // about where exponentials end
 	meansCase(t, 3, 4, 20, 1e4, 1)
 	e := New(1)
 	defer e.Close()
 	e.PairMeans(e.Alloc(compute.Float32, 0, 3), e.Alloc(compute.Float32, 2, 3), e.Alloc(compute.Float32, 0, 3), e.Alloc(compute.Float32, 2, 3), e.Alloc(compute.Float32, 0, 2))
+}
+
+// At the bounds of exponentials, beyond them, and of what is no number, on every arm.
+func TestPairMeansOfLargeFields(t *testing.T) {
+	const half = meansBounds / 2
+	inf, nan := math.Inf(1), math.NaN()
+	for _, c := range [][2]float64{
+		{half, half}, {half, -half}, {-half, half}, {-half, -half}, {meansBounds, 0}, {0, -meansBounds},
+		{half, half + 0.5}, {-half, -half - 0.5}, {1e30, -1e30}, {3e38, 3e38}, {inf, 1}, {1, -inf}, {nan, 1}, {1, nan},
+	} {
+		for _, name := range Arms() {
+			undo, err := Force(name)
+			if err != nil {
+				t.Fatal(err)
+			}
+			e := New(1)
+			undo()
+			one := func(x float64) compute.Matrix {
+				m := e.Alloc(compute.Float32, 1, 1)
+				m.Float32s()[0] = float32(x)
+				return m
+			}
+			sum, other := one(0), one(0)
+			e.PairMeans(sum, other, one(c[0]), one(c[1]), one(1))
+			want := math.Tanh(float64(float32(c[0]) + float32(c[1])))
+			for _, m := range []compute.Matrix{sum, other} {
+				if got := float64(m.Float32s()[0]); !(math.Abs(got-want) <= 0x1p-22 || math.IsNaN(got) && math.IsNaN(want)) {
+					t.Errorf("%s: tanh(%v%+v) = %v, want %v", name, c[0], c[1], got, want)
+				}
+			}
+			e.Close()
+		}
+	}
 }
 
 // Threads share out columns, and the wide arms add in one order; of exponentials they take the reciprocal in two ways.
@@ -129,16 +162,27 @@ func TestPairMeansAllocatesNothing(t *testing.T) {
 
 func BenchmarkPairMeans(b *testing.B) {
 	for _, name := range Arms() {
-		b.Run(name, func(b *testing.B) {
-			undo, _ := Force(name)
-			e := New(1)
-			undo()
-			defer e.Close()
-			x, y, w := e.Alloc(compute.Float32, 128, 1000), e.Alloc(compute.Float32, 256, 1000), e.Alloc(compute.Float32, 128, 256)
-			for b.Loop() {
-				e.PairMeans(x, y, x, y, w)
-			}
-			b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(128*256*1000), "ns/term")
-		})
+		for _, size := range []float64{1, 50} { // by exponentials and by tanh
+			b.Run(fmt.Sprintf("%s/%g", name, size), func(b *testing.B) {
+				undo, _ := Force(name)
+				e := New(1)
+				undo()
+				defer e.Close()
+				drawn := func(key rng.Key, rows, cols int, size float64) compute.Matrix {
+					m := e.Alloc(compute.Float32, rows, cols)
+					for i := range m.Float32s() {
+						m.Float32s()[i] = float32(size * key.Normal(uint64(i), 0))
+					}
+					return m
+				}
+				const p, q, n = 128, 256, 1000
+				x, y, w := drawn(1, p, n, size), drawn(2, q, n, size), drawn(3, p, q, 1)
+				sums, others := e.Alloc(compute.Float32, p, n), e.Alloc(compute.Float32, q, n)
+				for b.Loop() {
+					e.PairMeans(sums, others, x, y, w)
+				}
+				b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/(p*q*n), "ns/term")
+			})
+		}
 	}
 }

@@ -72,7 +72,8 @@ func (e *Engine) Pairs(dst, a, b, counts compute.Matrix, f compute.PairKind) {
 	mark := e.Mark()
 	defer e.Release(mark)
 	rows := round(b.Rows(), pairMaxRows)
-	if f == compute.PairAbs {
+	largest := e.largestField(a) + e.largestField(b)
+	if f == compute.PairAbs && largest <= math.MaxFloat64 { // of infinite fields a difference would be left
 		t.step = round(a.Cols(), pairLanes)
 		t.x = e.Scratch(compute.Float64, a.Rows(), t.step).Float64s()
 		t.y = e.Scratch(compute.Float64, rows, t.step).Float64s()
@@ -84,8 +85,7 @@ func (e *Engine) Pairs(dst, a, b, counts compute.Matrix, f compute.PairKind) {
 		e.pool.run(t, ceil(b.Rows(), t.block)*t.rowBlocks(), e.pool.threads)
 		return
 	}
-	largest := e.largestField(a) + e.largestField(b)
-	if !counts.IsNone() || !(largest <= pairBounds) {
+	if f == compute.PairAbs || !counts.IsNone() || !(largest <= pairBounds) {
 		e.pool.run(t, dst.Rows(), e.pool.threads)
 		return
 	}
@@ -143,14 +143,19 @@ func (t *pairTask) do(worker, piece int) {
 	}
 }
 
-// terms sums log 2cosh of row p of dst term by term.
+// terms sums the terms of row p of dst one by one.
 func (t *pairTask) terms(p int) {
 	a, d := row32(t.a, p), row64(t.dst, p)
 	for q := range d {
 		b := row32(t.b, q)
 		var sum float64
 		for n, x := range a {
-			x := compute.LogTwoCosh(float64(x) + float64(b[n]))
+			x := float64(x) + float64(b[n])
+			if t.f == compute.PairAbs {
+				x = math.Abs(x)
+			} else {
+				x = compute.LogTwoCosh(x)
+			}
 			if !t.counts.IsNone() {
 				x *= float64(t.counts.Float32s()[n])
 			}

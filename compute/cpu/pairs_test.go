@@ -160,6 +160,20 @@ func TestPairsOfNaN(t *testing.T) {
 	}
 }
 
+func TestPairsOfInfinities(t *testing.T) {
+	e := New(1)
+	defer e.Close()
+	a, b, dst := e.Alloc(compute.Float32, 1, 9), e.Alloc(compute.Float32, 2, 9), e.Alloc(compute.Float64, 1, 2)
+	row32(b, 1)[4] = float32(math.Inf(-1))
+	for _, f := range []compute.PairKind{compute.PairLogCosh, compute.PairAbs} {
+		dst.Float64s()[0], dst.Float64s()[1] = 0, 0
+		e.Pairs(dst, a, b, compute.Matrix{}, f)
+		if d := row64(dst, 0); math.IsInf(d[0], 0) || !math.IsInf(d[1], 1) {
+			t.Errorf("kind %d: %v, want a number and +Inf", f, d)
+		}
+	}
+}
+
 func TestPairsAllocatesNothing(t *testing.T) {
 	e := New(2)
 	defer e.Close()

@@ -10,7 +10,7 @@ import (
 )
 
 // Engine tests everything that compute.Engine promises against float64 sums:
-// products of every shape, type and epilogue, vector operations, memory. All
+// products of every shape, type and epilogue, vector operations, sums over pairs, memory. All
 // operands are views inside larger matrices that hold NaN (or the spin 99), so
 // that reading outside spoils the result and writing outside is seen.
 func Engine(t *testing.T, e compute.Engine) {
@@ -18,6 +18,7 @@ func Engine(t *testing.T, e compute.Engine) {
 	t.Run("origins", func(t *testing.T) { engineOrigins(t, e) })
 	t.Run("specials", func(t *testing.T) { engineSpecials(t, e) })
 	t.Run("vectors", func(t *testing.T) { engineVectors(t, e) })
+	t.Run("pairs", func(t *testing.T) { enginePairs(t, e) })
 	t.Run("memory", func(t *testing.T) { engineMemory(t, e) })
 	t.Run("panics", func(t *testing.T) { enginePanics(t, e) })
 	t.Run("allocations", func(t *testing.T) { engineAllocations(t, e) })
@@ -682,7 +683,8 @@ func engineAllocations(t *testing.T, e compute.Engine) {
 		}
 	}
 	x, y := e.Alloc(compute.Float32, 300, 300), e.Alloc(compute.Float32, 300, 300)
-	i8, sum := e.Alloc(compute.Int8, 300, 300), e.Alloc(compute.Float64, 300, 1)
+	i8, sum, pairs := e.Alloc(compute.Int8, 300, 300), e.Alloc(compute.Float64, 300, 1), e.Alloc(compute.Float64, 300, 300)
+	z, w := e.Alloc(compute.Float32, 300, 300), e.Alloc(compute.Float32, 300, 300)
 	if n := testing.AllocsPerRun(2, func() {
 		for _, p := range cases {
 			p.run(e)
@@ -698,6 +700,9 @@ func engineAllocations(t *testing.T, e compute.Engine) {
 		e.Spins(i8, 1, 2, 3)
 		e.RowDot(sum, 1, x, i8)
 		e.Finite(x)
+		e.Pairs(pairs, x, y, compute.Matrix{}, compute.PairAbs)
+		e.Pairs(pairs, x, y, compute.Matrix{}, compute.PairLogCosh)
+		e.PairMeans(z, w, x, y, y)
 	}); n != 0 {
 		t.Errorf("%v allocations a run", n)
 	}

@@ -314,7 +314,7 @@ func finishGeneralization(r *results) error {
 		}
 	}
 	v := decided(band)
-	if r.n < 2 {
+	if len(r.of("rapid")) < 2 {
 		v = Open
 	}
 	r.claim("RAPID generalises as it memorises", "\"almost no difference\"; decided by test and training means within one standard deviation at every epoch", v, "largest difference %.3f, at epoch %.0f", worst, at)
@@ -330,10 +330,7 @@ func finishGeneralization(r *results) error {
 func finishSpectra(r *results) error {
 	var before, after []view.Spectrum
 	show := func(list *[]view.Spectrum, label string, c Curve) {
-		s := view.Spectrum{Name: label, Values: c.Mean}
-		if r.n > 1 {
-			s.Deviation = c.SD
-		}
+		s := view.Spectrum{Name: label, Values: c.Mean, Deviation: series(c)[0].Deviation}
 		*list = append(*list, s)
 	}
 	for _, a := range barArms {

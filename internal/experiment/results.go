@@ -258,7 +258,7 @@ func pm(mean, stderr float64, digits int) string {
 
 // title returns the figure's title with the number of instances.
 func (r *results) title() string {
-	if r.n == 1 {
+	if r.n == 1 && len(r.methods) == 0 {
 		return r.figure.Title
 	}
 	text := fmt.Sprintf("%s, %d instances", r.figure.Title, r.n)

@@ -56,10 +56,7 @@ func Run(ctx context.Context, figures []*Figure, o Options) error {
 	if o.Threads < 1 {
 		return fmt.Errorf("%d workers, want at least 1", o.Threads)
 	}
-	if o.Instances < 0 || o.Instances > maxInstances {
-		return fmt.Errorf("%d instances are out of range, want 1 to %d", o.Instances, maxInstances)
-	}
-	if err := CheckMethods(figures, o.Methods); err != nil {
+	if err := CheckInstances(figures, o.Instances, o.Methods); err != nil {
 		return err
 	}
 	for _, f := range figures {
@@ -79,19 +76,26 @@ func Run(ctx context.Context, figures []*Figure, o Options) error {
 
 const maxInstances = 100_000
 
-// CheckMethods returns an error for a method that none of the figures has, and for a number of instances out of range.
-func CheckMethods(figures []*Figure, methods map[string]int) error {
+// CheckInstances returns an error for a method that none of the figures has many instances of, and for a number out of range. n
+// may be 0.
+func CheckInstances(figures []*Figure, n int, methods map[string]int) error {
+	if n < 0 || n > maxInstances {
+		return fmt.Errorf("%d instances are out of range, want 1 to %d", n, maxInstances)
+	}
 	var known []string
 	for _, f := range figures {
 		for _, s := range f.studies {
 			for _, a := range s.arms {
-				if !slices.Contains(known, a.name) {
+				if !a.single && !slices.Contains(known, a.name) {
 					known = append(known, a.name)
 				}
 			}
 		}
 	}
 	for _, name := range slices.Sorted(maps.Keys(methods)) {
+		if len(known) == 0 {
+			return fmt.Errorf("%s=%d: the figure has one instance of each method", name, methods[name])
+		}
 		if !slices.Contains(known, name) {
 			return fmt.Errorf("%q is no method of the figure: %s", name, strings.Join(known, ", "))
 		}

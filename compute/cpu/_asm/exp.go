@@ -44,7 +44,7 @@ func (a arm) expConstants(terms []float64) expConstants {
 	return c
 }
 
-// exp returns s and p with exp(-2t) = s*(1+p) for t >= 0, s a power of two and
+// exp returns s and p with exp(-2t) = s*(1+p) for t >= -43, s a power of two and
 // p the expm1 of the rest. t is used up; NaN gives p = NaN.
 func (a arm) exp(t reg.VecVirtual, c expConstants) (s, p reg.VecVirtual) {
 	limited := a.copyOf(c.limit)

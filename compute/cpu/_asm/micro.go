@@ -18,14 +18,14 @@ const aheadBytes = 16
 // the multiply-adds, so there is as little as can be: addresses move once in four steps. Where there are
 // registers for it a step loads the columns of the next one, which come from the second cache.
 func (a arm) micro(layout string, rows, vectors int) {
-	at4 := map[string]string{"Rows": "i*aStep + 4*l", "Columns": "4*i + l*aStep"}[layout]
+	place := map[string]string{"Rows": "i*aStep + 4*l", "Columns": "4*i + l*aStep"}[layout]
 	a.text(fmt.Sprintf("micro%s%dx%d", layout, rows, vectors),
 		"func(c, a, b *float32, aStep, bStep, steps, add uintptr, ahead, out *float32, outStep uintptr)",
 		fmt.Sprintf(`computes a tile of %d rows and %d columns of sums, a and b being addressed in bytes:
 	for l := range steps: sum[i,j] += a[%s] * b[l*bStep + 4*j]
 	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
 Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are %d bytes apart;
-%d bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.`, rows, vectors*a.lanes, at4, a.tileStride(), aheadBytes))
+%d bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.`, rows, vectors*a.lanes, place, a.tileStride(), aheadBytes))
 	c := Load(Param("c"), GP64())
 	pa := Load(Param("a"), GP64())
 	pb := Load(Param("b"), GP64())
