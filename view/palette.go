@@ -57,9 +57,13 @@ var methods = map[string]ink{
 	"train":       {blue, solid, draw.CircleGlyph{}},
 	"test":        {vermilion, dashed, draw.SquareGlyph{}},
 	"axons":       {blue, solid, draw.CircleGlyph{}},
-	"dense":       {orange, dashed, draw.SquareGlyph{}},
-	"normal":      {orange, dashed, draw.SquareGlyph{}},
-	"uniform":     {green, dashDot, draw.TriangleGlyph{}},
+
+	"train, reverse": {blue, dotted, draw.RingGlyph{}},
+	"test, reverse":  {vermilion, twoDots, draw.BoxGlyph{}},
+
+	"dense":   {orange, dashed, draw.SquareGlyph{}},
+	"normal":  {orange, dashed, draw.SquareGlyph{}},
+	"uniform": {green, dashDot, draw.TriangleGlyph{}},
 }
 
 // others are the inks of names that no method starts, in the order of use.

@@ -80,7 +80,7 @@ to those that are there. Results do not depend on --threads.
 func parseInstances(text string) (n int, methods map[string]int, err error) {
 	methods = map[string]int{}
 	for _, part := range strings.Split(text, ",") {
-		name, number, ok := strings.Cut(part, "=")
+		name, number, ok := strings.Cut(strings.TrimSpace(part), "=")
 		if !ok {
 			name, number = "", part
 		}
@@ -118,7 +118,7 @@ func makeFigures(cmd *cobra.Command, figures []*experiment.Figure, o experiment.
 	}
 	o.Engine = func(threads int) compute.Engine { return cpu.New(threads) }
 	o.Environment = environment(1, arm)
-	o.Miniature = os.Getenv(miniatureVariable) != ""
+	o.Miniature = os.Getenv(miniatureVariable) != "" && os.Getenv(miniatureVariable) != "0"
 
 	out, errw := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	tty, width := terminal(errw)
@@ -152,7 +152,7 @@ func makeFigures(cmd *cobra.Command, figures []*experiment.Figure, o experiment.
 	return failed
 }
 
-// miniatureVariable, set to anything, makes every machine of a figure tiny and every training short: what tests of the
+// miniatureVariable, set to anything but 0, makes every machine of a figure tiny and every training short: what tests of the
 // command need.
 const miniatureVariable = "MATTIS_MINIATURE"
 

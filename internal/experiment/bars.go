@@ -3,7 +3,6 @@ package experiment
 import (
 	"fmt"
 	"math"
-	"path/filepath"
 	"slices"
 
 	"mattis/bm"
@@ -378,11 +377,16 @@ func finishCorrupted(r *results) error {
 		return err
 	}
 	given, result, original := reconstruct(m, split.Test)
-	path := filepath.Join(r.options.Out, r.figure.Name+".png")
-	if err := view.Reconstructions(path, given, result, original, view.Sheet{Height: m.Height, Width: m.Width}); err != nil {
+	panel := func(title string, rows [][]int8) view.Panel {
+		var images [][]float32
+		for _, row := range rows {
+			images = append(images, shades(row))
+		}
+		return view.ImagesPanel{Title: title, Images: images, Sheet: view.Sheet{Height: m.Height, Width: m.Width, Columns: len(rows)}}
+	}
+	if err := r.paint([]view.Panel{panel("given", given)}, []view.Panel{panel("after one Gibbs step of RAPID", result)}, []view.Panel{panel("test set", original)}); err != nil {
 		return err
 	}
-	r.files = append(r.files, path)
 	right, known := 0, 0
 	for i := range given {
 		if slices.Equal(result[i], original[i]) {

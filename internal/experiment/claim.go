@@ -105,7 +105,7 @@ func readClaims(out string) ([]Claim, error) {
 	}
 	var claims []Claim
 	if err := json.Unmarshal(b, &claims); err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+		return nil, fmt.Errorf("%s: %w; remove it and make its figures again", path, err)
 	}
 	return claims, nil
 }

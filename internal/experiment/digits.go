@@ -201,7 +201,7 @@ func coins(n, visible int, key rng.Key) [][]int8 {
 
 // finishDigits is Fig. 6: the NLL by AIS both ways, its late part, and samples.
 func finishDigits(r *results) error {
-	var all []Curve
+	var all, forward []Curve
 	at := map[string]Curve{}
 	for _, c := range []struct{ name, arm, measure string }{
 		{"train, AIS", "rapid", "nll_ais train"}, {"test, AIS", "rapid", "nll_ais test"},
@@ -215,6 +215,9 @@ func finishDigits(r *results) error {
 		r.add(x)
 		if c.arm == "rapid" {
 			all = append(all, x)
+			if c.measure[:7] == "nll_ais" {
+				forward = append(forward, x)
+			}
 		}
 	}
 	unit := at["from ±1, train, AIS"]
@@ -252,7 +255,7 @@ func finishDigits(r *results) error {
 	}
 	nats := view.Axis{Label: "NLL (nats)"}
 	if err := r.paint([]view.Panel{
-		view.CurvesPanel{Chart: view.Chart{Title: r.title(), X: view.Axis{Label: "epoch"}, Y: view.Axis{Label: nats.Label, Log: true}}, Series: series(append(all[:len(all):len(all)], unit)...)},
+		view.CurvesPanel{Chart: view.Chart{Title: r.title(), X: view.Axis{Label: "epoch"}, Y: view.Axis{Label: nats.Label, Log: true}}, Series: series(append(forward, unit)...)},
 		view.CurvesPanel{Chart: view.Chart{Title: "late training", X: view.Axis{Label: "epoch"}, Y: nats}, Series: series(late...)},
 	}, []view.Panel{
 		view.ImagesPanel{Title: fmt.Sprintf("K = 290: samples, %d Gibbs steps from random spins; an image and its negative are one", digitsShown), Images: images, Sheet: view.Sheet{Height: m.Height, Width: m.Width, Columns: 12}},
@@ -316,8 +319,18 @@ func finishPatterns(r *results) error {
 	var images [][]float32
 	borders := make([]color.Color, min(shown, k))
 	borders[0] = view.BorderSeed
+	var largest float32
 	for _, p := range order[:len(borders)] {
-		images = append(images, flat[int(p)*v:(int(p)+1)*v])
+		for _, x := range flat[int(p)*v : (int(p)+1)*v] {
+			largest = max(largest, x, -x)
+		}
+	}
+	for _, p := range order[:len(borders)] { // in greys up to the largest entry that is shown
+		image := slices.Clone(flat[int(p)*v : (int(p)+1)*v])
+		for j := range image {
+			image[j] /= max(largest, 1e-30)
+		}
+		images = append(images, image)
 	}
 	seed := make([]int8, v)
 	for j, x := range images[0] {
@@ -338,7 +351,7 @@ func finishPatterns(r *results) error {
 	}
 	seen := sure(classes, confidence)
 	if err := r.paint([]view.Panel{
-		view.ImagesPanel{Title: "visible parts of patterns", Images: images, Sheet: view.Sheet{Height: m.Height, Width: m.Width, Columns: 4, Borders: borders},
+		view.ImagesPanel{Title: fmt.Sprintf("visible parts of patterns, white -%.2f to black +%.2f", largest, largest), Images: images, Sheet: view.Sheet{Height: m.Height, Width: m.Width, Columns: 4, Borders: borders},
 			Frames: []view.Frame{{Border: view.BorderSeed, Label: "where the samples start"}}},
 		view.ImagesPanel{Title: fmt.Sprintf("samples, %d Gibbs steps from the marked one", steps), Images: tiles, Sheet: view.Sheet{Height: m.Height, Width: m.Width, Columns: 8}},
 	}); err != nil {
@@ -423,7 +436,9 @@ func finishProbe(r *results) error {
 	for _, x := range rows {
 		names = append(names, x.label)
 	}
-	bars := view.DotsPanel{Title: r.title(), Value: view.Axis{Label: "accuracy (%)"}, Names: names, Series: series(train, test)}
+	place := func(label string) float64 { return float64(slices.Index(names, label) + 1) }
+	paper := exactly("paper, test", []float64{place("RA, one sample"), place("standard, one sample")}, []float64{93.84, 92.04})
+	bars := view.DotsPanel{Title: r.title(), Value: view.Axis{Label: "accuracy (%)"}, Names: names, Series: series(train, test, paper)}
 	if err := r.paint([]view.Panel{bars}); err != nil {
 		return err
 	}

@@ -124,7 +124,7 @@ func (i *instance) read(miniature bool) (finished bool, err error) {
 		}
 		was, err := recipe.Parse(filepath.Join(i.dir, "recipe.yaml"), text) // defaults that came since are no other settings
 		if err != nil {
-			return false, err
+			return false, fmt.Errorf("%w; remove %s or choose another --out", err, i.dir)
 		}
 		if string(was.YAML()) != string(r.YAML()) {
 			return false, other
@@ -141,7 +141,7 @@ func (i *instance) read(miniature bool) (finished bool, err error) {
 		return false, err
 	}
 	if err := json.Unmarshal(b, &i.record); err != nil {
-		return false, fmt.Errorf("%s: %w", filepath.Join(i.dir, recordName), err)
+		return false, fmt.Errorf("%s: damaged: %w; remove it, and what it lacks is made again", filepath.Join(i.dir, recordName), err)
 	}
 	if !slices.Equal(i.Settings, i.arm.settingsOf(miniature)) {
 		return false, other

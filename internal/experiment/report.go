@@ -25,8 +25,9 @@ type summary struct {
 	Instances int            `json:"instances"`
 	Methods   map[string]int `json:"methods,omitempty"` // with another number of instances
 	Seed      uint64         `json:"seed"`
-	Seconds   float64        `json:"seconds"` // of one core, all instances together
+	Seconds   float64        `json:"seconds"` // of all instances, added up
 	Picture   string         `json:"picture"`
+	Miniature bool           `json:"miniature,omitempty"` // tiny machines, for tests
 }
 
 // counts writes the numbers of instances as --instances takes them.
@@ -49,7 +50,8 @@ func writeResults(out string) error {
 		fmt.Fprint(w, resultsHead)
 		for _, f := range Figures {
 			var s summary
-			b, err := os.ReadFile(filepath.Join(out, f.Name, summaryName))
+			path := filepath.Join(out, f.Name, summaryName)
+			b, err := os.ReadFile(path)
 			if os.IsNotExist(err) {
 				continue
 			}
@@ -57,15 +59,18 @@ func writeResults(out string) error {
 				err = json.Unmarshal(b, &s)
 			}
 			if err != nil {
-				return err
+				return fmt.Errorf("%s: %w; remove it and make the figure again", path, err)
 			}
 			fmt.Fprintf(w, "\n## %s: %s\n\n", f.Name, f.Title)
 			if s.Picture != "" {
 				fmt.Fprintf(w, "![%s](%s)\n\n", f.Title, s.Picture)
 			}
-			fmt.Fprintf(w, "%s. `mattis figure %s --instances %s --seed %d`; %s of one core", f.Place, f.Name, s.counts(), s.Seed, duration(s.Seconds))
+			fmt.Fprintf(w, "%s. `mattis figure %s --instances %s --seed %d`; %s, instances added up", f.Place, f.Name, s.counts(), s.Seed, duration(s.Seconds))
 			if f.Paper > 0 && f.Paper != s.Instances {
 				fmt.Fprintf(w, " (the paper has %d instances)", f.Paper)
+			}
+			if s.Miniature {
+				fmt.Fprint(w, "; **tiny machines, short trainings: a test of the program and no result**")
 			}
 			fmt.Fprint(w, ".\n")
 			for _, line := range f.reasons() {

@@ -50,7 +50,7 @@ type Report struct {
 }
 
 // Run makes the figures one after the other. Instances that are finished in the folder are
-// kept, begun ones go on. When the context is cancelled, trainings under way write a checkpoint and Run returns the
+// kept, begun ones go on. A figure that fails does not keep the others from being made; its error is returned at the end. When the context is cancelled, trainings under way write a checkpoint and Run returns the
 // context's error.
 func Run(ctx context.Context, figures []*Figure, o Options) error {
 	if o.Threads < 1 {
@@ -59,19 +59,19 @@ func Run(ctx context.Context, figures []*Figure, o Options) error {
 	if err := CheckInstances(figures, o.Instances, o.Methods); err != nil {
 		return err
 	}
+	var failed []error
 	for _, f := range figures {
 		report, err := f.run(ctx, o)
-		if err != nil {
-			if ctx.Err() != nil {
-				return ctx.Err()
-			}
-			return fmt.Errorf("figure %s: %w", f.Name, err)
-		}
-		if o.Finished != nil {
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case err != nil: // the others may not need what it lacks
+			failed = append(failed, fmt.Errorf("figure %s: %w", f.Name, err))
+		case o.Finished != nil:
 			o.Finished(report)
 		}
 	}
-	return nil
+	return errors.Join(failed...)
 }
 
 const maxInstances = 100_000
@@ -301,7 +301,7 @@ func (f *Figure) draw(ctx context.Context, o Options, n int, methods map[string]
 	if err := r.writeTable(); err != nil {
 		return report, err
 	}
-	if err := writeJSON(filepath.Join(o.Out, f.Name, summaryName), summary{n, methods, o.Seed, report.Seconds, r.picture()}); err != nil {
+	if err := writeJSON(filepath.Join(o.Out, f.Name, summaryName), summary{n, methods, o.Seed, report.Seconds, r.picture(), o.Miniature}); err != nil {
 		return report, err
 	}
 	return report, writeResults(o.Out)
