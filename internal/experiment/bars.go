@@ -382,9 +382,9 @@ func finishCorrupted(r *results) error {
 		for _, row := range rows {
 			images = append(images, shades(row))
 		}
-		return view.ImagesPanel{Title: title, Images: images, Sheet: view.Sheet{Height: m.Height, Width: m.Width, Columns: len(rows)}}
+		return view.ImagesPanel{Title: title, Images: images, Sheet: view.Sheet{Height: m.Height, Width: m.Width, Columns: 2}}
 	}
-	if err := r.paint([]view.Panel{panel("given", given)}, []view.Panel{panel("after one Gibbs step of RAPID", result)}, []view.Panel{panel("test set", original)}); err != nil {
+	if err := r.paint([]view.Panel{panel("given", given), panel("after one Gibbs step of RAPID", result), panel("test set", original)}); err != nil {
 		return err
 	}
 	right, known := 0, 0
