@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -26,6 +27,20 @@ type benchShape struct {
 	Batch    int `json:"batch,omitempty"`
 	Gibbs    int `json:"gibbs,omitempty"`
 	Chains   int `json:"chains,omitempty"`
+}
+
+// String writes the shape as flags.
+func (s benchShape) String() string {
+	var words []string
+	for _, f := range []struct {
+		name string
+		n    int
+	}{{"visible", s.Visible}, {"hidden", s.Hidden}, {"patterns", s.Patterns}, {"batch", s.Batch}, {"gibbs", s.Gibbs}, {"chains", s.Chains}} {
+		if f.n > 0 {
+			words = append(words, fmt.Sprintf("--%s %d", f.name, f.n))
+		}
+	}
+	return strings.Join(words, " ")
 }
 
 // benchResult is the JSON of a benchmark.
@@ -74,7 +89,7 @@ func benchCommand() *cobra.Command {
 	slices.Sort(names)
 	long := "Time the hot loops beside the machine's measured peak of fused multiply-adds on\nthe same threads. Runs and rounds of the peak of about the same length take turns; the\npeak of a run is the mean of the rounds before and after it. Medians count: the fraction\nis that of the runs' fractions, not the quotient of the other two.\n\n"
 	for _, n := range names {
-		long += fmt.Sprintf("  %-7s %s\n", n, benchmarks[n].about)
+		long += fmt.Sprintf("  %-7s %s\n          (%s)\n", n, benchmarks[n].about, benchmarks[n].defaults)
 	}
 	cmd := &cobra.Command{
 		Use:     "bench update|sweep|gemm|exact",

@@ -64,6 +64,9 @@ to those that are there. Results do not depend on --threads.
 			if o.Out == "" {
 				return usageError{errors.New("--out is empty, want a folder")}
 			}
+			if info, err := os.Stat(o.Out); err == nil && !info.IsDir() {
+				return fmt.Errorf("--out %s is a file, want a folder", o.Out)
+			}
 			return makeFigures(cmd, figures, o)
 		},
 	}

@@ -178,6 +178,9 @@ func (i *instance) perform(ctx context.Context, o Options, engine compute.Engine
 		if ctx.Err() != nil {
 			return ctx.Err()
 		}
+		if strings.HasPrefix(err.Error(), i.dir) {
+			return err
+		}
 		return fmt.Errorf("%s: %w", i.dir, err)
 	}
 	i.Points, i.Settings = w.points, i.arm.settingsOf(o.Miniature)
