@@ -41,10 +41,10 @@ var (
 	}}}
 	standardDigits = &study{[]*arm{{
 		name: "standard", recipe: "mnist", seconds: 150,
-		settings: []string{"machine.hidden=300", "couplings={kind: dense, init: {normal: 0.01}}", "negative={kind: cd, steps: 1}", "optimizer={kind: adam, rate: 0.001}",
+		settings: []string{"machine.hidden=300", "couplings={kind: dense, init: {normal: 0.01}}", "negative={kind: cd, steps: 1}", "optimizer={kind: sgd, rate: 0.01}",
 			"project={}", "train.batch=100", "train.epochs=20", "measure.every=5", "measure.last=[]", "measure.options.hamming.draws=10"},
 		after:     func(w *work, t *trained) error { return probeFeatures(w, t, eval.FeaturesSample, eval.FeaturesMean) },
-		why:       "300 hidden spins, CD-1 and Adam, 20 epochs; the paper does not say how they were trained",
+		why:       "300 hidden spins, CD-1, a rate of 0.01, 20 epochs; the paper does not say how they were trained (after as many epochs of Adam at 0.001 a probe names 77 % of the test set)",
 		miniature: []string{"data.limit=200", "machine.hidden=8", "train.batch=50", "train.epochs=1"},
 	}}}
 )
