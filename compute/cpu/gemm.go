@@ -72,7 +72,7 @@ func (t *mulTask) multiply(worker, number int) {
 		}
 		for j := range q.slivers {
 			b, bStep := t.sliver(s.b, s.stage, q.sliver0+j, q.sum0+block, l0, ls)
-			vectors := t.sliverWidth(q.sliver0+j) / k.lanes
+			vectors := t.packedWidth(q.sliver0+j) / k.lanes
 			for p := range q.panels {
 				a, layout, aStep := t.panel(s.a, q.panel0, p, l0, ls)
 				c := &s.sums[0]

@@ -151,12 +151,22 @@ func (t *mulTask) sliverWidth(j int) int {
 	return round(min(k.cols(), t.m-j*k.cols()), k.lanes)
 }
 
+// packedWidth returns the columns of sliver j as it is packed and multiplied. In a large product a last sliver of two vectors
+// takes longer than a whole one, so it is filled up with zeros; bits do not change.
+func (t *mulTask) packedWidth(j int) int {
+	width := t.sliverWidth(j)
+	if k := t.e.kernels; t.packB && width == k.cols()-k.lanes {
+		return k.cols()
+	}
+	return width
+}
+
 // packSliver packs column panel j over the steps [l0, l0+ls): for each step the
 // panel's columns, filled up with zeros. stage has room for lanes rows of t.sum.
 func (t *mulTask) packSliver(dst, stage []float32, j, l0, ls int) {
 	k, b := t.e.kernels, &t.bOp
 	c0 := j * k.cols()
-	width := t.sliverWidth(j)
+	width := t.packedWidth(j)
 	valid := min(width, t.m-c0)
 	if !b.trans {
 		if valid < width {
@@ -166,7 +176,7 @@ func (t *mulTask) packSliver(dst, stage []float32, j, l0, ls int) {
 		return
 	}
 	for c := 0; c < width; c += k.lanes {
-		rows := min(k.lanes, valid-c)
+		rows := max(0, min(k.lanes, valid-c))
 		whole := 0
 		if (rows == k.lanes || rows == k.lanes/2) && b.i8 == nil {
 			whole = ls / k.lanes
@@ -189,7 +199,7 @@ func (t *mulTask) packSliver(dst, stage []float32, j, l0, ls int) {
 // sliver returns the address and the step in bytes of column panel j over block
 // s of the sum; packed and stage are the space it takes if it has to be packed.
 func (t *mulTask) sliver(packed, stage []float32, j, s, l0, ls int) (b *float32, bStep uintptr) {
-	width := t.sliverWidth(j)
+	width := t.packedWidth(j)
 	if t.packB {
 		return &t.packedB[(s*t.slivers+j)*t.sliverLen()], 4 * uintptr(width)
 	}
