@@ -101,7 +101,7 @@ const resultsHead = `# Results
 
 Each figure of the paper, made by one command: the picture, the claims, and what the data say. The verdicts are computed
 from the data by the criterion in the second column; *open* means that the data do not decide. Bands are one standard deviation over instances, errors
-in the text are standard errors of means. Where the paper's text and programs differ, see the errata in paper.md and errata.md.
+in the text are standard errors of means. Times are wall-clock times of the instances added up: longer where the machine did other work beside. Where the paper's text and programs differ, see the errata in paper.md and errata.md.
 
 This page is written by the program (results.md in the folder of the figures); ` + "`make results`" + ` brings it here.
 `
