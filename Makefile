@@ -17,10 +17,7 @@ bench:
 asm:
 	go generate ./compute/cpu
 
-# FIGURES is a folder that mattis figure wrote.
-FIGURES = figures
-
+# docs/figures is a folder of figures without its instances: mattis figure NAME --out docs/figures makes one anew
+# and leaves the others, and this brings the page to its place.
 results:
-	mkdir -p docs/figures
-	cp $(FIGURES)/*.png $(FIGURES)/claims.json docs/figures/
-	sed 's|](\([a-z0-9]*\.png\))|](figures/\1)|' $(FIGURES)/results.md > docs/results.md
+	sed -E 's#\]\(([a-z0-9]+\.(png|csv))\)#](figures/\1)#g' docs/figures/results.md > docs/results.md

@@ -77,6 +77,13 @@ func student(samples float64) float64 {
 	return t.Quantile(0.975) / distuv.UnitNormal.Quantile(0.975)
 }
 
+// TailOfStudent returns the probability that a mean of so many independent normal samples lies more than z standard errors off, of errors
+// that are widened by Student's t as those of LogZ are.
+func TailOfStudent(z, samples float64) float64 {
+	t := distuv.StudentsT{Sigma: 1, Nu: max(1, samples-1)}
+	return 2 * t.Survival(z*student(samples))
+}
+
 // warn returns what is wrong with weights of n runs by the method of that name. The
 // variance of the log weights is looked at beside the effective sample size because the latter
 // is largest where the heavy weights were missed.

@@ -12,13 +12,18 @@ import (
 type Axis struct {
 	Label string // with its unit: "NLL (nats)"
 	Log   bool   // logarithmic; what is not above 0 is then left out
+	// Zero gives 0 a place of its own at the lower end of a logarithmic axis, at Min or half the smallest other value, for
+	// curves that begin there.
+	Zero bool
+	// Ticks are the values that are labelled; without any they are round ones.
+	Ticks []float64
 	// Min and Max bound the axis. Where both are 0 the values decide.
 	Min, Max float64
 }
 
 // finite reports whether x has a place on the axis.
 func (a Axis) finite(x float64) bool {
-	return !math.IsNaN(x) && !math.IsInf(x, 0) && (!a.Log || x > 0)
+	return !math.IsNaN(x) && !math.IsInf(x, 0) && (!a.Log || x > 0 || a.Zero && x == 0)
 }
 
 // fixed reports whether the bounds are given, or an error where they are no range.
@@ -26,7 +31,7 @@ func (a Axis) fixed() (bool, error) {
 	if a.Min == 0 && a.Max == 0 {
 		return false, nil
 	}
-	if !a.finite(a.Min) || !a.finite(a.Max) || a.Min >= a.Max {
+	if !a.finite(a.Min) || !a.finite(a.Max) || a.Min >= a.Max || a.Log && a.Min <= 0 {
 		kind := "linear"
 		if a.Log {
 			kind = "logarithmic"
@@ -40,6 +45,16 @@ func (a Axis) fixed() (bool, error) {
 type interval struct {
 	min, max float64
 	any      bool
+	zero     bool // 0 was met on a logarithmic axis, and is not in the range
+}
+
+// meet adds a value that has a place on the axis.
+func (a Axis) meet(r *interval, x float64) {
+	if a.Log && x == 0 {
+		r.zero = true
+		return
+	}
+	r.add(x)
 }
 
 func (r *interval) add(x float64) {
@@ -53,12 +68,19 @@ func (r *interval) add(x float64) {
 // of the range that is left free at either end.
 func (a Axis) bounds(r interval, margin float64) (lo, hi float64) {
 	if a.Log {
+		if !r.any { // nothing but zeros
+			r.min, r.max = 1, 1
+		}
 		u, v := math.Log10(r.min), math.Log10(r.max)
 		if d := v - u; d < 0.5 { // at least half a decade
 			u, v = u-(0.5-d)/2, v+(0.5-d)/2
 		}
 		pad := margin * (v - u)
-		return math.Pow(10, u-pad), math.Pow(10, v+pad)
+		lo, hi = math.Pow(10, u-pad), math.Pow(10, v+pad)
+		if r.zero {
+			lo = r.min / 2
+		}
+		return lo, hi
 	}
 	d := r.max - r.min
 	if d <= 1e-9*max(math.Abs(r.min), math.Abs(r.max)) {
@@ -77,15 +99,45 @@ func (a Axis) bounds(r interval, margin float64) (lo, hi float64) {
 	return lo, hi
 }
 
-// set gives a plot's axis the bounds lo to hi and its ticks.
-func (a Axis) set(p *plot.Axis, lo, hi float64) {
+// set gives a plot's axis the bounds lo to hi and its ticks; zero says that 0 stands at lo.
+func (a Axis) set(p *plot.Axis, lo, hi float64, zero bool) {
 	p.Min, p.Max = lo, hi
+	p.Tick.Marker = plot.TickerFunc(linearTicks)
 	if a.Log {
 		p.Scale = plot.LogScale{}
 		p.Tick.Marker = plot.TickerFunc(logTicks)
-		return
+		if zero {
+			p.Scale = zeroScale{}
+			p.Tick.Marker = plot.TickerFunc(zeroTicks)
+		}
 	}
-	p.Tick.Marker = plot.TickerFunc(linearTicks)
+	if len(a.Ticks) > 0 {
+		p.Tick.Marker = plot.TickerFunc(a.givenTicks)
+	}
+}
+
+// givenTicks returns the ticks that the axis asks for.
+func (a Axis) givenTicks(lo, hi float64) []plot.Tick {
+	var t []plot.Tick
+	for _, x := range a.Ticks {
+		if a.finite(x) && x >= lo && x <= hi {
+			t = append(t, plot.Tick{Value: x, Label: strconv.FormatFloat(x, 'g', -1, 64)})
+		}
+	}
+	return t
+}
+
+// zeroScale is a logarithmic scale with 0 at its lower end.
+type zeroScale struct{}
+
+// Normalize implements plot.Normalizer.
+func (zeroScale) Normalize(lo, hi, x float64) float64 {
+	return plot.LogScale{}.Normalize(lo, hi, max(x, lo))
+}
+
+// zeroTicks returns 0 at lo, where zeroScale has it, and the ticks of a logarithmic axis from the smallest other value, at 2 lo.
+func zeroTicks(lo, hi float64) []plot.Tick {
+	return append([]plot.Tick{{Value: lo, Label: "0"}}, logTicks(2*lo, hi)...)
 }
 
 // linearTicks returns labels at multiples of 1, 2 or 5 times a power of ten,

@@ -34,6 +34,8 @@ func TestTicks(t *testing.T) {
 		{logTicks, 0.05, 200, []string{"0.1", "1", "10", "100"}},
 		{logTicks, 85, 3000, []string{"100", "200", "500", "1000", "2000"}},
 		{logTicks, 2.2, 2.9, []string{}},
+		{zeroTicks, 1, 3000, []string{"0", "10", "100", "1000"}},
+		{Axis{Log: true, Ticks: []float64{-1, 0, 1, 2, 4, 8, 16}}.givenTicks, 1, 8, []string{"1", "2", "4", "8"}},
 		{logTicks, 1e-9, 1e7, []string{"1e-09", "1e-06", "0.001", "1", "1000", "1e+06"}},
 	} {
 		got := labels(c.ticks(c.lo, c.hi))
@@ -50,12 +52,14 @@ func TestBounds(t *testing.T) {
 		r      interval
 		lo, hi float64
 	}{
-		{Axis{}, interval{0, 1, true}, 0, 1.1},
-		{Axis{}, interval{-1, 0, true}, -1.1, 0},
-		{Axis{}, interval{2, 2, true}, 1.9, 2.1},
-		{Axis{}, interval{0, 0, true}, -0.5, 0.5},
-		{Axis{Log: true}, interval{1, 100, true}, 0.630957, 158.489},
-		{Axis{Log: true}, interval{10, 10, true}, 5.01187, 19.9526}, // half a decade and its margins
+		{Axis{}, interval{min: 0, max: 1, any: true}, 0, 1.1},
+		{Axis{}, interval{min: -1, max: 0, any: true}, -1.1, 0},
+		{Axis{}, interval{min: 2, max: 2, any: true}, 1.9, 2.1},
+		{Axis{}, interval{min: 0, max: 0, any: true}, -0.5, 0.5},
+		{Axis{Log: true}, interval{min: 1, max: 100, any: true}, 0.630957, 158.489},
+		{Axis{Log: true}, interval{min: 10, max: 10, any: true}, 5.01187, 19.9526},                   // half a decade and its margins
+		{Axis{Log: true, Zero: true}, interval{min: 2, max: 200, any: true, zero: true}, 1, 316.978}, // the margin is of 2 to 200
+		{Axis{Log: true, Zero: true}, interval{zero: true}, 0.5, 1.99526},
 	} {
 		lo, hi := c.axis.bounds(c.r, 0.1)
 		if near := func(a, b float64) bool { return a-b <= 1e-5*max(1, b) && b-a <= 1e-5*max(1, b) }; !near(lo, c.lo) || !near(hi, c.hi) {

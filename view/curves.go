@@ -55,19 +55,19 @@ func (k CurvesPanel) draw(area draw.Canvas) error {
 			if !c.X.finite(s.X[j]) || !c.Y.finite(s.Mean[j]) {
 				continue
 			}
-			x.add(s.X[j])
-			y.add(s.Mean[j])
+			c.X.meet(&x, s.X[j])
+			c.Y.meet(&y, s.Mean[j])
 			if s.Deviation != nil {
 				for _, end := range []float64{s.Mean[j] - s.Deviation[j], s.Mean[j] + s.Deviation[j]} {
 					// A band that reaches 0 runs off a logarithmic axis' lower end.
 					if c.Y.finite(end) {
-						y.add(end)
+						c.Y.meet(&y, end)
 					}
 				}
 			}
 		}
 	}
-	if !x.any {
+	if !x.any && !x.zero {
 		return fmt.Errorf("none of the %d series has a point that the axes %q and %q can show", len(series), c.X.Label, c.Y.Label)
 	}
 	p := newPlot()
@@ -102,7 +102,7 @@ func setAxes(p *plot.Plot, c Chart, x, y interval, margin float64) error {
 		if !given {
 			lo, hi = a.axis.bounds(a.r, a.margin)
 		}
-		a.axis.set(a.to, lo, hi)
+		a.axis.set(a.to, lo, hi, a.r.zero)
 	}
 	return nil
 }

@@ -33,14 +33,14 @@ func (k DotsPanel) draw(area draw.Canvas) error {
 			if !k.Value.finite(y) {
 				continue
 			}
-			r.add(y)
+			k.Value.meet(&r, y)
 			if s.Deviation != nil && k.Value.finite(s.Deviation[j]) {
-				r.add(y - s.Deviation[j])
-				r.add(y + s.Deviation[j])
+				k.Value.meet(&r, y-s.Deviation[j])
+				k.Value.meet(&r, y+s.Deviation[j])
 			}
 		}
 	}
-	if !r.any {
+	if !r.any && !r.zero {
 		return fmt.Errorf("%q has no mark to draw", k.Title)
 	}
 	n := float64(len(k.Names))

@@ -73,7 +73,7 @@ func (k SpectraPanel) draw(area draw.Canvas) error {
 		return fmt.Errorf("none of the %d spectra has a value above 0", len(spectra))
 	}
 	p := newPlot()
-	if err := setAxes(p, chart, interval{x.min, x.max, true}, y, 0.03); err != nil {
+	if err := setAxes(p, chart, interval{min: x.min, max: x.max, any: true}, y, 0.03); err != nil {
 		return err
 	}
 	p.X.Min, p.X.Max = x.min-0.5, x.max+0.5

@@ -70,7 +70,7 @@ func ordered(curves map[string]Curve, names []string) []view.Series {
 }
 
 // epochs is the axis of Figs. 2 and 3.
-var epochs = view.Axis{Label: "epoch (CD-10 ends at 3000, the others at 300)", Log: true}
+var epochs = view.Axis{Label: "epoch (CD-10 ends at 3000, the others at 300)", Log: true, Zero: true}
 
 // finishGibbs is Fig. 2a: the energy of Gibbs chains from random spins over that of the ground state.
 func finishGibbs(r *results) error {

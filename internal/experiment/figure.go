@@ -65,9 +65,10 @@ var Figures = []Figure{
 	{"likelihood", "Estimates of log Z where it is known", "ref. 39", 200, 0, []*study{likely}, finishLikelihood},
 }
 
-// Find returns the figures that a name stands for: one by its name, all parts of one by its number ("2" is
+// Find returns the figures that a name in letters of either case stands for: one by its name, all parts of one by its number ("2" is
 // 2a and 2b), or "all".
 func Find(name string) ([]*Figure, error) {
+	asked, name := name, strings.ToLower(name)
 	var found []*Figure
 	for i := range Figures {
 		f := &Figures[i]
@@ -77,7 +78,7 @@ func Find(name string) ([]*Figure, error) {
 		}
 	}
 	if len(found) == 0 {
-		return nil, fmt.Errorf("%q is no figure: %s, or all", name, strings.Join(Names(), ", "))
+		return nil, fmt.Errorf("%q is no figure: %s, or all", asked, strings.Join(Names(), ", "))
 	}
 	return found, nil
 }

@@ -214,13 +214,13 @@ func TestInterrupted(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for name, want := range map[string]string{
-		"3": "", "2a": "", "all": "", "c1": "", "": "is no figure: 1, 2a,", "2c": "is no figure", "c": "is no figure", "10": "is no figure", "pro": "is no figure",
+		"3": "", "2a": "", "all": "", "c1": "", "C1": "", "Cost": "", "All": "", "2C": "\"2C\" is no figure", "": "is no figure: 1, 2a,", "2c": "is no figure", "c": "is no figure", "10": "is no figure", "pro": "is no figure",
 	} {
 		f, err := experiment.Find(name)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", name, err)
 		}
-		if n := map[string]int{"3": 2, "2a": 1, "all": len(experiment.Figures), "c1": 1}[name]; len(f) != n {
+		if n := map[string]int{"3": 2, "2a": 1, "all": len(experiment.Figures), "All": len(experiment.Figures), "c1": 1, "C1": 1, "Cost": 1}[name]; len(f) != n {
 			t.Errorf("%q is %d figures, want %d", name, len(f), n)
 		}
 	}

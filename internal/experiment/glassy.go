@@ -121,10 +121,12 @@ func finishUltrametricity(r *results) error {
 	arms := []string{"glass", "cd-10", "rapid"}
 	names := append(slices.Clone(arms), "data")
 	var rows [][]view.Panel
+	var tempered map[string]Curve // <q^2>
 	for _, kind := range []struct{ point, words string }{{"replicas", "parallel tempering"}, {"chains", fmt.Sprintf("chains of %d Gibbs steps", glassSweeps)}} {
 		var curves []Curve
-		gaps := map[string]Curve{}
+		gaps, squares := map[string]Curve{}, map[string]Curve{}
 		dots := Curve{Name: "gap"}
+		lines := slices.Clone(names)
 		for i, name := range names {
 			arm, point := name, kind.point
 			if name == "data" {
@@ -137,20 +139,36 @@ func finishUltrametricity(r *results) error {
 			density := r.curve(name, arm, "P(q) of "+point)
 			curves = append(curves, density)
 			gaps[name] = r.curve("ultrametricity, "+label, arm, "ultrametricity of "+point)
+			squares[name] = r.curve("<q^2>, "+label, arm, "q2 of "+point)
 			if name != "data" || len(rows) == 0 {
 				d := density
 				d.Name = "P(q), " + label
-				r.add(d, gaps[name], r.curve("<q^2>, "+label, arm, "q2 of "+point))
+				r.add(d, gaps[name], squares[name])
 			}
 			if g := gaps[name]; len(g.Mean) > 0 {
 				dots.X, dots.Mean, dots.SD, dots.N = append(dots.X, float64(i+1)), append(dots.Mean, g.Mean[0]), append(dots.SD, g.SD[0]), append(dots.N, g.N[0])
+			} else {
+				lines[i] += " (one pair)" // of a configuration and its negative: there is no triangle
+			}
+		}
+		end := 1.1 // of the axis
+		for i, x := range dots.Mean {
+			end = max(end, x)
+			if sd := dots.SD[i]; !math.IsNaN(sd) {
+				end = max(end, x+sd)
 			}
 		}
 		rows = append(rows, []view.Panel{
 			view.CurvesPanel{Chart: view.Chart{Title: r.title() + ": " + kind.words, X: view.Axis{Label: "overlap q of two samples"}, Y: view.Axis{Label: "P(q)"}}, Series: series(curves...)},
-			view.DotsPanel{Title: "triangles of samples: 0 is ultrametric, 1 is chance", Value: view.Axis{Label: "gap of the longer sides / chance"}, Names: names, Series: series(dots)},
+			view.DotsPanel{Title: "triangles of samples: 0 is ultrametric, 1 is chance", Value: view.Axis{Label: "gap of the longer sides / chance", Min: 0, Max: end}, Names: lines, Series: series(dots)},
 		})
-		compare := func(claim, criterion, a, b string) {
+		criterion := ""
+		if kind.point == "replicas" {
+			tempered = squares
+		} else {
+			criterion = "; open for a machine whose <q^2> in chains and in tempering differ by more than 0.02 and two standard errors: the chains do not sample it"
+		}
+		compare := func(claim, decides, a, b string) {
 			x, y := gaps[a], gaps[b]
 			say := func(name string) string {
 				if g := gaps[name]; len(g.Mean) > 0 {
@@ -158,7 +176,15 @@ func finishUltrametricity(r *results) error {
 				}
 				return name + ": all samples are one configuration"
 			}
-			r.claim(claim+" ("+kind.words+")", criterion, above(x.value(0), y.value(0), x.stderr(0), y.stderr(0)), "%s, %s", say(a), say(b))
+			v, text := above(x.value(0), y.value(0), x.stderr(0), y.stderr(0)), say(a)+", "+say(b)
+			for _, name := range []string{a, b} {
+				q, t := squares[name], tempered[name]
+				if equal(q.value(0), t.value(0), q.stderr(0), t.stderr(0), 0.02) == Differs {
+					v = Open
+					text += fmt.Sprintf("; %s has <q^2> %s in chains, %s in tempering", name, pm(q.value(0), q.stderr(0), 3), pm(t.value(0), t.stderr(0), 3))
+				}
+			}
+			r.claim(claim+" ("+kind.words+")", decides+criterion, v, "%s", text)
 		}
 		compare("machines in the spin-glass phase give ultrametric samples, far more than the data", "the glass' gap below that of the data by two standard errors", "data", "glass")
 		compare("training drives a standard machine out of the spin glass", "the trained machine's gap above the glass' by two standard errors", "cd-10", "glass")

@@ -56,6 +56,14 @@ func TestCoverage(t *testing.T) {
 	if c.Machines != 5 || c.Silent != 3 || c.Covered != 1 || c.Far != 3 || c.FarWarned != 2 || math.Abs(c.MedianWidth()-0.392) > 1e-12 {
 		t.Errorf("%+v", c)
 	}
+	// One miss in silence; of 1e5 estimates with errors of 8 samples, |t| of 7 degrees of freedom beyond 4 x 2.3646/1.96 = 4.826 has
+	// a chance of 1.9e-3.
+	if n, expected, chance := c.Silently(1e9); n != 1 || !(chance < 1e-3) || math.Abs(expected-3*6.33e-5) > 1e-6 {
+		t.Errorf("%d, %v expected, chance %v", n, expected, chance)
+	}
+	if n, expected, chance := (&experiment.Coverage{Silent: 1000, Far: 2}).Silently(8); n != 2 || math.Abs(expected-1.9) > 0.05 || math.Abs(chance-(1-math.Exp(-expected)*(1+expected))) > 1e-9 {
+		t.Errorf("%d, %v expected, chance %v", n, expected, chance)
+	}
 	if share, margin := c.Share(); share != 1./3 || math.Abs(margin-1.96*math.Sqrt(0.95*0.05/3)) > 1e-12 {
 		t.Errorf("share %v +- %v", share, margin)
 	}

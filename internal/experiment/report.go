@@ -72,6 +72,9 @@ func writeResults(out string) error {
 			if s.Miniature {
 				fmt.Fprint(w, "; **tiny machines, short trainings: a test of the program and no result**")
 			}
+			if data := f.Name + ".csv"; exists(filepath.Join(out, data)) {
+				fmt.Fprintf(w, "; [data](%s)", data)
+			}
 			fmt.Fprint(w, ".\n")
 			for _, line := range f.reasons() {
 				fmt.Fprintf(w, "- %s\n", line)
@@ -103,8 +106,13 @@ Each figure of the paper, made by one command: the picture, the claims, and what
 from the data by the criterion in the second column; *open* means that the data do not decide. Bands are one standard deviation over instances, errors
 in the text are standard errors of means. Times are wall-clock times of the instances added up: longer where the machine did other work beside. Where the paper's text and programs differ, see the errata in paper.md and errata.md.
 
-This page is written by the program (results.md in the folder of the figures); ` + "`make results`" + ` brings it here.
+This page is written by the program: ` + "`mattis figure NAME --out docs/figures`, then `make results`" + `.
 `
+
+func exists(path string) bool {
+	_, err := os.Stat(path)
+	return err == nil
+}
 
 // writeTable writes OUT/NAME/table.md, if the figure has a table.
 func (r *results) writeTable() error {

@@ -186,6 +186,43 @@ func TestSlope(t *testing.T) {
 	}
 }
 
+// Chains that do not sample a machine, which their <q^2> beside tempering's shows, decide nothing of its samples.
+func TestChainsInAGlassDecideNothing(t *testing.T) {
+	verdicts := func(glassChains float64) string {
+		r := &results{figure: &Figure{Name: "ultrametricity"}, options: Options{Out: t.TempDir()}, n: 2}
+		for name, p := range map[string][4]float64{ // <q^2> and gap of tempering, and of chains
+			"glass": {0.5, 0.3, glassChains, 0.9}, "cd-10": {0.1, 0.6, 0.1, 0.7}, "rapid": {0.1, 0.8, 0.1, 0.8},
+		} {
+			for seed := range 2 {
+				i := &instance{arm: &arm{name: name}, seed: uint64(seed)}
+				for k, of := range []string{"replicas", "replicas", "chains", "chains", "data", "data"} {
+					x := []float64{0.05, 0.7}[k%2]
+					if of != "data" {
+						x = p[k]
+					}
+					x += 1e-3 * float64(seed)
+					i.Points = append(i.Points, Point{[]string{"q2 of ", "ultrametricity of "}[k%2] + of, 0, x}, Point{"P(q) of " + of, 0, 1})
+				}
+				r.instances = append(r.instances, i)
+			}
+		}
+		if err := finishUltrametricity(r); err != nil {
+			t.Fatal(err)
+		}
+		var v []string
+		for _, c := range r.claims {
+			v = append(v, string(c.Verdict))
+		}
+		return strings.Join(v, " ")
+	}
+	if got := verdicts(0.5); got != "agrees agrees agrees differs differs differs" {
+		t.Error(got)
+	}
+	if got := verdicts(0.02); got != "agrees agrees agrees open open open" {
+		t.Error(got)
+	}
+}
+
 // Settings of arms that are not trained: the last of a name counts.
 func TestSettings(t *testing.T) {
 	if from, to, per := gridOf("1e-3..100/4"); from != 1e-3 || to != 100 || per != 4 {
