@@ -119,8 +119,9 @@ func (a Axis) set(p *plot.Axis, lo, hi float64, zero bool) {
 // givenTicks returns the ticks that the axis asks for.
 func (a Axis) givenTicks(lo, hi float64) []plot.Tick {
 	var t []plot.Tick
+	edge := 1e-9 * (hi - lo)
 	for _, x := range a.Ticks {
-		if a.finite(x) && x >= lo && x <= hi {
+		if a.finite(x) && x >= lo-edge && x <= hi+edge {
 			t = append(t, plot.Tick{Value: x, Label: strconv.FormatFloat(x, 'g', -1, 64)})
 		}
 	}
