@@ -145,10 +145,14 @@ func finishUltrametricity(r *results) error {
 				d.Name = "P(q), " + label
 				r.add(d, gaps[name], squares[name])
 			}
+			whole := squares[name].N[0] // machines; those whose samples are one configuration and its negative have no triangle
 			if g := gaps[name]; len(g.Mean) > 0 {
 				dots.X, dots.Mean, dots.SD, dots.N = append(dots.X, float64(i+1)), append(dots.Mean, g.Mean[0]), append(dots.SD, g.SD[0]), append(dots.N, g.N[0])
+				if g.N[0] < whole {
+					lines[i] += fmt.Sprintf(" (%d of %d)", g.N[0], whole)
+				}
 			} else {
-				lines[i] += " (one pair)" // of a configuration and its negative: there is no triangle
+				lines[i] += " (one pair)"
 			}
 		}
 		end := 1.1 // of the axis
@@ -162,22 +166,29 @@ func finishUltrametricity(r *results) error {
 			view.CurvesPanel{Chart: view.Chart{Title: r.title() + ": " + kind.words, X: view.Axis{Label: "overlap q of two samples"}, Y: view.Axis{Label: "P(q)"}}, Series: series(curves...)},
 			view.DotsPanel{Title: "triangles of samples: 0 is ultrametric, 1 is chance", Value: view.Axis{Label: "gap of the longer sides / chance", Min: 0, Max: end}, Names: lines, Series: series(dots)},
 		})
-		criterion := ""
+		criterion := "; open where some machines have but one configuration and its negative"
 		if kind.point == "replicas" {
 			tempered = squares
 		} else {
-			criterion = "; open for a machine whose <q^2> in chains and in tempering differ by more than 0.02 and two standard errors: the chains do not sample it"
+			criterion += ", and for a machine whose <q^2> in chains and in tempering differ by more than 0.02 and two standard errors: the chains do not sample it"
 		}
 		compare := func(claim, decides, a, b string) {
 			x, y := gaps[a], gaps[b]
 			say := func(name string) string {
-				if g := gaps[name]; len(g.Mean) > 0 {
-					return name + " " + pm(g.Mean[0], g.stderr(0), 3)
+				g, whole := gaps[name], squares[name].N[0]
+				switch {
+				case len(g.Mean) == 0:
+					return name + ": all samples are one configuration or its negative"
+				case g.N[0] < whole:
+					return fmt.Sprintf("%s %s (%d of %d machines: in the others all samples are one configuration or its negative)", name, pm(g.Mean[0], g.stderr(0), 3), g.N[0], whole)
 				}
-				return name + ": all samples are one configuration"
+				return name + " " + pm(g.Mean[0], g.stderr(0), 3)
 			}
 			v, text := above(x.value(0), y.value(0), x.stderr(0), y.stderr(0)), say(a)+", "+say(b)
 			for _, name := range []string{a, b} {
+				if g := gaps[name]; len(g.N) > 0 && g.N[0] < squares[name].N[0] {
+					v = Open // the machines with triangles are a selection
+				}
 				q, t := squares[name], tempered[name]
 				if equal(q.value(0), t.value(0), q.stderr(0), t.stderr(0), 0.02) == Differs {
 					v = Open

@@ -188,7 +188,7 @@ func TestSlope(t *testing.T) {
 
 // Chains that do not sample a machine, which their <q^2> beside tempering's shows, decide nothing of its samples.
 func TestChainsInAGlassDecideNothing(t *testing.T) {
-	verdicts := func(glassChains float64) string {
+	verdicts := func(glassChains float64, drop bool) string {
 		r := &results{figure: &Figure{Name: "ultrametricity"}, options: Options{Out: t.TempDir()}, n: 2}
 		for name, p := range map[string][4]float64{ // <q^2> and gap of tempering, and of chains
 			"glass": {0.5, 0.3, glassChains, 0.9}, "cd-10": {0.1, 0.6, 0.1, 0.7}, "rapid": {0.1, 0.8, 0.1, 0.8},
@@ -201,6 +201,9 @@ func TestChainsInAGlassDecideNothing(t *testing.T) {
 						x = p[k]
 					}
 					x += 1e-3 * float64(seed)
+					if drop && name == "rapid" && seed == 0 && of == "replicas" && k%2 == 1 { // one configuration has no triangles
+						continue
+					}
 					i.Points = append(i.Points, Point{[]string{"q2 of ", "ultrametricity of "}[k%2] + of, 0, x}, Point{"P(q) of " + of, 0, 1})
 				}
 				r.instances = append(r.instances, i)
@@ -215,10 +218,13 @@ func TestChainsInAGlassDecideNothing(t *testing.T) {
 		}
 		return strings.Join(v, " ")
 	}
-	if got := verdicts(0.5); got != "agrees agrees agrees differs differs differs" {
+	if got := verdicts(0.5, false); got != "agrees agrees agrees differs differs differs" {
 		t.Error(got)
 	}
-	if got := verdicts(0.02); got != "agrees agrees agrees open open open" {
+	if got := verdicts(0.02, false); got != "agrees agrees agrees open open open" {
+		t.Error(got)
+	}
+	if got := verdicts(0.5, true); got != "agrees agrees open differs differs differs" {
 		t.Error(got)
 	}
 }
