@@ -35,10 +35,7 @@ func ChiSquare(counts []int, p []float64) (statistic float64, freedom int, chanc
 	if few && restShare*float64(n) >= fewExpected {
 		seen, share, few = append(seen, rest), append(share, restShare), false
 	} else if few && rest > 0 {
-		alone = 0
-		if restShare > 0 {
-			alone = distuv.Poisson{Lambda: restShare * float64(n)}.Survival(float64(rest) - 1)
-		}
+		alone = TailOfPoisson(rest, restShare*float64(n))
 	}
 	total, all := 0, 0.0
 	for i, c := range seen {
@@ -59,4 +56,15 @@ func ChiSquare(counts []int, p []float64) (statistic float64, freedom int, chanc
 		chance = min(1, 2*min(chance, alone))
 	}
 	return statistic, freedom, chance
+}
+
+// TailOfPoisson returns the probability that a Poisson count of the given mean is n or more.
+func TailOfPoisson(n int, mean float64) float64 {
+	switch {
+	case n <= 0:
+		return 1
+	case mean <= 0:
+		return 0
+	}
+	return distuv.Poisson{Lambda: mean}.Survival(float64(n) - 1)
 }

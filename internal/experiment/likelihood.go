@@ -8,8 +8,6 @@ import (
 	"strconv"
 	"strings"
 
-	"gonum.org/v1/gonum/stat/distuv"
-
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/eval"
@@ -90,10 +88,7 @@ func (c *Coverage) Add(z eval.LogZ, exact float64) {
 func (c *Coverage) Silently(samples float64) (n int, expected, chance float64) {
 	n = c.Far - c.FarWarned
 	expected = float64(c.Silent) * eval.TailOfStudent(4, samples)
-	if n == 0 || expected == 0 {
-		return n, expected, 1
-	}
-	return n, expected, distuv.Poisson{Lambda: expected}.Survival(float64(n) - 1)
+	return n, expected, eval.TailOfPoisson(n, expected)
 }
 
 // Share returns the share of intervals without a warning that hold the exact value, and half the width of the 95 %
