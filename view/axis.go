@@ -50,7 +50,7 @@ type interval struct {
 
 // meet adds a value that has a place on the axis.
 func (a Axis) meet(r *interval, x float64) {
-	if a.Log && x == 0 {
+	if a.Log && a.Zero && x == 0 {
 		r.zero = true
 		return
 	}
@@ -119,9 +119,15 @@ func (a Axis) set(p *plot.Axis, lo, hi float64, zero bool) {
 // givenTicks returns the ticks that the axis asks for.
 func (a Axis) givenTicks(lo, hi float64) []plot.Tick {
 	var t []plot.Tick
-	edge := 1e-9 * (hi - lo)
+	const rounding = 1e-9
+	if a.Log {
+		lo, hi = lo*(1-rounding), hi*(1+rounding)
+	} else {
+		edge := rounding * (hi - lo)
+		lo, hi = lo-edge, hi+edge
+	}
 	for _, x := range a.Ticks {
-		if a.finite(x) && x >= lo-edge && x <= hi+edge {
+		if a.finite(x) && x >= lo && x <= hi {
 			t = append(t, plot.Tick{Value: x, Label: strconv.FormatFloat(x, 'g', -1, 64)})
 		}
 	}
@@ -133,7 +139,10 @@ type zeroScale struct{}
 
 // Normalize implements plot.Normalizer.
 func (zeroScale) Normalize(lo, hi, x float64) float64 {
-	return plot.LogScale{}.Normalize(lo, hi, max(x, lo))
+	if x == 0 {
+		return 0
+	}
+	return plot.LogScale{}.Normalize(lo, hi, x)
 }
 
 // zeroTicks returns 0 at lo, where zeroScale has it, and the ticks of a logarithmic axis from the smallest other value, at 2 lo.

@@ -34,9 +34,13 @@ func (k DotsPanel) draw(area draw.Canvas) error {
 				continue
 			}
 			k.Value.meet(&r, y)
-			if s.Deviation != nil && k.Value.finite(s.Deviation[j]) {
-				k.Value.meet(&r, y-s.Deviation[j])
-				k.Value.meet(&r, y+s.Deviation[j])
+			if s.Deviation == nil {
+				continue
+			}
+			for _, end := range []float64{y - s.Deviation[j], y + s.Deviation[j]} {
+				if k.Value.finite(end) {
+					k.Value.meet(&r, end)
+				}
 			}
 		}
 	}

@@ -69,8 +69,11 @@ func ordered(curves map[string]Curve, names []string) []view.Series {
 	return list
 }
 
-// epochs is the axis of Figs. 2 and 3.
-var epochs = view.Axis{Label: "epoch (CD-10 ends at 3000, the others at 300)", Log: true, Zero: true}
+// The axes of Figs. 2 and 3: of what is known of untrained machines, and of what training draws.
+var (
+	epochs      = view.Axis{Label: "epoch (CD-10 ends at 3000, the others at 300; 0 at the left end)", Log: true, Zero: true}
+	drawnEpochs = view.Axis{Label: "epoch (CD-10 ends at 3000, the others at 300)", Log: true}
+)
 
 // finishGibbs is Fig. 2a: the energy of Gibbs chains from random spins over that of the ground state.
 func finishGibbs(r *results) error {
@@ -159,7 +162,7 @@ func finishMethod(r *results) error {
 	names := []string{"rapid", "pcd-10", "cd-10"} // the exact sum samples nothing
 	of := r.gather("method_accessibility", names...)
 	if err := r.paint([]view.Panel{view.CurvesPanel{
-		Chart:  view.Chart{Title: r.title(), X: epochs, Y: view.Axis{Label: "lowest energy drawn / ground state", Min: 0, Max: 1.05}},
+		Chart:  view.Chart{Title: r.title(), X: drawnEpochs, Y: view.Axis{Label: "lowest energy drawn / ground state", Min: 0, Max: 1.05}},
 		Series: ordered(of, names)}}); err != nil {
 		return err
 	}
@@ -294,7 +297,7 @@ func finishGeneralization(r *results) error {
 	text := ""
 	for i, a := range others {
 		m[i], s[i] = area(a)
-		text += fmt.Sprintf("%s %s; ", a, pm(m[i], s[i], 3))
+		text += fmt.Sprintf("%s %s; ", a, pm(m[i], s[i], 4))
 	}
 	r.claim("generalisation is faster with a better negative phase", fmt.Sprintf("mean test distance up to epoch %.0f: exact below PCD-10 below CD-10, each by two standard errors", end),
 		all(above(m[1], m[0], s[1], s[0]), above(m[2], m[1], s[2], s[1])), "%s", trim(text))

@@ -164,13 +164,13 @@ func finishUltrametricity(r *results) error {
 		}
 		rows = append(rows, []view.Panel{
 			view.CurvesPanel{Chart: view.Chart{Title: r.title() + ": " + kind.words, X: view.Axis{Label: "overlap q of two samples"}, Y: view.Axis{Label: "P(q)"}}, Series: series(curves...)},
-			view.DotsPanel{Title: "triangles of samples: 0 is ultrametric, 1 is chance", Value: view.Axis{Label: "gap of the longer sides / chance", Min: 0, Max: end}, Names: lines, Series: series(dots)},
+			view.DotsPanel{Title: "triangles of samples: 0 is ultrametric, 1 is chance (n of m: machines with triangles)", Value: view.Axis{Label: "gap of the longer sides / chance", Min: 0, Max: end}, Names: lines, Series: series(dots)},
 		})
 		criterion := "; open where some machines have but one configuration and its negative"
 		if kind.point == "replicas" {
 			tempered = squares
 		} else {
-			criterion += ", and for a machine whose <q^2> in chains and in tempering differ by more than 0.02 and two standard errors: the chains do not sample it"
+			criterion += ", and for a machine whose <q^2> in chains and in tempering differ by more than 0.02 and two standard errors: one of the two does not sample it"
 		}
 		compare := func(claim, decides, a, b string) {
 			x, y := gaps[a], gaps[b]
@@ -192,7 +192,7 @@ func finishUltrametricity(r *results) error {
 				q, t := squares[name], tempered[name]
 				if equal(q.value(0), t.value(0), q.stderr(0), t.stderr(0), 0.02) == Differs {
 					v = Open
-					text += fmt.Sprintf("; %s has <q^2> %s in chains, %s in tempering", name, pm(q.value(0), q.stderr(0), 3), pm(t.value(0), t.stderr(0), 3))
+					text += fmt.Sprintf("; %s has <q^2> %s in chains, %s in tempering", name, pm(q.value(0), q.stderr(0), 4), pm(t.value(0), t.stderr(0), 4))
 				}
 			}
 			r.claim(claim+" ("+kind.words+")", decides+criterion, v, "%s", text)

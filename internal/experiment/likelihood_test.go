@@ -64,6 +64,9 @@ func TestCoverage(t *testing.T) {
 	if n, expected, chance := (&experiment.Coverage{Silent: 1000, Far: 2}).Silently(8); n != 2 || math.Abs(expected-1.9) > 0.05 || math.Abs(chance-(1-math.Exp(-expected)*(1+expected))) > 1e-9 {
 		t.Errorf("%d, %v expected, chance %v", n, expected, chance)
 	}
+	if _, _, chance := (&experiment.Coverage{Far: 3, FarWarned: 3}).Silently(8); !math.IsNaN(chance) {
+		t.Errorf("where every estimate warned, the chance is %v", chance)
+	}
 	if share, margin := c.Share(); share != 1./3 || math.Abs(margin-1.96*math.Sqrt(0.95*0.05/3)) > 1e-12 {
 		t.Errorf("share %v +- %v", share, margin)
 	}
