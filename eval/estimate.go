@@ -37,6 +37,9 @@ type LogZ struct {
 // LeastESS is the effective number of runs below which an estimate warns.
 const LeastESS = 60
 
+// LeastSilent returns the effective number of so many runs below which their estimate warns.
+func LeastSilent(runs int) float64 { return min(LeastESS, 0.5*float64(runs)) }
+
 // weighed is the logarithm of the mean of weights given by their logarithms.
 type weighed struct {
 	logMean float64
@@ -89,7 +92,7 @@ func TailOfStudent(z, samples float64) float64 {
 // is largest where the heavy weights were missed.
 func (w weighed) warn(method string, n int) []string {
 	var all []string
-	least := min(LeastESS, 0.5*float64(n))
+	least := LeastSilent(n)
 	if w.ess < 2 {
 		all = append(all, fmt.Sprintf("%s did not mix: ESS %.1f of %d", method, w.ess, n))
 	} else if w.ess < least {

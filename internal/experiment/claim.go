@@ -91,6 +91,14 @@ func all(v ...Verdict) Verdict {
 	return Agrees
 }
 
+// provided is v, but Open where it agrees and something that it rests on is not known.
+func provided(v Verdict, known ...bool) Verdict {
+	if v == Agrees && slices.Contains(known, false) {
+		return Open
+	}
+	return v
+}
+
 const claimsName = "claims.json"
 
 // readClaims returns the claims in a folder of figures.

@@ -269,13 +269,13 @@ func finishCooling(r *results) error {
 	get := func(arm, name, what string) Curve { return r.curve(arm+", "+name+", "+what, arm, name+", "+what) }
 	var times, off []view.Panel
 	var rows [][]string
+	known := func(arm, name string, x float64) bool { return get(arm, name, "time known").value(x) == 1 }
 	longest := 0.0 // of the autocorrelation times that are known
 	for _, a := range arms {
 		for _, name := range coolingSamplers {
-			known := get(a, name, "time known")
-			for i, x := range get(a, name, "time").Mean {
-				if known.Mean[i] == 1 {
-					longest = max(longest, x)
+			for _, x := range coolings {
+				if known(a, name, x) {
+					longest = max(longest, get(a, name, "time").value(x))
 				}
 			}
 		}
@@ -339,7 +339,6 @@ func finishCooling(r *results) error {
 		}
 		return p
 	}
-	known := func(arm, name string, x float64) bool { return get(arm, name, "time known").value(x) == 1 }
 	const unknown = "; open where the chains are not 20 times as long as their autocorrelation time, so that one visit a chain is all"
 	for _, name := range []string{"tempering", "guided"} {
 		for i, a := range arms {
@@ -355,9 +354,7 @@ func finishCooling(r *results) error {
 			}
 			v := decided(p > unlikely, p)
 			for _, x := range coolings {
-				if v == Agrees && !known(a, name, x) {
-					v = Open
-				}
+				v = provided(v, known(a, name, x))
 			}
 			r.claim(what, fmt.Sprintf("chi-square of visits %d autocorrelation times apart; chances above %g for couplings times %v", coolingApart, unlikely, coolings)+unknown, v, "smallest chance %.2g, times %g", p, at)
 		}
@@ -366,9 +363,7 @@ func finishCooling(r *results) error {
 	v, short := decided(warm > unlikely, warm), ""
 	for i, a := range arms {
 		short += fmt.Sprintf("%s: chance %.3g at 1, R-hat %.2f; ", a, chance["gibbs"][1][i], get(a, "gibbs", "R-hat").value(1))
-		if v == Agrees && !known(a, "gibbs", 1) {
-			v = Open
-		}
+		v = provided(v, known(a, "gibbs", 1))
 	}
 	r.claim("Gibbs chains do so in the machine as trained and not in one eight times colder", fmt.Sprintf("chances above %g at 1 and below at 8", unlikely)+unknown, all(v, decided(cold < unlikely, cold)),
 		"%schance at most %.3g at 8", short, cold)

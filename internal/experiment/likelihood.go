@@ -295,7 +295,7 @@ func finishLikelihood(r *results) error {
 			verdict, found = Open, "every estimate warned"
 		}
 		r.claim("95 % intervals of "+name+" hold the exact log Z where nothing warned", fmt.Sprintf("95 %%, at most the binomial %.1f %% less", 100*margin), verdict, "%s", found)
-		samples := min(eval.LeastESS, float64(likely.arms[0].annealed(r.options.Miniature).Runs)/2) // what is less warns
+		samples := eval.LeastSilent(likely.arms[0].annealed(r.options.Miniature).Runs)
 		if name == "integration" {
 			samples = ladders
 		}

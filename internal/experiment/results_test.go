@@ -113,6 +113,9 @@ func TestVerdicts(t *testing.T) {
 		{"one open", all(Agrees, Open), Open},
 		{"one differs", all(Open, Differs), Differs},
 		{"none", all(), Open},
+		{"what is known", provided(Agrees, true, true), Agrees},
+		{"what is known in part", provided(Agrees, true, false), Open},
+		{"against a claim", provided(Differs, false), Differs},
 	} {
 		if c.got != c.want {
 			t.Errorf("%s: %s, want %s", c.what, c.got, c.want)
