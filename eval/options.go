@@ -16,6 +16,7 @@ type Options struct {
 	Samples          SampleOptions          `yaml:"samples"`
 	Probe            ProbeOptions           `yaml:"probe"`
 	AIS              AISOptions             `yaml:"ais"`
+	Phases           PhasesOptions          `yaml:"phases"`
 	Integration      IntegrationOptions     `yaml:"integration"`
 	Autocorrelation  AutocorrelationOptions `yaml:"autocorrelation"`
 }
@@ -84,14 +85,20 @@ type AISOptions struct {
 	Runs   int `yaml:"runs"`   // independent paths in each direction, at least 2; 0 means 500
 	Betas  int `yaml:"betas"`  // steps of inverse temperature from 0 to 1; 0 means 1000
 	Sweeps int `yaml:"sweeps"` // Gibbs sweeps after each step; 0 means 1
-	// Base is the law at inverse temperature 0: uniform (fair coins), data (the smoothed log odds of each training pixel) or
-	// auto, which is data where the machine has visible biases; "" means auto.
+	// Error is the standard error wanted of logz, nll and their estimates by AIS from all bases, in nats: runs or betas are doubled until it
+	// is met. 0 asks for none.
+	Error float64 `yaml:"error"`
+	// Seconds bounds the time of that; where no error is wanted, they are spent. 0 is no bound. What comes out then hangs on the
+	// machine's speed: runs and betas of the detail say what to ask for to have it again.
+	Seconds float64 `yaml:"seconds"`
+	// Base is the law at inverse temperature 0: uniform (fair coins), data (the smoothed log odds of each training pixel), mean (the
+	// machine's own means by mean-field theory) or auto, all of them, the largest estimate being the one to believe.
 	Base string `yaml:"base"`
-	// Start is what reverse paths start from: exact (samples by enumeration or by pattern classes), data (training rows),
-	// annealing (ends of forward paths) or auto, the first of these that can be had; "" means auto. Only from
-	// exact samples is reverse AIS a bound.
+	// Start is what reverse paths start from: exact (samples by enumeration or by pattern classes), phases (ends of paths from all
+	// bases, each phase by its estimated mass), data (training rows), annealing (ends of forward paths) or
+	// auto, the first of these that can be had. Only from exact samples is reverse AIS a bound.
 	Start       string `yaml:"start"`
-	StartSweeps int    `yaml:"start_sweeps"` // Gibbs sweeps that data and annealing starts are moved by; 0 means 100
+	StartSweeps int    `yaml:"start_sweeps"` // Gibbs sweeps that starts which are not exact are moved by; 0 means 100
 }
 
 // IntegrationOptions set the tempering that logz_integration integrates over.
@@ -114,8 +121,8 @@ var movers = []string{"gibbs", "tempering", "guided"}
 
 // The words of AISOptions.
 var (
-	bases  = []string{"auto", "uniform", "data"}
-	starts = []string{"auto", "exact", "data", "annealing"}
+	bases  = []string{BaseAuto, BaseUniform, BaseData, BaseMean}
+	starts = []string{BaseAuto, StartFromExact, StartFromPhases, StartFromData, StartFromAnnealing}
 )
 
 // Defaults returns the options with all defaults written out. PseudoLikelihood.Spins stays 0: it depends on V.
@@ -128,6 +135,7 @@ func Defaults() Options {
 		Samples:          SampleOptions{Chains: 400, Sweeps: 100, From: "random"},
 		Probe:            ProbeOptions{Features: FeaturesSample, Rows: 60000, Iterations: 1000, Tolerance: 1e-5},
 		AIS:              AISOptions{Runs: 500, Betas: 1000, Sweeps: 1, Base: "auto", Start: "auto", StartSweeps: 100},
+		Phases:           PhasesOptions{Chains: 24, Sweeps: 300},
 		Integration:      IntegrationOptions{Ladders: 8, Betas: 64, Sweeps: 400},
 		Autocorrelation:  AutocorrelationOptions{Chains: 40, Sweeps: 1000, Sampler: "gibbs"},
 	}
@@ -161,6 +169,8 @@ func (o *Options) counts() []count {
 		{"ais.betas", &o.AIS.Betas},
 		{"ais.sweeps", &o.AIS.Sweeps},
 		{"ais.start_sweeps", &o.AIS.StartSweeps},
+		{"phases.chains", &o.Phases.Chains},
+		{"phases.sweeps", &o.Phases.Sweeps},
 		{"integration.ladders", &o.Integration.Ladders},
 		{"integration.betas", &o.Integration.Betas},
 		{"integration.sweeps", &o.Integration.Sweeps},
@@ -227,7 +237,7 @@ func (o Options) Check() error {
 	for _, x := range []struct {
 		path  string
 		value float64
-	}{{"probe.penalty", o.Probe.Penalty}, {"probe.tolerance", o.Probe.Tolerance}} {
+	}{{"probe.penalty", o.Probe.Penalty}, {"probe.tolerance", o.Probe.Tolerance}, {"ais.error", o.AIS.Error}, {"ais.seconds", o.AIS.Seconds}} {
 		if !(x.value >= 0 && x.value <= 1e6) {
 			return fmt.Errorf("%s: %v is out of range: 0 to 1e6", x.path, x.value)
 		}

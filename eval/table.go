@@ -10,6 +10,7 @@ var Measures = []Measure{
 	{"logz", "log Z in nats, by the best affordable method", LooksAtData, logZBy(byBest)},
 	{"nll_ais", "negative log-likelihood in nats per sample, by annealed importance sampling: low in expectation", NeedsData, nllBy(byAIS)},
 	{"logz_ais", "log Z in nats, by annealed importance sampling: low in expectation", LooksAtData, logZBy(byAIS)},
+	{"phases", "share of the machine's mass in the phase that the data lie in, in [0,1]", LooksAtData, phases},
 	{"nll_reverse_ais", "negative log-likelihood in nats per sample, by reverse AIS: high in expectation from exact samples", NeedsData, nllBy(byReverse)},
 	{"logz_reverse_ais", "log Z in nats, by reverse AIS: high in expectation from exact samples", LooksAtData, logZBy(byReverse)},
 	{"nll_bridge", "negative log-likelihood in nats per sample, by the bridge between AIS and reverse AIS", NeedsData, nllBy(byBridge)},

@@ -15,6 +15,7 @@ import (
 	"mattis/data"
 	"mattis/eval"
 	"mattis/negative"
+	"mattis/rng"
 	"mattis/run"
 )
 
@@ -218,6 +219,7 @@ type Judge struct {
 	*Model
 	Split    *data.Split         // nil serves for measures that need none
 	Progress func(share float64) // see eval.Subject; may be nil
+	Seed     uint64              // of other random numbers than those of training; 0 for these
 
 	memo  eval.Memo
 	drawn bm.Batch
@@ -280,6 +282,14 @@ func (j *Judge) Measure(ctx context.Context, w Wanted) (eval.Result, error) {
 	}
 	return measure.Run(ctx, eval.Subject{
 		Machine: j.Machine, Split: j.Split, SetName: w.Set, Drawn: j.drawn, Kind: j.kind, Memo: &j.memo,
-		Key: j.Recipe.measureKey(j.Step), Progress: j.Progress,
+		Key: j.key(), Progress: j.Progress,
 	}, j.Recipe.Measure.Options)
+}
+
+// key returns the key of the measures: that of training, or another one for a seed.
+func (j *Judge) key() rng.Key {
+	if j.Seed == 0 {
+		return j.Recipe.measureKey(j.Step)
+	}
+	return rng.Key(j.Seed).Fold(purposeMeasure).Fold(uint64(j.Step))
 }

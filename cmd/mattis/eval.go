@@ -22,6 +22,7 @@ func evalCommand() *cobra.Command {
 	var measures, settings []string
 	var split string
 	var asJSON bool
+	var seed uint64
 	cmd := &cobra.Command{
 		Use:   "eval DIR",
 		Short: "Measure a trained machine",
@@ -31,7 +32,8 @@ func evalCommand() *cobra.Command {
 
 ` + optionList() + `
 The numbers of the last checkpoint are those that training wrote, but for method_accessibility:
-training looks at what the estimator returned before its last update, eval at a fresh draw.`,
+training looks at what the estimator returned before its last update, eval at a fresh draw. With --seed all
+random numbers are others: what changes by more than its error is not known as well as it says.`,
 		Example: `  mattis eval runs/bars-1
   mattis eval runs/bars-1 --measure hamming,nll_exact --split test --json
   mattis eval runs/bars-1 --measure hamming --set hamming.draws=1000`,
@@ -53,13 +55,14 @@ training looks at what the estimator returned before its last update, eval at a 
 				return err
 			}
 			defer closing()
-			return judge(cmd, &recipe.Judge{Model: m}, measures, split, asJSON)
+			return judge(cmd, &recipe.Judge{Model: m, Seed: seed}, measures, split, asJSON)
 		},
 	}
 	flags.add(cmd)
 	cmd.Flags().StringSliceVar(&measures, "measure", nil, "measures, separated by commas (default those of the recipe)")
 	cmd.Flags().StringVar(&split, "split", "", "set to measure on: train, test or validation (default every one there is)")
 	cmd.Flags().StringArrayVar(&settings, "set", nil, "set an option of a measure by `path=value`, such as hamming.draws=1000, or a place of the data, such as data.dir (repeatable)")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "draw other random numbers, by this seed (default those of training)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print every measure as a JSON line and nothing else")
 	return cmd
 }
