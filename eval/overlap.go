@@ -30,7 +30,7 @@ func overlap(ctx context.Context, s Subject, o Options) (Result, error) {
 		return Result{}, err
 	}
 	t := tallyOverlaps(q, n)
-	return Result{Value: t.two, N: n * (n - 1) / 2, Detail: map[string]any{
+	return Result{Value: t.two, Stderr: Unknown, N: n * (n - 1) / 2, Detail: map[string]any{
 		"q": t.q, "density": t.density, "mean_abs": t.abs, "chains": n, "sweeps": o.Samples.Sweeps,
 	}}, nil
 }

@@ -40,7 +40,7 @@ func ultrametricity(ctx context.Context, s Subject, o Options) (Result, error) {
 	if math.IsNaN(ratio) {
 		return Result{}, &NoValue{"all samples are at one distance from each other"}
 	}
-	return Result{Value: ratio, N: triangles, Detail: map[string]any{"k": k, "chains": n, "sweeps": o.Samples.Sweeps, "folded": fold}}, nil
+	return Result{Value: ratio, Stderr: Unknown, N: triangles, Detail: map[string]any{"k": k, "chains": n, "sweeps": o.Samples.Sweeps, "folded": fold}}, nil
 }
 
 // distances are those of n samples, from the overlaps below the diagonal.
