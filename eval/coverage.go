@@ -18,6 +18,9 @@ func coverage(ctx context.Context, s Subject, o Options) (Result, error) {
 	size := float64(t.size)
 	detail := t.detail()
 	detail["uniform"] = -math.Expm1(float64(o.Samples.Chains) * math.Log1p(-1/size))
+	if err := s.addMixing(ctx, o.Samples, detail); err != nil {
+		return Result{}, err
+	}
 	n, once := float64(o.Samples.Chains), float64(t.once)
 	stderr := math.Sqrt((n-1)/n*once*(1-once/n)) / size
 	if stderr == 0 {

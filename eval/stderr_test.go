@@ -8,11 +8,13 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+	"gonum.org/v1/gonum/stat"
 
 	"mattis/bm"
 	"mattis/data"
 	"mattis/eval"
 	"mattis/negative"
+	"mattis/rng"
 )
 
 // Every measure of the table says which standard errors it can have, and has those alone: of a machine in
@@ -109,5 +111,68 @@ func TestResultJSON(t *testing.T) {
 	}
 	if eval.IsUnknown(0) || !eval.IsUnknown(eval.Unknown) || math.IsInf(eval.Unknown, 0) {
 		t.Error("0 is known and NaN is not")
+	}
+}
+
+// The error that a measure of samples reports is the deviation of its value over other keys: of a machine of five
+// biased spins, whose samples are independent after one sweep, the mean square of the reported errors over the variance of
+// the values lies in an interval that 300 keys (20 for triangles) miss by chance with probability below 1e-3 where the errors are
+// right. Binomial errors of pairs, a factor of 2 in the jackknife and a missing square fail.
+func TestJackknife(t *testing.T) {
+	e := engine(t)
+	r := bm.NewRBM(e, bm.NewDense(e, 9, 2, false), true, false)
+	e.Write(r.Bias(bm.Visible).Value, []float32{0.3, 0.6, 1, -0.4, 0.8, 0.2, -0.7, 0.5, 0.1})
+	split, err := data.Bars(data.Options{Size: 3, Split: "all"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		measure      string
+		keys, chains int
+		least, most  float64
+	}{
+		{"overlap", 300, 50, 0.7, 1.4},
+		{"ultrametricity", 20, 50, 0.35, 4},
+		// Seen once or not at all are not independent: the jackknife is large by the covariances of Efron and Stein (1981).
+		{"coverage", 300, 30, 0.9, 3.5},
+	} {
+		o := eval.Options{Samples: eval.SampleOptions{Chains: c.chains, Sweeps: 1}}
+		values, claimed := make([]float64, c.keys), 0.0
+		for k := range c.keys {
+			x := measure(t, c.measure, eval.Subject{Machine: r, Split: split, Key: rng.Key(k)}, o)
+			values[k] = x.Value
+			if !eval.IsUnknown(x.Stderr) {
+				claimed += x.Stderr * x.Stderr / float64(c.keys)
+			}
+		}
+		_, variance := stat.MeanVariance(values, nil)
+		if ratio := claimed / variance; ratio < c.least || ratio > c.most {
+			t.Errorf("%s: the reported variance is %.3f of that over keys, want %.2f to %.2f", c.measure, ratio, c.least, c.most)
+		}
+	}
+}
+
+// Measures of samples name their start and say whether it is forgotten.
+func TestSamplesSayWhetherTheyMix(t *testing.T) {
+	e := engine(t)
+	cold, _ := onePattern(e, spins("++-+++-+++-+++-+"), 30, 1)
+	warm, _ := onePattern(e, spins("++-+++-+++-+++-+"), 30, 0.02)
+	for _, c := range []struct {
+		m      *bm.RBM
+		sweeps int
+		mixing eval.Verdict
+	}{
+		{warm, 300, eval.Mixes}, {warm, 3, eval.TooShort}, {cold, 100, eval.DoesNotMix},
+	} {
+		for _, name := range []string{"valid_share", "coverage", "overlap", "ultrametricity"} {
+			if c.m == cold && name == "ultrametricity" {
+				continue // one configuration
+			}
+			o := eval.Options{Samples: eval.SampleOptions{Chains: 50, Sweeps: c.sweeps}}
+			r := measure(t, name, eval.Subject{Machine: c.m, Split: bars(t), Key: 1}, o)
+			if r.Detail["mixing"] != string(c.mixing) || name == "valid_share" && r.Detail["from"] != "random" {
+				t.Errorf("%s of %d sweeps: mixing %v (r_hat %v) from %v, want %s", name, c.sweeps, r.Detail["mixing"], r.Detail["r_hat"], r.Detail["from"], c.mixing)
+			}
+		}
 	}
 }

@@ -12,7 +12,8 @@ import (
 
 // validShare is the share of samples that are images of the data's family (Bars,
 // BAS), whether or not they are in the training set. The standard error is over samples, and Detail.interval the 95 %
-// interval of Wilson (1927), also where none or all are valid and no standard error is known.
+// interval of Wilson (1927), also where none or all are valid and no standard error is known. Both are about samples after so
+// many sweeps from Detail.from; Detail.mixing says whether that start is forgotten, so that they are samples of the machine.
 func validShare(ctx context.Context, s Subject, o Options) (Result, error) {
 	t, err := s.tally(ctx, o.Samples)
 	if err != nil {
@@ -21,6 +22,9 @@ func validShare(ctx context.Context, s Subject, o Options) (Result, error) {
 	p, stderr, interval := shareOf(t.valid, o.Samples.Chains)
 	detail := t.detail()
 	detail["interval"] = interval
+	if err := s.addMixing(ctx, o.Samples, detail); err != nil {
+		return Result{}, err
+	}
 	return Result{Value: p, Stderr: stderr, N: o.Samples.Chains, Detail: detail}, nil
 }
 
