@@ -59,6 +59,9 @@ func Bars(o Options) (*Split, error) {
 	switch o.Split {
 	case "paper", "":
 		if n == 4 {
+			if err := o.takes(false, true, "paper"); err != nil { // it is closed
+				return nil, err
+			}
 			return &Split{
 				Train:  all.Take(barNumbers(family, paperBars.train)).named(name + " train"),
 				Test:   all.Take(barNumbers(family, paperBars.test)).named(name + " test"),

@@ -11,7 +11,7 @@ import (
 // Name the rule next to every number that is measured: thresholds of 0.3, 0.5
 // and the stochastic rule differ by several nats.
 type Binarize struct {
-	Threshold  *float64 // grey values above it become +1; in [0,1)
+	Threshold  *float64 // grey values above it become +1; in [0,1). float32 values are compared as float32: the number 0.3 is not above 0.3
 	Stochastic bool     // a grey value is the probability of +1, drawn once at (row of the file, spin)
 }
 
@@ -33,8 +33,10 @@ type binarizer struct {
 	rule  Binarize
 	key   rng.Key
 	white float64 // the value of grey 1
-	signs bool    // -1 was seen, and there is no rule
-	zeros bool    // 0 was seen, and there is no rule
+	// single says that the values are float32: 0.3 is then the float32 next to it, which is above the float64.
+	single bool
+	signs  bool // -1 was seen, and there is no rule
+	zeros  bool // 0 was seen, and there is no rule
 }
 
 func (o Options) binarizer(stream uint64) *binarizer {
@@ -57,9 +59,12 @@ func (b *binarizer) spin(x float64, row, col int) (int8, error) {
 			return 0, b.outside(x)
 		}
 		up := false
-		if b.rule.Stochastic {
+		switch {
+		case b.rule.Stochastic:
 			up = grey == 1 || grey > 0 && float64(b.key.Uniform(uint64(row), uint64(col))) < grey // black and white need no draw
-		} else {
+		case b.single:
+			up = float32(x) > float32(*b.rule.Threshold*b.white)
+		default:
 			up = grey > *b.rule.Threshold
 		}
 		if up {

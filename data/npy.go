@@ -86,6 +86,8 @@ func (o Options) decodeArray(t tensorfile.Tensor, p part) (*Set, error) {
 	}
 	at := element(t)
 	bin := o.binarizer(p.stream)
+	_, single := t.Data.([]float32)
+	bin.single = single && !o.Former
 	s.Spins = make([]int8, s.Rows*s.Visible)
 	for i := range s.Spins {
 		spin, err := bin.spin(at(i), i/s.Visible, i%s.Visible)

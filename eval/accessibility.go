@@ -11,9 +11,9 @@ import (
 // gibbsAccessibility is the lowest energy E(v,h) of chains from random visible
 // spins after their Gibbs sweeps, divided by the ground-state energy (the released
 // program takes the minimum; the paper's text speaks of one configuration). It is
-// 1 where a chain found the ground state, and has no standard error.
+// 1 where a chain found the ground state. The error of a minimum is not known.
 func gibbsAccessibility(ctx context.Context, s Subject, o Options) (Result, error) {
-	return access(ctx, s, o.Accessibility, func(e []float64) (float64, float64) { return slices.Min(e), 0 })
+	return access(ctx, s, o.Accessibility, func(e []float64) (float64, float64) { return slices.Min(e), Unknown })
 }
 
 // gibbsAccessibilityMean is the mean energy of the same chains, divided by the

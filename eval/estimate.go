@@ -7,6 +7,8 @@ import (
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
+
+	"mattis/bm"
 )
 
 // The sides of an estimate of log Z.
@@ -32,7 +34,8 @@ type LogZ struct {
 	Started  string   // what reverse runs started from
 	Warnings []string // why the error may be larger than Stderr says
 
-	contradicts bool // reverse paths from an approximate start lie below the forward ones
+	classes     *bm.PatternClasses // that Value is the sum over; nil of other methods
+	contradicts bool               // reverse paths from an approximate start lie below the forward ones
 }
 
 // LeastESS is the effective number of runs below which an estimate warns.

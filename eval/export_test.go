@@ -7,7 +7,7 @@ import (
 )
 
 // Ultrametricity is what the measure says of the overlaps q of n samples.
-func Ultrametricity(q []float32, n int, fold bool, key rng.Key) (ratio, k float64) {
+func Ultrametricity(q []float32, n int, fold bool, key rng.Key) (ratio, stderr, k float64) {
 	return distances{q, n, fold}.ultrametricity(key)
 }
 

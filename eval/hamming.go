@@ -2,9 +2,6 @@ package eval
 
 import (
 	"context"
-	"math"
-
-	"gonum.org/v1/gonum/stat"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -30,7 +27,7 @@ type reconstruction struct {
 // measure returns the share of pixels that differ from the row, over all
 // pixels, label spins being unknown and none of them; detail.unknown is that over the unknown pixels alone. The standard
 // error is over draws, the rows being what they are, or over rows where they are
-// a choice from a larger set.
+// a choice from a larger set or drawn once each; that over rows holds the noise of the draws.
 func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) {
 	set, err := s.set()
 	if err != nil {
@@ -106,7 +103,7 @@ func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) 
 		ofDraw[i] /= float64(len(rows) * pixels)
 	}
 	over, terms := "draws", ofDraw
-	if len(rows) < set.Rows {
+	if len(rows) < set.Rows || r.draws == 1 {
 		over, terms = "rows", ofRow
 	}
 	_, stderr := meanOf(terms)
@@ -115,13 +112,4 @@ func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) 
 		"rows": len(rows), "draws": r.draws, "sweeps": r.sweeps,
 		"unknown": unknownOff / max(1, unknown), "stderr_over": over,
 	}}, nil
-}
-
-// meanOf returns the mean of x and its standard error, 0 of fewer than two terms.
-func meanOf(x []float64) (mean, stderr float64) {
-	if len(x) < 2 {
-		return stat.Mean(x, nil), 0
-	}
-	mean, deviation := stat.MeanStdDev(x, nil)
-	return mean, deviation / math.Sqrt(float64(len(x)))
 }

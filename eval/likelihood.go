@@ -208,7 +208,7 @@ func (s Subject) best(ctx context.Context, o Options) (*bestLogZ, map[string]any
 	if p, err := s.patternSum(ctx); err != nil {
 		return nil, nil, err
 	} else if p != nil {
-		b := &bestLogZ{LogZ{Value: p.logZ, Side: Exact}, "pattern classes", fmt.Sprintf("the sum over classes of equal pattern signs has only %.2g terms", p.classes.Terms())}
+		b := &bestLogZ{LogZ{Value: p.logZ, Side: Exact, classes: p.classes}, "pattern classes", fmt.Sprintf("the sum over classes of equal pattern signs has only %.2g terms", p.classes.Terms())}
 		return b, b.detail(""), nil
 	}
 	z, d, err := byAIS(ctx, s, o)
@@ -346,11 +346,11 @@ func logZBy(by estimator) func(context.Context, Subject, Options) (Result, error
 // standard error is that over rows beside that of log Z, and its bias is on the side of log Z's.
 func nllBy(by estimator) func(context.Context, Subject, Options) (Result, error) {
 	return func(ctx context.Context, s Subject, o Options) (Result, error) {
-		mean, stderr, rows, err := s.meanFreeEnergy(ctx)
+		z, d, err := by(ctx, s, o)
 		if err != nil {
 			return Result{}, err
 		}
-		z, d, err := by(ctx, s, o)
+		mean, stderr, rows, err := s.meanFreeEnergy(ctx, z.classes)
 		if err != nil {
 			return Result{}, err
 		}

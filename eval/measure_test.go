@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -155,7 +156,7 @@ func TestTable(t *testing.T) {
 		undo := eval.SetPartSpins(1) // 64 configurations
 		got := measure(t, m.Name, parts, o)
 		undo()
-		if d := cmp.Diff(want, got); d != "" {
+		if d := cmp.Diff(want, got, cmpopts.EquateNaNs()); d != "" {
 			t.Errorf("%s in parts on one thread:\n%s", m.Name, d)
 		}
 		if after := two.Mark(); after != before {
@@ -163,7 +164,7 @@ func TestTable(t *testing.T) {
 		}
 		shared := whole
 		shared.Memo = memo
-		if d := cmp.Diff(want, measure(t, m.Name, shared, o)); d != "" {
+		if d := cmp.Diff(want, measure(t, m.Name, shared, o), cmpopts.EquateNaNs()); d != "" {
 			t.Errorf("%s with a memo:\n%s", m.Name, d)
 		}
 		other := whole

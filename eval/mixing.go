@@ -66,6 +66,8 @@ type Visits struct {
 }
 
 const (
+	// leastWatched is the number of sweeps that the least can be said of.
+	leastWatched = 8
 	// modes is the number of directions that are looked at.
 	modes = 4
 	// mostValues bounds the values of a chain's trace, descents the looks at the minima below the chains, and energyBins the histogram.
@@ -75,8 +77,8 @@ const (
 // Run moves the chains.
 func (w Watch) Run(ctx context.Context) (*Mixing, error) {
 	n := w.Start.Rows()
-	if n < 2 || w.Sweeps < 8 {
-		return nil, fmt.Errorf("%d chains of %d sweeps tell nothing of mixing: want at least 2 of 8", n, w.Sweeps)
+	if n < 2 || w.Sweeps < leastWatched {
+		return nil, fmt.Errorf("%d chains of %d sweeps tell nothing of mixing: want at least 2 of %d", n, w.Sweeps, leastWatched)
 	}
 	e := w.Machine.Engine()
 	m := &Mixing{Chains: n, Every: (w.Sweeps + mostValues - 1) / mostValues, Replicas: 1}

@@ -3,7 +3,6 @@ package eval
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -25,7 +24,7 @@ var Features = []string{FeaturesSample, FeaturesMean, FeaturesUntrained, Feature
 
 // probeAccuracy is the share of the rows of the set whose label a multinomial
 // logistic regression names (Sec. V.B). It is fitted to the features of the training set, whatever set it is
-// judged on. The standard error is over rows.
+// judged on. The standard error is over rows, and Detail.interval the 95 % interval of Wilson (1927).
 func probeAccuracy(ctx context.Context, s Subject, o Options) (Result, error) {
 	set, err := s.set()
 	if err != nil {
@@ -65,9 +64,9 @@ func probeAccuracy(ctx context.Context, s Subject, o Options) (Result, error) {
 		}
 		e.Release(inner)
 	}
-	share := float64(right) / float64(set.Rows)
-	return Result{Value: share, Stderr: math.Sqrt(share * (1 - share) / float64(set.Rows)), N: set.Rows, Detail: map[string]any{
-		"features": o.Probe.Features, "size": f.probe.Features, "trained_on": f.rows,
+	share, stderr, interval := shareOf(right, set.Rows)
+	return Result{Value: share, Stderr: stderr, N: set.Rows, Detail: map[string]any{
+		"interval": interval, "features": o.Probe.Features, "size": f.probe.Features, "trained_on": f.rows,
 		"iterations": f.probe.Iterations, "gradient": f.probe.Gradient, "converged": f.probe.Converged, "loss": f.probe.Loss,
 	}}, nil
 }

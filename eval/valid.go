@@ -3,7 +3,6 @@ package eval
 import (
 	"context"
 	"fmt"
-	"math"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -12,17 +11,21 @@ import (
 )
 
 // validShare is the share of samples that are images of the data's family (Bars,
-// BAS), whether or not they are in the training set. The standard error is over samples.
+// BAS), whether or not they are in the training set. The standard error is over samples, and Detail.interval the 95 %
+// interval of Wilson (1927), also where none or all are valid and no standard error is known. Both are about samples after so
+// many sweeps from Detail.from; Detail.mixing says whether that start is forgotten, so that they are samples of the machine.
 func validShare(ctx context.Context, s Subject, o Options) (Result, error) {
 	t, err := s.tally(ctx, o.Samples)
 	if err != nil {
 		return Result{}, err
 	}
-	p := float64(t.valid) / float64(o.Samples.Chains)
-	return Result{
-		Value: p, Stderr: math.Sqrt(p * (1 - p) / float64(o.Samples.Chains)),
-		N: o.Samples.Chains, Detail: t.detail(),
-	}, nil
+	p, stderr, interval := shareOf(t.valid, o.Samples.Chains)
+	detail := t.detail()
+	detail["interval"] = interval
+	if err := s.addMixing(ctx, o.Samples, detail); err != nil {
+		return Result{}, err
+	}
+	return Result{Value: p, Stderr: stderr, N: o.Samples.Chains, Detail: detail}, nil
 }
 
 // tally counts the samples that are images of a family.
@@ -30,6 +33,7 @@ type tally struct {
 	of    tallied
 	valid int // samples that are images
 	seen  int // distinct images among them
+	once  int // images that are seen once
 	size  int // images of the family
 }
 
@@ -69,7 +73,7 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 	}
 	family := s.Split.Family
 	t := &tally{of: of, size: family.Size()}
-	seen := make(map[int]bool)
+	seen := make(map[int]int) // samples of each image
 	err = s.run(ctx, chains{
 		key: s.Key.Fold(purposeSamples).Fold(1), n: o.Chains, sweeps: o.Sweeps, start: start,
 		look: func(_ int, st bm.State) {
@@ -78,7 +82,7 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 			for i := range st.Rows() {
 				if n := family.Index(x[i*v : (i+1)*v]); n >= 0 {
 					t.valid++
-					seen[n] = true
+					seen[n]++
 				}
 			}
 		},
@@ -87,6 +91,11 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 		return nil, err
 	}
 	t.seen = len(seen)
+	for _, n := range seen {
+		if n == 1 {
+			t.once++
+		}
+	}
 	s.Memo.tally = t
 	return t, nil
 }

@@ -120,7 +120,7 @@ func (m *Model) Pixels() int { return m.Visible() - len(m.LabelNames) }
 // LoadData makes or reads the recipe's data. It is an error where they are not those that the
 // machine was trained on.
 func (m *Model) LoadData() (*data.Split, error) {
-	split, err := m.Recipe.LoadData()
+	split, _, err := m.Recipe.LoadDataOf(m.Checkpoint.File.Metadata["data"])
 	if err != nil {
 		return nil, err
 	}

@@ -98,7 +98,11 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 		return nil, fmt.Errorf("%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, measure and where the data lie may be set (to train another recipe from here: mattis train RECIPE --init %s)", dir.Path(), dir.Path())
 	}
 	r.Name = filepath.Base(dir.Path()) // its file is recipe.yaml in every directory
-	split, err := r.LoadData()
+	begun, err := dir.Environment()
+	if err != nil {
+		return nil, err
+	}
+	split, former, err := r.LoadDataOf(begun.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -120,6 +124,9 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	}
 	s := newSession(t, dir, saved)
 	s.Refused = refused
+	if former {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("the data are split as the version split them that began this run: %d rows of the test set and %d of the validation set have equal ones in the training set", split.Copies("test"), split.Copies("validation")))
+	}
 	if s.Done() { // nothing is to be done, so nothing is to be changed
 		return s, nil
 	}

@@ -125,7 +125,15 @@ func showable(name string, settings []string) (rule string, split *data.Split, e
 	if r.Data.Binarize != nil {
 		rule = r.Data.Binarize.String()
 	}
-	split, err = r.LoadData()
+	digest := ""
+	if dir, no := run.Open(name); no == nil && !source && !builtin && !file && len(settings) == 0 {
+		env, err := dir.Environment()
+		if err != nil {
+			return "", nil, err
+		}
+		digest = env.Data // as the run has them
+	}
+	split, _, err = r.LoadDataOf(digest)
 	return rule, split, err
 }
 
@@ -190,6 +198,11 @@ func showData(cmd *cobra.Command, rule string, split *data.Split, count int, out
 	}
 	if n := len(split.Train.LabelNames); n > 0 {
 		fmt.Fprintf(w, "the last %d spins of a row tell its label\n", n)
+	}
+	for _, p := range parts[1:] {
+		if n := split.Copies(p.name); n > 0 {
+			fmt.Fprintf(w, "%d of %d rows of %s have an equal row in train\n", n, p.set.Rows, p.name)
+		}
 	}
 	for _, p := range parts {
 		if p.set != nil && p.set.Labels != nil {

@@ -33,7 +33,9 @@ func evalCommand() *cobra.Command {
 ` + optionList() + `
 The numbers of the last checkpoint are those that training wrote, but for method_accessibility:
 training looks at what the estimator returned before its last update, eval at a fresh draw. With --seed all
-random numbers are others: what changes by more than its error is not known as well as it says.`,
+random numbers are others: what changes by more than its error is not known as well as it says.
+
+± is the standard error; ± - (null in JSON) one that is not known; a number alone is exact.`,
 		Example: `  mattis eval runs/bars-1
   mattis eval runs/bars-1 --measure hamming,nll_exact --split test --json
   mattis eval runs/bars-1 --measure hamming --set hamming.draws=1000`,
@@ -169,7 +171,8 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 // parts is how finely progress is counted where work has no natural count.
 const parts = 1000
 
-// measureTable returns a table of the measures, a column a set and one for the machine alone.
+// measureTable returns a table of the measures, a column a set and one for the machine alone. An exact value stands alone,
+// and "± -" says that its error is not known.
 func measureTable(results []eval.Result) view.Table {
 	var sets, names []string
 	for _, set := range append(slices.Clone(data.Sets), "") {
@@ -187,7 +190,10 @@ func measureTable(results []eval.Result) view.Table {
 			t.Rows = append(t.Rows, append([]string{r.Measure}, make([]string, len(sets))...))
 		}
 		text := fmt.Sprintf("%.4f", r.Value)
-		if r.Stderr > 0 {
+		switch {
+		case eval.IsUnknown(r.Stderr):
+			text += " ± -"
+		case r.Stderr > 0:
 			text += fmt.Sprintf(" ± %.4f", r.Stderr)
 		}
 		t.Rows[slices.Index(names, r.Measure)][1+slices.Index(sets, r.Split)] = text
