@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -8,6 +9,36 @@ import (
 	"mattis/bm"
 	"mattis/rng"
 )
+
+// AISOptions set the paths of annealed importance sampling, which logz, nll and all ais and bridge
+// measures share. The time of each direction grows with runs times betas times sweeps; where an
+// estimate warns of few effective runs, betas help most. The defaults take a minute or so at MNIST
+// size.
+type AISOptions struct {
+	Runs   int `yaml:"runs"`   // independent paths in each direction; an error needs two
+	Betas  int `yaml:"betas"`  // steps of inverse temperature from 0 to 1
+	Sweeps int `yaml:"sweeps"` // Gibbs sweeps after each step
+	// Base is the law at inverse temperature 0: uniform (fair coins), data (the smoothed log odds
+	// of each training pixel) or auto, which is data where the machine has visible biases.
+	Base string `yaml:"base"`
+	// Start is what reverse paths start from: exact (samples by enumeration or by pattern classes),
+	// data (training rows), annealing (ends of forward paths) or auto, the first of these that can
+	// be had. Only from exact samples is reverse AIS a bound.
+	Start string `yaml:"start"`
+	// StartSweeps is the number of Gibbs sweeps that data and annealing starts are moved by; 0 is
+	// none.
+	StartSweeps int `yaml:"start_sweeps"`
+}
+
+var aisDefaults = AISOptions{Runs: 500, Betas: 1000, Sweeps: 1, Base: "auto", Start: "auto", StartSweeps: 100}
+
+func (o AISOptions) check() error {
+	return cmp.Or(inRange("runs", o.Runs, 2, most), inRange("betas", o.Betas, 1, most),
+		inRange("sweeps", o.Sweeps, 1, most),
+		oneOf("base", o.Base, "no base law", []string{"auto", "uniform", "data"}),
+		oneOf("start", o.Start, "no start of reverse paths", []string{"auto", "exact", "data", "annealing"}),
+		inRange("start_sweeps", o.StartSweeps, 0, most))
+}
 
 // likelihood is what measures of log Z share: the paths of one machine under the same
 // options, and the estimates made of them.

@@ -337,6 +337,5 @@ func (r *Recipe) checkMeasure() error {
 		path, text, _ := strings.Cut(err.Error(), ": ")
 		return wrong("measure.options."+path, "%s", text)
 	}
-	r.Measure.Options = r.Measure.Options.Filled()
 	return nil
 }

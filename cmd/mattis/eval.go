@@ -30,6 +30,8 @@ func evalCommand() *cobra.Command {
 --set OPTION=VALUE sets their options, which measures of a kind share:
 
 ` + optionList() + `
+A value is what it says, and 0 is 0: only pseudo_likelihood.spins and probe.penalty have a 0 that
+asks for what the machine or the data suggest.
 The numbers of the last checkpoint are those that training wrote, but for method_accessibility:
 training looks at what the estimator returned before its last update, eval at a fresh draw.`,
 		Example: `  mattis eval runs/bars-1
@@ -93,11 +95,7 @@ func optionList() string {
 		group, name := groups.Field(i), groups.Type().Field(i).Tag.Get("yaml")
 		var words []string
 		for j := range group.NumField() {
-			word := name + "." + group.Type().Field(j).Tag.Get("yaml")
-			if v := group.Field(j); !v.IsZero() { // else the default depends on the machine or the data
-				word += fmt.Sprintf("=%v", v)
-			}
-			words = append(words, word)
+			words = append(words, fmt.Sprintf("%s.%s=%v", name, group.Type().Field(j).Tag.Get("yaml"), group.Field(j)))
 		}
 		fmt.Fprintf(&b, "  %s\n", strings.Join(words, " "))
 	}
