@@ -128,8 +128,8 @@ func (o Options) made(source string, size int) (int, error) {
 	if n == 0 {
 		n = size
 	}
-	if n < 2 || n > maxSize {
-		return 0, fmt.Errorf("data.size: %d is out of range for %s: 2 to %d", n, source, maxSize)
+	if n < MinSize || n > MaxSize {
+		return 0, fmt.Errorf("data.size: %d is out of range for %s: %d to %d", n, source, MinSize, MaxSize)
 	}
 	return n, nil
 }
