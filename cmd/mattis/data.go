@@ -79,7 +79,7 @@ directory, whose data are shown; or else a data file or a folder of images, whos
 	}
 	cmd.Flags().StringArrayVar(&settings, "set", nil, "set a field of the recipe's data section by `path=value`, such as size=5 (repeatable)")
 	cmd.Flags().IntVar(&count, "count", 10, "images of each part to show")
-	cmd.Flags().StringVar(&out.path, "out", "", "`file` to draw the images to, .png")
+	out.add(cmd, "`file` to draw the images to, .png")
 	return cmd
 }
 

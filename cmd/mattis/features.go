@@ -58,7 +58,7 @@ as float32, or with --sample one draw of its spins, as int8.`,
 	cmd.Flags().BoolVar(&mean, "mean", false, "write the means tanh x (the default)")
 	cmd.Flags().BoolVar(&sample, "sample", false, "write one draw of the spins")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the draw")
-	cmd.Flags().StringVar(&out.path, "out", "", "`file` to write, .npy")
+	out.add(cmd, "`file` to write, .npy")
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -76,8 +77,16 @@ const (
 	purposeLadder
 )
 
-// outFlag is the flag --out.
-type outFlag struct{ path string }
+// outFlag is the flag --out, and --force beside it.
+type outFlag struct {
+	path  string
+	force bool
+}
+
+func (o *outFlag) add(cmd *cobra.Command, usage string) {
+	cmd.Flags().StringVar(&o.path, "out", "", usage)
+	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file of --out")
+}
 
 // check refuses a path whose extension is none of those given, "" meaning that --out may be left out.
 func (o outFlag) check(extensions ...string) error {
@@ -97,9 +106,12 @@ func (o outFlag) check(extensions ...string) error {
 	return usageError{fmt.Errorf("--out %s: want %s", o.path, strings.Join(named, " or "))}
 }
 
-// checkPlace refuses a path where no file can be, before the work is done.
+// checkPlace refuses a path where no file can be, or where one is already, before the work is done.
 func (o outFlag) checkPlace() error {
 	if o.path == "" {
+		if o.force {
+			return usageError{fmt.Errorf("--force is for --out FILE")}
+		}
 		return nil
 	}
 	folder := filepath.Dir(o.path)
@@ -108,6 +120,9 @@ func (o outFlag) checkPlace() error {
 	}
 	if info, err := os.Stat(o.path); err == nil && info.IsDir() {
 		return fmt.Errorf("--out %s: is a folder, want a file", o.path)
+	}
+	if _, err := os.Lstat(o.path); err == nil && !o.force {
+		return fmt.Errorf("--out %s: %w; give another name, or --force to overwrite it", o.path, fs.ErrExist)
 	}
 	return nil
 }

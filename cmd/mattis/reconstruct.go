@@ -69,7 +69,7 @@ Label spins are unknown and drawn with the pixels, unless --label names the labe
 	flags.sampler.add(cmd)
 	flags.label.add(cmd, "`label` of the rows")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of what is drawn")
-	cmd.Flags().StringVar(&flags.out.path, "out", "", "`file` to write, .png or .npy")
+	flags.out.add(cmd, "`file` to write, .png or .npy")
 	return cmd
 }
 

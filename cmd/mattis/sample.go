@@ -71,7 +71,7 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
 	flags.sampler.add(cmd)
 	flags.label.add(cmd, "`label` of the images")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of the samples")
-	cmd.Flags().StringVar(&flags.out.path, "out", "", "`file` to write, .png or .npy")
+	flags.out.add(cmd, "`file` to write, .png or .npy")
 	return cmd
 }
 

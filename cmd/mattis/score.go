@@ -70,7 +70,7 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
 	flags.addThreshold(cmd)
 	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, csv, idx, an image, a folder of images), train or test")
 	label.add(cmd, "`label` of all rows")
-	cmd.Flags().StringVar(&out.path, "out", "", "`file` to write, .npy (default: print a number a line)")
+	out.add(cmd, "`file` to write, .npy (default: print a number a line)")
 	return cmd
 }
 
