@@ -60,6 +60,8 @@ type Options struct {
 	Limit int
 	// Key is the stream of random splits and of stochastic binarisation.
 	Key rng.Key
+
+	piped []byte // what Path holds, where that is a pipe that was read
 }
 
 // Streams under Options.Key.

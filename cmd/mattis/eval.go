@@ -39,8 +39,12 @@ training looks at what the estimator returned before its last update, eval at a 
   mattis eval runs/bars-1 --measure hamming --set hamming.draws=1000`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for i, s := range settings {
-				settings[i] = measureSetting(s)
+			typed := slices.Clone(settings)
+			for i, s := range typed {
+				var err error
+				if settings[i], err = measureSetting(s); err != nil {
+					return err
+				}
 			}
 			for _, n := range measures {
 				if _, err := eval.Named(n); err != nil {
@@ -52,7 +56,7 @@ training looks at what the estimator returned before its last update, eval at a 
 			}
 			m, closing, err := flags.open(cmd, args[0], settings...)
 			if err != nil {
-				return err
+				return asTyped(err, settings, typed)
 			}
 			defer closing()
 			return judge(cmd, &recipe.Judge{Model: m}, measures, split, asJSON)
@@ -68,13 +72,21 @@ training looks at what the estimator returned before its last update, eval at a 
 
 // measureSetting returns the setting with its path in a recipe: what is none of the data or the measures is an
 // option of a measure.
-func measureSetting(s string) string {
-	for _, section := range []string{"data.", "measure."} {
-		if strings.HasPrefix(s, section) {
-			return s
-		}
+func measureSetting(s string) (string, error) {
+	path, _, _ := strings.Cut(s, "=")
+	group, _, _ := strings.Cut(path, ".")
+	if group == "data" || group == "measure" {
+		return s, nil
 	}
-	return "measure.options." + s
+	var groups []string
+	options := reflect.TypeFor[eval.Options]()
+	for i := range options.NumField() {
+		groups = append(groups, options.Field(i).Tag.Get("yaml"))
+	}
+	if !slices.Contains(groups, group) {
+		return "", usageError{fmt.Errorf("--set %s: %q is no option of a measure, want data, measure, or one of %s", s, group, strings.Join(groups, ", "))}
+	}
+	return "measure.options." + s, nil
 }
 
 func measureList() string {

@@ -20,6 +20,7 @@ type modelFlags struct {
 	checkpoint int
 	threads    int
 	threshold  float64
+	set        []string // of the data, see addInput
 }
 
 func (f *modelFlags) add(cmd *cobra.Command) {
@@ -32,6 +33,28 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 func (f *modelFlags) addThreshold(cmd *cobra.Command) {
 	cmd.Flags().Float64Var(&f.threshold, "threshold", 0, "`grey` value in [0,1) above which a pixel of a file is +1 (default the recipe's rule)")
 	cmd.Flags().Lookup("threshold").DefValue = ""
+}
+
+// addInput adds the flags of the commands that read rows, which may be those of a file.
+func (f *modelFlags) addInput(cmd *cobra.Command) {
+	f.addThreshold(cmd)
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "set a field of the data by `path=value`, such as data.header=true: of the input file, or of the recipe whose train, test or validation is read (repeatable)")
+}
+
+// openFor is open for a command that reads the input, a set of the recipe's data or a file.
+func (f *modelFlags) openFor(cmd *cobra.Command, dir, input string) (m *recipe.Model, closing func(), err error) {
+	for _, s := range f.set {
+		if !strings.HasPrefix(s, "data.") {
+			return nil, nil, usageError{fmt.Errorf("--set %s: want a field of the data, such as data.header=true", s)}
+		}
+	}
+	if recipe.IsSet(input) {
+		return f.open(cmd, dir, f.set...)
+	}
+	if m, closing, err = f.open(cmd, dir); err == nil {
+		m.FileSettings = f.set
+	}
+	return m, closing, err
 }
 
 // open returns the machine of the run directory and what gives its memory back.
@@ -66,6 +89,30 @@ func (f *modelFlags) open(cmd *cobra.Command, dir string, settings ...string) (m
 	}
 	m.Binarize = binarize
 	return m, engine.Close, nil
+}
+
+// typedError is an error that quotes settings as they were typed.
+type typedError struct {
+	error
+	text string
+}
+
+func (e typedError) Error() string { return e.text }
+func (e typedError) Unwrap() error { return e.error }
+
+// asTyped returns err with settings quoted as they were typed where a recipe has longer paths for them.
+func asTyped(err error, settings, typed []string) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for i, s := range settings {
+		if s == typed[i] || !strings.Contains(text, "--set "+s) {
+			continue
+		}
+		text = strings.ReplaceAll(text, strings.TrimSuffix(s, typed[i]), "")
+	}
+	return typedError{err, text}
 }
 
 // The purposes that the key of --seed is folded for.
