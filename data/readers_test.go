@@ -573,7 +573,7 @@ func TestWrongInputs(t *testing.T) {
 
 		{"idx, no path", IDX, Options{}, []string{"data.path: no file to read idx from"}},
 		{"idx, absent file", IDX, one("absent"), []string{in("absent"), "no such file"}},
-		{"idx, a folder", IDX, one("sizes"), []string{in("sizes"), "not a regular file"}},
+		{"idx, a folder", IDX, one("sizes"), []string{in("sizes"), "is a folder, want a file"}},
 		{"idx, empty", IDX, one("empty"), []string{in("empty"), "offset 0: the file ends, short of the 4"}},
 		{"idx, float type", IDX, one("magic"), []string{in("magic"), "offset 0: magic number 00 00 0d 03", "00 00 08 02 or 00 00 08 03"}},
 		{"idx, labels as images", IDX, one("rank"), []string{"magic number 00 00 08 01"}},

@@ -74,10 +74,10 @@ const (
 	mostParts = 1024 // rounds of splitting and joining; each changes the number of groups
 )
 
-// group returns the groups of the rows. first says which rows are taken for one group at first, such as the ends of chains
+// groupRows returns the groups of the rows. first says which rows are taken for one group at first, such as the ends of chains
 // from one kind of start: a group falls in two where neither part looks like the other, and two are joined where one looks
 // like a part of the other. Groups are ordered by size.
-func group(rows packed, first [][]int, fold bool) *grouping {
+func groupRows(rows packed, first [][]int, fold bool) *grouping {
 	g := &grouping{rows: rows, fold: fold}
 	for _, members := range first {
 		if len(members) > 0 {

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -10,6 +11,49 @@ import (
 	"mattis/data"
 	"mattis/rng"
 )
+
+// AISOptions set the paths of annealed importance sampling, which logz, nll and all ais and bridge
+// measures share. The time of each direction grows with runs times betas times sweeps; where an
+// estimate warns of few effective runs, betas help most. The defaults take a minute or so at MNIST
+// size.
+type AISOptions struct {
+	Runs   int `yaml:"runs"`   // independent paths in each direction; an error needs two
+	Betas  int `yaml:"betas"`  // steps of inverse temperature from 0 to 1
+	Sweeps int `yaml:"sweeps"` // Gibbs sweeps after each step
+	// Error is the standard error in nats that is wanted of estimates from all bases: runs or betas
+	// are doubled until it is met. 0 asks for none.
+	Error float64 `yaml:"error"`
+	// Seconds bounds the time of that; where no error is wanted, they are spent. 0 is no bound. What
+	// comes out then depends on the machine's speed: runs and betas of the detail say what to ask
+	// for to have it again.
+	Seconds float64 `yaml:"seconds"`
+	// Base is the law at inverse temperature 0: uniform (fair coins), data (the smoothed log odds
+	// of each training pixel), mean (the machine's own means by mean-field theory) or auto, all of
+	// them, the largest estimate being the one to believe.
+	Base string `yaml:"base"`
+	// Start is what reverse paths start from: exact (samples by enumeration or by pattern classes),
+	// phases (ends of paths from all bases, each phase by its estimated mass), data (training
+	// rows), annealing (ends of forward paths) or auto, the first of these that can be had. Only
+	// from exact samples is reverse AIS a bound.
+	Start string `yaml:"start"`
+	// StartSweeps is the number of Gibbs sweeps that starts which are not exact are moved by; 0 is
+	// none.
+	StartSweeps int `yaml:"start_sweeps"`
+}
+
+var aisDefaults = AISOptions{
+	Runs: 500, Betas: 1000, Sweeps: 1, Base: BaseAuto, Start: BaseAuto, StartSweeps: 100,
+}
+
+func (o AISOptions) check() error {
+	return cmp.Or(inRange("runs", o.Runs, 2, most), inRange("betas", o.Betas, 1, most),
+		inRange("sweeps", o.Sweeps, 1, most),
+		inRange("error", o.Error, 0, 1e6), inRange("seconds", o.Seconds, 0, 1e9),
+		oneOf("base", o.Base, "no base law", []string{BaseAuto, BaseUniform, BaseData, BaseMean}),
+		oneOf("start", o.Start, "no start of reverse paths",
+			[]string{BaseAuto, StartFromExact, StartFromPhases, StartFromData, StartFromAnnealing}),
+		inRange("start_sweeps", o.StartSweeps, 0, most))
+}
 
 // likelihood is what measures of log Z share: the estimates of one machine under the same options.
 type likelihood struct {

@@ -17,10 +17,10 @@ import (
 // rows beside that of log Z, and all measures look at the same paths. A log Z of other paths, a sum of errors and a
 // free energy of the wrong sign fail.
 func TestLikelihoodMeasures(t *testing.T) {
-	o := eval.Options{
-		AIS:         eval.AISOptions{Runs: 1000, Betas: 20},
-		Integration: eval.IntegrationOptions{Ladders: 6, Betas: 16, Sweeps: 300},
-	}
+	o := options(func(o *eval.Options) {
+		o.AIS.Runs, o.AIS.Betas = 1000, 20
+		o.Integration = eval.IntegrationOptions{Ladders: 6, Betas: 16, Sweeps: 300}
+	})
 	names, all, rows := subjects(t, 6, 4)
 	for i, s := range all {
 		s.Memo = &eval.Memo{}
@@ -93,7 +93,7 @@ func TestNLLByPatternClasses(t *testing.T) {
 // warning where paths do not overlap; detail says which and why.
 func TestBestLikelihood(t *testing.T) {
 	e := engine(t)
-	o := eval.Options{AIS: eval.AISOptions{Runs: 200, Betas: 60, StartSweeps: 50}}
+	o := options(func(o *eval.Options) { o.AIS.Runs, o.AIS.Betas, o.AIS.StartSweeps = 200, 60, 50 })
 	subject := func(m *bm.RBM) eval.Subject {
 		return eval.Subject{Machine: m, Key: 6, SetName: "train",
 			Split: &data.Split{Train: rowsOf(randomRows(9, m.Layers()[0], 3)...)}}
@@ -151,14 +151,14 @@ func TestLikelihoodOptions(t *testing.T) {
 		measure, want string
 		o             eval.Options
 	}{
-		{"logz_ais", `ais.base: "bias" is no base law: auto, uniform, data`, eval.Options{AIS: eval.AISOptions{Base: "bias"}}},
-		{"logz_ais", "ais.base: data needs a training set", eval.Options{AIS: eval.AISOptions{Base: "data"}}},
-		{"logz_bridge", `ais.start: "cold" is no start of reverse paths: auto, exact, data, annealing`, eval.Options{AIS: eval.AISOptions{Start: "cold"}}},
-		{"logz_bridge", "ais.start: data needs a training set", eval.Options{AIS: eval.AISOptions{Start: "data"}}},
-		{"logz_ais", "1 annealing runs, at least 2 are needed for an error", eval.Options{AIS: eval.AISOptions{Runs: 1}}},
-		{"logz_ais", "ais.betas: -1 is out of range: 1 to 1000000 (0 takes 1000)", eval.Options{AIS: eval.AISOptions{Betas: -1}}},
-		{"logz_integration", "1 ladders, at least 2 are needed for an error", eval.Options{Integration: eval.IntegrationOptions{Ladders: 1}}},
-		{"nll_ais", "no data to judge the machine on", eval.Options{}},
+		{"logz_ais", `ais.base: "bias" is no base law: auto, uniform, data`, options(func(o *eval.Options) { o.AIS.Base = "bias" })},
+		{"logz_ais", "ais.base: data needs a training set", options(func(o *eval.Options) { o.AIS.Base = "data" })},
+		{"logz_bridge", `ais.start: "cold" is no start of reverse paths: auto, exact, data, annealing`, options(func(o *eval.Options) { o.AIS.Start = "cold" })},
+		{"logz_bridge", "ais.start: data needs a training set", options(func(o *eval.Options) { o.AIS.Start = "data" })},
+		{"logz_ais", "ais.runs: 1 is out of range: 2 to 1000000", options(func(o *eval.Options) { o.AIS.Runs = 1 })},
+		{"logz_ais", "ais.betas: -1 is out of range: 1 to 1000000", options(func(o *eval.Options) { o.AIS.Betas = -1 })},
+		{"logz_integration", "integration.ladders: 1 is out of range: 2 to 1000000", options(func(o *eval.Options) { o.Integration.Ladders = 1 })},
+		{"nll_ais", "no data to judge the machine on", eval.Defaults()},
 	} {
 		m, err := eval.Named(c.measure)
 		if err != nil {
@@ -170,7 +170,7 @@ func TestLikelihoodOptions(t *testing.T) {
 	}
 	big := eval.Subject{Machine: bm.NewRBM(engine(t), bm.NewDense(engine(t), 40, 40, false), false, false)}
 	m, _ := eval.Named("logz_reverse_ais")
-	_, err := m.Run(t.Context(), big, eval.Options{AIS: eval.AISOptions{Start: "exact"}})
+	_, err := m.Run(t.Context(), big, options(func(o *eval.Options) { o.AIS.Start = "exact" }))
 	if err == nil || !strings.Contains(err.Error(), "ais.start: exact samples: 40 spins in the layer to enumerate") {
 		t.Error(err)
 	}

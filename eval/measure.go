@@ -93,7 +93,7 @@ func (m Measure) try(ctx context.Context, s Subject, o Options) (Result, error) 
 			return Result{}, err
 		}
 	}
-	r, err := m.run(ctx, s, o.Filled())
+	r, err := m.run(ctx, s, o)
 	if err == nil {
 		err = s.Machine.Engine().Sync()
 	}

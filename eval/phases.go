@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -50,6 +51,12 @@ func (p Phase) Holds() string {
 type PhasesOptions struct {
 	Chains int `yaml:"chains"` // of each kind of start
 	Sweeps int `yaml:"sweeps"` // Gibbs sweeps of each
+}
+
+var phasesDefaults = PhasesOptions{Chains: 24, Sweeps: 300}
+
+func (o PhasesOptions) check() error {
+	return cmp.Or(inRange("chains", o.Chains, 4, 10_000), inRange("sweeps", o.Sweeps, 0, most))
 }
 
 // Phases are what is known of where the mass of a machine lies.
@@ -202,7 +209,7 @@ func (s Survey) newPhases(ends []ended) *Phases {
 		spins = append(spins, e.spins...)
 	}
 	rows := pack(spins, v)
-	p := &Phases{grouping: group(rows, first, s.Machine.Symmetric()), Data: -1}
+	p := &Phases{grouping: groupRows(rows, first, s.Machine.Symmetric()), Data: -1}
 	f := freeEnergiesOf(s.Machine, spins)
 	for g, members := range p.grouping.groups {
 		ph := Phase{LogShare: math.Inf(-1), Chains: len(members)}

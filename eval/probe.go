@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -9,6 +10,31 @@ import (
 	"mattis/data"
 	"mattis/rng"
 )
+
+// ProbeOptions set the logistic regression of probe_accuracy.
+type ProbeOptions struct {
+	// Features is what the probe reads: sample, mean, untrained, random or pixels.
+	Features string `yaml:"features"`
+	// Rows bounds the training rows that it is fitted to, chosen by the key.
+	Rows int `yaml:"rows"`
+	// Iterations bounds those of L-BFGS.
+	Iterations int `yaml:"iterations"`
+	// Penalty is the factor of |w|^2/2 beside the mean cross-entropy. Its 0 asks for what the data
+	// suggest, 1 over the number of rows: without any penalty a fit of separable rows has no end.
+	Penalty float64 `yaml:"penalty"`
+	// Tolerance is the largest entry of the gradient at which the fit has converged.
+	Tolerance float64 `yaml:"tolerance"`
+}
+
+var probeDefaults = ProbeOptions{
+	Features: FeaturesSample, Rows: 60000, Iterations: 1000, Penalty: 0, Tolerance: 1e-5,
+}
+
+func (o ProbeOptions) check() error {
+	return cmp.Or(oneOf("features", o.Features, "no features", Features), inRange("rows", o.Rows, 1, most),
+		inRange("iterations", o.Iterations, 1, most), inRange("penalty", o.Penalty, 0, 1e6),
+		inRange("tolerance", o.Tolerance, 1e-15, 1e6))
+}
 
 // The features that a probe can read.
 const (

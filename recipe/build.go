@@ -92,10 +92,14 @@ func (r *Recipe) dataOptions() data.Options {
 	give(&o.Test, d.Test)
 	give(&o.Validation, d.Validation)
 	give(&o.Limit, d.Limit)
-	if b := d.Binarize; b != nil {
-		o.Binarize = data.Binarize{Stochastic: b.Name == "stochastic", Threshold: b.Value}
+	if d.Binarize != nil {
+		o.Binarize = ruleOf(d.Binarize)
 	}
 	return o
+}
+
+func ruleOf(c *Choice) data.Binarize {
+	return data.Binarize{Stochastic: c.Name == "stochastic", Threshold: c.Value}
 }
 
 // decisive is what of a recipe decides about the parameters. Checkpoints hold its digest: a field that is added

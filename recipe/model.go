@@ -2,13 +2,9 @@ package recipe
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -30,8 +26,10 @@ type Model struct {
 	LabelNames    []string // the labels that the last visible spins tell, one spin each; nil for none
 	Checkpoint    *run.Checkpoint
 
-	// Binarize is the rule for the greys of files that Rows reads; the zero rule is the recipe's.
-	Binarize data.Binarize
+	// Binarize is the rule for the greys of files that Rows reads; the zero rule is the recipe's. FileSettings say how
+	// files are read beside it: data.header=true and the like.
+	Binarize     data.Binarize
+	FileSettings []string
 }
 
 // LoadModel returns the machine of a checkpoint of the run directory: that of
@@ -128,58 +126,6 @@ func (m *Model) LoadData() (*data.Split, error) {
 		return nil, fmt.Errorf("data %s: the training set has the SHA-256 %.12s..., the machine was trained on %.12s...: other files, or another data section of the recipe", m.Recipe.Data.Name, got, want)
 	}
 	return split, nil
-}
-
-// Rows returns the rows that input names, of the machine's V spins (label spins of rows without labels are 0): a set of the recipe's data, "train", "test"
-// or "validation", or a file or folder for data.Read. Two-valued files are
-// taken as they are, others binarised by the recipe's rule.
-func (m *Model) Rows(input string) (*data.Set, error) {
-	switch input {
-	case "train", "test", "validation":
-		split, err := m.LoadData()
-		if err != nil {
-			return nil, err
-		}
-		if set := split.Set(input); set != nil {
-			return set, nil
-		}
-		return nil, fmt.Errorf("data %s have no %s set", m.Recipe.Data.Name, input)
-	}
-	all := m.Recipe.dataOptions()
-	if m.Binarize != (data.Binarize{}) {
-		all.Binarize = m.Binarize
-	}
-	o := data.Options{Key: all.Key, White: all.White, Height: m.Height, Width: m.Width}
-	if ext := strings.ToLower(filepath.Ext(input)); m.Recipe.Data.Name == "csv" && (ext == ".csv" || ext == ".tsv") { // labels are a column
-		o.Header, o.Delimiter, o.Labels = all.Header, all.Delimiter, all.Labels
-	}
-	set, err := data.Read(input, o)
-	if err != nil && all.Binarize != (data.Binarize{}) {
-		if _, statErr := os.Stat(input); statErr == nil {
-			o.Binarize = all.Binarize
-			set, err = data.Read(input, o)
-		}
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%q is neither train, test or validation nor a file: %w", input, os.ErrNotExist)
-	}
-	if grey := (*data.GreyError)(nil); errors.As(err, &grey) {
-		place, _ := strings.CutSuffix(err.Error(), grey.Error())
-		return nil, fmt.Errorf("%sthe value %v is grey, and the machine's recipe has no data.binarize: a threshold makes two values, such as --threshold 0.5", place, grey.Value)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if m.LabelNames != nil && set.Visible == m.Pixels() {
-		return set.WithLabels(m.LabelNames)
-	}
-	if set.Visible != m.Visible() {
-		if m.LabelNames != nil {
-			return nil, fmt.Errorf("%s: rows of %d values, the machine has %d visible spins and %d more that tell the label", input, set.Visible, m.Pixels(), len(m.LabelNames))
-		}
-		return nil, fmt.Errorf("%s: rows of %d values, the machine has %d visible spins", input, set.Visible, m.Visible())
-	}
-	return set, nil
 }
 
 // Draw returns configurations that the estimator returns for the machine as the

@@ -187,7 +187,7 @@ func (o origin) place(err error) error {
 		return err
 	}
 	for i := len(o.sets) - 1; i >= 0; i-- {
-		if s := o.sets[i]; f.Path == s.path || strings.HasPrefix(f.Path, s.path+".") {
+		if s := o.sets[i]; f.Path == s.path || strings.HasPrefix(f.Path, s.path+".") || strings.HasPrefix(f.Path, s.path+"[") {
 			return fmt.Errorf("--set %s: %w", s.text, err)
 		}
 	}
@@ -234,8 +234,3 @@ func message(err error) string {
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-// misplaced is an error about a YAML node; the decoder adds its place.
-func misplaced(n ast.Node, text string) error {
-	return &yaml.SyntaxError{Message: text, Token: n.GetToken()}
-}

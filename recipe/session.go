@@ -49,7 +49,7 @@ func Begin(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env 
 
 func newSession(t *Training, dir *run.Writer, saved int) *Session {
 	s := &Session{Training: t, Dir: dir, saved: saved}
-	s.total = t.Recipe.Train.Epochs * t.Trainer.StepsPerEpoch()
+	s.total = t.Trainer.Steps(t.Recipe.Train.Epochs)
 	return s
 }
 

@@ -152,9 +152,9 @@ func TestWrongBuilds(t *testing.T) {
 			t.Errorf("%q:\n got %v\nwant %s", c.text, err, c.want)
 		}
 	}
-	r := parse(t, least+"data: {name: bars, size: 99}\n")
-	if _, err := r.LoadData(); err == nil || !strings.HasPrefix(err.Error(), "r.yaml:3:26: data.size: 99 is out of range") {
-		t.Errorf("data.size: got %v", err)
+	r := parse(t, least+"data: {name: bas, size: 5, split: random, test: 0.001}\n")
+	if _, err := r.LoadData(); err == nil || !strings.HasPrefix(err.Error(), "bas 5x5: data.test: a fraction of 0.001") {
+		t.Errorf("data.test: got %v", err)
 	}
 }
 

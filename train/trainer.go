@@ -5,6 +5,7 @@ package train
 import (
 	"context"
 	"fmt"
+	"math"
 	"time"
 
 	"mattis/bm"
@@ -93,6 +94,15 @@ func (t *Trainer) StepsPerEpoch() int {
 	return data.Batches(t.Data.Rows(), t.BatchSize)
 }
 
+// Steps returns the number of updates at the end of an epoch counted from 1, or the largest number where it has none.
+func (t *Trainer) Steps(epoch int) int {
+	steps := t.StepsPerEpoch()
+	if steps > 0 && epoch > math.MaxInt/steps {
+		return math.MaxInt
+	}
+	return epoch * steps
+}
+
 // State returns all that a checkpoint has to keep beside the step.
 func (t *Trainer) State() []bm.Param {
 	var s []bm.Param
@@ -113,7 +123,7 @@ func (t *Trainer) Run(ctx context.Context, epochs int) error {
 			return err
 		}
 	}
-	for t.Step < epochs*steps {
+	for t.Step < t.Steps(epochs) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

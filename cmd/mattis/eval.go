@@ -31,6 +31,8 @@ func evalCommand() *cobra.Command {
 --set OPTION=VALUE sets their options, which measures of a kind share:
 
 ` + optionList() + `
+A value is what it says, and 0 is 0: only pseudo_likelihood.spins and probe.penalty have a 0 that
+asks for what the machine or the data suggest.
 The numbers of the last checkpoint are those that training wrote, but for method_accessibility:
 training looks at what the estimator returned before its last update, eval at a fresh draw. With --seed all
 random numbers are others: what changes by more than its error is not known as well as it says.
@@ -41,8 +43,12 @@ random numbers are others: what changes by more than its error is not known as w
   mattis eval runs/bars-1 --measure hamming --set hamming.draws=1000`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for i, s := range settings {
-				settings[i] = measureSetting(s)
+			typed := slices.Clone(settings)
+			for i, s := range typed {
+				var err error
+				if settings[i], err = measureSetting(s); err != nil {
+					return err
+				}
 			}
 			for _, n := range measures {
 				if _, err := eval.Named(n); err != nil {
@@ -54,7 +60,7 @@ random numbers are others: what changes by more than its error is not known as w
 			}
 			m, closing, err := flags.open(cmd, args[0], settings...)
 			if err != nil {
-				return err
+				return asTyped(err, settings, typed)
 			}
 			defer closing()
 			return judge(cmd, &recipe.Judge{Model: m, Seed: seed}, measures, split, asJSON)
@@ -71,13 +77,21 @@ random numbers are others: what changes by more than its error is not known as w
 
 // measureSetting returns the setting with its path in a recipe: what is none of the data or the measures is an
 // option of a measure.
-func measureSetting(s string) string {
-	for _, section := range []string{"data.", "measure."} {
-		if strings.HasPrefix(s, section) {
-			return s
-		}
+func measureSetting(s string) (string, error) {
+	path, _, _ := strings.Cut(s, "=")
+	group, _, _ := strings.Cut(path, ".")
+	if group == "data" || group == "measure" {
+		return s, nil
 	}
-	return "measure.options." + s
+	var groups []string
+	options := reflect.TypeFor[eval.Options]()
+	for i := range options.NumField() {
+		groups = append(groups, options.Field(i).Tag.Get("yaml"))
+	}
+	if !slices.Contains(groups, group) {
+		return "", usageError{fmt.Errorf("--set %s: %q is no option of a measure, want data, measure, or one of %s", s, group, strings.Join(groups, ", "))}
+	}
+	return "measure.options." + s, nil
 }
 
 func measureList() string {
@@ -98,11 +112,7 @@ func optionList() string {
 		group, name := groups.Field(i), groups.Type().Field(i).Tag.Get("yaml")
 		var words []string
 		for j := range group.NumField() {
-			word := name + "." + group.Type().Field(j).Tag.Get("yaml")
-			if v := group.Field(j); !v.IsZero() { // else the default depends on the machine or the data
-				word += fmt.Sprintf("=%v", v)
-			}
-			words = append(words, word)
+			words = append(words, fmt.Sprintf("%s.%s=%v", name, group.Type().Field(j).Tag.Get("yaml"), group.Field(j)))
 		}
 		fmt.Fprintf(&b, "  %s\n", strings.Join(words, " "))
 	}
