@@ -413,27 +413,35 @@ func (z *OfBases) leader() *OfBase {
 	return lead
 }
 
-// atLeast returns what an estimate is hardly too large for: two standard errors, and no more than what Markov's inequality
-// gives at the same 95 %, however wide its weights are.
-func atLeast(value, stderr float64) float64 { return value - min(2*stderr, math.Log(20)) }
+// atLeast returns what Z hardly is below: three standard errors less than the estimate, and no more
+// than Markov's inequality allows at 99 %, however wide the weights are.
+func atLeast(value, stderr float64) float64 { return value - min(3*stderr, math.Log(100)) }
 
-// chosen returns the base that each cell's part is taken from.
+// chosen returns the base that each cell's part is taken from: the leading one, or the one that finds most beyond what chance
+// explains. By chance the logarithm of a part has a deviation of 1/sqrt(n) for n effective paths in
+// its cell, and single paths may carry far too much; where the leading base has none, a few must have been expected there.
 func (z *OfBases) chosen() []int {
+	const clearly, single, expected = 3, 2, 4.6
+	lead := slices.IndexFunc(z.Bases, func(o OfBase) bool { return o.ais == z.lead.ais })
+	whole := weigh(z.lead.logs)
 	from := make([]int, len(z.Phases.cells)+1)
-	for g := range from {
-		at := slices.IndexFunc(z.Bases, func(o OfBase) bool { return o.ais == z.lead.ais })
+	for c := range from {
+		from[c] = lead
+		own := z.lead.parts[c]
+		most, _ := z.lead.value(c)
 		for i := range z.Bases {
-			lead, stderr := z.Bases[at].value(g)
-			v, e := z.Bases[i].value(g)
+			v, _ := z.Bases[i].value(c)
+			other := z.Bases[i].parts[c]
 			switch {
-			case i == at || math.IsInf(v, -1):
-			case math.IsInf(lead, -1):
-				at = i
-			case atLeast(v, e) > atLeast(lead, stderr)+3*min(e, stderr):
-				at = i
+			case i == lead || math.IsInf(v, -1) || v <= most:
+				continue
+			case own.ess == 0 && whole.ess*math.Exp(v-z.lead.Value-single/other.ess) < expected:
+				continue
+			case own.ess > 0 && v-z.lead.ais.baseLogZ()-own.logMean < clearly*math.Sqrt(1/other.ess+1/own.ess)+single/other.ess:
+				continue
 			}
+			from[c], most = i, v
 		}
-		from[g] = at
 	}
 	return from
 }
@@ -489,7 +497,7 @@ func (b *Bases) combine(z *OfBases) error {
 	}
 	z.bound()
 	z.share(values)
-	z.Warnings = append(warnings, z.missed()...)
+	z.Warnings = append(append(warnings, z.missed()...), z.Phases.astray()...)
 	return nil
 }
 

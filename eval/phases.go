@@ -350,6 +350,20 @@ func (p *Phases) divide() {
 	}
 }
 
+// astray says where the data lie if hardly any of the mass is there.
+func (p *Phases) astray() []string {
+	const little = 0.01
+	switch {
+	case !p.Known:
+		return nil
+	case p.Data < 0:
+		return []string{"the data lie in none of the phases that chains end in"}
+	case p.All[p.Data].Share() < little:
+		return []string{fmt.Sprintf("the data lie in %s, which holds %s of the mass", p.All[p.Data].name, p.All[p.Data].Holds())}
+	}
+	return nil
+}
+
 // meanOverlap returns the mean overlap of two of the members.
 func (g *grouping) meanOverlap(members []int) float64 {
 	var sum float64
@@ -410,5 +424,9 @@ func phases(ctx context.Context, s Subject, o Options) (Result, error) {
 			value = p.All[p.Data].Share()
 		}
 	}
-	return Result{Value: value, Stderr: z.Stderr * value * (1 - value), N: chains, Detail: d}, nil
+	stderr := z.Stderr * value * (1 - value)
+	if stderr == 0 {
+		stderr = Unknown // all or nothing, as far as paths went
+	}
+	return Result{Value: value, Stderr: stderr, N: chains, Detail: d}, nil
 }

@@ -10,7 +10,7 @@ var Measures = []Measure{
 	{"logz", "log Z in nats, by the best affordable method", LooksAtData, NoError | Estimated, logZBy(byBest)},
 	{"nll_ais", "negative log-likelihood in nats per sample, by annealed importance sampling from several bases: the largest log Z", NeedsData, Estimated | NotKnown, nllBy(byAIS)},
 	{"logz_ais", "log Z in nats, by annealed importance sampling from several bases: the largest log Z", LooksAtData, Estimated, logZBy(byAIS)},
-	{"phases", "share of the machine's mass in the phase that the data lie in, in [0,1]", LooksAtData, Estimated, phases},
+	{"phases", "share of the machine's mass in the phase that the data lie in, in [0,1]", LooksAtData, Estimated | NotKnown, phases},
 	{"nll_reverse_ais", "negative log-likelihood in nats per sample, by reverse AIS: high in expectation from exact samples, no bound from other starts", NeedsData, Estimated | NotKnown, nllBy(byReverse)},
 	{"logz_reverse_ais", "log Z in nats, by reverse AIS: high in expectation from exact samples, no bound from other starts", LooksAtData, Estimated, logZBy(byReverse)},
 	{"nll_bridge", "negative log-likelihood in nats per sample, by the bridge between AIS and reverse AIS: sound from exact samples", NeedsData, Estimated | NotKnown, nllBy(byBridge)},

@@ -86,34 +86,34 @@ func around(m *bm.RBM, first []int8, key rng.Key) *data.Set {
 // BaseNames are the ways of choosing a base law that are compared: all, and each alone.
 var BaseNames = []string{eval.BaseAuto, eval.BaseUniform, eval.BaseData, eval.BaseMean}
 
-// OffByBase returns log Z of a machine by AIS from each of BaseNames, and the exact one.
-func OffByBase(ctx context.Context, m *bm.RBM, rows *data.Set, s Annealed, key rng.Key) (exact float64, all []eval.LogZ, err error) {
+// OffByBase returns log Z of a machine by AIS from each of BaseNames.
+func OffByBase(ctx context.Context, m *bm.RBM, rows *data.Set, o eval.Options, key rng.Key) ([]eval.LogZ, error) {
 	subject := eval.Subject{Machine: m, Split: &data.Split{Train: rows}, SetName: "train", Key: key, Memo: &eval.Memo{}}
-	o := eval.Defaults()
-	measure := func(name string) (eval.Result, error) {
-		x, err := eval.Named(name)
-		if err != nil {
-			return eval.Result{}, err
-		}
-		return x.Run(ctx, subject, o)
-	}
-	r, err := measure("logz")
+	measure, err := eval.Named("logz_ais")
 	if err != nil {
-		return 0, nil, err
+		return nil, err
 	}
-	if r.Detail["side"] != eval.Exact {
-		return 0, nil, fmt.Errorf("log Z by %v, want an exact sum", r.Detail["method"])
-	}
-	exact = r.Value
-	o.AIS.Runs, o.AIS.Betas = s.Runs, s.Betas
+	var all []eval.LogZ
 	for _, o.AIS.Base = range BaseNames {
-		r, err := measure("logz_ais")
+		r, err := measure.Run(ctx, subject, o)
 		if err != nil {
-			return 0, nil, err
+			return nil, err
 		}
 		all = append(all, eval.LogZ{Value: r.Value, Stderr: r.Stderr, Warnings: r.Detail["warnings"].([]string)})
 	}
-	return exact, all, nil
+	return all, nil
+}
+
+// ExactLogZ returns log Z by pattern classes, or by listing all states where there are none.
+func ExactLogZ(ctx context.Context, m *bm.RBM) (float64, error) {
+	if p, err := m.PatternClasses(); err == nil {
+		return p.LogZ(ctx, 1, nil)
+	}
+	x, err := m.EnumerateSmaller()
+	if err != nil {
+		return 0, err
+	}
+	return x.LogZ(), nil
 }
 
 // Optimism counts estimates of log Z that make a likelihood better than it is.
@@ -141,7 +141,7 @@ func (o *Optimism) Add(z eval.LogZ, exact float64) {
 	o.Worst = max(o.Worst, off)
 }
 
-// hidden is the figure phases: what estimates of log Z are worth where a phase may be missed.
+// hiddenPhases is the figure phases: what estimates of log Z are worth where a phase may be missed.
 var hiddenPhases = &study{[]*arm{
 	phasesArm("pattern classes", 8, TwoPhases),
 	phasesArm("enumerable", 2, SmallPhases),
@@ -152,7 +152,13 @@ func phasesArm(name string, seconds float64, family func(compute.Engine, int, rn
 	a.draw = func(w *work) error {
 		i := w.key.Intn(3000, 0, 0)
 		m, _, rows := family(w.engine, i, w.key.Fold(0))
-		exact, all, err := OffByBase(w.ctx, m, rows, a.annealed(w.miniature), w.key.Fold(1))
+		exact, err := ExactLogZ(w.ctx, m)
+		if err != nil {
+			return err
+		}
+		o, size := eval.Defaults(), a.annealed(w.miniature)
+		o.AIS.Runs, o.AIS.Betas = size.Runs, size.Betas
+		all, err := OffByBase(w.ctx, m, rows, o, w.key.Fold(1))
 		for j, z := range all {
 			w.addEstimate(BaseNames[j], 0, z, exact)
 		}
