@@ -51,6 +51,24 @@ type Bases struct {
 	Progress func(share float64)
 }
 
+// NewBases returns the estimate from fair coins, from the means of the rows where there are some, and from the machine's own
+// means, by the options of annealing and of phases; the error is of rows that do not fit the machine.
+func NewBases(m *bm.RBM, rows *data.Set, o Options) (*Bases, error) {
+	b := &Bases{
+		Machine: m, Laws: []BaseLaw{UniformLaw()}, Rows: rows, Survey: o.Phases,
+		Runs: o.AIS.Runs, Betas: o.AIS.Betas, Sweeps: o.AIS.Sweeps, Error: o.AIS.Error, Seconds: o.AIS.Seconds,
+	}
+	if rows != nil {
+		law, err := lawOfSet(m, rows)
+		if err != nil {
+			return nil, err
+		}
+		b.Laws = append(b.Laws, law)
+	}
+	b.Laws = append(b.Laws, MeanLaw(m))
+	return b, nil
+}
+
 // OfBase is the estimate from one base.
 type OfBase struct {
 	Law BaseLaw
@@ -516,6 +534,17 @@ func (z *OfBases) share(values []float64) {
 			}
 		}
 	}
+	for g := range p.All {
+		// Too little for the sum to notice, or for its leading base to have met: what any base found.
+		if most := z.most(g); math.IsInf(in[g].Log(), -1) && !math.IsInf(most, -1) {
+			in[g].Add(most)
+			for other := range out {
+				if other != g {
+					out[other].Add(most)
+				}
+			}
+		}
+	}
 	order := make([]int, len(p.All))
 	for k, g := range p.index {
 		p.All[k].LogShare, p.All[k].rest = in[g].Log()-z.Value, out[g].Log()-z.Value
@@ -530,6 +559,16 @@ func (z *OfBases) share(values []float64) {
 		}
 	}
 	p.All, p.index, p.Data = all, index, at
+}
+
+// most returns the largest estimate of a group's part of log Z from any base; -Inf where none found it.
+func (z *OfBases) most(g int) float64 {
+	most := math.Inf(-1)
+	for i := range z.Bases {
+		o := &z.Bases[i]
+		most = max(most, o.ais.baseLogZ()+weigh(o.inGroup(z.Phases, g)).logMean)
+	}
+	return most
 }
 
 // bound sets the lower bound: the least of m independent means of weights exceeds Z e^t with a chance of at

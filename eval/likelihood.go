@@ -97,20 +97,11 @@ func (s Subject) several(ctx context.Context, o Options) (*OfBases, error) {
 	if err != nil || l.several != nil {
 		return l.several, err
 	}
-	laws := []BaseLaw{UniformLaw()}
-	known := s.known(m)
-	if known != nil {
-		law, err := lawOfSet(m, known)
-		if err != nil {
-			return nil, err
-		}
-		laws = append(laws, law)
+	b, err := NewBases(m, s.known(m), o)
+	if err != nil {
+		return nil, err
 	}
-	b := Bases{
-		Machine: m, Laws: append(laws, MeanLaw(m)), Rows: known, Survey: o.Phases,
-		Runs: o.AIS.Runs, Betas: o.AIS.Betas, Sweeps: o.AIS.Sweeps, Error: o.AIS.Error, Seconds: o.AIS.Seconds,
-		Key: s.Key.Fold(purposeLikelihood), Progress: s.Progress,
-	}
+	b.Key, b.Progress = s.Key.Fold(purposeLikelihood), s.Progress
 	z, err := b.Estimate(ctx)
 	if err != nil {
 		return nil, err

@@ -7,6 +7,8 @@ import (
 	"math"
 	"slices"
 
+	"gonum.org/v1/gonum/stat"
+
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
@@ -100,16 +102,7 @@ const (
 // origins is every kind of place that chains begin at, data first: phases are named after them.
 var origins = []origin{
 	{fromData, func(s Survey, n int, key rng.Key) []int8 { return s.dataRows(n, key) }},
-	{fromRandom, func(s Survey, n int, key rng.Key) []int8 {
-		e := s.Machine.Engine()
-		mark := e.Mark()
-		defer e.Release(mark)
-		v := e.Scratch(compute.Int8, n, s.spins())
-		sampler.Randomize(s.Machine, bm.State{v}, bm.Law{Key: key})
-		x := make([]int8, v.Len())
-		e.Read(x, v)
-		return x
-	}},
+	randomOrigin,
 	{fromNegatives, func(s Survey, n int, key rng.Key) []int8 { return negated(s.dataRows(n, key)) }},
 	{fromPatterns, func(s Survey, n int, _ rng.Key) []int8 {
 		a, ok := s.Machine.Couplings().(*bm.Axons)
@@ -129,6 +122,17 @@ var origins = []origin{
 	{fromUp, func(s Survey, n int, _ rng.Key) []int8 { return slices.Repeat([]int8{1}, n*s.spins()) }},
 	{fromDown, func(s Survey, n int, _ rng.Key) []int8 { return slices.Repeat([]int8{-1}, n*s.spins()) }},
 }
+
+var randomOrigin = origin{fromRandom, func(s Survey, n int, key rng.Key) []int8 {
+	e := s.Machine.Engine()
+	mark := e.Mark()
+	defer e.Release(mark)
+	v := e.Scratch(compute.Int8, n, s.spins())
+	sampler.Randomize(s.Machine, bm.State{v}, bm.Law{Key: key})
+	x := make([]int8, v.Len())
+	e.Read(x, v)
+	return x
+}}
 
 func negated(x []int8) []int8 {
 	if x == nil {
@@ -222,9 +226,7 @@ func (s Survey) newPhases(ends []ended) *Phases {
 			}
 			count[from[i]]++
 		}
-		for _, x := range ph.States {
-			ph.MeanSpin += float64(x) / float64(len(ph.States))
-		}
+		ph.MeanSpin = meanSpin(ph.States)
 		ph.Overlap = p.grouping.meanOverlap(members)
 		for name := range count {
 			ph.From = append(ph.From, name)
@@ -364,6 +366,43 @@ func (p *Phases) astray() []string {
 	return nil
 }
 
+// Say says in sentences how the mass is shared out.
+func (p *Phases) Say() (lines []string) {
+	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
+	const little = 1e-3
+	var heavy, faint, unseen int
+	for _, ph := range p.All {
+		switch {
+		case ph.Share() >= little:
+			heavy++
+		case math.IsInf(ph.LogShare, -1):
+			unseen++
+		default:
+			faint++
+		}
+	}
+	switch at := p.Data; {
+	case p.Known && at < 0:
+		say("the data lie in none of the phases: chains that begin there go elsewhere")
+	case p.Known && p.All[at].Share() < little:
+		say("a second phase, far from the data, holds %s of the mass; that of the data holds %s", p.All[0].Holds(), p.All[at].Holds())
+	case heavy > 1:
+		say("%d phases share the mass", heavy)
+	default:
+		say("one phase holds %s of the mass", p.All[0].Holds())
+	}
+	if p.Known && p.Data >= 0 && p.All[p.Data].Share() >= little && heavy > 1 {
+		say("that of the data holds %s", p.All[p.Data].Holds())
+	}
+	if faint+unseen > 0 {
+		say("chains stay in %d other places, which hold next to nothing", faint+unseen)
+	}
+	if p.Known && p.Data >= 0 && p.Stays < 0.5 {
+		say("chains leave the data's phase: %.0f %% of those that began at the data ended in it", 100*p.Stays)
+	}
+	return lines
+}
+
 // meanOverlap returns the mean overlap of two of the members.
 func (g *grouping) meanOverlap(members []int) float64 {
 	var sum float64
@@ -429,4 +468,48 @@ func phases(ctx context.Context, s Subject, o Options) (Result, error) {
 		stderr = Unknown // all or nothing, as far as paths went
 	}
 	return Result{Value: value, Stderr: stderr, N: chains, Detail: d}, nil
+}
+
+// Unreached says in one sentence that chains from random spins do not reach what the held
+// configurations (V spins a row) are in, or nothing: where they do not, there may be a phase far
+// from these that holds most of the mass, and that persistent chains never see. At most 64 of the
+// rows are looked at beside as many chains of 100 sweeps.
+func Unreached(ctx context.Context, m *bm.RBM, held []int8, key rng.Key) (string, error) {
+	const chains, sweeps, few = 64, 100, 0.1
+	s := Survey{Machine: m, Chains: chains, Sweeps: sweeps, Key: key}
+	v := s.spins()
+	held = held[:min(len(held), chains*v)]
+	random := randomOrigin.spins(s, chains, key.Fold(0))
+	if err := swept(ctx, m, random, chains, sweeps, key.Fold(1)); err != nil {
+		return "", err
+	}
+	n := len(held) / v
+	p := s.newPhases([]ended{{fromData, held}, {fromRandom, random}})
+	met := 0 // chains from random spins that end where two of the held ones are
+	for _, members := range p.grouping.groups {
+		in := 0
+		for _, i := range members {
+			if i < n {
+				in++
+			}
+		}
+		if in >= 2 {
+			met += len(members) - in
+		}
+	}
+	if float64(met) >= few*chains {
+		return "", nil
+	}
+	f := freeEnergiesOf(m, append(slices.Clone(held), random...))
+	return fmt.Sprintf("chains from random spins end elsewhere than the persistent chains (F %.0f against %.0f kT, mean spin %+.2f against %+.2f): another phase may hold most of the mass",
+		stat.Mean(f[n:], nil), stat.Mean(f[:n], nil), meanSpin(random), meanSpin(held)), nil
+}
+
+// meanSpin returns the mean of spins, in [-1,1].
+func meanSpin(spins []int8) float64 {
+	sum := 0
+	for _, x := range spins {
+		sum += int(x)
+	}
+	return float64(sum) / float64(len(spins))
 }

@@ -138,10 +138,14 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 	}
 	var results []eval.Result
 	var none []error
+	var warned []string
 	if !asJSON {
 		defer func() {
 			if len(results) > 0 {
 				err = errors.Join(err, measureTable(results).Write(out))
+			}
+			for _, w := range slices.Compact(warned) {
+				fmt.Fprintln(errw, "warning:", w)
 			}
 		}()
 	}
@@ -163,6 +167,7 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 			return err
 		}
 		results = append(results, r)
+		warned = append(warned, warningsOf(r)...)
 		if asJSON {
 			if err := enc.Encode(r); err != nil {
 				return err
@@ -176,6 +181,16 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 		fmt.Fprintln(errw, err)
 	}
 	return nil
+}
+
+// warningsOf returns why the error of a result may be larger than it says.
+func warningsOf(r eval.Result) []string {
+	list, _ := r.Detail["warnings"].([]string)
+	var lines []string
+	for _, w := range list {
+		lines = append(lines, strings.TrimSpace(r.Measure+" "+r.Split)+": "+w)
+	}
+	return lines
 }
 
 // parts is how finely progress is counted where work has no natural count.

@@ -122,6 +122,7 @@ const (
 	purposeReconstruct
 	purposeFeatures
 	purposeLadder
+	purposePhases
 )
 
 // outFlag is the flag --out, and --force beside it.
