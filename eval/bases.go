@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 	"time"
 
 	"mattis/bm"
@@ -106,6 +107,7 @@ const (
 	pilotShare  = 8   // of the runs
 	pilotRuns   = 128 // at most
 	likeLaws    = 0.999
+	endsOf      = "ends of "
 	ownBases    = 4       // phases that get bases of their own
 	refinements = 3       // bases round ends of paths that carry much alone
 	mostKept    = 1 << 26 // bytes of ends that are kept for that
@@ -331,7 +333,12 @@ func (b *Bases) refine(ctx context.Context, z *OfBases) (bool, error) {
 		if err != nil {
 			return false, err
 		}
-		law := LawOfRows("ends of "+o.Law.Name, spins, b.Machine.Layers()[bm.Visible])
+		root, _, _ := strings.Cut(strings.TrimPrefix(o.Law.Name, endsOf), " again")
+		name := endsOf + root
+		for slices.ContainsFunc(z.Bases, func(o OfBase) bool { return o.Law.Name == name }) {
+			name += " again"
+		}
+		law := LawOfRows(name, spins, b.Machine.Layers()[bm.Visible])
 		if err := b.pilot(ctx, z, law, len(z.Bases)); err != nil {
 			return false, err
 		}

@@ -44,3 +44,19 @@ var Critical = critical
 func DrawStart(s Start, n int, key rng.Key) ([]int8, error) {
 	return s.draw(context.Background(), n, key)
 }
+
+// Groups returns the groups that rows of so many spins fall into, those of each source being one at first.
+func Groups(sources [][]int8, spins int, fold bool) [][]int {
+	var rows []int8
+	var first [][]int
+	n := 0
+	for _, s := range sources {
+		var members []int
+		for range len(s) / spins {
+			members = append(members, n)
+			n++
+		}
+		first, rows = append(first, members), append(rows, s...)
+	}
+	return groupRows(pack(rows, spins), first, fold).groups
+}

@@ -64,19 +64,19 @@ type grouping struct {
 }
 
 // level is how near the members of a group are to each other: each to the others.
-type level struct{ mean, deviation float64 }
+type level struct{ median, deviation float64 }
 
 const (
 	nearest   = 3    // members that nearness looks at
-	fits      = -3   // deviations below the members' own nearness up to which a configuration fits
+	fits      = -3   // deviations below the members' median nearness up to which a configuration fits
 	elsewhere = -8   // and below which it is in none of the groups
+	some      = 0.05 // share of a group's members that must fit another one for both to be one
 	leastHalf = 3    // members of the smaller part of a group that is split
 	mostParts = 1024 // rounds of splitting and joining; each changes the number of groups
 )
 
 // groupRows returns the groups of the rows. first says which rows are taken for one group at first, such as the ends of chains
-// from one kind of start: a group falls in two where neither part looks like the other, and two are joined where one looks
-// like a part of the other. Groups are ordered by size.
+// from one kind of start: a group falls in two where hardly any member of one part fits the other, and two are joined where some of each do. Groups are ordered by size.
 func groupRows(rows packed, first [][]int, fold bool) *grouping {
 	g := &grouping{rows: rows, fold: fold}
 	for _, members := range first {
@@ -129,19 +129,18 @@ func (g *grouping) near(row []uint64, self int, members []int) float64 {
 	return sum / float64(n)
 }
 
-// levelOf returns how near the members are to each other. The deviation is at least that of an overlap of
-// independent spins: members that are all equal are a group of that width, too.
+// levelOf returns how near the members are to each other: the median of their nearness and how far
+// the lower sixth lies below it, which a few strays among them do not move. The deviation is at least that of an overlap
+// of independent spins: members that are all equal are a group of that width, too.
 func (g *grouping) levelOf(members []int) level {
-	var sum, square float64
-	for _, i := range members {
-		s := g.near(g.rows.row(i), i, members)
-		sum += s
-		square += s * s
+	near := make([]float64, len(members))
+	for k, i := range members {
+		near[k] = g.near(g.rows.row(i), i, members)
 	}
-	n := float64(len(members))
-	mean := sum / n
+	slices.Sort(near)
+	median := near[len(near)/2]
 	floor := 0.5 / math.Sqrt(float64(g.rows.spins))
-	return level{mean, max(floor, math.Sqrt(max(0, square/n-mean*mean)))}
+	return level{median, max(floor, median-near[len(near)/6])}
 }
 
 func (g *grouping) measure() {
@@ -155,18 +154,17 @@ func (g *grouping) measure() {
 func (g *grouping) share(a, b []int, l level) float64 {
 	n := 0
 	for _, i := range a {
-		if g.near(g.rows.row(i), i, b) >= l.mean+fits*l.deviation {
+		if g.near(g.rows.row(i), i, b) >= l.median+fits*l.deviation {
 			n++
 		}
 	}
 	return float64(n) / float64(len(a))
 }
 
-// alike reports whether two groups are one: most of one fit the other, and some of the other fit the one. The second
-// condition tells a narrow group in the midst of a wide one, where all of it would fit, from a part of that one.
+// alike reports whether two groups are one: some members of each fit the other. Members of a narrow
+// group in the midst of a wide one fit that, but none of the wide one fits the narrow one.
 func (g *grouping) alike(a, b []int, la, lb level) bool {
-	ab, ba := g.share(a, b, lb), g.share(b, a, la)
-	return max(ab, ba) >= 0.5 && min(ab, ba) > 0
+	return min(g.share(a, b, lb), g.share(b, a, la)) >= some
 }
 
 // split returns the parts that members fall into.
@@ -283,9 +281,9 @@ func (g *grouping) place(row []uint64, self int) (at int, deviations float64) {
 	at, deviations = -1, math.Inf(-1)
 	for k, members := range g.groups {
 		l := g.levels[k]
-		z := (g.near(row, self, members) - l.mean) / l.deviation
+		z := (g.near(row, self, members) - l.median) / l.deviation
 		switch {
-		case at < 0, z >= fits && deviations >= fits && l.mean > g.levels[at].mean, z > deviations && deviations < fits:
+		case at < 0, z >= fits && deviations >= fits && l.median > g.levels[at].median, z > deviations && deviations < fits:
 			at, deviations = k, z
 		}
 	}
