@@ -88,6 +88,7 @@ func (w *work) addCalibration(r eval.Result, truth float64) {
 	add("off", r.Value-truth)
 	flag("warned", warns(r))
 	flag("known", ok || !eval.IsUnknown(r.Stderr))
+	flag("exact", !ok && r.Stderr == 0)
 	switch {
 	case ok:
 		flag("holds", interval[0] <= truth && truth <= interval[1])
@@ -201,8 +202,9 @@ func (t truths) of(w *work, m eval.Measure) (float64, error) {
 // calibration is what one measure's intervals were worth.
 type calibration struct {
 	name                               string
-	intervals, held                    int // of values whose error is known
-	missed, missedWarned, warned, none int // none: values without an error
+	intervals, held                    int // of values that have an error, and of exact ones that are wrong
+	missed, missedWarned, warned, none int // none: values whose error is not known
+	exact                              int // values that are right without an error
 }
 
 func (r *results) calibrationOf(name string) calibration {
@@ -214,7 +216,7 @@ func (r *results) calibrationOf(name string) calibration {
 		}
 		return x.lists[0]
 	}
-	holds, known, warned := curve("holds"), curve("known"), curve("warned")
+	holds, known, exact, warned := curve("holds"), curve("known"), curve("exact"), curve("warned")
 	for i := range holds {
 		if warned[i] > 0 {
 			c.warned++
@@ -222,6 +224,9 @@ func (r *results) calibrationOf(name string) calibration {
 		switch {
 		case known[i] == 0:
 			c.none++
+			continue
+		case exact[i] > 0 && holds[i] > 0:
+			c.exact++
 			continue
 		case holds[i] > 0:
 			c.held++
@@ -242,7 +247,11 @@ const leastHeld, mostHeld, calibrationChance = 0.9, 0.99, 0.05
 
 // verdict reports whether the share that holds lies between the two, up to the binomial law, or every miss is warned of.
 func (c calibration) verdict() Verdict {
-	if c.intervals == 0 {
+	switch {
+	case c.intervals > 0:
+	case c.exact > 0:
+		return Agrees
+	default:
 		return Open
 	}
 	few, _ := eval.TailsOfBinomial(c.held, c.intervals, leastHeld)
@@ -259,13 +268,16 @@ func finishCalibration(r *results) error {
 			continue
 		}
 		c := r.calibrationOf(m.Name)
-		if c.intervals+c.none == 0 {
+		if c.intervals+c.none+c.exact == 0 {
 			continue
 		}
 		names = append(names, c.name)
-		row := []string{c.name, fmt.Sprint(c.intervals), fmt.Sprint(c.held), "-", fmt.Sprint(c.missed), fmt.Sprint(c.missedWarned), fmt.Sprint(c.warned), fmt.Sprint(c.none)}
+		row := []string{c.name, fmt.Sprint(c.intervals), fmt.Sprint(c.held), "-", fmt.Sprint(c.missed), fmt.Sprint(c.missedWarned), fmt.Sprint(c.warned), fmt.Sprint(c.none), fmt.Sprint(c.exact)}
 		found := "no value has an error"
-		if c.intervals > 0 {
+		switch {
+		case c.intervals == 0 && c.exact > 0:
+			found = fmt.Sprintf("%d exact values are it", c.exact)
+		case c.intervals > 0:
 			share := float64(c.held) / float64(c.intervals)
 			row[3] = fmt.Sprintf("%.0f %%", 100*share)
 			shares.X, shares.Mean = append(shares.X, float64(len(names))), append(shares.Mean, share)
@@ -273,10 +285,10 @@ func finishCalibration(r *results) error {
 			found = fmt.Sprintf("%d of %d hold it; %d of %d misses are warned of", c.held, c.intervals, c.missedWarned, c.missed)
 		}
 		r.table.Rows = append(r.table.Rows, row)
-		r.add(r.curve(c.name+", off", "machines", c.name+", off"), r.curve(c.name+", holds", "machines", c.name+", holds"), r.curve(c.name+", warned", "machines", c.name+", warned"))
+		r.add(r.curve(c.name+", off", "machines", c.name+", off"), r.curve(c.name+", holds", "machines", c.name+", holds"), r.curve(c.name+", warned", "machines", c.name+", warned"), r.curve(c.name+", known", "machines", c.name+", known"))
 		r.claim("95 % intervals of "+c.name+" hold the truth", fmt.Sprintf("in %.0f to %.0f %% of all keys, up to a chance of %.0f %%, or with a warning beside each miss", 100*leastHeld, 100*mostHeld, 100*calibrationChance), c.verdict(), "%s", found)
 	}
-	r.table.Header = []string{"measure", "intervals", "hold", "share", "misses", "of them warned", "warned in all", "error not known"}
+	r.table.Header = []string{"measure", "intervals", "hold", "share", "misses", "of them warned", "warned in all", "error not known", "exact"}
 	r.caption = fmt.Sprintf("Machines of %d visible spins, axons and Gaussian couplings with and without biases from hot to cold, a new machine for each key; the truth is the sum over all states, and for chains the law after as many sweeps by the exact transition probabilities. Rows are draws from all states alike.", calibratedSpins)
-	return r.paint([]view.Panel{view.DotsPanel{Title: r.title(), Value: view.Axis{Label: "share of 95 % intervals that hold the truth", Min: 0.4, Max: 1.05}, Names: names, Series: []view.Series{shares}}})
+	return r.paint([]view.Panel{view.DotsPanel{Title: r.title(), Value: view.Axis{Label: "share of 95 % intervals that hold the truth"}, Names: names, Series: []view.Series{shares}}})
 }

@@ -224,6 +224,7 @@ func TestCalibrationVerdict(t *testing.T) {
 		{calibration{intervals: 30, held: 20, missed: 10, missedWarned: 10}, Agrees},
 		{calibration{intervals: 30, held: 20, missed: 10, missedWarned: 9}, Differs},
 		{calibration{none: 30}, Open},
+		{calibration{none: 1, exact: 500}, Agrees},
 	} {
 		if got := c.verdict(); got != c.want {
 			t.Errorf("%+v: %s, want %s", c.calibration, got, c.want)
@@ -244,7 +245,7 @@ func TestCalibrationVerdict(t *testing.T) {
 	w.addCalibration(eval.Result{Measure: "x", Value: 5}, 5)
 	w.addCalibration(eval.Result{Measure: "x", Value: 5}, 5.1)
 	r := &results{instances: []*instance{{arm: &arm{name: "machines"}, record: record{Points: w.points}}}}
-	if got, want := r.calibrationOf("x"), (calibration{"x", 7, 3, 4, 2, 2, 1}); got != want {
+	if got, want := r.calibrationOf("x"), (calibration{"x", 6, 2, 4, 2, 2, 1, 1}); got != want {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 }
