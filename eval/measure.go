@@ -36,7 +36,7 @@ type Result struct {
 	Measure string         `json:"measure"`
 	Split   string         `json:"split"` // the set it is about; empty for the machine alone
 	Value   float64        `json:"value"`
-	Stderr  float64        `json:"stderr"` // standard error of Value; 0 where that is exact, Unknown (NaN) where the error is not known
+	Stderr  float64        `json:"stderr"` // standard error of Value: +- 1.96 of it is a 95 % interval; 0 where Value is exact, Unknown (NaN) where the error is not known
 	N       int            `json:"n"`      // terms that Value is the mean, sum, minimum or count of
 	Detail  map[string]any `json:"detail"`
 }
