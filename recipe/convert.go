@@ -98,9 +98,9 @@ func Convert(in, out string, c Conversion) (*Converted, error) {
 		return nil, fmt.Errorf("%s: the extension %s names no format, want .npz, .safetensors, or a run directory's name, which has none", out, ext)
 	}
 	switch _, err := os.Lstat(out); {
-	case err == nil && !toFile:
+	case err == nil && !toFile && !run.Unused(out):
 		return nil, fmt.Errorf("%s: %w; a run directory is never overwritten, give a new one, or a .npz or .safetensors file", out, fs.ErrExist)
-	case err == nil && !c.Force:
+	case err == nil && toFile && !c.Force:
 		return nil, fmt.Errorf("%s: %w; give another name, or --force to overwrite it", out, fs.ErrExist)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -39,7 +40,7 @@ its couplings, and how much its patterns overlap.`,
 			if err != nil {
 				return err
 			}
-			out := cmd.OutOrStdout()
+			out := &bytes.Buffer{} // printed once nothing can fail any more
 			showRecipe(out, r)
 			if err := showProvenance(out, d); err != nil {
 				return err
@@ -49,7 +50,8 @@ its couplings, and how much its patterns overlap.`,
 				return err
 			}
 			if good == 0 && !cmd.Flags().Changed("checkpoint") {
-				return nil
+				_, err := out.WriteTo(cmd.OutOrStdout())
+				return err
 			}
 			cmd.SetErr(io.Discard) // the damaged ones have been shown
 			m, closing, err := flags.open(cmd, args[0])
@@ -57,7 +59,11 @@ its couplings, and how much its patterns overlap.`,
 				return err
 			}
 			defer closing()
-			return showMachine(out, m)
+			if err := showMachine(out, m); err != nil {
+				return err
+			}
+			_, err = out.WriteTo(cmd.OutOrStdout())
+			return err
 		},
 	}
 	flags.add(cmd)
