@@ -144,7 +144,10 @@ func Parse(source string, text []byte, settings ...string) (*Recipe, error) {
 		return nil, err
 	}
 	r.origin = o
-	r.Name = strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
+	r.Name = filepath.Base(source)
+	if ext := strings.ToLower(filepath.Ext(r.Name)); ext == ".yaml" || ext == ".yml" { // another dot is part of the name
+		r.Name = r.Name[:len(r.Name)-len(ext)]
+	}
 	if err := r.check(); err != nil {
 		return nil, o.place(err)
 	}
