@@ -39,7 +39,8 @@ var meant = []string{
 	"train.checkpoint.minutes=9223372036854775807", "train.checkpoint.minutes=18446744073709551615",
 	"measure.every=0", "measure.every=9223372036854775807", "measure.test=[]", "measure.train=[]", "measure.last=[]",
 	"measure.options.pseudo_likelihood.spins=0", "measure.options.probe.penalty=0", "measure.options.probe.penalty=1e-320",
-	"measure.options.ais.start_sweeps=0",
+	"measure.options.ais.start_sweeps=0", "measure.options.phases.sweeps=0",
+	"measure.options.ais.seconds=0", "measure.options.ais.error=0", "measure.options.ais.seconds=1e-320", "measure.options.ais.error=1e-320",
 }
 
 // words are the settings that take any word: whether there is such a file is seen when it is read.

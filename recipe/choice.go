@@ -76,6 +76,9 @@ func choiceOf(n ast.Node, path string) (Choice, *misfit) {
 		return bad(n, "%s is neither a name nor one {name: number}", excerpt(n))
 	}
 	name := pair.Key.GetToken().Value
+	if _, null := pair.Value.(*ast.NullNode); null {
+		return bad(pair.Value, "%s has no value", name)
+	}
 	v, ok := numberOf(pair.Value)
 	if !ok {
 		return bad(pair.Value, "%s: %s is no number", name, excerpt(pair.Value))

@@ -164,9 +164,12 @@ func (s *Session) reopen(env run.Session, oldRecipe []byte) error {
 	if err != nil {
 		return err
 	}
+	if !before.Known() {
+		s.Warnings = append(s.Warnings, s.Dir.Path()+" has no env.json: what wrote this run is not known, and bits may differ from an uninterrupted run")
+	}
 	last := before.Last()
 	for _, d := range []struct{ what, was, is string }{{"version", last.Version, env.Version}, {"arm", last.Arm, env.Arm}, {"Go", last.Go, env.Go}} {
-		if d.was != d.is {
+		if before.Known() && d.was != d.is {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("%s %s wrote this run, now it is %s: bits may differ from an uninterrupted run", d.what, d.was, d.is))
 		}
 	}

@@ -74,6 +74,7 @@ directory, whose data are shown; or else a data file or a folder of images, whos
 			if err != nil {
 				return err
 			}
+			tellNotes(cmd, split.Train, split.Test, split.Validation)
 			return showData(cmd, rule, split, count, out)
 		},
 	}

@@ -128,6 +128,9 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 		} else if err != nil {
 			fmt.Fprintln(errw, "warning: measured without the data:", err)
 		}
+		if j.Split != nil {
+			tellNotes(cmd, j.Split.Train, j.Split.Test, j.Split.Validation)
+		}
 	}
 	list, err := j.Wanted(measures, split)
 	if err != nil {

@@ -65,7 +65,7 @@ as float32, or with --sample one draw of its spins, as int8.`,
 // writeHidden writes what look makes of the hidden layer, part by part. look sets dst from the
 // visible layer of s, whose rows are those of the input from first on.
 func writeHidden[E int8 | float32](cmd *cobra.Command, m *recipe.Model, label labelFlag, input string, out outFlag, look func(dst compute.Matrix, s bm.State, first int)) error {
-	set, err := label.labelled(m, input)
+	set, err := label.labelled(cmd, m, input)
 	if err != nil {
 		return err
 	}

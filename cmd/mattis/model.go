@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -180,6 +181,22 @@ func (o outFlag) is(ext string) bool { return strings.ToLower(filepath.Ext(o.pat
 // wrote tells where the output is.
 func (o outFlag) wrote(cmd *cobra.Command, format string, args ...any) {
 	fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s: %s\n", o.path, fmt.Sprintf(format, args...))
+}
+
+// tellNotes prints what users should know of how the rows were read.
+func tellNotes(cmd *cobra.Command, sets ...*data.Set) {
+	var told []string
+	for _, s := range sets {
+		if s == nil {
+			continue
+		}
+		for _, n := range s.Notes {
+			if !slices.Contains(told, n) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
+				told = append(told, n)
+			}
+		}
+	}
 }
 
 // notNegative refuses counts below least.

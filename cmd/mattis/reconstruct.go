@@ -112,6 +112,7 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 	if err != nil {
 		return fmt.Errorf("--input %w", err)
 	}
+	tellNotes(cmd, set)
 	n := f.count
 	if n == 0 {
 		n = set.Rows

@@ -116,7 +116,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 		return err
 	}
 	key := recipe.SampleKey(f.seed)
-	start, err := f.start(m, key.Fold(purposeStart))
+	start, err := f.start(cmd, m, key.Fold(purposeStart))
 	if err != nil {
 		return err
 	}
@@ -152,7 +152,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 }
 
 // start returns what sets the visible spins of the chains from first on.
-func (f *sampleFlags) start(m *recipe.Model, key rng.Key) (func(first int, visible compute.Matrix), error) {
+func (f *sampleFlags) start(cmd *cobra.Command, m *recipe.Model, key rng.Key) (func(first int, visible compute.Matrix), error) {
 	var set *data.Set
 	order := func(i int) int { return i % set.Rows }
 	switch f.from {
@@ -186,6 +186,7 @@ func (f *sampleFlags) start(m *recipe.Model, key rng.Key) (func(first int, visib
 			}
 			return nil, fmt.Errorf("--from %w", err)
 		}
+		tellNotes(cmd, rows)
 		set = rows
 	}
 	return func(first int, visible compute.Matrix) {

@@ -76,7 +76,7 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
 
 // freeEnergies returns F(v) of each row of the input.
 func freeEnergies(cmd *cobra.Command, m *recipe.Model, label labelFlag, input string) ([]float64, error) {
-	set, err := label.labelled(m, input)
+	set, err := label.labelled(cmd, m, input)
 	if err != nil {
 		return nil, err
 	}

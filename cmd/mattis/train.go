@@ -55,6 +55,7 @@ figures. Ctrl-C ends it after the update under way with a checkpoint; mattis res
 			if err != nil {
 				return err
 			}
+			tellNotes(cmd, split.Train, split.Test, split.Validation)
 			need, field := r.Memory(split.Train.Rows, split.Train.Visible)
 			if err := enoughMemory(field, need); err != nil {
 				return err
