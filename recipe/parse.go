@@ -32,6 +32,7 @@ type origin struct {
 	source string // file name
 	file   *ast.File
 	sets   []setting
+	found  map[string]string // where a run last found the places of its data, by their fields
 }
 
 type setting struct{ path, text string }
@@ -187,7 +188,7 @@ func (o origin) place(err error) error {
 		return err
 	}
 	for i := len(o.sets) - 1; i >= 0; i-- {
-		if s := o.sets[i]; f.Path == s.path || strings.HasPrefix(f.Path, s.path+".") {
+		if s := o.sets[i]; f.Path == s.path || strings.HasPrefix(f.Path, s.path+".") || strings.HasPrefix(f.Path, s.path+"[") {
 			return fmt.Errorf("--set %s: %w", s.text, err)
 		}
 	}
