@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -122,6 +123,9 @@ func (a *AIS) pilot(ctx context.Context) (density, error) {
 	mark := e.Mark()
 	defer e.Release(mark)
 	p := a.paths(n, 0, a.Key.Fold(streamPilot).Fold(1))
+	stop, end := stopping(ctx)
+	defer end()
+	p.stop = stop
 	p.fromBase()
 	logs := make([]float64, (steps+1)*n) // after each step
 	gained := make([]float64, n)
@@ -214,9 +218,12 @@ func (a *AIS) cool(ctx context.Context, key rng.Key, look func(p *paths)) error 
 func (a *AIS) parts(ctx context.Context, n int, key rng.Key, run func(p *paths, tell func(step int) error) error) error {
 	e := a.Machine.Engine()
 	most := rowsAtOnce(a.Machine)
+	stop, end := stopping(ctx)
+	defer end()
 	for first := 0; first < n; first += most {
 		mark := e.Mark()
 		p := a.paths(min(most, n-first), first, key)
+		p.stop = stop
 		err := run(p, func(step int) error {
 			if a.Progress != nil {
 				a.Progress((float64(first) + float64(p.n)*float64(step)/float64(a.Betas)) / float64(n))
@@ -244,6 +251,7 @@ type paths struct {
 	sum       compute.Matrix // Bx1 Float64
 	beta      [2]compute.Matrix
 	rows      []float32
+	stop      *atomic.Bool // true once the paths are of no use any more
 }
 
 func (a *AIS) paths(n, first int, key rng.Key) *paths {
@@ -343,6 +351,9 @@ func (p *paths) step(from, to, move float64, last bool) {
 	m.Sample(p.state, bm.Visible, law)
 	p.sweeps++
 	for range p.a.Sweeps - 1 {
+		if p.stop.Load() {
+			return
+		}
 		law.Key = p.key.Fold(p.sweeps)
 		m.Sweep(p.state, law)
 		p.sweeps++

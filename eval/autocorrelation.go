@@ -38,7 +38,12 @@ func autocorrelation(ctx context.Context, s Subject, o Options) (Result, error) 
 	}
 	a := o.Autocorrelation
 	key := s.Key.Fold(purposeAutocorrelation)
-	mover, err := sampler.New(a.Sampler, r, sampler.Options{Key: key.Fold(0)})
+	stop, end := stopping(ctx)
+	defer end()
+	mover, err := sampler.New(a.Sampler, r, sampler.Options{Key: key.Fold(0), Law: bm.Law{Stop: stop}})
+	if ctx.Err() != nil {
+		return Result{}, ctx.Err()
+	}
 	if err != nil {
 		return Result{}, err
 	}

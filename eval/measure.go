@@ -19,6 +19,8 @@ type Measure struct {
 	Data    DataUse
 	Errors  Errors // the standard errors that it can have
 
+	// can says whether it can be had, from sizes, data and options alone: see Possible.
+	can func(s Subject, o Options) error
 	run func(ctx context.Context, s Subject, o Options) (Result, error)
 }
 
@@ -79,19 +81,11 @@ func (m Measure) Run(ctx context.Context, s Subject, o Options) (Result, error) 
 }
 
 func (m Measure) try(ctx context.Context, s Subject, o Options) (Result, error) {
-	if err := o.Check(); err != nil {
+	if err := m.possible(s, o); err != nil {
 		return Result{}, err
-	}
-	if s.Machine == nil {
-		return Result{}, fmt.Errorf("no machine to judge")
 	}
 	if s.Memo == nil {
 		s.Memo = &Memo{}
-	}
-	if m.Data == NeedsData {
-		if _, err := s.set(); err != nil {
-			return Result{}, err
-		}
 	}
 	r, err := m.run(ctx, s, o)
 	if err == nil {

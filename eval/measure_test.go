@@ -214,7 +214,7 @@ func TestWrongSubjects(t *testing.T) {
 		{"valid_share", func(s *eval.Subject, _ *eval.Options) { s.Machine = big },
 			`valid_share: the images of "bars 4x4 train" have 16 spins, the machine has 40 visible ones`, false},
 		{"logz_exact", func(s *eval.Subject, _ *eval.Options) { s.Machine = big },
-			"logz_exact: no exact sum over a machine of [40 31] spins: 31 spins in the layer to enumerate, at most 30 can be", false},
+			"logz_exact: no exact sum over a machine of [40 31] spins: 31 spins in the layer to enumerate, at most 30 can be; take logz", false},
 		{"ground_energy", func(s *eval.Subject, _ *eval.Options) { s.Machine = big },
 			"ground_energy: no exact sum over a machine of [40 31] spins: 31 spins in the layer to enumerate, at most 30 can be", false},
 		{"method_accessibility", func(s *eval.Subject, _ *eval.Options) { s.Drawn = batch(15, 9) },

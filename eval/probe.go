@@ -56,12 +56,6 @@ func probeAccuracy(ctx context.Context, s Subject, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	if set.Labels == nil || s.Split.Train == nil || s.Split.Train.Labels == nil {
-		return Result{}, &NoValue{"the data have no labels"}
-	}
-	if set.LabelNames != nil {
-		return Result{}, &NoValue{"the labels are visible spins, which the features would tell"}
-	}
 	f, err := s.probeOf(ctx, o.Probe)
 	if err != nil {
 		return Result{}, err
@@ -123,20 +117,9 @@ func (s Subject) probeOf(ctx context.Context, o ProbeOptions) (*fittedProbe, err
 		return f, nil
 	}
 	set := s.Split.Train
-	if v := s.Machine.Layers()[bm.Visible]; set.Visible != v {
-		return nil, fmt.Errorf("the rows of the train set %q have %d spins, the machine has %d visible ones", set.Name, set.Visible, v)
-	}
 	x, err := s.features(o.Features)
 	if err != nil {
 		return nil, err
-	}
-	classes := 0
-	for _, part := range []*data.Set{set, s.Split.Test, s.Split.Validation} {
-		if part != nil {
-			for _, l := range part.Labels {
-				classes = max(classes, int(l)+1)
-			}
-		}
 	}
 	rows := s.rows(set, o.Rows)
 	e := s.Machine.Engine()
@@ -155,7 +138,7 @@ func (s Subject) probeOf(ctx context.Context, o ProbeOptions) (*fittedProbe, err
 		e.Copy(all.Slice(first, last), x.of(s, set, rows[first:last], s.probeStream(set), first))
 		e.Release(mark)
 	}
-	p, err := FitProbe(ctx, e, all, labels, classes, o)
+	p, err := FitProbe(ctx, e, all, labels, s.classes(), o)
 	if err != nil {
 		return nil, err
 	}

@@ -3,7 +3,6 @@ package eval
 import (
 	"cmp"
 	"context"
-	"fmt"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -78,13 +77,7 @@ func (t *tally) detail() map[string]any {
 
 // tally returns the counts of the samples, from the memo if it has these.
 func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
-	if s.Split == nil || s.Split.Family == nil {
-		return nil, &NoValue{"the data are no family of images (bars, bas), so no sample is known to be valid"}
-	}
 	v := s.Machine.Layers()[bm.Visible]
-	if t := s.Split.Train; t != nil && t.Visible != v {
-		return nil, fmt.Errorf("the images of %q have %d spins, the machine has %d visible ones", t.Name, t.Visible, v)
-	}
 	of, start, err := s.sampling(o)
 	if err != nil {
 		return nil, err

@@ -45,6 +45,7 @@ func LoadModel(d *run.Directory, step int, e compute.Engine, settings ...string)
 	if err != nil {
 		return nil, nil, err
 	}
+	r.remember(d)
 	var c *run.Checkpoint
 	if step >= 0 {
 		c, err = d.Checkpoint(step)

@@ -34,6 +34,7 @@ type origin struct {
 	source string // file name
 	file   *ast.File
 	sets   []setting
+	found  map[string]string // where a run last found the places of its data, by their fields
 }
 
 type setting struct{ path, text string }

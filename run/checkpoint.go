@@ -55,11 +55,17 @@ func (d *Directory) Checkpoints() ([]int, error) {
 
 // Save writes the checkpoint of a step: the tensors and metadata of f, with the
 // entries step and sha256 set. It is on disk when Save returns, and was absent
-// until then. Equal content gives equal bytes.
+// until then; all lines of the metrics are on disk before it. Equal content gives equal bytes.
 func (w *Writer) Save(step int, f *tensorfile.File) error {
 	path := w.checkpointPath(step)
 	if step < 0 {
 		return fmt.Errorf("%s: a checkpoint of the negative step %d", path, step)
+	}
+	if err := w.SyncMetrics(); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Dir(path), 0o777); err != nil && !errors.Is(err, fs.ErrExist) { // someone may have cleared it away
+		return err
 	}
 	return WriteFile(path, func(out io.Writer) error { return seal(out, step, f) })
 }

@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Names inside a run directory.
@@ -31,8 +32,10 @@ type Directory struct {
 // methods are for one goroutine at a time.
 type Writer struct {
 	Directory
-	lock    *os.File
-	metrics *os.File
+	lock     *os.File
+	metrics  *os.File
+	synced   time.Time // when lines of the metrics were last put on disk
+	unsynced bool      // lines have come since
 }
 
 // Create makes the run directory at path, with its parents, and locks it. A
@@ -176,7 +179,7 @@ func openWriter(path string) (w *Writer, err error) {
 			return nil, err
 		}
 	}
-	if w.metrics, err = os.OpenFile(w.join(metricsName), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666); err != nil {
+	if w.metrics, err = openMetrics(w.join(metricsName)); err != nil {
 		return nil, err
 	}
 	if err := cutTornLine(w.metrics); err != nil {
@@ -188,11 +191,11 @@ func openWriter(path string) (w *Writer, err error) {
 	return w, nil
 }
 
-// Close releases the lock. What was written is on disk already.
+// Close releases the lock once everything that was written is on disk.
 func (w *Writer) Close() error {
-	var err error
+	err := w.SyncMetrics()
 	if w.metrics != nil {
-		err = w.metrics.Close()
+		err = errors.Join(err, w.metrics.Close())
 		w.metrics = nil
 	}
 	if w.lock != nil {
@@ -216,6 +219,29 @@ func (w *Writer) WriteRecipe(text []byte) error {
 		_, err := out.Write(text)
 		return err
 	})
+}
+
+// Changed returns when the metrics or the checkpoints last changed.
+func (d *Directory) Changed() (time.Time, error) {
+	var last time.Time
+	steps, err := d.Checkpoints()
+	if err != nil {
+		return last, err
+	}
+	paths := []string{d.join(metricsName)}
+	if n := len(steps); n > 0 {
+		paths = append(paths, d.checkpointPath(steps[n-1]))
+	}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return last, err
+		}
+		if err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	return last, nil
 }
 
 // Figure returns the path of the figure of the given file name. The folder

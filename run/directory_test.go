@@ -217,7 +217,6 @@ func TestFilesAreReplaced(t *testing.T) {
 	for name, write := range map[string]func() error{
 		"recipe.yaml":                      func() error { return w.WriteRecipe([]byte("seed: 2\n")) },
 		"env.json":                         func() error { return w.WriteEnvironment(Environment{}) },
-		"metrics.jsonl":                    func() error { return errors.Join(w.Append(Metric{Step: 2, Name: "n"}), w.CutMetrics(1)) },
 		"checkpoints/00000001.safetensors": func() error { return w.Save(1, weights(1)) },
 		"figures/a.svg":                    func() error { return w.WriteFigure("a.svg", figure) },
 	} {
@@ -291,7 +290,11 @@ func writeForever(path string) error {
 	} else if !errors.Is(err, ErrNoCheckpoint) || len(refused) > 0 {
 		return fmt.Errorf("refused %v: %w", refused, err)
 	}
-	if err := w.CutMetrics(step); err != nil {
+	cut, err := w.ReadMetrics(step, func(Metric) {})
+	if err != nil {
+		return err
+	}
+	if err := cut.Apply(); err != nil {
 		return err
 	}
 	for {
@@ -386,9 +389,7 @@ func TestLockAndKill(t *testing.T) {
 			t.Errorf("the newest checkpoint is %d, the writer said %d, and had %d before", c.Step, said, done)
 		}
 		done = c.Step
-		if err := w.CutMetrics(c.Step); err != nil {
-			t.Fatal(err)
-		}
+		cutAbove(t, w, c.Step)
 		metrics, err := w.Metrics()
 		if err != nil {
 			t.Fatal(err)

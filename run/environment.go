@@ -23,6 +23,9 @@ type Session struct {
 	Start   time.Time `json:"start"`
 	Command []string  `json:"command"` // the command line, program first
 	Step    int       `json:"step"`    // of the checkpoint it began with, 0 for none
+
+	// Paths is where the files and folders were that fields of the recipe's data name, absolute.
+	Paths map[string]string `json:"paths,omitempty"`
 }
 
 // Environment is the content of env.json: where a run comes from.
