@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"mattis/bm"
+	"mattis/data"
 	"mattis/negative"
 )
 
@@ -74,17 +75,25 @@ func bestMethod(s Subject, o Options) error {
 	return annealed(s, o)
 }
 
-// annealed is for estimates from base laws on.
-func annealed(s Subject, o Options) error {
+// inPhases is for what all base laws together tell.
+func inPhases(s Subject, _ Options) error {
 	m, ok := s.Machine.(*bm.RBM)
 	if !ok {
 		return fmt.Errorf("no annealed importance sampling of a machine of layers %v: it takes restricted ones", s.Machine.Layers())
 	}
-	if known := s.known(m); known != nil && o.AIS.Base != BaseUniform && o.AIS.Base != BaseMean {
+	if known := s.known(m); known != nil {
 		_, err := lawOfSet(m, known)
 		return err
 	}
-	_, err := s.law(m, o.AIS.Base)
+	return nil
+}
+
+// annealed is for estimates from the base laws that are asked for.
+func annealed(s Subject, o Options) error {
+	if err := inPhases(s, o); err != nil || o.AIS.Base != BaseData {
+		return err
+	}
+	_, err := s.law(s.Machine.(*bm.RBM), BaseData)
 	return err
 }
 
@@ -93,7 +102,10 @@ func reversed(s Subject, o Options) error {
 	if err := annealed(s, o); err != nil {
 		return err
 	}
-	set := s.Split.Set("train")
+	var set *data.Set
+	if s.Split != nil {
+		set = s.Split.Train
+	}
 	switch o.AIS.Start {
 	case StartFromData:
 		if set == nil || set.Rows == 0 || set.Visible != s.Machine.Layers()[bm.Visible] {

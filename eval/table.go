@@ -10,7 +10,7 @@ var Measures = []Measure{
 	{"logz", "log Z in nats, by the best affordable method", LooksAtData, NoError | Estimated, bestMethod, logZBy(byBest)},
 	{"nll_ais", "negative log-likelihood in nats per sample, by annealed importance sampling from several bases: the largest log Z", NeedsData, Estimated | NotKnown, annealed, nllBy(byAIS)},
 	{"logz_ais", "log Z in nats, by annealed importance sampling from several bases: the largest log Z", LooksAtData, Estimated, annealed, logZBy(byAIS)},
-	{"phases", "share of the machine's mass in the phase that the data lie in, in [0,1]", LooksAtData, Estimated | NotKnown, annealed, phases},
+	{"phases", "share of the machine's mass in the phase that the data lie in, in [0,1]", LooksAtData, Estimated | NotKnown, inPhases, phases},
 	{"nll_reverse_ais", "negative log-likelihood in nats per sample, by reverse AIS: high in expectation from exact samples, no bound from other starts", NeedsData, Estimated | NotKnown, reversed, nllBy(byReverse)},
 	{"logz_reverse_ais", "log Z in nats, by reverse AIS: high in expectation from exact samples, no bound from other starts", LooksAtData, Estimated, reversed, logZBy(byReverse)},
 	{"nll_bridge", "negative log-likelihood in nats per sample, by the bridge between AIS and reverse AIS: sound from exact samples", NeedsData, Estimated | NotKnown, reversed, nllBy(byBridge)},
