@@ -50,7 +50,7 @@ func access(ctx context.Context, s Subject, o AccessibilityOptions, sum func([]f
 		return Result{}, err
 	}
 	energy, stderr := sum(energies)
-	return Result{Value: energy / floor, Stderr: stderr / math.Abs(floor), N: o.Chains, Detail: map[string]any{
+	return Result{Value: share(energy, energies, floor), Stderr: stderr / math.Abs(floor), N: o.Chains, Detail: map[string]any{
 		"chains": o.Chains, "sweeps": o.Sweeps, "energy": energy, "ground_energy": floor,
 	}}, nil
 }

@@ -418,7 +418,7 @@ func (z *OfBases) next() int {
 func (z *OfBases) leader() *OfBase {
 	floor := math.Inf(-1)
 	for _, o := range z.Bases {
-		floor = max(floor, atLeast(o.Value, o.Stderr))
+		floor = max(floor, hardlyBelow(o.Value, o.Stderr))
 	}
 	var lead *OfBase
 	var least float64
@@ -438,9 +438,9 @@ func (z *OfBases) leader() *OfBase {
 	return lead
 }
 
-// atLeast returns what Z hardly is below: three standard errors less than the estimate, and no more
+// hardlyBelow returns what Z hardly is below: three standard errors less than the estimate, and no more
 // than Markov's inequality allows at 99 %, however wide the weights are.
-func atLeast(value, stderr float64) float64 { return value - min(3*stderr, math.Log(100)) }
+func hardlyBelow(value, stderr float64) float64 { return value - min(3*stderr, math.Log(100)) }
 
 // chosen returns the base that each cell's part is taken from: the leading one, or the one that finds most beyond what chance
 // explains. By chance the logarithm of a part has a deviation of 1/sqrt(n) for n effective paths in

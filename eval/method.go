@@ -55,7 +55,7 @@ func methodAccessibility(ctx context.Context, s Subject, _ Options) (Result, err
 		e.Release(mark)
 	}
 	best := slices.Min(energies)
-	return Result{Value: best / floor, Stderr: Unknown, N: n, Detail: map[string]any{
+	return Result{Value: share(best, energies, floor), Stderr: Unknown, N: n, Detail: map[string]any{
 		"energy": best, "ground_energy": floor, "hidden": origin,
 	}}, nil
 }

@@ -65,7 +65,7 @@ func Scan(ctx context.Context, s Subject, o AccessibilityOptions, deviations []f
 	for i, d := range deviations {
 		part := energies[i*o.Chains : (i+1)*o.Chains]
 		mean, _ := meanOf(part)
-		reaches[i] = Reach{d, slices.Min(part) / floor, mean / floor}
+		reaches[i] = Reach{d, share(slices.Min(part), part, floor), share(mean, part, floor)}
 	}
 	return reaches, e.Sync()
 }

@@ -42,16 +42,17 @@ the energy F(v), the overlaps with the leading singular vectors of the couplings
 pattern, or without patterns which minimum of the energy, each chain is nearest to.
 
 The verdict is by the slowest of them:
-  mixes               split R-hat up to %.2f, chains 20 times as long as the autocorrelation time, and
-                      %d effective samples or more of all chains together
+  mixes               split R-hat up to %.2f, autocorrelation times that are known (chains 20 times as long, and
+                      enough slow changes seen for an error), and %d effective samples or more of all chains together
   too short to tell   neither; --steps or --chains may settle it
   does not mix        split R-hat above %.1f: the chains do not agree
   one state           no chain ever moves, and all are in the same place
-States that no chain has found are missing from every number, so that phases are looked for beside it: chains of
-Gibbs sweeps from random spins, data, their negatives, patterns and states of one sign are put into groups that
-cannot be told apart by their overlaps, and the share of the mass that each group holds is estimated by short
-annealing from several base laws. --out draws states of each.
- "cost" is sweeps of one
+  one energy          chains move, and neither energy nor modes tell their states apart (couplings of 0)
+States that no chain has found are missing from every number, so that phases are looked for beside
+it: chains of Gibbs sweeps from random spins, data, their negatives, patterns and states of one
+sign are put into groups that cannot be told apart by their overlaps, and the share of the mass
+that each group holds is estimated by short annealing from several base laws. --out draws states
+of each. "cost" is sweeps of one
 row for each effective sample, all replicas counted, and milliseconds on this machine.`, eval.AgreeRHat, eval.EnoughESS, eval.ApartRHat),
 		Example: `  mattis diagnose runs/bars-1
   mattis diagnose runs/bars-1 --out phases.png
@@ -230,7 +231,7 @@ func (f *diagnoseFlags) print(w io.Writer, from []string, all []diagnosis, warni
 	fmt.Fprintf(w, "\n%d chains from %s, %d sweeps after %d\n", all[0].Chains, strings.Join(from, ", "), all[0].Sweeps, all[0].Discarded)
 	t := view.Table{Header: []string{"sampler", "verdict", "R-hat", "time, sweeps", "effective", "energy, kT", "moved", "basins", "round trips", "cost, sweeps", "cost, ms"}}
 	for _, d := range all {
-		row := []string{d.name, string(d.verdict), "-", "-", "-", fmt.Sprintf("%.4g", d.Energy.Mean), fmt.Sprintf("%d of %d", d.Basins.Moved, d.Chains), fmt.Sprint(len(d.Basins.Counts)), "-", "-", "-"}
+		row := []string{d.name, string(d.verdict), "-", "-", "-", fmt.Sprintf("%.4g", d.Energy.Mean), fmt.Sprintf("%d of %d", d.Moved, d.Chains), fmt.Sprint(len(d.Basins.Counts)), "-", "-", "-"}
 		if apart, ok := d.Apart(); ok {
 			slowest, _ := d.Slowest()
 			sweeps, ms := d.cost()
@@ -240,6 +241,9 @@ func (f *diagnoseFlags) print(w io.Writer, from []string, all []diagnosis, warni
 				row[3] = fmt.Sprintf("at least %.3g", slowest.Time)
 			}
 			row[4], row[9], row[10] = fmt.Sprintf("%.0f", slowest.Effective), short(sweeps), short(ms)
+			if !slowest.Enough {
+				row[4], row[9], row[10] = "at most "+row[4], "at least "+row[9], "at least "+row[10]
+			}
 		}
 		if !d.Energy.Constant() {
 			row[5] += fmt.Sprintf(" ± %.2g", d.Energy.MeanStderr)
@@ -352,7 +356,7 @@ func (x number) MarshalJSON() ([]byte, error) {
 func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []string, all []diagnosis, phases *eval.Phases, warnings []string) error {
 	trace := func(t eval.Trace) map[string]any {
 		return map[string]any{"name": t.Name, "mean": number(t.Mean), "mean_stderr": number(t.MeanStderr), "time": number(t.Time), "stderr": number(t.Stderr),
-			"ess": number(t.Effective), "enough": t.Enough, "r_hat": number(t.RHat)}
+			"at_least": !t.Constant() && !t.Enough, "ess": number(t.Effective), "enough": t.Enough, "r_hat": number(t.RHat)}
 	}
 	var list []map[string]any
 	for _, d := range all {
@@ -362,7 +366,7 @@ func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []
 		}
 		sweeps, ms := d.cost()
 		o := map[string]any{
-			"sampler": d.name, "verdict": d.verdict, "reasons": d.reasons, "traces": traces, "ess": number(d.Effective()),
+			"sampler": d.name, "verdict": d.verdict, "reasons": d.reasons, "moved": d.Moved, "traces": traces, "ess": number(d.Effective()),
 			"histogram": map[string]any{"low": d.Histogram.Low, "width": d.Histogram.Width, "counts": d.Histogram.Counts},
 			"basins":    map[string]any{"of": d.Basins.What, "visits": d.Basins.Counts, "moved": d.Basins.Moved},
 			"replicas":  d.Replicas, "seconds": d.Seconds, "sweeps_per_effective_sample": number(sweeps), "milliseconds_per_effective_sample": number(ms),

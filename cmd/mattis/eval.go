@@ -37,7 +37,7 @@ The numbers of the last checkpoint are those that training wrote, but for method
 training looks at what the estimator returned before its last update, eval at a fresh draw. With --seed all
 random numbers are others: what changes by more than its error is not known as well as it says.
 
-± is the standard error; ± - (null in JSON) one that is not known; a number alone is exact.`,
+± is the standard error; ± - (null in JSON) one that is not known; a number alone is exact, and "at least" a bound.`,
 		Example: `  mattis eval runs/bars-1
   mattis eval runs/bars-1 --measure hamming,nll_exact --split test --json
   mattis eval runs/bars-1 --measure hamming --set hamming.draws=1000`,
@@ -219,6 +219,8 @@ func measureTable(results []eval.Result) view.Table {
 		}
 		text := fmt.Sprintf("%.4f", r.Value)
 		switch {
+		case r.AtLeast():
+			text = "at least " + text
 		case eval.IsUnknown(r.Stderr):
 			text += " ± -"
 		case r.Stderr > 0:
