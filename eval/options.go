@@ -96,9 +96,9 @@ type AISOptions struct {
 
 // IntegrationOptions set the tempering that logz_integration integrates over.
 type IntegrationOptions struct {
-	Ladders int `yaml:"ladders"` // independent ladders, at least 2; 0 means 8
+	Ladders int `yaml:"ladders"` // independent ladders that start hot and cold in turn, at least 2, and 3 for the two kinds to be compared; 0 means 8
 	Betas   int `yaml:"betas"`   // intervals of inverse temperature, rounded up to a multiple of 4; 0 means 64
-	Sweeps  int `yaml:"sweeps"`  // sweeps measured, after half as many that are not; 0 means 400
+	Sweeps  int `yaml:"sweeps"`  // sweeps measured, after a quarter as many that are not, or up to as many, until halves agree; 0 means 400
 }
 
 // AutocorrelationOptions set the chains that autocorrelation watches.
