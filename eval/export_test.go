@@ -3,6 +3,8 @@ package eval
 import (
 	"context"
 
+	"gonum.org/v1/gonum/integrate"
+
 	"mattis/rng"
 )
 
@@ -59,4 +61,9 @@ func Groups(sources [][]int8, spins int, fold bool) [][]int {
 		first, rows = append(first, members), append(rows, s...)
 	}
 	return groupRows(pack(rows, spins), first, fold).groups
+}
+
+// Integrals returns the integral of f over x by Simpson's rule, by the shifted one and by their mean.
+func Integrals(x, f []float64) [3]float64 {
+	return [3]float64{integrate.Simpsons(x, f), shifted(x, f), integral(x, f)}
 }
