@@ -38,6 +38,9 @@ type PatternClasses struct {
 	origin []int       // index in tables[d] when all spins of all classes are down
 	step   [][]int     // of class c: how that index moves for one spin up
 
+	factor float64        // f, times the magnitudes of the patterns
+	hidden []overlapTable // of the hidden spins, whichever layer is listed; nil before FreeEnergies
+
 	first []float64 // log of the sum at each first count, weighted by 2 where it stands for its negative too; nil before Sum
 }
 
@@ -192,9 +195,9 @@ func (p *PatternClasses) prepare(a *Axons, scale float64) {
 	}
 	r := p.machine
 	patterns := a.visible.Value.Rows()
-	factor := scale * float64(compute.Factor(1/a.rootK(), r.host(a.logGain.Value)[0]))
+	p.factor = scale * float64(compute.Factor(1/a.rootK(), r.host(a.logGain.Value)[0]))
 	p.step = make([][]int, len(p.classes))
-	other := r.otherTables(1-p.layer, a, factor, patterns*spins)
+	other := r.otherTables(1-p.layer, a, p.factor, patterns*spins)
 	for _, d := range other {
 		origin := patterns * spins
 		for c, k := range p.classes {
@@ -359,6 +362,66 @@ func (p *PatternClasses) LogZ(ctx context.Context, threads int, progress func(sh
 		z.Add(x)
 	}
 	return z.Log() - p.machine.Constant(), nil
+}
+
+// FreeEnergies sets dst to F(v) in nats of len(dst) configurations of the visible layer, V spins each row after row. The overlaps
+// with the patterns are whole numbers and all sums are float64 with the factor of LogZ, so that both share one rounding: F(v) + log Z is
+// exact where the float32 fields of RBM.Energy, which a large gain and many hidden spins multiply, are off by more than their difference
+// to log Z. The parameters must not have changed since PatternClasses.
+func (p *PatternClasses) FreeEnergies(dst []float64, spins []int8) {
+	r := p.machine
+	visible := r.Layers()[Visible]
+	if len(spins) != len(dst)*visible {
+		panic(fmt.Sprintf("bm: FreeEnergies of %d rows from %d spins, where a row has %d", len(dst), len(spins), visible))
+	}
+	a := r.couplings.(*Axons)
+	patterns := r.host(a.visible.Value)
+	k := a.patterns()
+	most := k * visible
+	if p.hidden == nil {
+		p.hidden = r.otherTables(Hidden, a, p.factor, most)
+	}
+	up := make([][]int8, k) // the signs of each pattern
+	for j := range up {
+		up[j] = make([]int8, visible)
+		for i, x := range patterns[j*visible : (j+1)*visible] {
+			up[j][i] = 1
+			if x < 0 {
+				up[j][i] = -1
+			}
+		}
+	}
+	var bias []float32
+	if b := r.biases[Visible].Value; !b.IsNone() {
+		bias = r.host(b)
+	}
+	overlaps := make([]int, k)
+	for i := range dst {
+		row := spins[i*visible : (i+1)*visible]
+		for j, pattern := range up {
+			sum := 0
+			for n, x := range row {
+				sum += int(x) * int(pattern[n])
+			}
+			overlaps[j] = sum
+		}
+		f := r.Constant()
+		for n, b := range bias {
+			f -= float64(b) * float64(row[n])
+		}
+		for _, d := range p.hidden {
+			at := most
+			for j, m := range overlaps {
+				if d.column[j] == '+' {
+					at += m
+				} else {
+					at -= m
+				}
+			}
+			f -= d.table[at/2]
+		}
+		dst[i] = f
+	}
 }
 
 // parallel does pieces 0 to n-1 on so many threads until the context ends.

@@ -93,6 +93,52 @@ func TestPatternClassesAgainstEnumeration(t *testing.T) {
 	}
 }
 
+// The Boltzmann weights exp(-F) of all states add up to Z in float64, and F is that of the engine within the rounding of
+// its fields: either layer listed, with biases and a constant, patterns of another magnitude than 1. Tables of the wrong layer, an overlap
+// of the wrong sign and a factor rounded apart from that of the sum fail.
+func TestPatternClassesFreeEnergies(t *testing.T) {
+	e := engine(t)
+	listed := map[int]bool{}
+	for _, n := range [][3]int{{1, 1, 1}, {7, 5, 1}, {9, 40, 2}, {12, 9, 2}, {11, 30, 3}, {10, 3, 3}, {10, 9, 4}, {6, 12, 5}} {
+		for _, biases := range []string{"none", "classes", "free"} {
+			r := classMachine(e, n[0], n[1], n[2], 0.3, biases)
+			r.SetConstant(2.5)
+			if n[0] == 12 {
+				r.Couplings().(*bm.Axons).Bernoulli(0.7, 2)
+			}
+			p, want := classLogZ(t, r)
+			listed[p.Layer()] = true
+			rows := 1 << n[0]
+			spins := make([]int8, rows*n[0])
+			for i := range rows {
+				bm.SetState(spins[i*n[0]:(i+1)*n[0]], uint64(i))
+			}
+			f := make([]float64, rows)
+			p.FreeEnergies(f, spins)
+			var z bm.LogSum
+			for _, x := range f {
+				z.Add(-x)
+			}
+			if math.Abs(z.Log()-want) > 1e-11*float64(n[0]*n[1]) {
+				t.Errorf("%v, biases %s: log of the sum of exp(-F) = %.12f, log Z = %.12f", n, biases, z.Log(), want)
+			}
+			v, y := e.Alloc(compute.Int8, rows, n[0]), e.Alloc(compute.Float64, rows, 1)
+			e.Write(v, spins)
+			r.Energy(y, bm.State{v}, bm.Law{})
+			g := make([]float64, rows)
+			e.Read(g, y)
+			for i := range g {
+				if math.Abs(f[i]-g[i]) > 1e-4 {
+					t.Fatalf("%v, biases %s: F of state %d = %.6f, the engine has %.6f", n, biases, i, f[i], g[i])
+				}
+			}
+		}
+	}
+	if !listed[bm.Visible] || !listed[bm.Hidden] {
+		t.Errorf("only layers %v were listed", listed)
+	}
+}
+
 // At the size of MNIST: one pattern against the sum over its overlap, two against the sum over both
 // classes, written out; and no coupling at all.
 func TestPatternClassesAtRealSize(t *testing.T) {

@@ -11,7 +11,7 @@ import (
 // Name the rule next to every number that is measured: thresholds of 0.3, 0.5
 // and the stochastic rule differ by several nats.
 type Binarize struct {
-	Threshold  *float64 // grey values above it become +1; in [0,1)
+	Threshold  *float64 // grey values above it become +1; in [0,1). float32 values are compared as float32: the number 0.3 is not above 0.3
 	Stochastic bool     // a grey value is the probability of +1, drawn once at (row of the file, spin)
 }
 
@@ -33,8 +33,10 @@ type binarizer struct {
 	rule  Binarize
 	key   rng.Key
 	white float64 // the value of grey 1
-	signs bool    // -1 was seen, and there is no rule
-	zeros bool    // 0 was seen, and there is no rule
+	// single says that the values are float32: 0.3 is then the float32 next to it, which is above the float64.
+	single bool
+	signs  bool // -1 was seen, and there is no rule
+	zeros  bool // 0 was seen, and there is no rule
 }
 
 func (o Options) binarizer(stream uint64) *binarizer {
@@ -57,9 +59,12 @@ func (b *binarizer) spin(x float64, row, col int) (int8, error) {
 			return 0, b.outside(x)
 		}
 		up := false
-		if b.rule.Stochastic {
+		switch {
+		case b.rule.Stochastic:
 			up = grey == 1 || grey > 0 && float64(b.key.Uniform(uint64(row), uint64(col))) < grey // black and white need no draw
-		} else {
+		case b.single:
+			up = float32(x) > float32(*b.rule.Threshold*b.white)
+		default:
 			up = grey > *b.rule.Threshold
 		}
 		if up {
@@ -81,22 +86,35 @@ func (b *binarizer) spin(x float64, row, col int) (int8, error) {
 			return -1, nil
 		}
 	default:
-		return 0, &GreyError{x}
+		return 0, &GreyError{x, b.signs}
 	}
 	return 0, fmt.Errorf("the value %v in data that hold both 0 and -1: two-valued data are all 0/1 or all -1/+1", x)
 }
 
 // GreyError says that a value of data without a rule of binarisation is neither of two.
-type GreyError struct{ Value float64 }
+type GreyError struct {
+	Value float64
+	Signs bool // -1 came before it, so that the values are no greys
+}
 
 func (e *GreyError) Error() string {
+	if e.Signs {
+		return fmt.Sprintf("the value %v in data that hold -1: two-valued data are all 0/1 or all -1/+1", e.Value)
+	}
 	return fmt.Sprintf("the value %v makes the data more than two-valued (0/1 or -1/+1): set data.binarize to {threshold: 0.3} or stochastic", e.Value)
+}
+
+// SignError says that there is a value -1 in data that a rule of binarisation takes for greys.
+type SignError struct{ Value, White float64 }
+
+func (e *SignError) Error() string {
+	return fmt.Sprintf("the value %v is no grey value in [0,%v]: if the data are -1/+1, leave data.binarize out", e.Value, e.White)
 }
 
 func (b *binarizer) outside(x float64) error {
 	switch {
 	case x == -b.white:
-		return fmt.Errorf("the value %v is no grey value in [0,%v]: if the data are -1/+1, leave data.binarize out", x, b.white)
+		return &SignError{x, b.white}
 	case x > 1 && x <= 255 && b.white == 1:
 		return fmt.Errorf("the value %v is no grey value in [0,1]: set data.white to 255 if the values go up to that", x)
 	}

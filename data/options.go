@@ -7,8 +7,7 @@ import (
 )
 
 // Options says which data set to make or read and how to split it. A field
-// that a source has no use for is refused, not ignored, but for Test, Closed
-// and Key.
+// that a source or a split has no use for is refused, not ignored, but for Key.
 type Options struct {
 	// Name is the set's name in reports; empty means the source's own.
 	Name string
@@ -18,7 +17,7 @@ type Options struct {
 	// or "all" (no test set). Empty means paper for Bars 4x4, BAS closed under
 	// negation, files where there is a test file, and all otherwise.
 	Split string
-	// Closed keeps each row and its negative on one side of a random split.
+	// Closed keeps each row and its negative on one side of a random split, and of the cut that Validation makes. Equal rows always are.
 	Closed bool
 	// Test is the fraction of rows in the test set of a random split, in (0,1);
 	// 0 means 0.2.
@@ -48,7 +47,8 @@ type Options struct {
 	// Binarize is the rule that makes spins of grey values.
 	Binarize Binarize
 	// Validation is the number of rows taken from the end of the training set
-	// as a validation set; 0 means none.
+	// as a validation set; 0 means none. Equal rows are taken together or not at all, so
+	// that it is met as nearly as they allow.
 	Validation int
 	// Header says that the first line of a CSV file holds names.
 	Header bool
@@ -58,8 +58,14 @@ type Options struct {
 	// Limit is the number of rows kept of each file, from its beginning; 0
 	// means all.
 	Limit int
+	// Former makes the data as first versions did, for runs that began then: equal rows of files may lie on both sides of a split,
+	// a validation set is the last rows whatever they are equal to, float32 values are compared with a threshold in
+	// float64, and Test and Closed are passed over where they have no meaning.
+	Former bool
 	// Key is the stream of random splits and of stochastic binarisation.
 	Key rng.Key
+
+	piped []byte // what Path holds, where that is a pipe that was read
 }
 
 // Streams under Options.Key.
@@ -128,8 +134,8 @@ func (o Options) made(source string, size int) (int, error) {
 	if n == 0 {
 		n = size
 	}
-	if n < 2 || n > maxSize {
-		return 0, fmt.Errorf("data.size: %d is out of range for %s: 2 to %d", n, source, maxSize)
+	if n < MinSize || n > MaxSize {
+		return 0, fmt.Errorf("data.size: %d is out of range for %s: %d to %d", n, source, MinSize, MaxSize)
 	}
 	return n, nil
 }

@@ -131,24 +131,43 @@ func TestIDX(t *testing.T) {
 }
 
 func TestLimitAndValidation(t *testing.T) {
-	values := make([]byte, 20)
-	labels := make([]byte, 20)
-	for i := range values {
-		values[i], labels[i] = byte(i&1), byte(i)
+	const width = 5
+	values, labels := make([]byte, 20*width), make([]byte, 20)
+	for i := range labels {
+		labels[i] = byte(i)
+		for j := range width { // all rows differ
+			values[i*width+j] = byte(i >> j & 1)
+		}
 	}
-	dir := folder(t, map[string][]byte{"v": idxFile(values, 20, 1), "l": idxFile(labels, 20)})
+	is := func(s *Set, want ...int32) {
+		t.Helper()
+		if !slices.Equal(s.Labels, want) {
+			t.Errorf("%s: labels %v, want %v", s.Name, s.Labels, want)
+		}
+		for r, l := range want {
+			for j, x := range s.Row(r) {
+				if x != int8(l>>j&1)*2-1 {
+					t.Errorf("%s: row %d is %v with the label %d", s.Name, r, s.Row(r), l)
+				}
+			}
+		}
+	}
+	dir := folder(t, map[string][]byte{"v": idxFile(values, 20, width), "l": idxFile(labels, 20)})
 	o := Options{Path: filepath.Join(dir, "v"), Labels: filepath.Join(dir, "l"), Limit: 10, Validation: 3}
 	s, err := IDX(o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, s.Train, "-+-+-+-", 0, 1, 2, 3, 4, 5, 6)
-	check(t, s.Validation, "+-+", 7, 8, 9)
+	is(s.Train, 0, 1, 2, 3, 4, 5, 6)
+	is(s.Validation, 7, 8, 9)
 	o.TestPath, o.TestLabels = o.Path, o.Labels
 	if s, err = IDX(o); err != nil {
 		t.Fatal(err)
 	}
-	check(t, s.Test, "-+-+-+-+-+", 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	is(s.Test, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9)
+	if s.Copies("test") != 7 || s.Copies("validation") != 0 {
+		t.Errorf("%d rows of test and %d of validation are in train", s.Copies("test"), s.Copies("validation"))
+	}
 	o.TestPath, o.TestLabels = "", ""
 	o.Split, o.Test, o.Key = "random", 0.5, 1
 	if s, err = IDX(o); err != nil {
@@ -164,11 +183,95 @@ func TestLimitAndValidation(t *testing.T) {
 	}
 }
 
+// No row that is validated or tested on has a copy in train, nor, where the split is closed, a negative: of 40 different rows and of a
+// second half that repeats them, of negatives, and of one row that fills half of the file. A cut at the last rows has 40 of 40 copies in train. Rows that
+// all differ are split as before, bit for bit.
+func TestSplitsKeepCopiesTogether(t *testing.T) {
+	const visible, different = 12, 40
+	set := func(row func(i int) (code int, sign int8)) *Set {
+		s := &Set{Name: "x", Rows: 2 * different, Visible: visible, Spins: make([]int8, 2*different*visible)}
+		for i := range s.Rows {
+			code, sign := row(i)
+			for j := range visible {
+				s.Row(i)[j] = sign * (int8(code>>j&1)*2 - 1)
+			}
+		}
+		return s
+	}
+	twice := set(func(i int) (int, int8) { return 7 * (i % different), 1 })
+	turned := set(func(i int) (int, int8) { return 7 * (i % different), int8(1 - 2*(i/different)) })
+	crowd := set(func(i int) (int, int8) { return 7 * max(0, i-different), 1 }) // row 0 is there 41 times
+	leaks := func(s *Split, name string, closed bool) (n int) {
+		for r := range s.Set(name).Rows {
+			row := s.Set(name).Row(r)
+			if has(s.Train, row) || closed && has(s.Train, negative(row)) {
+				n++
+			}
+		}
+		return n
+	}
+	for _, c := range []struct {
+		name       string
+		s          *Set
+		o          Options
+		validation int // rows
+	}{
+		{"copies", twice, Options{Validation: 40}, 40},
+		{"an odd number", twice, Options{Validation: 39}, 40}, // as near as 38, and taken first
+		{"copies, random", twice, Options{Split: "random", Validation: 20, Key: 3}, 20},
+		{"negatives", turned, Options{Validation: 40, Closed: true}, 40},
+		{"negatives, random", turned, Options{Split: "random", Validation: 20, Closed: true, Key: 3}, 20},
+		{"a crowd", crowd, Options{Validation: 30}, 30},
+		{"a crowd, random", crowd, Options{Split: "random", Test: 0.25, Key: 1}, 0},
+	} {
+		s, err := c.o.splitFiles(c.s, nil)
+		if err != nil {
+			t.Errorf("%s: %v", c.name, err)
+			continue
+		}
+		rows := s.Train.Rows
+		for _, name := range []string{"validation", "test"} {
+			if s.Set(name) == nil {
+				continue
+			}
+			rows += s.Set(name).Rows
+			if n := leaks(s, name, c.o.Closed); n > 0 || s.Copies(name) > 0 {
+				t.Errorf("%s: %d of %d rows of %s leak, %d are copies", c.name, n, s.Set(name).Rows, name, s.Copies(name))
+			}
+		}
+		if rows != c.s.Rows || c.validation > 0 && s.Validation.Rows != c.validation {
+			t.Errorf("%s: %d rows in all, %+v", c.name, rows, s.Validation)
+		}
+		c.o.Former = true
+		if s, err = c.o.splitFiles(c.s, nil); err != nil {
+			t.Errorf("%s, formerly: %v", c.name, err)
+		} else if c.validation == 40 && leaks(s, "validation", c.o.Closed) < 39 || c.validation == 0 && s.Copies("test") == 0 {
+			t.Errorf("%s: nothing leaked before, so nothing is tested", c.name)
+		}
+	}
+	distinct := set(func(i int) (int, int8) { return 7 * i, 1 })
+	for _, o := range []Options{{Validation: 17}, {Split: "random", Key: 3}, {Split: "random", Key: 5, Validation: 9}} {
+		s, err := o.splitFiles(distinct, nil)
+		o.Former = true
+		before, errBefore := o.splitFiles(distinct, nil)
+		if err != nil || errBefore != nil {
+			t.Fatal(err, errBefore)
+		}
+		for _, name := range Sets {
+			if x := s.Set(name); x != nil && x.Digest() != before.Set(name).Digest() {
+				t.Errorf("%+v: the %s set of rows that all differ has changed", o, name)
+			}
+		}
+	}
+}
+
 func TestNPY(t *testing.T) {
 	dir := folder(t, map[string][]byte{
 		"signs.npy":  npyFile([]int8{1, -1, -1, 1}, 2, 2),
 		"bool.npy":   npyFile([]bool{true, false, false, true}, 2, 1, 2),
 		"float.npy":  npyFile([]float32{0.3, 0.5, 1, 0}, 2, 2),
+		"above.npy":  npyFile([]float32{0.30000004, 0.3, 1, 0}, 2, 2),
+		"white.npy":  npyFile([]float32{76.5, 76.50001, 0, 255}, 2, 2),
 		"double.npy": npyFile([]float64{0.3, 0.30000001, 1, 0}, 2, 2),
 		"bytes.npy":  npyFile([]uint8{0, 76, 77, 255}, 2, 2),
 		"black.npy":  npyFile([]uint8{0, 255, 255, 0}, 2, 2),
@@ -184,6 +287,10 @@ func TestNPY(t *testing.T) {
 		{"signs.npy", Options{}, "+--+"},
 		{"bool.npy", Options{}, "+--+"},
 		{"float.npy", Options{Binarize: threshold(0.4)}, "-++-"},
+		{"float.npy", Options{Binarize: threshold(0.3)}, "-++-"}, // the float32 of 0.3 is 0.300000012
+		{"float.npy", Options{Binarize: threshold(0.3), Former: true}, "+++-"},
+		{"above.npy", Options{Binarize: threshold(0.3)}, "+-+-"},
+		{"white.npy", Options{Binarize: threshold(0.3), White: 255}, "-+-+"},
 		{"double.npy", Options{Binarize: threshold(0.3)}, "-++-"},
 		{"bytes.npy", Options{Binarize: threshold(0.3)}, "--++"},
 		{"black.npy", Options{}, "-++-"},
@@ -248,7 +355,7 @@ func TestCSV(t *testing.T) {
 func TestImages(t *testing.T) {
 	colour := image.NewNRGBA(image.Rect(5, 5, 7, 6)) // bounds that do not start at 0
 	colour.SetNRGBA(5, 5, color.NRGBA{G: 255, A: 255})
-	colour.SetNRGBA(6, 5, color.NRGBA{R: 255, G: 255, B: 255, A: 20}) // nearly transparent white
+	colour.SetNRGBA(6, 5, color.NRGBA{A: 100}) // black, nearly transparent: 155/255 on white
 	var photo bytes.Buffer
 	if err := jpeg.Encode(&photo, grey([]uint8{250, 10}), &jpeg.Options{Quality: 100}); err != nil {
 		t.Fatal(err)
@@ -264,7 +371,13 @@ func TestImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, s.Train, "+--++-") // 10, 2, 3
+	check(t, s.Train, "++-++-") // 10, 2, 3
+	if want := "1 of 3 images have transparent pixels, which lie on white (the first: " + filepath.Join(dir, "10.PNG") + ")"; len(s.Train.Notes) != 1 || s.Train.Notes[0] != want {
+		t.Errorf("notes %q, want %q", s.Train.Notes, want)
+	}
+	if s, err := Images(Options{Path: dir, Binarize: threshold(0.62)}); err != nil || s.Train.Spins[1] != -1 { // 0.61 is not above it
+		t.Errorf("a nearly transparent black pixel on white: %v", err)
+	}
 	if s.Train.Height != 1 || s.Train.Width != 2 {
 		t.Errorf("images of %dx%d", s.Train.Height, s.Train.Width)
 	}
@@ -401,6 +514,7 @@ func TestWrongInputs(t *testing.T) {
 		"labels3":          idxFile([]byte{1, 2, 3}, 3),
 		"grey":             idxFile([]byte{0, 7, 255, 0}, 2, 1, 2),
 		"wide":             idxFile([]byte{0, 1, 1}, 1, 1, 3),
+		"same":             idxFile([]byte{0, 1, 0, 1}, 2, 2),
 		"grey.npy":         npyFile([]float32{0, 1, 0.5, 1}, 2, 2),
 		"mixed.npy":        npyFile([]int8{-1, 1, 0, 1}, 2, 2),
 		"big.npy":          npyFile([]float32{0, 1, 130, 1}, 2, 2),
@@ -465,7 +579,7 @@ func TestWrongInputs(t *testing.T) {
 
 		{"idx, no path", IDX, Options{}, []string{"data.path: no file to read idx from"}},
 		{"idx, absent file", IDX, one("absent"), []string{in("absent"), "no such file"}},
-		{"idx, a folder", IDX, one("sizes"), []string{in("sizes"), "not a regular file"}},
+		{"idx, a folder", IDX, one("sizes"), []string{in("sizes"), "is a folder, want a file"}},
 		{"idx, empty", IDX, one("empty"), []string{in("empty"), "offset 0: the file ends, short of the 4"}},
 		{"idx, float type", IDX, one("magic"), []string{in("magic"), "offset 0: magic number 00 00 0d 03", "00 00 08 02 or 00 00 08 03"}},
 		{"idx, labels as images", IDX, one("rank"), []string{"magic number 00 00 08 01"}},
@@ -487,6 +601,14 @@ func TestWrongInputs(t *testing.T) {
 		{"idx, random with a test file", IDX, with(one("good"), func(o *Options) { o.Split, o.TestPath = "random", in("good") }), []string{"data.split: random, where there is a test file"}},
 		{"idx, the paper's split", IDX, with(one("good"), func(o *Options) { o.Split = "paper" }), []string{`data.split: "paper" is none of files, random, all`}},
 		{"idx, validation of all rows", IDX, with(one("good"), func(o *Options) { o.Validation = 2 }), []string{"data.validation: 2 rows cannot be taken from 2"}},
+		{"idx, validation of copies", IDX, with(one("same"), func(o *Options) { o.Validation = 1 }), []string{"data.validation: 1 rows cannot be taken from 2 rows of training: equal ones stay together, and there are 1 different"}},
+		{"idx, random of copies", IDX, with(one("same"), func(o *Options) { o.Split = "random" }), []string{"data.test: a fraction of 0.2 of 2 rows"}},
+		{"idx, a share of nothing", IDX, with(one("good"), func(o *Options) { o.Test = 0.3 }), []string{"data.test: 0.3 has no meaning for data.split all", "take random"}},
+		{"idx, a share of files", IDX, with(one("good"), func(o *Options) { o.Test, o.TestPath = 0.3, in("good") }), []string{"data.test: 0.3 has no meaning for data.split files"}},
+		{"idx, closed without a split", IDX, with(one("good"), func(o *Options) { o.Closed = true }), []string{"data.closed: it has no meaning for data.split all without data.validation"}},
+		{"bars, a share of the paper's split", Bars, Options{Test: 0.3}, []string{"data.test: 0.3 has no meaning for data.split paper"}},
+		{"bars, a share of all", Bars, Options{Split: "all", Test: 0.3}, []string{"data.test: 0.3 has no meaning for data.split all"}},
+		{"bas, closed where all are taken", BAS, Options{Split: "all", Closed: true}, []string{"data.closed: it has no meaning for data.split all"}},
 		{"idx, negative limit", IDX, with(one("good"), func(o *Options) { o.Limit = -1 }), []string{"data.limit: -1"}},
 		{"idx, a header", IDX, with(one("good"), func(o *Options) { o.Header = true }), []string{"data.header has no meaning for idx"}},
 		{"threshold 1", IDX, with(one("good"), func(o *Options) { o.Binarize = threshold(1) }), []string{"data.binarize.threshold: 1 is not in [0,1)"}},

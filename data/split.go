@@ -13,7 +13,7 @@ import (
 type Split struct {
 	Train      *Set
 	Test       *Set   // or nil
-	Validation *Set   // the last rows of the training file, or nil
+	Validation *Set   // the last rows of the training file that have no copy before them, or nil
 	Family     Family // all images of Bars or BAS; nil for other sets
 }
 
@@ -35,19 +35,39 @@ func (s *Split) Set(name string) *Set {
 }
 
 // Random returns the rows of s in two new sets: a test set with the given
-// fraction of the rows, in (0,1), chosen by the key, and the rest. Closed keeps
-// equal rows, and rows that are each other's negative, on one side; the
+// fraction of the rows, in (0,1), chosen by the key, and the rest. Equal rows
+// stay on one side, and with closed those that are each other's negative too; the
 // fraction is then met as nearly as the groups allow. Both sets keep the order
 // of s.
 func (s *Set) Random(fraction float64, closed bool, key rng.Key) (train, test *Set, err error) {
+	return s.random(fraction, Options{Closed: closed}.together(), key)
+}
+
+// together says which rows of a set stay on one side of a split.
+type together uint8
+
+const (
+	copies    together = iota // equal ones
+	negatives                 // equal ones and each other's negatives
+	alone                     // none
+)
+
+func (o Options) together() together {
+	switch {
+	case o.Closed:
+		return negatives
+	case o.Former:
+		return alone
+	}
+	return copies
+}
+
+func (s *Set) random(fraction float64, t together, key rng.Key) (train, test *Set, err error) {
 	if !(fraction > 0 && fraction < 1) {
 		return nil, nil, fmt.Errorf("data.test: %v is not a fraction in (0,1), such as 0.2", fraction)
 	}
-	group, groups := s.groups(closed) // row -> group
-	size := make([]int, groups)
-	for _, g := range group {
-		size[g]++
-	}
+	group, size := s.groups(t) // row -> group -> its rows
+	groups := len(size)
 	order := make([]int32, groups)
 	Order(order, key)
 	want := fraction * float64(s.Rows)
@@ -62,6 +82,12 @@ func (s *Set) Random(fraction float64, closed bool, key rng.Key) (train, test *S
 	if n == 0 || n == s.Rows {
 		return nil, nil, fmt.Errorf("data.test: a fraction of %v of %d rows (groups that stay together: %d) leaves one side empty", fraction, s.Rows, groups)
 	}
+	train, test = s.sides(group, held)
+	return train.named(s.Name + " train"), test.named(s.Name + " test"), nil
+}
+
+// sides returns the rows of the groups that are not held and of those that are, in their order.
+func (s *Set) sides(group []int32, held []bool) (rest, taken *Set) {
 	var rows [2][]int32
 	for r, g := range group {
 		side := 0
@@ -70,37 +96,94 @@ func (s *Set) Random(fraction float64, closed bool, key rng.Key) (train, test *S
 		}
 		rows[side] = append(rows[side], int32(r))
 	}
-	return s.Take(rows[0]).named(s.Name + " train"), s.Take(rows[1]).named(s.Name + " test"), nil
+	return s.Take(rows[0]), s.Take(rows[1])
 }
 
-// groups returns the group of each row and the number of groups. Without
-// closed each row is a group of its own.
-func (s *Set) groups(closed bool) (group []int32, n int) {
-	group = make([]int32, s.Rows)
-	if !closed {
-		for r := range group {
-			group[r] = int32(r)
+// last returns the last n rows of s as a validation set, and the rest. Rows that stay together are taken from the last
+// on, and left where taking all of them would miss n by more; n is then met as nearly as that allows.
+func (s *Set) last(n int, t together) (rest, validation *Set, err error) {
+	group, size := s.groups(t)
+	held, looked := make([]bool, len(size)), make([]bool, len(size))
+	taken := 0
+	for r := s.Rows - 1; r >= 0 && taken != n; r-- {
+		g := group[r]
+		if !looked[g] && math.Abs(float64(taken+size[g]-n)) <= math.Abs(float64(taken-n)) {
+			held[g] = true
+			taken += size[g]
 		}
-		return group, s.Rows
+		looked[g] = true
+	}
+	if taken == 0 || taken == s.Rows {
+		return nil, nil, fmt.Errorf("data.validation: %d rows cannot be taken from %d rows of training: equal ones stay together, and there are %d different", n, s.Rows, len(size))
+	}
+	cut := s.Rows - taken
+	if !slices.ContainsFunc(group[:cut], func(g int32) bool { return held[g] }) { // the last ones: views do
+		return s.span(0, cut, s.Name), s.span(cut, s.Rows, s.Name), nil
+	}
+	rest, validation = s.sides(group, held)
+	return rest, validation, nil
+}
+
+// groups returns the group of each row and the number of rows of each, numbered in the order of their first rows.
+func (s *Set) groups(t together) (group []int32, size []int) {
+	group = make([]int32, s.Rows)
+	if t == alone {
+		size = make([]int, s.Rows)
+		for r := range group {
+			group[r], size[r] = int32(r), 1
+		}
+		return group, size
 	}
 	seen := make(map[string]int32)
 	bits := make([]byte, (s.Visible+7)/8)
 	for r := range group {
-		row := s.Row(r)
-		clear(bits)
-		for j, v := range row {
-			if v != row[0] { // the same for a row and its negative
-				bits[j/8] |= 1 << (j % 8)
-			}
-		}
+		s.bits(bits, r, t)
 		g, ok := seen[string(bits)]
 		if !ok {
 			g = int32(len(seen))
 			seen[string(bits)] = g
+			size = append(size, 0)
 		}
 		group[r] = g
+		size[g]++
 	}
-	return group, len(seen)
+	return group, size
+}
+
+// bits sets b to what is the same in rows that stay together, and only in those: a bit a spin.
+func (s *Set) bits(b []byte, r int, t together) {
+	row := s.Row(r)
+	low := int8(-1)
+	if t == negatives {
+		low = row[0] // the same for a row and its negative
+	}
+	clear(b)
+	for j, v := range row {
+		if v != low {
+			b[j/8] |= 1 << (j % 8)
+		}
+	}
+}
+
+// Copies returns how many rows of the named set have an equal row in the training set.
+func (s *Split) Copies(name string) int {
+	set := s.Set(name)
+	if set == nil || s.Train == nil || set.Visible != s.Train.Visible {
+		return 0
+	}
+	bits := make([]byte, (set.Visible+7)/8)
+	seen := make(map[string]bool)
+	for r := range s.Train.Rows {
+		s.Train.bits(bits, r, copies)
+		seen[string(bits)] = true
+	}
+	n := 0
+	for r := range set.Rows {
+		if set.bits(bits, r, copies); seen[string(bits)] {
+			n++
+		}
+	}
+	return n
 }
 
 func (s *Set) named(name string) *Set {
@@ -116,16 +199,31 @@ func (o Options) fraction() float64 {
 	return o.Test
 }
 
+// takes returns an error if data.test or data.closed is set where the split has no use for it.
+func (o Options) takes(test, closed bool, split string) error {
+	switch {
+	case o.Former:
+	case o.Test != 0 && !test:
+		return fmt.Errorf("data.test: %v has no meaning for data.split %s, which takes no share of the rows: leave it out, or take random", o.Test, split)
+	case o.Closed && !closed:
+		return fmt.Errorf("data.closed: it has no meaning for data.split %s without data.validation, which divides no rows: leave it out, or take random", split)
+	}
+	return nil
+}
+
 // splitFamily splits all images of a made set at random, or not at all.
 func (o Options) splitFamily(all *Set, f Family) (*Split, error) {
 	switch o.Split {
 	case "", "paper", "random":
-		train, test, err := all.Random(o.fraction(), o.Closed, o.Key.Fold(streamSplit))
+		train, test, err := all.random(o.fraction(), o.together(), o.Key.Fold(streamSplit))
 		if err != nil {
 			return nil, fmt.Errorf("%s: %w", all.Name, err)
 		}
 		return &Split{Train: train, Test: test, Family: f}, nil
 	case "all":
+		if err := o.takes(false, false, o.Split); err != nil {
+			return nil, err
+		}
 		return &Split{Train: all, Family: f}, nil
 	}
 	return nil, fmt.Errorf("data.split: %q is none of paper, random, all", o.Split)
@@ -150,7 +248,7 @@ func (o Options) splitFiles(train, test *Set) (*Split, error) {
 		}
 		var err error
 		name := train.Name
-		if train, test, err = train.Random(o.fraction(), o.Closed, o.Key.Fold(streamSplit)); err != nil {
+		if train, test, err = train.random(o.fraction(), o.together(), o.Key.Fold(streamSplit)); err != nil {
 			return nil, fmt.Errorf("%s: %w", name, err)
 		}
 	case "all":
@@ -165,9 +263,15 @@ func (o Options) splitFiles(train, test *Set) (*Split, error) {
 		if o.Validation >= train.Rows {
 			return nil, fmt.Errorf("data.validation: %d rows cannot be taken from %d rows of training", o.Validation, train.Rows)
 		}
-		cut := train.Rows - o.Validation
-		s.Validation = train.span(cut, train.Rows, strings.TrimSuffix(train.Name, " train")+" validation")
-		s.Train = train.span(0, cut, train.Name)
+		together := o.together()
+		if o.Former {
+			together = alone
+		}
+		var err error
+		if s.Train, s.Validation, err = train.last(o.Validation, together); err != nil {
+			return nil, err
+		}
+		s.Validation.Name = strings.TrimSuffix(train.Name, " train") + " validation"
 	}
 	if o.LabelsVisible {
 		if err := appendLabels(s.Train, s.Test, s.Validation); err != nil {
@@ -191,6 +295,18 @@ func (o Options) readFiles(source string, read func(p part, words *words) (*Set,
 	}
 	if !slices.Contains([]string{"", "files", "random", "all"}, o.Split) {
 		return nil, fmt.Errorf("data.split: %q is none of files, random, all", o.Split)
+	}
+	if o.Split != "random" {
+		split := o.Split
+		switch {
+		case split == "" && o.TestPath == "":
+			split = "all"
+		case split == "":
+			split = "files"
+		}
+		if err := o.takes(false, o.Validation > 0, split); err != nil {
+			return nil, err
+		}
 	}
 	var words words
 	train, err := read(part{o.Path, o.Labels, streamTrain}, &words)

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -8,12 +9,24 @@ import (
 	"mattis/bm"
 )
 
+// AccessibilityOptions set the chains of gibbs_accessibility and gibbs_accessibility_mean.
+type AccessibilityOptions struct {
+	Chains int `yaml:"chains"`
+	Sweeps int `yaml:"sweeps"` // Gibbs sweeps of each chain
+}
+
+var accessibilityDefaults = AccessibilityOptions{Chains: 10, Sweeps: 10} // the released numbers
+
+func (o AccessibilityOptions) check() error {
+	return cmp.Or(inRange("chains", o.Chains, 1, most), inRange("sweeps", o.Sweeps, 1, most))
+}
+
 // gibbsAccessibility is the lowest energy E(v,h) of chains from random visible
 // spins after their Gibbs sweeps, divided by the ground-state energy (the released
 // program takes the minimum; the paper's text speaks of one configuration). It is
-// 1 where a chain found the ground state, and has no standard error.
+// 1 where a chain found the ground state. The error of a minimum is not known.
 func gibbsAccessibility(ctx context.Context, s Subject, o Options) (Result, error) {
-	return access(ctx, s, o.Accessibility, func(e []float64) (float64, float64) { return slices.Min(e), 0 })
+	return access(ctx, s, o.Accessibility, func(e []float64) (float64, float64) { return slices.Min(e), Unknown })
 }
 
 // gibbsAccessibilityMean is the mean energy of the same chains, divided by the
@@ -37,7 +50,7 @@ func access(ctx context.Context, s Subject, o AccessibilityOptions, sum func([]f
 		return Result{}, err
 	}
 	energy, stderr := sum(energies)
-	return Result{Value: energy / floor, Stderr: stderr / math.Abs(floor), N: o.Chains, Detail: map[string]any{
+	return Result{Value: share(energy, energies, floor), Stderr: stderr / math.Abs(floor), N: o.Chains, Detail: map[string]any{
 		"chains": o.Chains, "sweeps": o.Sweeps, "energy": energy, "ground_energy": floor,
 	}}, nil
 }

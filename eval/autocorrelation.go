@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -11,9 +12,26 @@ import (
 	"mattis/sampler"
 )
 
+// AutocorrelationOptions set the chains that autocorrelation watches.
+type AutocorrelationOptions struct {
+	Chains int `yaml:"chains"` // two or more
+	Sweeps int `yaml:"sweeps"` // looked at, eight or more, after half as many that are not
+	// Sampler is how they move: gibbs, tempering or guided, the samplers that need no more than
+	// the machine.
+	Sampler string `yaml:"sampler"`
+}
+
+var autocorrelationDefaults = AutocorrelationOptions{Chains: 40, Sweeps: 1000, Sampler: "gibbs"}
+
+func (o AutocorrelationOptions) check() error {
+	return cmp.Or(inRange("chains", o.Chains, 2, most), inRange("sweeps", o.Sweeps, 8, most),
+		oneOf("sampler", o.Sampler, "no sampler whose chains can be watched", []string{"gibbs", "tempering", "guided"}))
+}
+
 // autocorrelation is the integrated autocorrelation time of the energy F(v) along chains, in sweeps: 1/2 where
 // each sweep forgets the last. Half of the chains start from fair coins and half, where there are patterns, from the patterns. Detail.r_hat and
-// detail.slowest are of the energy and the leading modes together; detail.enough says whether the chains are long enough for the time to be known.
+// detail.slowest are of the energy and the leading modes together. Where the chains are too short, or saw the slowest changes too
+// rarely, for the time to be known (detail.enough), the value is what it is at least, detail.at_least is true and the error unknown.
 func autocorrelation(ctx context.Context, s Subject, o Options) (Result, error) {
 	r, ok := s.Machine.(*bm.RBM)
 	if !ok {
@@ -41,10 +59,23 @@ func autocorrelation(ctx context.Context, s Subject, o Options) (Result, error) 
 	slowest, _ := m.Slowest()
 	apart, _ := m.Apart()
 	verdict, _ := m.Verdict()
-	return Result{Value: m.Energy.Time, Stderr: m.Energy.Stderr, N: m.Energy.N, Detail: map[string]any{
-		"error": m.Energy.Stderr, "ess": m.Energy.Effective, "enough": m.Energy.Enough, "chains": m.Chains, "sweeps": m.Sweeps, "sampler": a.Sampler,
-		"r_hat": bounded(apart.RHat), "slowest": slowest.Name, "slowest_time": slowest.Time, "slowest_ess": slowest.Effective, "verdict": string(verdict),
+	stderr := Unknown
+	if m.Energy.Enough {
+		stderr = m.Energy.Stderr
+	}
+	return Result{Value: m.Energy.Time, Stderr: stderr, N: m.Energy.N, Detail: map[string]any{
+		atLeast: !m.Energy.Enough, "ess": m.Energy.Effective, "enough": m.Energy.Enough, "chains": m.Chains, "sweeps": m.Sweeps, "sampler": a.Sampler,
+		"r_hat": bounded(apart.RHat), "slowest": slowest.Name, "slowest_time": slowest.Time, "slowest_enough": slowest.Enough, "slowest_ess": slowest.Effective, "verdict": string(verdict),
 	}}, nil
+}
+
+// atLeast is the detail of a value that is only a bound from below.
+const atLeast = "at_least"
+
+// AtLeast reports whether the value is not known, and no less than Value.
+func (r Result) AtLeast() bool {
+	bound, _ := r.Detail[atLeast].(bool)
+	return bound
 }
 
 // bounded returns x, or the largest number that a reader of JSON takes for an infinite one.

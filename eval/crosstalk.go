@@ -10,8 +10,9 @@ import (
 
 // crosstalk is the share of the K x H hidden pattern spins that the field of
 // their own pattern's visible part points away from: the noise of the other
-// patterns turns them. Random patterns give Q(sqrt(V/K)); detail.visible is the same from the
-// hidden side, where theory says Q(sqrt(H/K)). Fields of 0 count as half. The biases are left out.
+// patterns turns them. Of random patterns the other K-1 give a noise of variance (K-1)/V against a signal of 1, so Q(sqrt(V/(K-1)))
+// are turned; detail.visible is the same from the hidden side, where theory says Q(sqrt(H/(K-1))). Fields of 0 count as
+// half. The biases are left out. The number is exact for the machine: n entries are counted, and all of them.
 func crosstalk(ctx context.Context, s Subject, _ Options) (Result, error) {
 	m, ok := s.Machine.(*bm.RBM)
 	var a *bm.Axons
@@ -29,10 +30,16 @@ func crosstalk(ctx context.Context, s Subject, _ Options) (Result, error) {
 	v, h, k := visible.Value.Cols(), hidden.Value.Cols(), visible.Value.Rows()
 	ofHidden := misled(e, a, bm.Visible, visible.Value, hidden.Value)
 	ofVisible := misled(e, a, bm.Hidden, hidden.Value, visible.Value)
-	return Result{Value: ofHidden, Stderr: math.Sqrt(ofHidden * (1 - ofHidden) / float64(k*h)), N: k * h, Detail: map[string]any{
+	return Result{Value: ofHidden, N: k * h, Detail: map[string]any{
 		"visible": ofVisible,
-		"theory":  TailOfNormal(math.Sqrt(float64(v) / float64(k))), "theory_visible": TailOfNormal(math.Sqrt(float64(h) / float64(k))),
+		"theory":  Crosstalk(v, k), "theory_visible": Crosstalk(h, k),
 	}}, nil
+}
+
+// Crosstalk returns the share of spins that the noise of K-1 other random patterns of n entries turns, Q(sqrt(n/(K-1))):
+// n normal numbers stand for n signs. It is 0 of one pattern, which has no others.
+func Crosstalk(n, patterns int) float64 {
+	return TailOfNormal(math.Sqrt(float64(n) / float64(patterns-1)))
 }
 
 // misled returns the share of the entries of to that disagree in sign with the

@@ -7,7 +7,7 @@ import (
 )
 
 // Ultrametricity is what the measure says of the overlaps q of n samples.
-func Ultrametricity(q []float32, n int, fold bool, key rng.Key) (ratio, k float64) {
+func Ultrametricity(q []float32, n int, fold bool, key rng.Key) (ratio, stderr, k float64) {
 	return distances{q, n, fold}.ultrametricity(key)
 }
 
@@ -43,4 +43,20 @@ var Critical = critical
 // DrawStart returns n visible configurations of the start, row after row.
 func DrawStart(s Start, n int, key rng.Key) ([]int8, error) {
 	return s.draw(context.Background(), n, key)
+}
+
+// Groups returns the groups that rows of so many spins fall into, those of each source being one at first.
+func Groups(sources [][]int8, spins int, fold bool) [][]int {
+	var rows []int8
+	var first [][]int
+	n := 0
+	for _, s := range sources {
+		var members []int
+		for range len(s) / spins {
+			members = append(members, n)
+			n++
+		}
+		first, rows = append(first, members), append(rows, s...)
+	}
+	return groupRows(pack(rows, spins), first, fold).groups
 }

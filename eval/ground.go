@@ -3,6 +3,9 @@ package eval
 import (
 	"context"
 	"math"
+	"slices"
+
+	"gonum.org/v1/gonum/mat"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -53,6 +56,16 @@ func (s Subject) ground(ctx context.Context) (*ground, error) {
 	spins := make([]int8, s.Machine.Layers()[x.Layer()])
 	bm.SetState(spins, at)
 	s.Memo.ground = &ground{energy: -best, state: signs(spins)}
+	if m, ok := s.Machine.(*bm.RBM); ok {
+		if f := newEnergy(m); f != nil {
+			row := mat.NewDense(1, len(spins), nil)
+			for i, y := range spins {
+				row.Set(0, i, float64(y))
+			}
+			v, h := f.best(x.Layer(), row)
+			s.Memo.ground.energy = f.of(v, h)[0] + s.constant()
+		}
+	}
 	return s.Memo.ground, nil
 }
 
@@ -91,11 +104,23 @@ func (s Subject) constant() float64 {
 	return m.Constant()
 }
 
-// energies sets dst to E(v,h) of each configuration in kT, or to F(v) where there is no
+// share returns energy, the mean or the lowest of the energies, as a share of the ground-state energy: at most 1. Of states that tie
+// to within the float32 fields that they are listed by, the one that was listed as the lowest need not be: the lowest of all counts.
+func share(energy float64, energies []float64, floor float64) float64 {
+	return min(1, energy/min(floor, slices.Min(energies)))
+}
+
+// energies sets dst to E(v,h) of each configuration in kT, in float64, or to F(v) where there is no
 // hidden layer, without the energy constant: shares of the ground-state energy are taken of them. Its scratch is the
 // caller's to release.
 func (s Subject) energies(dst []float64, state bm.State) {
 	e := s.Machine.Engine()
+	if r, ok := s.Machine.(*bm.RBM); ok && !state.Layer(bm.Hidden).IsNone() {
+		if f := newEnergy(r); f != nil {
+			copy(dst, f.of(spinsOf(e, state[bm.Visible]), spinsOf(e, state[bm.Hidden])))
+			return
+		}
+	}
 	m := e.Scratch(compute.Float64, len(dst), 1)
 	s.Machine.Energy(m, state, bm.Law{})
 	e.Read(dst, m)

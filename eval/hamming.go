@@ -1,15 +1,28 @@
 package eval
 
 import (
+	"cmp"
 	"context"
-	"math"
-
-	"gonum.org/v1/gonum/stat"
 
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
 )
+
+// HammingOptions set the released protocol; its single step is no option.
+type HammingOptions struct {
+	// Draws is the number of reconstructions of each row.
+	Draws int `yaml:"draws"`
+	// Rows bounds the rows that are reconstructed, chosen by the key where a set has more. Bars is
+	// always taken whole. The time grows with rows times draws, the memory with neither.
+	Rows int `yaml:"rows"`
+}
+
+var hammingDefaults = HammingOptions{Draws: 100, Rows: 1000} // 100 draws are the released ones
+
+func (o HammingOptions) check() error {
+	return cmp.Or(inRange("draws", o.Draws, 1, most), inRange("rows", o.Rows, 1, most))
+}
 
 // hamming is the released program's reconstruction error: the known pixels of
 // a row are kept, the others start at 0, one Gibbs step v -> h -> v with
@@ -30,7 +43,7 @@ type reconstruction struct {
 // measure returns the share of pixels that differ from the row, over all
 // pixels, label spins being unknown and none of them; detail.unknown is that over the unknown pixels alone. The standard
 // error is over draws, the rows being what they are, or over rows where they are
-// a choice from a larger set.
+// a choice from a larger set or drawn once each; that over rows holds the noise of the draws.
 func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) {
 	set, err := s.set()
 	if err != nil {
@@ -106,7 +119,7 @@ func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) 
 		ofDraw[i] /= float64(len(rows) * pixels)
 	}
 	over, terms := "draws", ofDraw
-	if len(rows) < set.Rows {
+	if len(rows) < set.Rows || r.draws == 1 {
 		over, terms = "rows", ofRow
 	}
 	_, stderr := meanOf(terms)
@@ -115,13 +128,4 @@ func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) 
 		"rows": len(rows), "draws": r.draws, "sweeps": r.sweeps,
 		"unknown": unknownOff / max(1, unknown), "stderr_over": over,
 	}}, nil
-}
-
-// meanOf returns the mean of x and its standard error, 0 of fewer than two terms.
-func meanOf(x []float64) (mean, stderr float64) {
-	if len(x) < 2 {
-		return stat.Mean(x, nil), 0
-	}
-	mean, deviation := stat.MeanStdDev(x, nil)
-	return mean, deviation / math.Sqrt(float64(len(x)))
 }

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -13,6 +14,20 @@ import (
 	"mattis/rng"
 	"mattis/sampler"
 )
+
+// IntegrationOptions set the tempering that logz_integration integrates over.
+type IntegrationOptions struct {
+	Ladders int `yaml:"ladders"` // independent ladders; an error needs two
+	Betas   int `yaml:"betas"`   // intervals of inverse temperature, rounded up to a multiple of 4
+	Sweeps  int `yaml:"sweeps"`  // sweeps measured, after half as many that are not
+}
+
+var integrationDefaults = IntegrationOptions{Ladders: 8, Betas: 64, Sweeps: 400}
+
+func (o IntegrationOptions) check() error {
+	return cmp.Or(inRange("ladders", o.Ladders, 2, most), inRange("betas", o.Betas, 1, most),
+		inRange("sweeps", o.Sweeps, 1, most))
+}
 
 // Integration estimates log Z by thermodynamic integration over parallel tempering,
 //

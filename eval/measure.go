@@ -17,7 +17,10 @@ type Measure struct {
 	Name    string
 	Summary string // one line, with the unit
 	Data    DataUse
+	Errors  Errors // the standard errors that it can have
 
+	// can says whether it can be had, from sizes, data and options alone: see Possible.
+	can func(s Subject, o Options) error
 	run func(ctx context.Context, s Subject, o Options) (Result, error)
 }
 
@@ -35,7 +38,7 @@ type Result struct {
 	Measure string         `json:"measure"`
 	Split   string         `json:"split"` // the set it is about; empty for the machine alone
 	Value   float64        `json:"value"`
-	Stderr  float64        `json:"stderr"` // standard error of Value; 0 for exact numbers and where none is known
+	Stderr  float64        `json:"stderr"` // standard error of Value: +- 1.96 of it is a 95 % interval; 0 where Value is exact, Unknown (NaN) where the error is not known
 	N       int            `json:"n"`      // terms that Value is the mean, sum, minimum or count of
 	Detail  map[string]any `json:"detail"`
 }
@@ -84,17 +87,18 @@ func (m Measure) try(ctx context.Context, s Subject, o Options) (Result, error) 
 	if s.Memo == nil {
 		s.Memo = &Memo{}
 	}
-	r, err := m.run(ctx, s, o.Filled())
+	r, err := m.run(ctx, s, o)
 	if err == nil {
 		err = s.Machine.Engine().Sync()
 	}
 	if err != nil {
 		return Result{}, err
 	}
-	for _, x := range [...]float64{r.Value, r.Stderr} {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return Result{}, fmt.Errorf("the value is %v: %s", x, s.suspect())
-		}
+	if x := r.Value; math.IsNaN(x) || math.IsInf(x, 0) {
+		return Result{}, fmt.Errorf("the value is %v: %s", x, s.suspect())
+	}
+	if x := r.Stderr; math.IsInf(x, 0) {
+		return Result{}, fmt.Errorf("the standard error is %v: %s", x, s.suspect())
 	}
 	r.Measure = m.Name
 	if m.Data == NeedsData {

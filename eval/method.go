@@ -12,7 +12,7 @@ import (
 // methodAccessibility is the lowest energy E(v,h) of the configurations that the
 // estimator returned, divided by the ground-state energy (Fig. 2b): a pattern
 // with its own hidden part, a chain with its sampled h, and h = sign(x), the h of lowest energy,
-// where only v is returned. The exact estimator returns all states and has no value.
+// where only v is returned. The error of a minimum is not known. The exact estimator returns all states and has no value.
 func methodAccessibility(ctx context.Context, s Subject, _ Options) (Result, error) {
 	n := s.Drawn.State.Rows()
 	if n == 0 {
@@ -55,7 +55,7 @@ func methodAccessibility(ctx context.Context, s Subject, _ Options) (Result, err
 		e.Release(mark)
 	}
 	best := slices.Min(energies)
-	return Result{Value: best / floor, N: n, Detail: map[string]any{
+	return Result{Value: share(best, energies, floor), Stderr: Unknown, N: n, Detail: map[string]any{
 		"energy": best, "ground_energy": floor, "hidden": origin,
 	}}, nil
 }

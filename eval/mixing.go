@@ -39,6 +39,7 @@ type Mixing struct {
 	// where v and -v are as likely and a sampler flips v, overlaps forget all and squares tell which pair a chain is in.
 	Modes     []Trace
 	Histogram sampler.Histogram
+	Moved     int // chains whose visible spins ever changed between two looks
 	Basins    Visits
 	Swaps     *sampler.Stats       // of tempering and of trajectory tempering
 	Proposals *sampler.GuidedStats // of guided moves
@@ -62,10 +63,12 @@ type Visits struct {
 	// descent at zero temperature ends in.
 	What   string
 	Counts []int // visits, largest first
-	Moved  int   // chains that were in more than one
+	Moved  int   // chains that were in more than one: a chain may move all the time and stay in its basin
 }
 
 const (
+	// leastWatched is the number of sweeps that the least can be said of.
+	leastWatched = 8
 	// modes is the number of directions that are looked at.
 	modes = 4
 	// mostValues bounds the values of a chain's trace, descents the looks at the minima below the chains, and energyBins the histogram.
@@ -75,8 +78,8 @@ const (
 // Run moves the chains.
 func (w Watch) Run(ctx context.Context) (*Mixing, error) {
 	n := w.Start.Rows()
-	if n < 2 || w.Sweeps < 8 {
-		return nil, fmt.Errorf("%d chains of %d sweeps tell nothing of mixing: want at least 2 of 8", n, w.Sweeps)
+	if n < 2 || w.Sweeps < leastWatched {
+		return nil, fmt.Errorf("%d chains of %d sweeps tell nothing of mixing: want at least 2 of %d", n, w.Sweeps, leastWatched)
 	}
 	e := w.Machine.Engine()
 	m := &Mixing{Chains: n, Every: (w.Sweeps + mostValues - 1) / mostValues, Replicas: 1}
@@ -157,6 +160,8 @@ type looker struct {
 	copies     bm.State
 	seen, each int
 
+	moved   []bool         // of each chain
+	last    []int8         // the spins of the look before
 	basin   []map[int]bool // of each chain
 	visits  map[int]int
 	minima  map[string]int
@@ -168,7 +173,7 @@ func newLooker(m *bm.RBM, s bm.State, values int) *looker {
 	e, n := m.Engine(), s.Rows()
 	l := &looker{machine: m, directions: leading(m, modes), energies: e.Alloc(compute.Float64, n, 1),
 		each: max(1, values/descents), visits: map[int]int{}, minima: map[string]int{},
-		spins: make([]int8, s[bm.Visible].Len()), numbers: make([]float64, n)}
+		moved: make([]bool, n), last: make([]int8, s[bm.Visible].Len()), spins: make([]int8, s[bm.Visible].Len()), numbers: make([]float64, n)}
 	if a, ok := m.Couplings().(*bm.Axons); ok {
 		l.axons = a
 	} else {
@@ -198,7 +203,8 @@ func (l *looker) at(s bm.State) {
 	e.Read(l.spins, v)
 	for c, x := range l.numbers {
 		l.traces[0].Chains[c] = append(l.traces[0].Chains[c], x)
-		row := l.spins[c*v.Cols():][:v.Cols()]
+		row, last := l.spins[c*v.Cols():][:v.Cols()], l.last[c*v.Cols():][:v.Cols()]
+		l.moved[c] = l.moved[c] || l.seen > 0 && !slices.Equal(row, last)
 		for k, q := range l.directions {
 			var sum float64
 			for i, y := range row {
@@ -210,6 +216,7 @@ func (l *looker) at(s bm.State) {
 		}
 	}
 	l.seen++
+	copy(l.last, l.spins)
 	switch {
 	case l.axons != nil:
 		for c, b := range sampler.Nearest(l.axons, e, v) {
@@ -261,6 +268,11 @@ func (l *looker) judge(m *Mixing) (err error) {
 	m.Energy, m.Modes = l.traces[0], l.traces[1:]
 	if m.Histogram, err = sampler.NewHistogram(slices.Concat(m.Energy.Chains...), energyBins); err != nil {
 		return err
+	}
+	for _, moved := range l.moved {
+		if moved {
+			m.Moved++
+		}
 	}
 	m.Basins.What = "patterns"
 	if l.axons == nil {
@@ -316,6 +328,17 @@ func (m *Mixing) Apart() (apart Trace, ok bool) {
 	return apart, ok
 }
 
+// Unknown returns the trace with the longest autocorrelation time among those whose time is not known but at least so long,
+// and false if there is none.
+func (m *Mixing) Unknown() (slowest Trace, ok bool) {
+	for _, t := range append([]Trace{m.Energy}, m.Modes...) {
+		if !t.Constant() && !t.Enough && (!ok || t.Time > slowest.Time) {
+			slowest, ok = t, true
+		}
+	}
+	return slowest, ok
+}
+
 // Effective returns the effective sample size of the slowest trace, 0 where nothing ever changes.
 func (m *Mixing) Effective() float64 {
 	t, ok := m.Slowest()
@@ -333,6 +356,7 @@ const (
 	TooShort    Verdict = "too short to tell"
 	DoesNotMix  Verdict = "does not mix"
 	NothingSeen Verdict = "one state"
+	NothingTold Verdict = "one energy" // chains move, and nothing that is looked at tells their states apart
 )
 
 // What Verdict decides by.
@@ -345,11 +369,15 @@ const (
 )
 
 // Verdict returns whether the chains mix, with the reasons in words. Chains mix where they agree (split R-hat up to
-// AgreeRHat for the energy and every mode), are 20 times as long as the slowest time, and hold EnoughESS effective samples. They do not
+// AgreeRHat for the energy and every mode), the autocorrelation time of each is known, and the slowest leaves EnoughESS effective samples. They do not
 // where R-hat is above ApartRHat. A mode that no chain has found is seen by no verdict.
 func (m *Mixing) Verdict() (v Verdict, reasons []string) {
 	say := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
 	apart, ok := m.Apart()
+	if !ok && m.Moved > 0 {
+		say("%d of %d chains moved, but the energy and every mode have one value: nothing here tells the states apart", m.Moved, m.Chains)
+		return NothingTold, reasons
+	}
 	if !ok {
 		say("all %d chains sit in one state, or in states that nothing here tells apart, and none moved", m.Chains)
 		return NothingSeen, reasons
@@ -367,20 +395,26 @@ func (m *Mixing) Verdict() (v Verdict, reasons []string) {
 		say("R-hat %.3f: the chains agree", apart.RHat)
 	}
 	if b := m.Basins; len(b.Counts) > 1 && b.Moved < m.Chains {
-		if b.Moved == 0 {
+		if m.Moved == 0 {
 			say("%d chains sit in %d basins of %s and none moved", m.Chains, len(b.Counts), b.What)
 		} else {
 			say("%d of %d chains never left their basin, of %d basins of %s", m.Chains-b.Moved, m.Chains, len(b.Counts), b.What)
 		}
 	}
-	if !slowest.Enough {
-		say("autocorrelation time of %s at least %.3g sweeps: chains of %d are too short to know it, 20 times as many are wanted", slowest.Name, slowest.Time, m.Sweeps)
-	} else {
+	unknown, some := m.Unknown()
+	if some {
+		say("autocorrelation time of %s at least %.3g sweeps: %d chains of %d are too short or saw its slowest changes too rarely to know it", unknown.Name, unknown.Time, m.Chains, m.Sweeps)
+	}
+	if slowest.Enough {
 		say("autocorrelation time %.3g ± %.2g sweeps (%s)", slowest.Time, slowest.Stderr, slowest.Name)
 	}
 	ess := slowest.Effective
-	say("%.0f effective samples of %d", ess, slowest.N)
-	if v == Mixes && (!slowest.Enough || ess < EnoughESS) {
+	most := ""
+	if !slowest.Enough {
+		most = "at most "
+	}
+	say("%s%.0f effective samples of %d", most, ess, slowest.N)
+	if v == Mixes && (some || ess < EnoughESS) {
 		v = TooShort
 		if ess < EnoughESS {
 			reasons[len(reasons)-1] += fmt.Sprintf(", %d are wanted", EnoughESS)

@@ -79,6 +79,9 @@ func TestFrozenChains(t *testing.T) {
 	if m.Effective() > 40 {
 		t.Errorf("%v effective samples of 20 frozen chains", m.Effective())
 	}
+	if m.Moved != 0 || !strings.Contains(all, "at least") || strings.Contains(all, "±") {
+		t.Errorf("%d moved: %s", m.Moved, all)
+	}
 	tempered := watch(t, pairMachine(e, 20), "tempering", 20, 400)
 	if v, reasons := tempered.Verdict(); v == eval.DoesNotMix || tempered.Swaps.RoundTrips == 0 || tempered.Replicas != 3 || tempered.Basins.Moved == 0 {
 		t.Errorf("tempering %s: %v", v, reasons)
@@ -89,6 +92,17 @@ func TestFrozenChains(t *testing.T) {
 	e.Write(one.Bias(bm.Visible).Value, []float32{40})
 	if v, reasons := watch(t, one, "gibbs", 6, 40).Verdict(); v != eval.NothingSeen {
 		t.Errorf("one state: %s %v", v, reasons)
+	}
+}
+
+// Without couplings every state has one energy and nothing is a mode, yet all chains move, and all of them in the one basin.
+func TestChainsMoveWithoutCouplings(t *testing.T) {
+	e := cpu.New(1)
+	defer e.Close()
+	m := watch(t, bm.NewRBM(e, bm.NewDense(e, 6, 4, false), false, false), "gibbs", 10, 40)
+	v, reasons := m.Verdict()
+	if v != eval.NothingTold || m.Moved != 10 || m.Basins.Moved != 0 || !strings.Contains(reasons[0], "10 of 10 chains moved") {
+		t.Errorf("%s: %q, %d moved", v, reasons, m.Moved)
 	}
 }
 
@@ -190,12 +204,12 @@ func TestAutocorrelationMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := eval.Options{Autocorrelation: eval.AutocorrelationOptions{Chains: 20, Sweeps: 400}}
+	o := options(func(o *eval.Options) { o.Autocorrelation.Chains, o.Autocorrelation.Sweeps = 20, 400 })
 	r, err := measure.Run(context.Background(), eval.Subject{Machine: hot, Key: 1}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if r.Value < 0.4 || r.Value > 3 || r.Detail["chains"] != 20 || r.Detail["sweeps"] != 400 || r.Detail["verdict"] != "mixes" || !(r.Detail["r_hat"].(float64) < 1.01) ||
+	if r.Value < 0.4 || r.Value > 3 || r.AtLeast() || !(r.Stderr > 0) || r.Detail["chains"] != 20 || r.Detail["sweeps"] != 400 || r.Detail["verdict"] != "mixes" || !(r.Detail["r_hat"].(float64) < 1.01) ||
 		math.Abs(r.Detail["ess"].(float64)*2*r.Value-8000) > 1 {
 		t.Errorf("%+v", r)
 	}
@@ -205,12 +219,23 @@ func TestAutocorrelationMeasure(t *testing.T) {
 	if _, err = measure.Run(context.Background(), eval.Subject{Machine: pairMachine(e, 1)}, o); err == nil || err.Error() != "autocorrelation: no value: the energy is the same in all of 400 sweeps of 20 chains" {
 		t.Error(err)
 	}
+	// Frozen chains at several energies: a bound, no error, in JSON null, and never the verdict that they mix.
+	d.Normal(30, 4)
+	cold, err := measure.Run(context.Background(), eval.Subject{Machine: hot, Key: 1}, o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	text, err := json.Marshal(cold)
+	if err != nil || !cold.AtLeast() || !eval.IsUnknown(cold.Stderr) || cold.Value < 100 || cold.Detail["verdict"] != "does not mix" || !strings.Contains(string(text), `"stderr":null`) {
+		t.Errorf("%s, %v", text, err)
+	}
+	d.Normal(0.3, 4)
 	o.Autocorrelation.Sampler = "annealing"
-	if _, err = measure.Run(context.Background(), eval.Subject{Machine: hot}, o); err == nil || err.Error() != `autocorrelation: autocorrelation.sampler: "annealing" cannot be watched: gibbs, tempering, guided` {
+	if _, err = measure.Run(context.Background(), eval.Subject{Machine: hot}, o); err == nil || err.Error() != `autocorrelation: autocorrelation.sampler: "annealing" is no sampler whose chains can be watched: gibbs, tempering, guided` {
 		t.Error(err)
 	}
-	o.Autocorrelation = eval.AutocorrelationOptions{Chains: 1}
-	if _, err = measure.Run(context.Background(), eval.Subject{Machine: hot}, o); err == nil || !strings.Contains(err.Error(), "1 chains of 1000 sweeps tell nothing of mixing: want at least 2 of 8") {
+	o.Autocorrelation.Sampler, o.Autocorrelation.Chains = "gibbs", 1
+	if _, err = measure.Run(context.Background(), eval.Subject{Machine: hot}, o); err == nil || !strings.Contains(err.Error(), "autocorrelation.chains: 1 is out of range: 2 to 1000000") {
 		t.Error(err)
 	}
 }

@@ -1,6 +1,10 @@
 package eval
 
-import "context"
+import (
+	"context"
+
+	"mattis/bm"
+)
 
 // nllExact is the mean of F(v) + log Z over all rows of the set, in nats. The
 // standard error is over rows.
@@ -9,7 +13,7 @@ func nllExact(ctx context.Context, s Subject, _ Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	mean, stderr, rows, err := s.meanFreeEnergy(ctx)
+	mean, stderr, rows, err := s.meanFreeEnergy(ctx, nil)
 	if err != nil {
 		return Result{}, err
 	}
@@ -18,14 +22,23 @@ func nllExact(ctx context.Context, s Subject, _ Options) (Result, error) {
 	}}, nil
 }
 
-// meanFreeEnergy returns the mean of F(v) over all rows of the set in nats, with its standard error.
-func (s Subject) meanFreeEnergy(ctx context.Context) (mean, stderr float64, rows int, err error) {
+// meanFreeEnergy returns the mean of F(v) over all rows of the set in nats, with its standard error, in float64
+// where the pattern classes are given that log Z is the sum over.
+func (s Subject) meanFreeEnergy(ctx context.Context, classes *bm.PatternClasses) (mean, stderr float64, rows int, err error) {
 	set, err := s.set()
 	if err != nil {
 		return 0, 0, 0, err
 	}
 	v := set.Visible
 	f := make([]float64, set.Rows)
+	if classes != nil {
+		if err := ctx.Err(); err != nil {
+			return 0, 0, 0, err
+		}
+		classes.FreeEnergies(f, set.Spins)
+		mean, stderr = meanOf(f)
+		return mean, stderr, set.Rows, nil
+	}
 	err = s.freeEnergies(ctx, set.Rows,
 		func(first int, spins []int8) { copy(spins, set.Spins[first*v:]) },
 		func(first int, part []float64) { copy(f[first:], part) })

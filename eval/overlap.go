@@ -8,6 +8,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/rng"
+	"mattis/sampler"
 )
 
 // overlapBins is the number of bins of P(q) over [-1,1]; an odd number has one about 0.
@@ -15,7 +16,7 @@ const overlapBins = 21
 
 // overlap is the mean of q^2 over all pairs of samples, q = v.v'/V: 1/V for fair coins, 1 for one configuration
 // and its negative. detail.density is P(q) at detail.q, and detail.mean_abs the mean of |q|. The samples are those of
-// valid_share. There is no standard error: pairs share samples.
+// valid_share. The standard error is that of the jackknife over samples, which pairs share.
 func overlap(ctx context.Context, s Subject, o Options) (Result, error) {
 	x, err := s.samples(ctx, o.Samples)
 	if err != nil {
@@ -30,9 +31,11 @@ func overlap(ctx context.Context, s Subject, o Options) (Result, error) {
 		return Result{}, err
 	}
 	t := tallyOverlaps(q, n)
-	return Result{Value: t.two, N: n * (n - 1) / 2, Detail: map[string]any{
-		"q": t.q, "density": t.density, "mean_abs": t.abs, "chains": n, "sweeps": o.Samples.Sweeps,
-	}}, nil
+	detail := map[string]any{"q": t.q, "density": t.density, "mean_abs": t.abs, "chains": n, "sweeps": o.Samples.Sweeps}
+	if err := s.addMixing(ctx, o.Samples, detail); err != nil {
+		return Result{}, err
+	}
+	return Result{Value: t.two, Stderr: jackknife(t.without), N: n * (n - 1) / 2, Detail: detail}, nil
 }
 
 // overlaps returns the n x n overlaps of n samples of equal length; only those below the diagonal are set.
@@ -109,6 +112,70 @@ func (s Subject) sampling(o SampleOptions) (tallied, func(first int, visible com
 	return of, s.dataStart(set, key.Fold(0)), nil
 }
 
+// watched is the number of chains that tell whether samples forget their start.
+const watched = 40
+
+// addMixing adds to the detail of a measure of samples what chains of as many sweeps say, half as many of them left out, from
+// starts far apart (fair coins, patterns, data): the verdict of Mixing and the largest split R-hat. Both are the memo's where it has
+// them. Machines of other layers are not watched.
+func (s Subject) addMixing(ctx context.Context, o SampleOptions, detail map[string]any) error {
+	r, ok := s.Machine.(*bm.RBM)
+	if !ok {
+		return nil
+	}
+	of, _, err := s.sampling(o)
+	if err != nil {
+		return err
+	}
+	of.Chains, of.From, of.set = 0, "", "" // it depends on the sweeps and the key alone
+	m := s.Memo.mixing
+	if m == nil || m.of != of {
+		m = &sampleMixing{of: of, verdict: TooShort}
+		if o.Sweeps >= leastWatched {
+			if err := s.watch(ctx, r, m); err != nil {
+				return err
+			}
+		}
+		s.Memo.mixing = m
+	}
+	detail["mixing"] = string(m.verdict)
+	if m.rHat > 0 {
+		detail["r_hat"] = m.rHat
+	}
+	return nil
+}
+
+// sampleMixing is what chains say of samples, and what it depends on.
+type sampleMixing struct {
+	of      tallied
+	verdict Verdict
+	rHat    float64 // 0 where nothing changes or nothing was watched
+}
+
+func (s Subject) watch(ctx context.Context, r *bm.RBM, m *sampleMixing) error {
+	key := s.Key.Fold(purposeSamples).Fold(2)
+	mover, err := sampler.New("gibbs", r, sampler.Options{Key: key.Fold(0)})
+	if err != nil {
+		return err
+	}
+	var rows []int8
+	if s.Split != nil && s.Split.Train != nil && s.Split.Train.Visible == r.Layers()[bm.Visible] {
+		for _, i := range s.rows(s.Split.Train, watched) {
+			rows = append(rows, s.Split.Train.Row(int(i))...)
+		}
+	}
+	start, _ := Scattered(r, watched, rows, key.Fold(1))
+	x, err := Watch{Machine: r, Sampler: mover, Start: start, Sweeps: m.of.Sweeps, Key: key.Fold(2)}.Run(ctx)
+	if err != nil {
+		return err
+	}
+	m.verdict, _ = x.Verdict()
+	if apart, ok := x.Apart(); ok {
+		m.rHat = bounded(apart.RHat)
+	}
+	return nil
+}
+
 // Comparison is what the overlaps of samples say together.
 type Comparison struct {
 	Q, Density     []float64 // P(q)
@@ -131,7 +198,7 @@ func Overlaps(ctx context.Context, spins []int8, v int, symmetric bool, key rng.
 		return Comparison{}, err
 	}
 	p := tallyOverlaps(q, n)
-	ratio, _ := distances{q, n, symmetric}.ultrametricity(key)
+	ratio, _, _ := distances{q, n, symmetric}.ultrametricity(key)
 	return Comparison{p.q, p.density, p.two, ratio}, nil
 }
 
@@ -139,19 +206,29 @@ func Overlaps(ctx context.Context, spins []int8, v int, symmetric bool, key rng.
 type overlapTally struct {
 	q, density []float64
 	two, abs   float64
+	without    []float64 // two without each sample; nil of two samples
 }
 
 // tallyOverlaps counts the overlaps below the diagonal.
 func tallyOverlaps(q []float32, n int) overlapTally {
 	t := overlapTally{q: make([]float64, overlapBins), density: make([]float64, overlapBins)}
+	of := make([]float64, n) // the sum of q^2 over the pairs of each sample
 	for i := range n {
-		for _, y := range q[i*n : i*n+i] {
+		for j, y := range q[i*n : i*n+i] {
 			t.two += float64(y) * float64(y)
+			of[i] += float64(y) * float64(y)
+			of[j] += float64(y) * float64(y)
 			t.abs += math.Abs(float64(y))
 			t.density[min(overlapBins-1, int((float64(y)+1)/2*overlapBins))]++
 		}
 	}
 	pairs := float64(n * (n - 1) / 2)
+	if n > 2 {
+		t.without = of
+		for i, sum := range of {
+			t.without[i] = (t.two - sum) / (pairs - float64(n-1))
+		}
+	}
 	t.two /= pairs
 	t.abs /= pairs
 	for i := range t.density {

@@ -13,14 +13,14 @@ import (
 func TestOverlap(t *testing.T) {
 	e := engine(t)
 	free := bm.NewRBM(e, bm.NewDense(e, 25, 3, false), false, false)
-	r := measure(t, "overlap", eval.Subject{Machine: free, Key: 1}, eval.Options{Samples: eval.SampleOptions{Chains: 500, Sweeps: 1}})
+	r := measure(t, "overlap", eval.Subject{Machine: free, Key: 1}, options(func(o *eval.Options) { o.Samples.Chains, o.Samples.Sweeps = 500, 1 }))
 	near(t, "<q^2> of coins", r.Value, 1./25, 1e-3)
 	if r.N != 500*499/2 {
 		t.Errorf("%d pairs", r.N)
 	}
 	cold, _ := onePattern(e, spins("-+--+-+"), 50, 1)
 	s := eval.Subject{Machine: cold, Key: 2}
-	r = measure(t, "overlap", s, eval.Options{})
+	r = measure(t, "overlap", s, eval.Defaults())
 	near(t, "<q^2> of one pattern", r.Value, 1, 1e-12)
 	near(t, "|q| of one pattern", r.Detail["mean_abs"].(float64), 1, 1e-12)
 	density := r.Detail["density"].([]float64)
@@ -50,7 +50,7 @@ func TestUltrametricity(t *testing.T) {
 			}
 		}
 	}
-	ratio, _ := eval.Ultrametricity(tree, n, false, 1)
+	ratio, _, _ := eval.Ultrametricity(tree, n, false, 1)
 	near(t, "a tree", ratio, 0, 1e-12)
 
 	const visible = 400
@@ -62,7 +62,7 @@ func TestUltrametricity(t *testing.T) {
 			}
 		}
 	}
-	ratio, k := eval.Ultrametricity(coins, n, false, 1)
+	ratio, _, k := eval.Ultrametricity(coins, n, false, 1)
 	near(t, "coins", ratio, 1, 0.03)
 	// The expected gap between the two largest of three standard normal numbers is 3/(2 sqrt pi).
 	near(t, "K of coins", k, 1.5/math.Sqrt(math.Pi), 0.03)
@@ -74,7 +74,7 @@ func TestUltrametricity(t *testing.T) {
 			line[i*n+j] = 1 - 2*float32(i-j)/float32(n)
 		}
 	}
-	if ratio, _ := eval.Ultrametricity(line, n, false, 1); ratio < 0.4 || ratio > 0.8 {
+	if ratio, _, _ := eval.Ultrametricity(line, n, false, 1); ratio < 0.4 || ratio > 0.8 {
 		t.Errorf("a line: %v", ratio)
 	}
 
@@ -82,7 +82,7 @@ func TestUltrametricity(t *testing.T) {
 	for i := range tree {
 		tree[i] = float32(1 - 2*(i%2))
 	}
-	if ratio, _ := eval.Ultrametricity(tree, n, true, 1); !math.IsNaN(ratio) {
+	if ratio, _, _ := eval.Ultrametricity(tree, n, true, 1); !math.IsNaN(ratio) {
 		t.Errorf("one pattern and its negative: %v", ratio)
 	}
 }

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"mattis/bm"
+	"mattis/data"
 	"mattis/negative"
 )
 
@@ -21,19 +22,6 @@ func (m Measure) Possible(s Subject, o Options) error {
 	return nil
 }
 
-// possibilities say of each measure of the table whether it can be had.
-var possibilities = map[string]func(Subject, Options) error{
-	"hamming": always, "hamming_clamped": always, "pseudo_likelihood": always,
-	"nll_exact": instead("nll"), "logz_exact": instead("logz"),
-	"nll": bestMethod, "logz": bestMethod,
-	"nll_ais": annealed, "logz_ais": annealed, "logz_integration": annealed,
-	"nll_reverse_ais": reversed, "logz_reverse_ais": reversed, "nll_bridge": reversed, "logz_bridge": reversed,
-	"ground_energy": listable, "gibbs_accessibility": listable, "gibbs_accessibility_mean": listable, "method_accessibility": ofDraw,
-	"valid_share": ofFamily, "coverage": ofFamily,
-	"overlap": compared(2, "overlaps need two samples"), "ultrametricity": compared(3, "triangles need three samples"),
-	"autocorrelation": watched, "spectrum": restricted, "crosstalk": ofPatterns, "probe_accuracy": labelled,
-}
-
 func (m Measure) possible(s Subject, o Options) error {
 	if err := o.Check(); err != nil {
 		return err
@@ -46,7 +34,7 @@ func (m Measure) possible(s Subject, o Options) error {
 			return err
 		}
 	}
-	return possibilities[m.Name](s, o.Filled())
+	return m.can(s, o)
 }
 
 // always is for measures that every machine of any size has.
@@ -84,16 +72,28 @@ func bestMethod(s Subject, o Options) error {
 	if _, ok := s.affordable(); ok {
 		return nil
 	}
-	return reversed(s, o)
+	return annealed(s, o)
 }
 
-// annealed is for estimates from the base law on.
-func annealed(s Subject, o Options) error {
+// inPhases is for what all base laws together tell.
+func inPhases(s Subject, _ Options) error {
 	m, ok := s.Machine.(*bm.RBM)
 	if !ok {
 		return fmt.Errorf("no annealed importance sampling of a machine of layers %v: it takes restricted ones", s.Machine.Layers())
 	}
-	_, _, err := s.base(m, o.AIS.Base)
+	if known := s.known(m); known != nil {
+		_, err := lawOfSet(m, known)
+		return err
+	}
+	return nil
+}
+
+// annealed is for estimates from the base laws that are asked for.
+func annealed(s Subject, o Options) error {
+	if err := inPhases(s, o); err != nil || o.AIS.Base != BaseData {
+		return err
+	}
+	_, err := s.law(s.Machine.(*bm.RBM), BaseData)
 	return err
 }
 
@@ -102,13 +102,16 @@ func reversed(s Subject, o Options) error {
 	if err := annealed(s, o); err != nil {
 		return err
 	}
-	set := s.Split.Set("train")
+	var set *data.Set
+	if s.Split != nil {
+		set = s.Split.Train
+	}
 	switch o.AIS.Start {
-	case "data":
+	case StartFromData:
 		if set == nil || set.Rows == 0 || set.Visible != s.Machine.Layers()[bm.Visible] {
 			return fmt.Errorf("ais.start: data needs a training set")
 		}
-	case "exact": // of axons the sum over pattern classes may serve, which the patterns decide
+	case StartFromExact: // of axons the sum over pattern classes may serve, which the patterns decide
 		m := s.Machine.(*bm.RBM)
 		_, axons := m.Couplings().(*bm.Axons)
 		if _, err := StartExact(m); err != nil && !axons {
@@ -143,8 +146,8 @@ func compared(least int, why string) func(Subject, Options) error {
 	}
 }
 
-// watched is for measures along chains.
-func watched(s Subject, o Options) error {
+// watchable is for measures along chains.
+func watchable(s Subject, o Options) error {
 	m, ok := s.Machine.(*bm.RBM)
 	if !ok {
 		return fmt.Errorf("no chains to watch of a machine of layers %v", s.Machine.Layers())

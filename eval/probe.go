@@ -1,15 +1,40 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
-	"math"
 
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
 	"mattis/rng"
 )
+
+// ProbeOptions set the logistic regression of probe_accuracy.
+type ProbeOptions struct {
+	// Features is what the probe reads: sample, mean, untrained, random or pixels.
+	Features string `yaml:"features"`
+	// Rows bounds the training rows that it is fitted to, chosen by the key.
+	Rows int `yaml:"rows"`
+	// Iterations bounds those of L-BFGS.
+	Iterations int `yaml:"iterations"`
+	// Penalty is the factor of |w|^2/2 beside the mean cross-entropy. Its 0 asks for what the data
+	// suggest, 1 over the number of rows: without any penalty a fit of separable rows has no end.
+	Penalty float64 `yaml:"penalty"`
+	// Tolerance is the largest entry of the gradient at which the fit has converged.
+	Tolerance float64 `yaml:"tolerance"`
+}
+
+var probeDefaults = ProbeOptions{
+	Features: FeaturesSample, Rows: 60000, Iterations: 1000, Penalty: 0, Tolerance: 1e-5,
+}
+
+func (o ProbeOptions) check() error {
+	return cmp.Or(oneOf("features", o.Features, "no features", Features), inRange("rows", o.Rows, 1, most),
+		inRange("iterations", o.Iterations, 1, most), inRange("penalty", o.Penalty, 0, 1e6),
+		inRange("tolerance", o.Tolerance, 1e-15, 1e6))
+}
 
 // The features that a probe can read.
 const (
@@ -25,7 +50,7 @@ var Features = []string{FeaturesSample, FeaturesMean, FeaturesUntrained, Feature
 
 // probeAccuracy is the share of the rows of the set whose label a multinomial
 // logistic regression names (Sec. V.B). It is fitted to the features of the training set, whatever set it is
-// judged on. The standard error is over rows.
+// judged on. The standard error is over rows, and Detail.interval the 95 % interval of Wilson (1927).
 func probeAccuracy(ctx context.Context, s Subject, o Options) (Result, error) {
 	set, err := s.set()
 	if err != nil {
@@ -59,9 +84,9 @@ func probeAccuracy(ctx context.Context, s Subject, o Options) (Result, error) {
 		}
 		e.Release(inner)
 	}
-	share := float64(right) / float64(set.Rows)
-	return Result{Value: share, Stderr: math.Sqrt(share * (1 - share) / float64(set.Rows)), N: set.Rows, Detail: map[string]any{
-		"features": o.Probe.Features, "size": f.probe.Features, "trained_on": f.rows,
+	share, stderr, interval := shareOf(right, set.Rows)
+	return Result{Value: share, Stderr: stderr, N: set.Rows, Detail: map[string]any{
+		"interval": interval, "features": o.Probe.Features, "size": f.probe.Features, "trained_on": f.rows,
 		"iterations": f.probe.Iterations, "gradient": f.probe.Gradient, "converged": f.probe.Converged, "loss": f.probe.Loss,
 	}}, nil
 }

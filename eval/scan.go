@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -29,11 +30,13 @@ func Scan(ctx context.Context, s Subject, o AccessibilityOptions, deviations []f
 	if !ok || !m.Symmetric() {
 		return nil, &NoValue{"the machine has biases or an offset, and its temperature is not the scale of W alone"}
 	}
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("gibbs_accessibility.%w", err)
+	}
 	floor, err := s.floor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	o = Options{Accessibility: o}.Filled().Accessibility
 	e, own := m.Engine(), Deviation(m)
 	mark := e.Mark()
 	defer e.Release(mark)
@@ -62,7 +65,7 @@ func Scan(ctx context.Context, s Subject, o AccessibilityOptions, deviations []f
 	for i, d := range deviations {
 		part := energies[i*o.Chains : (i+1)*o.Chains]
 		mean, _ := meanOf(part)
-		reaches[i] = Reach{d, slices.Min(part) / floor, mean / floor}
+		reaches[i] = Reach{d, share(slices.Min(part), part, floor), share(mean, part, floor)}
 	}
 	return reaches, e.Sync()
 }

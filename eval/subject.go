@@ -49,6 +49,7 @@ type Memo struct {
 	ground *ground
 	tally  *tally
 	drawn  *drawn
+	mixing *sampleMixing
 	probe  *fittedProbe
 
 	likelihood *likelihood

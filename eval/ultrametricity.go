@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"math"
+	"slices"
 
 	"mattis/bm"
 	"mattis/rng"
@@ -17,7 +18,7 @@ const triangles = 100_000
 // ultrametric space, as low-temperature spin glasses have (Rammal, Toulouse and Virasoro 1986), 1 is no
 // structure beyond the distances themselves. Distances are (1-q)/2, and (1-|q|)/2 where the
 // machine does not tell a configuration from its negative. The samples are those
-// of valid_share. detail.k is the mean of (d1-d2)/deviation of Hartnett, Parker and Geist (2018).
+// of valid_share, and the standard error is that of the jackknife over them. detail.k is the mean of (d1-d2)/deviation of Hartnett, Parker and Geist (2018).
 func ultrametricity(ctx context.Context, s Subject, o Options) (Result, error) {
 	n := o.Samples.Chains
 	if n < 3 {
@@ -36,11 +37,15 @@ func ultrametricity(ctx context.Context, s Subject, o Options) (Result, error) {
 		fold = m.Symmetric()
 	}
 	d := distances{q, n, fold}
-	ratio, k := d.ultrametricity(s.Key.Fold(purposeTriangles))
+	ratio, stderr, k := d.ultrametricity(s.Key.Fold(purposeTriangles))
 	if math.IsNaN(ratio) {
 		return Result{}, &NoValue{"all samples are at one distance from each other"}
 	}
-	return Result{Value: ratio, N: triangles, Detail: map[string]any{"k": k, "chains": n, "sweeps": o.Samples.Sweeps, "folded": fold}}, nil
+	detail := map[string]any{"k": k, "chains": n, "sweeps": o.Samples.Sweeps, "folded": fold}
+	if err := s.addMixing(ctx, o.Samples, detail); err != nil {
+		return Result{}, err
+	}
+	return Result{Value: ratio, Stderr: stderr, N: triangles, Detail: detail}, nil
 }
 
 // distances are those of n samples, from the overlaps below the diagonal.
@@ -62,16 +67,17 @@ func (d distances) at(i, j int) float64 {
 }
 
 // ultrametricity returns the mean gap of the two longer sides over that of
-// unrelated sides, NaN where there is none, and over the deviation of the distances.
-func (d distances) ultrametricity(key rng.Key) (ratio, k float64) {
-	var gap, chance, sum, squares float64
-	pair := func(key rng.Key, t int) float64 {
-		i := key.Intn(d.n, 0, uint64(t))
-		j := key.Intn(d.n-1, 1, uint64(t))
+// unrelated sides, NaN where there is none, with its standard error, and over the deviation of the distances.
+func (d distances) ultrametricity(key rng.Key) (ratio, stderr, k float64) {
+	gap, chance := newGaps(d.n), newGaps(d.n)
+	var sum, squares float64
+	pair := func(key rng.Key, t int) (i, j int, side float64) {
+		i = key.Intn(d.n, 0, uint64(t))
+		j = key.Intn(d.n-1, 1, uint64(t))
 		if j >= i {
 			j++
 		}
-		return d.at(i, j)
+		return i, j, d.at(i, j)
 	}
 	for t := range triangles {
 		i := key.Fold(0).Intn(d.n, 0, uint64(t))
@@ -85,9 +91,11 @@ func (d distances) ultrametricity(key rng.Key) (ratio, k float64) {
 				l++
 			}
 		}
-		gap += longer(d.at(i, j), d.at(i, l), d.at(j, l))
-		a, b, c := pair(key.Fold(1), t), pair(key.Fold(2), t), pair(key.Fold(3), t)
-		chance += longer(a, b, c)
+		gap.add(longer(d.at(i, j), d.at(i, l), d.at(j, l)), i, j, l)
+		ai, aj, a := pair(key.Fold(1), t)
+		bi, bj, b := pair(key.Fold(2), t)
+		ci, cj, c := pair(key.Fold(3), t)
+		chance.add(longer(a, b, c), ai, aj, bi, bj, ci, cj)
 		for _, x := range [...]float64{a, b, c} {
 			sum += x
 			squares += x * x
@@ -95,8 +103,39 @@ func (d distances) ultrametricity(key rng.Key) (ratio, k float64) {
 	}
 	mean := sum / (3 * triangles)
 	deviation := math.Sqrt(max(0, squares/(3*triangles)-mean*mean))
-	return gap / chance, gap / triangles / deviation
+	without := make([]float64, d.n)
+	for i := range without {
+		without[i] = gap.without(i) / chance.without(i)
+	}
+	return gap.sum / chance.sum, jackknife(without), gap.sum / triangles / deviation
 }
+
+// gaps are a sum over sets of samples, and the part of each sample in it.
+type gaps struct {
+	sum    float64
+	n      int
+	of     []float64 // sum over the sets with a sample
+	number []int     // of them
+}
+
+func newGaps(samples int) *gaps {
+	return &gaps{of: make([]float64, samples), number: make([]int, samples)}
+}
+
+// add adds x, which is about these samples; one may be named more than once.
+func (g *gaps) add(x float64, samples ...int) {
+	g.sum += x
+	g.n++
+	for k, i := range samples {
+		if !slices.Contains(samples[:k], i) {
+			g.of[i] += x
+			g.number[i]++
+		}
+	}
+}
+
+// without returns the mean without the sets that sample i is in.
+func (g *gaps) without(i int) float64 { return (g.sum - g.of[i]) / float64(g.n-g.number[i]) }
 
 // longer returns the difference of the two longest of three sides.
 func longer(a, b, c float64) float64 {

@@ -1,8 +1,8 @@
 package eval
 
 import (
+	"cmp"
 	"context"
-	"math"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -10,18 +10,42 @@ import (
 	"mattis/rng"
 )
 
+// SampleOptions set the samples that valid_share, coverage, overlap and ultrametricity look at:
+// all see the same ones.
+type SampleOptions struct {
+	// Chains is the number of samples, the last configuration of a chain each.
+	Chains int `yaml:"chains"`
+	// Sweeps is the number of Gibbs sweeps of each chain. Samples are judged as they are after so
+	// many, in equilibrium or not.
+	Sweeps int `yaml:"sweeps"`
+	// From is where chains start: random (fair coins) or data (the rows of the set, of train where
+	// none is named, in turn and in an order chosen by the key).
+	From string `yaml:"from"`
+}
+
+var sampleDefaults = SampleOptions{Chains: 400, Sweeps: 100, From: "random"}
+
+func (o SampleOptions) check() error {
+	return cmp.Or(inRange("chains", o.Chains, 1, most), inRange("sweeps", o.Sweeps, 1, most),
+		oneOf("from", o.From, "no start of a chain", []string{"random", "data"}))
+}
+
 // validShare is the share of samples that are images of the data's family (Bars,
-// BAS), whether or not they are in the training set. The standard error is over samples.
+// BAS), whether or not they are in the training set. The standard error is over samples, and Detail.interval the 95 %
+// interval of Wilson (1927), also where none or all are valid and no standard error is known. Both are about samples after so
+// many sweeps from Detail.from; Detail.mixing says whether that start is forgotten, so that they are samples of the machine.
 func validShare(ctx context.Context, s Subject, o Options) (Result, error) {
 	t, err := s.tally(ctx, o.Samples)
 	if err != nil {
 		return Result{}, err
 	}
-	p := float64(t.valid) / float64(o.Samples.Chains)
-	return Result{
-		Value: p, Stderr: math.Sqrt(p * (1 - p) / float64(o.Samples.Chains)),
-		N: o.Samples.Chains, Detail: t.detail(),
-	}, nil
+	p, stderr, interval := shareOf(t.valid, o.Samples.Chains)
+	detail := t.detail()
+	detail["interval"] = interval
+	if err := s.addMixing(ctx, o.Samples, detail); err != nil {
+		return Result{}, err
+	}
+	return Result{Value: p, Stderr: stderr, N: o.Samples.Chains, Detail: detail}, nil
 }
 
 // tally counts the samples that are images of a family.
@@ -29,6 +53,7 @@ type tally struct {
 	of    tallied
 	valid int // samples that are images
 	seen  int // distinct images among them
+	once  int // images that are seen once
 	size  int // images of the family
 }
 
@@ -62,7 +87,7 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 	}
 	family := s.Split.Family
 	t := &tally{of: of, size: family.Size()}
-	seen := make(map[int]bool)
+	seen := make(map[int]int) // samples of each image
 	err = s.run(ctx, chains{
 		key: s.Key.Fold(purposeSamples).Fold(1), n: o.Chains, sweeps: o.Sweeps, start: start,
 		look: func(_ int, st bm.State) {
@@ -71,7 +96,7 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 			for i := range st.Rows() {
 				if n := family.Index(x[i*v : (i+1)*v]); n >= 0 {
 					t.valid++
-					seen[n] = true
+					seen[n]++
 				}
 			}
 		},
@@ -80,6 +105,11 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 		return nil, err
 	}
 	t.seen = len(seen)
+	for _, n := range seen {
+		if n == 1 {
+			t.once++
+		}
+	}
 	s.Memo.tally = t
 	return t, nil
 }

@@ -38,8 +38,31 @@ func SampleKey(seed uint64) rng.Key { return rng.Key(seed).Fold(purposeSample) }
 
 // LoadData makes or reads the data.
 func (r *Recipe) LoadData() (*data.Split, error) {
+	if d := r.Data; d.Closed != nil && !*d.Closed && d.Split != nil && *d.Split == "paper" {
+		return nil, r.origin.place(wrong("data.closed", "false has no meaning for data.split paper, which keeps an image and its negative together: leave it out, or take random"))
+	}
+	return r.load(r.dataOptions())
+}
+
+// LoadDataOf makes or reads the data of a run whose training set has that digest. Where they have another by the present rules
+// they are made as first versions made them (data.Options.Former), and former is true where that gives the digest; where
+// neither does they are those of LoadData, if it takes the recipe.
+func (r *Recipe) LoadDataOf(digest string) (split *data.Split, former bool, err error) {
+	split, err = r.LoadData()
+	if digest == "" || err == nil && split.Train.Digest() == digest {
+		return split, false, err
+	}
+	o := r.dataOptions()
+	o.Former = true
+	if old, other := r.load(o); other == nil && (err != nil || old.Train.Digest() == digest) {
+		return old, old.Train.Digest() == digest, nil
+	}
+	return split, false, err
+}
+
+func (r *Recipe) load(o data.Options) (*data.Split, error) {
 	s, _ := find(sources, r.Data.Name)
-	split, err := s.load(r.dataOptions())
+	split, err := s.load(o)
 	if err != nil {
 		if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
 			err = r.origin.place(&FieldError{Path: path, Message: text})
@@ -70,10 +93,14 @@ func (r *Recipe) dataOptions() data.Options {
 	give(&o.Test, d.Test)
 	give(&o.Validation, d.Validation)
 	give(&o.Limit, d.Limit)
-	if b := d.Binarize; b != nil {
-		o.Binarize = data.Binarize{Stochastic: b.Name == "stochastic", Threshold: b.Value}
+	if d.Binarize != nil {
+		o.Binarize = ruleOf(d.Binarize)
 	}
 	return o
+}
+
+func ruleOf(c *Choice) data.Binarize {
+	return data.Binarize{Stochastic: c.Name == "stochastic", Threshold: c.Value}
 }
 
 // decisive is what of a recipe decides about the parameters. Checkpoints hold its digest: a field that is added

@@ -86,7 +86,7 @@ func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, 
 
 func newSession(t *Training, dir *run.Writer, saved int) *Session {
 	s := &Session{Training: t, Dir: dir, saved: saved, begun: t.Trainer.Step, there: map[Wanted]bool{}, never: map[Wanted]error{}}
-	s.total = t.Recipe.Train.Epochs * t.Trainer.StepsPerEpoch()
+	s.total = t.Trainer.Steps(t.Recipe.Train.Epochs)
 	for _, last := range []bool{false, true} {
 		for _, w := range t.Recipe.Wanted(t.Split, last) {
 			if err := t.possible(w); err != nil {
@@ -131,7 +131,11 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 		return nil, fmt.Errorf("%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, measure and where the data lie may be set (to train another recipe from here: mattis train RECIPE --init %s)", dir.Path(), dir.Path())
 	}
 	r.remember(&dir.Directory)
-	split, err := r.LoadData()
+	begun, err := dir.Environment()
+	if err != nil {
+		return nil, err
+	}
+	split, former, err := r.LoadDataOf(begun.Data)
 	if err != nil {
 		return nil, err
 	}
@@ -158,6 +162,9 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	}
 	s := newSession(t, dir, saved)
 	s.Refused = refused
+	if former {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("the data are split as the version split them that began this run: %d rows of the test set and %d of the validation set have equal ones in the training set", split.Copies("test"), split.Copies("validation")))
+	}
 	cut, err := dir.ReadMetrics(s.begun, s.recall)
 	if err != nil {
 		return nil, err
@@ -213,9 +220,12 @@ func (s *Session) reopen(env run.Session, oldRecipe []byte) error {
 	if err != nil {
 		return err
 	}
+	if !before.Known() {
+		s.Warnings = append(s.Warnings, s.Dir.Path()+" has no env.json: what wrote this run is not known, and bits may differ from an uninterrupted run")
+	}
 	last := before.Last()
 	for _, d := range []struct{ what, was, is string }{{"version", last.Version, env.Version}, {"arm", last.Arm, env.Arm}, {"Go", last.Go, env.Go}} {
-		if d.was != d.is {
+		if before.Known() && d.was != d.is {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("%s %s wrote this run, now it is %s: bits may differ from an uninterrupted run", d.what, d.was, d.is))
 		}
 	}

@@ -157,9 +157,9 @@ func TestWrongBuilds(t *testing.T) {
 			t.Errorf("%q:\n got %v\nwant %s", c.text, err, c.want)
 		}
 	}
-	r := parse(t, least+"data: {name: bars, size: 99}\n")
-	if _, err := r.LoadData(); err == nil || !strings.HasPrefix(err.Error(), "r.yaml:3:26: data.size: 99 is out of range") {
-		t.Errorf("data.size: got %v", err)
+	r := parse(t, least+"data: {name: bas, size: 5, split: random, test: 0.001}\n")
+	if _, err := r.LoadData(); err == nil || !strings.HasPrefix(err.Error(), "bas 5x5: data.test: a fraction of 0.001") {
+		t.Errorf("data.test: got %v", err)
 	}
 }
 
@@ -283,6 +283,71 @@ func goOnClosed(t *testing.T, dir string, settings ...string) (*Session, error) 
 	}
 	defer w.Close()
 	return Continue(w, engine(t), run.Session{}, settings...)
+}
+
+// A run that a first version began on data with equal rows has another split than today's, and perhaps a field that was passed
+// over: it goes on and is judged on the rows that it had, and says how many of them leak.
+func TestFormerSplitGoesOn(t *testing.T) {
+	folder := t.TempDir()
+	file := filepath.Join(folder, "rows.csv")
+	var rows strings.Builder
+	for range 2 {
+		for i := range 16 {
+			fmt.Fprintf(&rows, "%d,%d,%d,%d\n", i&1, i>>1&1, i>>2&1, i>>3&1)
+		}
+	}
+	if err := os.WriteFile(file, []byte(rows.String()), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	r, err := Parse("r.yaml", []byte("data: {name: csv, path: "+file+", validation: 8, test: 0.3}\nmachine: {hidden: 3}\ncouplings: {kind: dense}\nnegative: {kind: cd}\ntrain: {epochs: 1, batch: 8}\n"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.LoadData(); err == nil || !strings.Contains(err.Error(), "data.test: 0.3 has no meaning for data.split all") {
+		t.Errorf("a share of no split: %v", err)
+	}
+	o := r.dataOptions()
+	o.Former = true
+	split, err := r.load(o)
+	if err != nil || split.Copies("validation") != 8 {
+		t.Fatal(err, split)
+	}
+	path := filepath.Join(folder, "run")
+	w, err := run.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s, err := Begin(r, split, w, engine(t), run.Session{Version: "test"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	finish(t, s)
+	on, err := goOn(t, path, "train.epochs=2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if on.Split.Validation.Digest() != split.Validation.Digest() || len(on.Warnings) == 0 || !strings.Contains(on.Warnings[0], "0 rows of the test set and 8 of the validation set have equal ones in the training set") {
+		t.Errorf("warnings %q", on.Warnings)
+	}
+	finish(t, on)
+	dir, err := run.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, _, err := LoadModel(dir, -1, engine(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := m.LoadData(); err != nil || again.Train.Digest() != split.Train.Digest() {
+		t.Errorf("the model's data: %v", err)
+	}
+	// Other rows are no former split.
+	if err := os.WriteFile(file, []byte(rows.String()[8:]), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := m.LoadData(); err == nil || !strings.Contains(err.Error(), "the machine was trained on") {
+		t.Error("other data are taken for those of the run, or refused for another reason:", err)
+	}
 }
 
 // A run begun from another's parameters has them from its first checkpoint, which is

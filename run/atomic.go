@@ -51,6 +51,11 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	return syncDirectory(filepath.Dir(path))
 }
 
+// isTemporary reports whether an entry of a folder is a temporary file of WriteFile.
+func isTemporary(e fs.DirEntry) bool {
+	return strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), ".tmp") && e.Type().IsRegular()
+}
+
 // removeOrphans removes what processes that are no more have left of the file at path.
 func removeOrphans(path string) error {
 	entries, err := os.ReadDir(filepath.Dir(path))
@@ -82,8 +87,8 @@ func removeTemporary(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if name := e.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp") && e.Type().IsRegular() {
-			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+		if isTemporary(e) {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 				return err
 			}
 		}

@@ -75,6 +75,56 @@ func TestCreateRefusesExisting(t *testing.T) {
 	wantError(t, err, file, "not a directory")
 }
 
+// A directory that is empty, or that has what a run leaves that ended before it began, becomes a run directory; one
+// that holds anything else is refused and left alone.
+func TestCreateInUnused(t *testing.T) {
+	for _, c := range []struct {
+		files  []string // an empty one ends in /
+		unused bool
+	}{
+		{nil, true},
+		{[]string{".lock"}, true},
+		{[]string{".lock", "env.json", ".recipe.yaml.77.tmp", "checkpoints/"}, true},
+		{[]string{"checkpoints/.00000001.safetensors.77.tmp"}, true},
+		{[]string{"note"}, false},
+		{[]string{".lock", "recipe.yaml"}, false},
+		{[]string{"metrics.jsonl"}, false},
+		{[]string{"checkpoints/00000001.safetensors"}, false},
+		{[]string{"figures/"}, false},
+	} {
+		path := filepath.Join(t.TempDir(), "run")
+		if err := os.Mkdir(path, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range c.files {
+			if err := os.MkdirAll(filepath.Join(path, filepath.Dir(f+"x")), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(f, "/") {
+				if err := os.WriteFile(filepath.Join(path, f), []byte("{}"), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		w, err := Create(path)
+		if (err == nil) != c.unused || err != nil && !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%v: %v", c.files, err)
+		}
+		if err == nil {
+			if _, err := Create(path); !errors.Is(err, ErrLocked) {
+				t.Errorf("%v: a second process gets %v", c.files, err)
+			}
+			w.Close()
+			continue
+		}
+		for _, f := range c.files {
+			if _, err := os.Stat(filepath.Join(path, f)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 func TestCreateNext(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "runs")
 	for _, want := range []string{"bars-7", "bars-7-2", "bars-7-3"} {
@@ -189,8 +239,8 @@ func TestFilesAreReplaced(t *testing.T) {
 
 func TestEnvironment(t *testing.T) {
 	w := create(t)
-	if _, err := w.Environment(); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %v, want a missing file", err)
+	if none, err := w.Environment(); err != nil || none.Data != "" || len(none.Resumes) > 0 {
+		t.Errorf("got %+v, %v before there is a file, want nothing and no error", none, err)
 	}
 	first := Session{Version: "v1", Go: "go1.26", OS: "linux", Arch: "amd64", CPU: []string{"avx2"}, Arm: "avx2", Threads: 2,
 		Start: time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC), Command: []string{"mattis", "train", "<bars>"}}

@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"sync/atomic"
 	"time"
 
@@ -106,6 +107,15 @@ func (t *Trainer) StepsPerEpoch() int {
 	return data.Batches(t.Data.Rows(), t.BatchSize)
 }
 
+// Steps returns the number of updates at the end of an epoch counted from 1, or the largest number where it has none.
+func (t *Trainer) Steps(epoch int) int {
+	steps := t.StepsPerEpoch()
+	if steps > 0 && epoch > math.MaxInt/steps {
+		return math.MaxInt
+	}
+	return epoch * steps
+}
+
 // State returns all that a checkpoint has to keep beside the step.
 func (t *Trainer) State() []bm.Param {
 	var s []bm.Param
@@ -130,7 +140,7 @@ func (t *Trainer) Run(ctx context.Context, epochs int) error {
 	if ctx.Done() != nil {
 		defer t.leaveOn(ctx)()
 	}
-	for t.Step < epochs*steps {
+	for t.Step < t.Steps(epochs) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}

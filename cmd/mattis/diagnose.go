@@ -26,6 +26,7 @@ type diagnoseFlags struct {
 	chains, steps int
 	seed          uint64
 	asJSON        bool
+	out           outFlag
 }
 
 func diagnoseCommand() *cobra.Command {
@@ -41,14 +42,20 @@ the energy F(v), the overlaps with the leading singular vectors of the couplings
 pattern, or without patterns which minimum of the energy, each chain is nearest to.
 
 The verdict is by the slowest of them:
-  mixes               split R-hat up to %.2f, chains 20 times as long as the autocorrelation time, and
-                      %d effective samples or more of all chains together
+  mixes               split R-hat up to %.2f, autocorrelation times that are known (chains 20 times as long, and
+                      enough slow changes seen for an error), and %d effective samples or more of all chains together
   too short to tell   neither; --steps or --chains may settle it
   does not mix        split R-hat above %.1f: the chains do not agree
   one state           no chain ever moves, and all are in the same place
-States that no chain has found are missing from every number. "cost" is sweeps of one
+  one energy          chains move, and neither energy nor modes tell their states apart (couplings of 0)
+States that no chain has found are missing from every number, so that phases are looked for beside
+it: chains of Gibbs sweeps from random spins, data, their negatives, patterns and states of one
+sign are put into groups that cannot be told apart by their overlaps, and the share of the mass
+that each group holds is estimated by short annealing from several base laws. --out draws states
+of each. "cost" is sweeps of one
 row for each effective sample, all replicas counted, and milliseconds on this machine.`, eval.AgreeRHat, eval.EnoughESS, eval.ApartRHat),
 		Example: `  mattis diagnose runs/bars-1
+  mattis diagnose runs/bars-1 --out phases.png
   mattis diagnose runs/bars-1 --sampler gibbs,tempering --chains 60 --steps 5000 --json`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -68,6 +75,7 @@ row for each effective sample, all replicas counted, and milliseconds on this ma
 	cmd.Flags().IntVar(&flags.chains, "chains", 48, "number of chains")
 	cmd.Flags().IntVar(&flags.steps, "steps", 1000, "sweeps that are watched, after half as many that are not")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of the chains")
+	flags.out.add(cmd, "`file` for a picture of the phases' states, a row each, .png")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print one JSON object and nothing else")
 	return cmd
 }
@@ -101,7 +109,7 @@ func (f *diagnoseFlags) check() error {
 	if most := 20_000; f.chains > most {
 		return usageError{fmt.Errorf("--chains %d is out of range, want 4 to %d", f.chains, most)}
 	}
-	return nil
+	return f.out.check(".png", "")
 }
 
 // diagnosis is what was found of one sampler.
@@ -130,11 +138,23 @@ func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) err
 		}
 		all = append(all, d)
 	}
+	phases, err := findPhases(cmd, m, key.Fold(purposePhases))
+	if err != nil {
+		return err
+	}
+	if f.out.path != "" {
+		if err := drawPhases(f.out.path, m, phases); err != nil {
+			return err
+		}
+	}
 	warnings := disagreements(all)
 	if f.asJSON {
-		return f.encode(cmd.OutOrStdout(), dir, m, from, all, warnings)
+		return f.encode(cmd.OutOrStdout(), dir, m, from, all, phases, warnings)
 	}
-	return f.print(cmd.OutOrStdout(), from, all, warnings)
+	if err := f.print(cmd.OutOrStdout(), from, all, warnings); err != nil {
+		return err
+	}
+	return printPhases(cmd.OutOrStdout(), phases)
 }
 
 // rows returns training rows in an order chosen by the key, or none where there are no data.
@@ -211,7 +231,7 @@ func (f *diagnoseFlags) print(w io.Writer, from []string, all []diagnosis, warni
 	fmt.Fprintf(w, "\n%d chains from %s, %d sweeps after %d\n", all[0].Chains, strings.Join(from, ", "), all[0].Sweeps, all[0].Discarded)
 	t := view.Table{Header: []string{"sampler", "verdict", "R-hat", "time, sweeps", "effective", "energy, kT", "moved", "basins", "round trips", "cost, sweeps", "cost, ms"}}
 	for _, d := range all {
-		row := []string{d.name, string(d.verdict), "-", "-", "-", fmt.Sprintf("%.4g", d.Energy.Mean), fmt.Sprintf("%d of %d", d.Basins.Moved, d.Chains), fmt.Sprint(len(d.Basins.Counts)), "-", "-", "-"}
+		row := []string{d.name, string(d.verdict), "-", "-", "-", fmt.Sprintf("%.4g", d.Energy.Mean), fmt.Sprintf("%d of %d", d.Moved, d.Chains), fmt.Sprint(len(d.Basins.Counts)), "-", "-", "-"}
 		if apart, ok := d.Apart(); ok {
 			slowest, _ := d.Slowest()
 			sweeps, ms := d.cost()
@@ -221,6 +241,9 @@ func (f *diagnoseFlags) print(w io.Writer, from []string, all []diagnosis, warni
 				row[3] = fmt.Sprintf("at least %.3g", slowest.Time)
 			}
 			row[4], row[9], row[10] = fmt.Sprintf("%.0f", slowest.Effective), short(sweeps), short(ms)
+			if !slowest.Enough {
+				row[4], row[9], row[10] = "at most "+row[4], "at least "+row[9], "at least "+row[10]
+			}
 		}
 		if !d.Energy.Constant() {
 			row[5] += fmt.Sprintf(" ± %.2g", d.Energy.MeanStderr)
@@ -330,10 +353,10 @@ func (x number) MarshalJSON() ([]byte, error) {
 }
 
 // encode prints all of it as one JSON object.
-func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []string, all []diagnosis, warnings []string) error {
+func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []string, all []diagnosis, phases *eval.Phases, warnings []string) error {
 	trace := func(t eval.Trace) map[string]any {
 		return map[string]any{"name": t.Name, "mean": number(t.Mean), "mean_stderr": number(t.MeanStderr), "time": number(t.Time), "stderr": number(t.Stderr),
-			"ess": number(t.Effective), "enough": t.Enough, "r_hat": number(t.RHat)}
+			"at_least": !t.Constant() && !t.Enough, "ess": number(t.Effective), "enough": t.Enough, "r_hat": number(t.RHat)}
 	}
 	var list []map[string]any
 	for _, d := range all {
@@ -343,7 +366,7 @@ func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []
 		}
 		sweeps, ms := d.cost()
 		o := map[string]any{
-			"sampler": d.name, "verdict": d.verdict, "reasons": d.reasons, "traces": traces, "ess": number(d.Effective()),
+			"sampler": d.name, "verdict": d.verdict, "reasons": d.reasons, "moved": d.Moved, "traces": traces, "ess": number(d.Effective()),
 			"histogram": map[string]any{"low": d.Histogram.Low, "width": d.Histogram.Width, "counts": d.Histogram.Counts},
 			"basins":    map[string]any{"of": d.Basins.What, "visits": d.Basins.Counts, "moved": d.Basins.Moved},
 			"replicas":  d.Replicas, "seconds": d.Seconds, "sweeps_per_effective_sample": number(sweeps), "milliseconds_per_effective_sample": number(ms),
@@ -364,6 +387,6 @@ func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []
 	enc.SetEscapeHTML(false)
 	return enc.Encode(map[string]any{
 		"run": dir, "step": m.Step, "chains": all[0].Chains, "sweeps": all[0].Sweeps, "discarded": all[0].Discarded, "starts": from, "seed": f.seed,
-		"samplers": list, "warnings": append([]string{}, warnings...),
+		"samplers": list, "phases": phasesJSON(phases), "warnings": append([]string{}, warnings...),
 	})
 }

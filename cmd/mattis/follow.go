@@ -35,7 +35,7 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool) error {
 	tellSession(errw, s)
 	tty, width := terminal(errw)
 	p := view.NewProgress(errw, view.ProgressOptions{Label: s.Recipe.Name, Unit: "updates", Total: s.Steps(), Start: s.Trainer.Step, TTY: tty, Width: width})
-	w := &watcher{progress: p, session: s}
+	w := &watcher{progress: p, session: s, began: s.Trainer.Seconds}
 	var written error // the first failure to write JSON: training goes on, the run directory has it all
 	if asJSON {
 		enc := json.NewEncoder(out)
@@ -106,6 +106,7 @@ type watcher struct {
 	progress *view.Progress
 	session  *recipe.Session
 	latest   string
+	began    float64 // seconds of the training before
 }
 
 func (w *watcher) note(m run.Metric) {
@@ -114,6 +115,7 @@ func (w *watcher) note(m run.Metric) {
 
 // Observe updates the progress line.
 func (w *watcher) Observe(ev train.Event) error {
+	w.progress.Worked(ev.Seconds - w.began)
 	w.progress.Update(ev.Step, fmt.Sprintf("epoch %d  %s", ev.Epoch, w.latest))
 	return nil
 }

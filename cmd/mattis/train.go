@@ -58,6 +58,7 @@ checkpoint of the next update.`,
 			if err != nil {
 				return err
 			}
+			tellNotes(cmd, split.Train, split.Test, split.Validation)
 			need, field := r.Memory(split.Train.Rows, split.Train.Visible)
 			if err := enoughMemory(field, need); err != nil {
 				return err

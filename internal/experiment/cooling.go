@@ -206,12 +206,12 @@ func coolSampler(w *work, c coolRun) error {
 		if slowest.Enough {
 			apart = min(apart, max(1, int(math.Ceil(coolingApart*slowest.Time/float64(m.Every)))))
 		}
-		add("time", slowest.Time)
-		add("time error", min(slowest.Stderr, slowest.Time))
-		known := 0.0
+		known, deviation := 0.0, slowest.Time // of a bound nothing is known
 		if slowest.Enough {
-			known = 1
+			known, deviation = 1, slowest.Stderr
 		}
+		add("time", slowest.Time)
+		add("time error", deviation)
 		add("time known", known)
 		add("effective samples", slowest.Effective)
 		add("sweeps per effective sample", float64(m.Chains*m.Sweeps*m.Replicas)/slowest.Effective)

@@ -29,7 +29,7 @@ func noiseArm() *arm {
 			k := whole(text)
 			axons := bm.NewAxons(w.engine, v, h, k, false, false)
 			axons.Bernoulli(1, w.key.Fold(uint64(k)))
-			x, err := measure.Run(w.ctx, eval.Subject{Machine: bm.NewRBM(w.engine, axons, false, false)}, eval.Options{})
+			x, err := measure.Run(w.ctx, eval.Subject{Machine: bm.NewRBM(w.engine, axons, false, false)}, eval.Defaults())
 			if err != nil {
 				return err
 			}
@@ -50,11 +50,11 @@ func finishCrosstalk(r *results) error {
 	theory := func(name string, n float64) Curve {
 		var y []float64
 		for _, k := range hidden.X {
-			y = append(y, eval.TailOfNormal(math.Sqrt(n/k)))
+			y = append(y, eval.Crosstalk(int(n), int(k)))
 		}
 		return exactly(name, hidden.X, y)
 	}
-	th, tv := theory("Q(√(V/K))", v), theory("Q(√(H/K))", h)
+	th, tv := theory("Q(√(V/(K-1)))", v), theory("Q(√(H/(K-1)))", h)
 	r.add(hidden, visible, th, tv)
 	if err := r.paint([]view.Panel{view.CurvesPanel{
 		Chart:  view.Chart{Title: fmt.Sprintf("%s (V = %.0f, H = %.0f)", r.title(), v, h), X: view.Axis{Label: "patterns K", Log: true}, Y: view.Axis{Label: "share of spins turned by crosstalk"}},
@@ -67,7 +67,7 @@ func finishCrosstalk(r *results) error {
 			worst, at = d, k
 		}
 	}
-	r.claim("hidden spins are turned with probability Q(√(V/K))", "theory for many patterns; decided by 0.02 for K of 10 and more", decided(worst <= 0.02, worst), "largest difference %.4f, at K = %.0f", worst, at)
+	r.claim("hidden spins are turned with probability Q(√(V/(K-1)))", "theory of normal noise from the K-1 other patterns; decided by 0.02 for K of 10 and more", decided(worst <= 0.02, worst), "largest difference %.4f, at K = %.0f", worst, at)
 	k := hidden.X[hidden.at(v)]
 	r.claim("K << V + H keeps the patterns low in energy", "the paper's condition; decided at K = V, where K/(V+H) is small: at most 5 % of the hidden spins turned", decided(hidden.value(k) <= 0.05, hidden.value(k)),
 		"K/(V+H) = %.2f, yet %.1f %% of the hidden spins and %.2g %% of the visible ones are turned: K << min(V,H) is the condition", k/(v+h), 100*hidden.value(k), 100*visible.value(k))
