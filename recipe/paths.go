@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"cmp"
 	"errors"
 	"io/fs"
 	"maps"
@@ -55,11 +56,14 @@ func (r *Recipe) paths() map[string]string {
 	return all
 }
 
-// remember takes over where a run last found its data. A directory that does not say, as older ones, knows nothing.
+// remember takes over the name of the recipe of a run and where that last found its data. A directory that does not say, as
+// older ones, has its own name and knows nothing.
 func (r *Recipe) remember(d *run.Directory) {
+	var last run.Session
 	if env, err := d.Environment(); err == nil {
-		r.origin.found = env.Last().Paths
+		last = env.Last()
 	}
+	r.Name, r.origin.found = cmp.Or(last.Recipe, filepath.Base(d.Path())), last.Paths
 }
 
 // missing returns an error that says where a file or folder of the data was looked for, if err is that one is not there.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
 	"reflect"
 	"slices"
 	"sync/atomic"
@@ -71,7 +70,7 @@ func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, 
 		}
 	}
 	// The recipe comes last: a directory that has one can be resumed.
-	env.Paths = r.paths()
+	env.Recipe, env.Paths = r.Name, r.paths()
 	if err := dir.WriteEnvironment(run.Environment{Session: env, Seed: r.Seed, Data: split.Train.Digest()}); err != nil {
 		return nil, err
 	}
@@ -131,7 +130,6 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	if r.Digest() != old.Digest() {
 		return nil, fmt.Errorf("%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, measure and where the data lie may be set (to train another recipe from here: mattis train RECIPE --init %s)", dir.Path(), dir.Path())
 	}
-	r.Name = filepath.Base(dir.Path()) // its file is recipe.yaml in every directory
 	r.remember(&dir.Directory)
 	begun, err := dir.Environment()
 	if err != nil {
@@ -236,7 +234,7 @@ func (s *Session) reopen(env run.Session, oldRecipe []byte) error {
 			return err
 		}
 	}
-	env.Step, env.Paths = s.Trainer.Step, s.Recipe.paths()
+	env.Step, env.Recipe, env.Paths = s.Trainer.Step, s.Recipe.Name, s.Recipe.paths()
 	return s.Dir.AppendSession(env)
 }
 

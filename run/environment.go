@@ -24,6 +24,8 @@ type Session struct {
 	Command []string  `json:"command"` // the command line, program first
 	Step    int       `json:"step"`    // of the checkpoint it began with, 0 for none
 
+	// Recipe is the recipe's name: a run directory has it under recipe.yaml whatever it was.
+	Recipe string `json:"recipe,omitempty"`
 	// Paths is where the files and folders were that fields of the recipe's data name, absolute.
 	Paths map[string]string `json:"paths,omitempty"`
 }
