@@ -48,24 +48,22 @@ type reference struct {
 	worst float64 // the worst of start, fair coins, and the start with its patterns where projections allow them
 }
 
-// pseudoLikelihood is that of a look, -Inf where it is not finite.
-func (t *Training) pseudoLikelihood(ctx context.Context) (float64, error) {
+// pseudoLikelihood is that of a look, -Inf where it is not finite. It is not to be interrupted: a checkpoint of the step has to
+// know of it.
+func (t *Training) pseudoLikelihood() float64 {
 	measure, err := eval.Named("pseudo_likelihood")
 	if err != nil {
-		return 0, err
+		panic(err)
 	}
 	s := t.subject("train")
 	s.Key = t.Recipe.Key().Fold(purposeLooks)
 	o := eval.Defaults()
 	o.PseudoLikelihood = eval.PseudoOptions{Spins: lookFlips, Rows: lookRows}
-	x, err := measure.Run(ctx, s, o)
-	switch {
-	case ctx.Err() != nil:
-		return 0, ctx.Err()
-	case err != nil: // the set and the machine fit, so it is no finite number
-		return math.Inf(-1), nil
+	x, err := measure.Run(context.Background(), s, o)
+	if err != nil { // the set and the machine fit, so it is no finite number
+		return math.Inf(-1)
 	}
-	return x.Value, nil
+	return x.Value
 }
 
 // bound returns what projections bound the entries of the patterns by, 0 for none.
@@ -118,8 +116,8 @@ func (r *reference) include(t *Training) *float64 {
 	if !t.Recipe.boundless() {
 		return nil
 	}
-	x, err := t.pseudoLikelihood(context.Background())
-	if err != nil || math.IsInf(x, 0) {
+	x := t.pseudoLikelihood()
+	if math.IsInf(x, 0) {
 		return nil
 	}
 	r.also(&x)
@@ -136,6 +134,7 @@ func (r *reference) also(x *float64) {
 // looks is what looks have found.
 type looks struct {
 	worse    int    // looks in a row that were too bad, up to enoughLooks
+	fine     int    // looks in a row that were not, once it has diverged: it has come back after enoughLooks
 	diverged string // why the training counts as diverged; "" where it does not
 }
 
@@ -164,9 +163,7 @@ func (s *Session) recallLooks(c *run.Checkpoint) {
 		}
 	}
 	if s.worse == enoughLooks && s.Recipe.boundless() {
-		if x, err := s.pseudoLikelihood(context.Background()); err == nil {
-			s.diverged = s.whyDiverged(x)
-		}
+		s.diverged = s.whyDiverged(s.pseudoLikelihood())
 	}
 }
 
@@ -174,10 +171,7 @@ func (s *Session) recallLooks(c *run.Checkpoint) {
 func (s *Session) halts() bool { return s.Recipe.Train.Stop.Diverged && s.worse >= enoughLooks }
 
 // looker looks whether the training has diverged. It comes before all else, for checkpoints hold what it has found.
-type looker struct {
-	*Session
-	ctx context.Context
-}
+type looker struct{ *Session }
 
 func (l *looker) Observe(ev train.Event) error {
 	last := ev.Step == l.total
@@ -185,10 +179,7 @@ func (l *looker) Observe(ev train.Event) error {
 	if !l.Recipe.boundless() || !due && !last || ev.Step == 0 {
 		return nil
 	}
-	x, err := l.pseudoLikelihood(l.ctx)
-	if err != nil {
-		return err
-	}
+	x := l.pseudoLikelihood()
 	bad := x < manyTimes*l.start.worst
 	if due { // what the last epoch is may be changed, and a training that goes on from there is to have the same looks
 		switch {
@@ -196,8 +187,16 @@ func (l *looker) Observe(ev train.Event) error {
 			l.worse = enoughLooks
 		case bad:
 			l.worse = min(l.worse+1, enoughLooks)
-		default:
+		case l.diverged == "":
 			l.worse = 0
+		default:
+			l.fine++
+		}
+		if bad {
+			l.fine = 0
+		}
+		if l.fine == enoughLooks {
+			l.worse, l.fine = 0, 0
 		}
 	}
 	switch {
@@ -207,7 +206,7 @@ func (l *looker) Observe(ev train.Event) error {
 			l.tell("update %d, epoch %d: %s", ev.Step, ev.Epoch, l.diverged)
 		}
 		l.report.Say(run.Diverged, l.diverged)
-	case l.diverged != "" && !bad && l.worse == 0:
+	case l.diverged != "" && l.worse == 0 && due && !bad:
 		l.diverged = ""
 		l.tell("update %d, epoch %d: the training has come back: its log pseudo-likelihood is %s nats a row", ev.Step, ev.Epoch, nats(x))
 		l.report.Say(run.Training, "")

@@ -327,7 +327,7 @@ func (s *Session) run(ctx context.Context) error {
 		}
 	}
 	gallery := newGallery(s)
-	s.Trainer.Observers = slices.Concat([]train.Observer{&looker{s, ctx}, &saver{s, time.Now()}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}, gallery},
+	s.Trainer.Observers = slices.Concat([]train.Observer{&looker{s}, &saver{s, time.Now()}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}, gallery},
 		s.Watch, []train.Observer{&stopper{s}})
 	var err error
 	if s.begun > 0 { // the trainer tells of the start, and of no other step that it begins with
