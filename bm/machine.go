@@ -3,6 +3,8 @@
 package bm
 
 import (
+	"sync/atomic"
+
 	"mattis/compute"
 	"mattis/rng"
 )
@@ -87,7 +89,14 @@ type Law struct {
 	Clamp State          // per layer: none, or BxN Int8 whose entries that are not 0 stay
 	Key   rng.Key
 	Row   uint64 // the place of row 0 in the key's stream, for batches drawn in parts
+
+	// Stop, once true, lets those who move chains end before their next sweep; what they were moving is of no use then. It
+	// may be nil.
+	Stop *atomic.Bool
 }
+
+// Stopped reports whether Stop is true.
+func (l Law) Stopped() bool { return l.Stop != nil && l.Stop.Load() }
 
 func (l Law) clamp(layer int) compute.Matrix { return l.Clamp.Layer(layer) }
 

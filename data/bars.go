@@ -2,9 +2,9 @@ package data
 
 import "fmt"
 
-// maxSize bounds the side of Bars and BAS: all images are kept in memory, and
+// MinSize and MaxSize bound the side of Bars and BAS: all images are kept in memory, and
 // at 16 they are 131068 of 256 spins.
-const maxSize = 16
+const MinSize, MaxSize = 2, 16
 
 // BarImages is the family of Bars of n x n pixels: one row repeated n times,
 // uniform images left out. It has 2^n - 2 images.

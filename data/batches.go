@@ -13,10 +13,16 @@ func Order(dst []int32, key rng.Key) {
 
 // Batches returns the number of batches in an epoch of rows, the short last
 // one counted.
-func Batches(rows, size int) int { return (rows + size - 1) / size }
+func Batches(rows, size int) int {
+	if rows == 0 {
+		return 0
+	}
+	return (rows-1)/size + 1
+}
 
 // Batch returns batch i of an order, a view of length size, or of what is left
 // for the last.
 func Batch(order []int32, size, i int) []int32 {
-	return order[i*size : min(len(order), (i+1)*size)]
+	rest := order[i*size:]
+	return rest[:min(len(rest), size)]
 }

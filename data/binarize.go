@@ -86,22 +86,35 @@ func (b *binarizer) spin(x float64, row, col int) (int8, error) {
 			return -1, nil
 		}
 	default:
-		return 0, &GreyError{x}
+		return 0, &GreyError{x, b.signs}
 	}
 	return 0, fmt.Errorf("the value %v in data that hold both 0 and -1: two-valued data are all 0/1 or all -1/+1", x)
 }
 
 // GreyError says that a value of data without a rule of binarisation is neither of two.
-type GreyError struct{ Value float64 }
+type GreyError struct {
+	Value float64
+	Signs bool // -1 came before it, so that the values are no greys
+}
 
 func (e *GreyError) Error() string {
+	if e.Signs {
+		return fmt.Sprintf("the value %v in data that hold -1: two-valued data are all 0/1 or all -1/+1", e.Value)
+	}
 	return fmt.Sprintf("the value %v makes the data more than two-valued (0/1 or -1/+1): set data.binarize to {threshold: 0.3} or stochastic", e.Value)
+}
+
+// SignError says that there is a value -1 in data that a rule of binarisation takes for greys.
+type SignError struct{ Value, White float64 }
+
+func (e *SignError) Error() string {
+	return fmt.Sprintf("the value %v is no grey value in [0,%v]: if the data are -1/+1, leave data.binarize out", e.Value, e.White)
 }
 
 func (b *binarizer) outside(x float64) error {
 	switch {
 	case x == -b.white:
-		return fmt.Errorf("the value %v is no grey value in [0,%v]: if the data are -1/+1, leave data.binarize out", x, b.white)
+		return &SignError{x, b.white}
 	case x > 1 && x <= 255 && b.white == 1:
 		return fmt.Errorf("the value %v is no grey value in [0,1]: set data.white to 255 if the values go up to that", x)
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -27,7 +26,7 @@ func CSV(o Options) (*Split, error) {
 
 // readCSV reads one file.
 func (o Options) readCSV(p part, words *words) (*Set, error) {
-	f, err := os.Open(p.path)
+	f, _, err := o.open(p.path)
 	if err != nil {
 		return nil, err
 	}

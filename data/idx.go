@@ -8,7 +8,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os"
 	"strings"
 )
 
@@ -25,7 +24,7 @@ func IDX(o Options) (*Split, error) {
 
 // readIDX reads one file of images and one of labels.
 func (o Options) readIDX(p part, _ *words) (*Set, error) {
-	shape, values, err := openIDX(p.path, 2, 3)
+	shape, values, err := o.openIDX(p.path, 2, 3)
 	if err != nil {
 		return nil, err
 	}
@@ -44,7 +43,7 @@ func (o Options) readIDX(p part, _ *words) (*Set, error) {
 	if p.labels == "" {
 		return s, nil
 	}
-	shape, values, err = openIDX(p.labels, 1)
+	shape, values, err = o.openIDX(p.labels, 1)
 	if err != nil {
 		return nil, err
 	}
@@ -60,20 +59,13 @@ func (o Options) readIDX(p part, _ *words) (*Set, error) {
 
 // openIDX reads the IDX file at path, of one of the given numbers of
 // dimensions.
-func openIDX(path string, ranks ...int) (shape []int, values []byte, err error) {
-	f, err := os.Open(path)
+func (o Options) openIDX(path string, ranks ...int) (shape []int, values []byte, err error) {
+	f, size, err := o.open(path)
 	if err != nil {
 		return nil, nil, err
 	}
 	defer f.Close()
-	info, err := f.Stat()
-	if err != nil {
-		return nil, nil, err
-	}
-	if !info.Mode().IsRegular() {
-		return nil, nil, fmt.Errorf("%s: not a regular file, where an IDX file is wanted", path)
-	}
-	shape, values, err = decodeIDX(f, info.Size(), ranks...)
+	shape, values, err = decodeIDX(f, size, ranks...)
 	if err != nil {
 		return nil, nil, fmt.Errorf("%s: %w", path, err)
 	}

@@ -20,8 +20,8 @@ const (
 
 // Images reads a folder of PNG and JPEG images, sorted by name, all of one
 // size. Where they lie in subfolders, one level deep, the subfolders' names are
-// the labels. Colour becomes grey (Rec. 601), and what is transparent is black.
-// Other files are left alone.
+// the labels. Colour becomes grey (Rec. 601), and what is transparent lies on white,
+// as viewers show it; a note says so. Other files are left alone.
 func Images(o Options) (*Split, error) {
 	if err := o.only("images", "labels_visible", "path", "test_path", "height", "width", "binarize", "validation", "limit"); err != nil {
 		return nil, err
@@ -46,6 +46,7 @@ func (o Options) readImages(p part, words *words) (*Set, error) {
 		}
 	}
 	bin.finish(s.Spins)
+	s.noteTransparent()
 	return s, nil
 }
 
@@ -57,7 +58,15 @@ func (o Options) readImage(p part) (*Set, error) {
 		return nil, err
 	}
 	bin.finish(s.Spins)
+	s.noteTransparent()
 	return s, nil
+}
+
+// noteTransparent leaves a note on images with transparent pixels.
+func (s *Set) noteTransparent() {
+	if n := len(s.transparent); n > 0 {
+		s.Notes = append(s.Notes, fmt.Sprintf("%d of %d images have transparent pixels, which lie on white (the first: %s)", n, s.Rows, s.transparent[0]))
+	}
 }
 
 // addImage appends the image at path, as spins that are not finished yet. All
@@ -69,6 +78,9 @@ func (s *Set) addImage(path, first string, bin *binarizer) error {
 			err = fmt.Errorf("%w (all images are of the size of %s)", err, first)
 		}
 		return err
+	}
+	if o, ok := img.(interface{ Opaque() bool }); ok && !o.Opaque() {
+		s.transparent = append(s.transparent, path)
 	}
 	at := img.Bounds()
 	s.Height, s.Width = at.Dy(), at.Dx()
@@ -86,12 +98,14 @@ func (s *Set) addImage(path, first string, bin *binarizer) error {
 	return nil
 }
 
-// greyAt returns the grey value of a pixel, in [0,1].
+// greyAt returns the grey value of a pixel, in [0,1]: that of its colour on white.
 func greyAt(img image.Image, x, y int) float64 {
 	if g, ok := img.(*image.Gray); ok {
 		return float64(g.GrayAt(x, y).Y) / 0xff
 	}
-	return float64(color.Gray16Model.Convert(img.At(x, y)).(color.Gray16).Y) / 0xffff
+	c := img.At(x, y)
+	_, _, _, alpha := c.RGBA() // the colour is multiplied by alpha
+	return float64(uint32(color.Gray16Model.Convert(c).(color.Gray16).Y)+0xffff-alpha) / 0xffff
 }
 
 // listImages returns the images of a folder in the order of their names and,

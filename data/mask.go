@@ -93,7 +93,7 @@ func maskImage(path string, visible, height, width int) ([]bool, error) {
 }
 
 func maskArray(path string, visible, height, width int) ([]bool, error) {
-	t, err := openArray(path)
+	t, err := (Options{}).openArray(path)
 	if err != nil {
 		return nil, err
 	}

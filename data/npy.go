@@ -3,6 +3,7 @@ package data
 import (
 	"fmt"
 	"math"
+	"os"
 
 	"mattis/tensorfile"
 )
@@ -19,7 +20,7 @@ func NPY(o Options) (*Split, error) {
 
 // readNPY reads one array of rows and one of labels.
 func (o Options) readNPY(p part, _ *words) (*Set, error) {
-	t, err := openArray(p.path)
+	t, err := o.openArray(p.path)
 	if err != nil {
 		return nil, err
 	}
@@ -30,7 +31,7 @@ func (o Options) readNPY(p part, _ *words) (*Set, error) {
 	if p.labels == "" {
 		return s, nil
 	}
-	if t, err = openArray(p.labels); err != nil {
+	if t, err = o.openArray(p.labels); err != nil {
 		return nil, err
 	}
 	if len(t.Shape) != 1 || t.Shape[0] != s.Rows {
@@ -49,7 +50,19 @@ func (o Options) readNPY(p part, _ *words) (*Set, error) {
 }
 
 // openArray reads the one array of the file at path.
-func openArray(path string) (tensorfile.Tensor, error) {
+func (o Options) openArray(path string) (tensorfile.Tensor, error) {
+	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
+		r, _, err := o.open(path)
+		if err != nil {
+			return tensorfile.Tensor{}, err
+		}
+		defer r.Close()
+		t, err := tensorfile.ReadNPY(r)
+		if err != nil {
+			err = fmt.Errorf("%s: %w", path, err)
+		}
+		return t, err
+	}
 	f, err := tensorfile.Read(path)
 	if err != nil {
 		return tensorfile.Tensor{}, err

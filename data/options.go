@@ -64,6 +64,8 @@ type Options struct {
 	Former bool
 	// Key is the stream of random splits and of stochastic binarisation.
 	Key rng.Key
+
+	piped []byte // what Path holds, where that is a pipe that was read
 }
 
 // Streams under Options.Key.
@@ -132,8 +134,8 @@ func (o Options) made(source string, size int) (int, error) {
 	if n == 0 {
 		n = size
 	}
-	if n < 2 || n > maxSize {
-		return 0, fmt.Errorf("data.size: %d is out of range for %s: 2 to %d", n, source, maxSize)
+	if n < MinSize || n > MaxSize {
+		return 0, fmt.Errorf("data.size: %d is out of range for %s: %d to %d", n, source, MinSize, MaxSize)
 	}
 	return n, nil
 }

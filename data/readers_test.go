@@ -355,7 +355,7 @@ func TestCSV(t *testing.T) {
 func TestImages(t *testing.T) {
 	colour := image.NewNRGBA(image.Rect(5, 5, 7, 6)) // bounds that do not start at 0
 	colour.SetNRGBA(5, 5, color.NRGBA{G: 255, A: 255})
-	colour.SetNRGBA(6, 5, color.NRGBA{R: 255, G: 255, B: 255, A: 20}) // nearly transparent white
+	colour.SetNRGBA(6, 5, color.NRGBA{A: 100}) // black, nearly transparent: 155/255 on white
 	var photo bytes.Buffer
 	if err := jpeg.Encode(&photo, grey([]uint8{250, 10}), &jpeg.Options{Quality: 100}); err != nil {
 		t.Fatal(err)
@@ -371,7 +371,13 @@ func TestImages(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, s.Train, "+--++-") // 10, 2, 3
+	check(t, s.Train, "++-++-") // 10, 2, 3
+	if want := "1 of 3 images have transparent pixels, which lie on white (the first: " + filepath.Join(dir, "10.PNG") + ")"; len(s.Train.Notes) != 1 || s.Train.Notes[0] != want {
+		t.Errorf("notes %q, want %q", s.Train.Notes, want)
+	}
+	if s, err := Images(Options{Path: dir, Binarize: threshold(0.62)}); err != nil || s.Train.Spins[1] != -1 { // 0.61 is not above it
+		t.Errorf("a nearly transparent black pixel on white: %v", err)
+	}
 	if s.Train.Height != 1 || s.Train.Width != 2 {
 		t.Errorf("images of %dx%d", s.Train.Height, s.Train.Width)
 	}
@@ -573,7 +579,7 @@ func TestWrongInputs(t *testing.T) {
 
 		{"idx, no path", IDX, Options{}, []string{"data.path: no file to read idx from"}},
 		{"idx, absent file", IDX, one("absent"), []string{in("absent"), "no such file"}},
-		{"idx, a folder", IDX, one("sizes"), []string{in("sizes"), "not a regular file"}},
+		{"idx, a folder", IDX, one("sizes"), []string{in("sizes"), "is a folder, want a file"}},
 		{"idx, empty", IDX, one("empty"), []string{in("empty"), "offset 0: the file ends, short of the 4"}},
 		{"idx, float type", IDX, one("magic"), []string{in("magic"), "offset 0: magic number 00 00 0d 03", "00 00 08 02 or 00 00 08 03"}},
 		{"idx, labels as images", IDX, one("rank"), []string{"magic number 00 00 08 01"}},

@@ -25,6 +25,10 @@ type Set struct {
 	// labels are no spins.
 	LabelNames []string
 	Keep       Region // what reconstruction knows of an image
+	// Notes are what users should know of how the rows were read, a line each.
+	Notes []string
+
+	transparent []string // images with transparent pixels
 }
 
 // Region names the part of a pattern that reconstruction starts from.

@@ -1,12 +1,25 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
 
 	"mattis/bm"
 )
+
+// AccessibilityOptions set the chains of gibbs_accessibility and gibbs_accessibility_mean.
+type AccessibilityOptions struct {
+	Chains int `yaml:"chains"`
+	Sweeps int `yaml:"sweeps"` // Gibbs sweeps of each chain
+}
+
+var accessibilityDefaults = AccessibilityOptions{Chains: 10, Sweeps: 10} // the released numbers
+
+func (o AccessibilityOptions) check() error {
+	return cmp.Or(inRange("chains", o.Chains, 1, most), inRange("sweeps", o.Sweeps, 1, most))
+}
 
 // gibbsAccessibility is the lowest energy E(v,h) of chains from random visible
 // spins after their Gibbs sweeps, divided by the ground-state energy (the released

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"gonum.org/v1/gonum/stat"
 
@@ -30,7 +31,11 @@ type AIS struct {
 	// Progress, if there is one, is told the share done of each direction, in [0,1].
 	Progress func(share float64)
 
-	betas   []float64 // spaced once by a pilot run
+	// ends, if there is one, is shown the visible spins at the ends of forward paths, those from path number first on.
+	ends func(first int, spins []int8)
+
+	spacing *density  // measured once by a pilot run
+	betas   []float64 // spaced by it
 	ahead   []float64 // log weights of the forward paths, once drawn
 	back    []float64 // log weights of the reverse paths from the start of that name
 	started string
@@ -87,12 +92,23 @@ func (a *AIS) Ladder(ctx context.Context) ([]float64, error) {
 	if err := a.check(); err != nil {
 		return nil, err
 	}
-	d, err := a.pilot(ctx)
-	if err != nil {
-		return nil, err
+	if a.spacing == nil {
+		d, err := a.pilot(ctx)
+		if err != nil {
+			return nil, err
+		}
+		a.spacing = &d
 	}
-	a.betas = d.ladder(a.Betas)
+	a.betas = a.spacing.ladder(a.Betas)
 	return a.betas, nil
+}
+
+// resized returns an annealing of the same laws in more or fewer steps or runs, spaced by what the pilot run of a has measured.
+func (a *AIS) resized(runs, betas int) *AIS {
+	return &AIS{
+		Machine: a.Machine, Base: a.Base, Runs: runs, Betas: betas, Sweeps: a.Sweeps, Key: a.Key, Progress: a.Progress,
+		spacing: a.spacing,
+	}
 }
 
 // pilot returns the law that inverse temperatures are spaced by, from few paths of half as many steps. The variance is that of the
@@ -107,6 +123,9 @@ func (a *AIS) pilot(ctx context.Context) (density, error) {
 	mark := e.Mark()
 	defer e.Release(mark)
 	p := a.paths(n, 0, a.Key.Fold(streamPilot).Fold(1))
+	stop, end := stopping(ctx)
+	defer end()
+	p.stop = stop
 	p.fromBase()
 	logs := make([]float64, (steps+1)*n) // after each step
 	gained := make([]float64, n)
@@ -162,7 +181,12 @@ func (a *AIS) forward(ctx context.Context) ([]float64, error) {
 		return a.ahead, nil
 	}
 	logs := make([]float64, a.Runs)
-	err := a.cool(ctx, a.Key.Fold(streamForward), func(p *paths) { p.read(logs[p.first : p.first+p.n]) })
+	err := a.cool(ctx, a.Key.Fold(streamForward), func(p *paths) {
+		p.read(logs[p.first : p.first+p.n])
+		if a.ends != nil {
+			a.ends(p.first, p.visible())
+		}
+	})
 	if err != nil {
 		return nil, err
 	}
@@ -194,9 +218,12 @@ func (a *AIS) cool(ctx context.Context, key rng.Key, look func(p *paths)) error 
 func (a *AIS) parts(ctx context.Context, n int, key rng.Key, run func(p *paths, tell func(step int) error) error) error {
 	e := a.Machine.Engine()
 	most := rowsAtOnce(a.Machine)
+	stop, end := stopping(ctx)
+	defer end()
 	for first := 0; first < n; first += most {
 		mark := e.Mark()
 		p := a.paths(min(most, n-first), first, key)
+		p.stop = stop
 		err := run(p, func(step int) error {
 			if a.Progress != nil {
 				a.Progress((float64(first) + float64(p.n)*float64(step)/float64(a.Betas)) / float64(n))
@@ -224,6 +251,7 @@ type paths struct {
 	sum       compute.Matrix // Bx1 Float64
 	beta      [2]compute.Matrix
 	rows      []float32
+	stop      *atomic.Bool // true once the paths are of no use any more
 }
 
 func (a *AIS) paths(n, first int, key rng.Key) *paths {
@@ -323,10 +351,21 @@ func (p *paths) step(from, to, move float64, last bool) {
 	m.Sample(p.state, bm.Visible, law)
 	p.sweeps++
 	for range p.a.Sweeps - 1 {
+		if p.stop.Load() {
+			return
+		}
 		law.Key = p.key.Fold(p.sweeps)
 		m.Sweep(p.state, law)
 		p.sweeps++
 	}
+}
+
+// visible returns the visible spins of the paths.
+func (p *paths) visible() []int8 {
+	v := p.state[bm.Visible]
+	x := make([]int8, v.Len())
+	p.a.Machine.Engine().Read(x, v)
+	return x
 }
 
 // read sets dst to the log weights.

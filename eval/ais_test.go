@@ -131,12 +131,12 @@ func TestBaseOfData(t *testing.T) {
 	}
 	e.Write(m.Bias(bm.Visible).Value, b)
 	s := eval.Subject{Machine: m, Split: &data.Split{Train: rowsOf(rows...)}, SetName: "train", Key: 2}
-	got := measure(t, "logz_ais", s, eval.Options{AIS: eval.AISOptions{Runs: 100, Betas: 3}})
+	got := measure(t, "logz_ais", s, options(func(o *eval.Options) { o.AIS.Runs, o.AIS.Betas = 100, 3 }))
 	near(t, "log Z", got.Value, exact, 1e-5)
 	if got.Stderr > 1e-5 || got.Detail["ess"].(float64) < 99.99 || got.Detail["base"] != "data" {
 		t.Errorf("%+v", got)
 	}
-	got = measure(t, "logz_ais", s, eval.Options{AIS: eval.AISOptions{Runs: 100, Betas: 3, Base: "uniform"}})
+	got = measure(t, "logz_ais", s, options(func(o *eval.Options) { o.AIS.Runs, o.AIS.Betas, o.AIS.Base = 100, 3, "uniform" }))
 	if got.Stderr < 1e-3 || got.Detail["base"] != "uniform" {
 		t.Errorf("from fair coins: %+v", got)
 	}

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -10,6 +11,22 @@ import (
 	"mattis/rng"
 	"mattis/sampler"
 )
+
+// AutocorrelationOptions set the chains that autocorrelation watches.
+type AutocorrelationOptions struct {
+	Chains int `yaml:"chains"` // two or more
+	Sweeps int `yaml:"sweeps"` // looked at, eight or more, after half as many that are not
+	// Sampler is how they move: gibbs, tempering or guided, the samplers that need no more than
+	// the machine.
+	Sampler string `yaml:"sampler"`
+}
+
+var autocorrelationDefaults = AutocorrelationOptions{Chains: 40, Sweeps: 1000, Sampler: "gibbs"}
+
+func (o AutocorrelationOptions) check() error {
+	return cmp.Or(inRange("chains", o.Chains, 2, most), inRange("sweeps", o.Sweeps, 8, most),
+		oneOf("sampler", o.Sampler, "no sampler whose chains can be watched", []string{"gibbs", "tempering", "guided"}))
+}
 
 // autocorrelation is the integrated autocorrelation time of the energy F(v) along chains, in sweeps: 1/2 where
 // each sweep forgets the last. Half of the chains start from fair coins and half, where there are patterns, from the patterns. Detail.r_hat and
@@ -22,7 +39,12 @@ func autocorrelation(ctx context.Context, s Subject, o Options) (Result, error) 
 	}
 	a := o.Autocorrelation
 	key := s.Key.Fold(purposeAutocorrelation)
-	mover, err := sampler.New(a.Sampler, r, sampler.Options{Key: key.Fold(0)})
+	stop, end := stopping(ctx)
+	defer end()
+	mover, err := sampler.New(a.Sampler, r, sampler.Options{Key: key.Fold(0), Law: bm.Law{Stop: stop}})
+	if ctx.Err() != nil {
+		return Result{}, ctx.Err()
+	}
 	if err != nil {
 		return Result{}, err
 	}

@@ -68,3 +68,13 @@ func TailOfPoisson(n int, mean float64) float64 {
 	}
 	return distuv.Poisson{Lambda: mean}.Survival(float64(n) - 1)
 }
+
+// TailsOfBinomial returns the probabilities that of n independent trials that succeed with probability p at most k, and at least k, do.
+func TailsOfBinomial(k, n int, p float64) (most, least float64) {
+	b := distuv.Binomial{N: float64(n), P: p}
+	least = 1
+	if k > 0 {
+		least = 1 - b.CDF(float64(k-1))
+	}
+	return b.CDF(float64(k)), least
+}

@@ -24,10 +24,10 @@ func TestConstantMovesNoShare(t *testing.T) {
 	}
 	without := make([]float64, len(all))
 	for i, m := range all {
-		without[i] = measure(t, m.name, s, eval.Options{}).Value
+		without[i] = measure(t, m.name, s, eval.Defaults()).Value
 	}
 	r.SetConstant(constant)
 	for i, m := range all {
-		near(t, m.name, measure(t, m.name, s, eval.Options{}).Value, without[i]+m.moves, 1e-9*constant)
+		near(t, m.name, measure(t, m.name, s, eval.Defaults()).Value, without[i]+m.moves, 1e-9*constant)
 	}
 }

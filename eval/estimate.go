@@ -3,6 +3,7 @@ package eval
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
@@ -54,7 +55,7 @@ type weighed struct {
 
 // weigh returns the logarithm of the mean of exp(logs) with its standard error
 // by the delta method, widened by Student's t of as many degrees of freedom as there are
-// effective runs.
+// effective runs. A weight of 0 has the logarithm -Inf; the variance is that of the others.
 func weigh(logs []float64) weighed {
 	n := float64(len(logs))
 	top := math.Inf(-1)
@@ -63,13 +64,16 @@ func weigh(logs []float64) weighed {
 	}
 	var sum, square float64
 	for _, l := range logs {
-		w := math.Exp(l - top)
+		w := math.Exp(l - top) // NaN where all are -Inf
 		sum += w
 		square += w * w
 	}
+	if math.IsInf(top, -1) {
+		return weighed{logMean: top, stderr: math.Inf(1)}
+	}
 	w := weighed{logMean: top + math.Log(sum/n), ess: sum * sum / square}
-	if len(logs) > 1 {
-		w.logVar = stat.Variance(logs, nil)
+	if finite := slices.DeleteFunc(slices.Clone(logs), func(l float64) bool { return math.IsInf(l, -1) }); len(finite) > 1 {
+		w.logVar = stat.Variance(finite, nil)
 	}
 	w.normal = n * math.Exp(-w.logVar)
 	w.stderr = math.Sqrt(max(0, n/w.ess-1)/max(1, n-1)) * student(w.ess)

@@ -32,12 +32,12 @@ func TestExactLikelihood(t *testing.T) {
 		for i, s := range all {
 			s.Memo = &eval.Memo{}
 			r := s.Machine.(*bm.RBM)
-			got := measure(t, "logz_exact", s, eval.Options{})
+			got := measure(t, "logz_exact", s, eval.Defaults())
 			near(t, names[i]+" log Z", got.Value, check.LogZ(r), 1e-5)
 			if want := map[bool]string{true: "visible", false: "hidden"}[shape[0] < shape[1]]; got.Detail["listed"] != want {
 				t.Errorf("%v: listed %v, want the smaller layer, %s", shape, got.Detail["listed"], want)
 			}
-			nll := measure(t, "nll_exact", s, eval.Options{})
+			nll := measure(t, "nll_exact", s, eval.Defaults())
 			near(t, names[i]+" NLL", nll.Value, check.NLL(r, rows), 1e-5)
 
 			var f, square float64
@@ -46,7 +46,8 @@ func TestExactLikelihood(t *testing.T) {
 				f += x / 7
 				square += x * x / 7
 			}
-			near(t, names[i]+" stderr", nll.Stderr, math.Sqrt((square-f*f)/6), 1e-5)
+			const widened = 2.446912 / 1.959964 // the 97.5 % quantiles of Student's t of 6 degrees of freedom and of the normal law
+			near(t, names[i]+" stderr", nll.Stderr, widened*math.Sqrt((square-f*f)/6), 1e-5)
 			if nll.N != 7 || nll.Stderr == 0 {
 				t.Errorf("%+v", nll)
 			}
@@ -58,11 +59,11 @@ func TestExactLikelihood(t *testing.T) {
 func TestGroundEnergy(t *testing.T) {
 	names, all, _ := subjects(t, 6, 4)
 	for i, s := range all {
-		near(t, names[i], measure(t, "ground_energy", s, eval.Options{}).Value, lowest(s.Machine.(*bm.RBM)), 1e-5)
+		near(t, names[i], measure(t, "ground_energy", s, eval.Defaults()).Value, lowest(s.Machine.(*bm.RBM)), 1e-5)
 	}
 	xi := spins("-+--+-+")
 	r, _ := onePattern(engine(t), xi, 50, 0.25)
-	got := measure(t, "ground_energy", eval.Subject{Machine: r}, eval.Options{})
+	got := measure(t, "ground_energy", eval.Subject{Machine: r}, eval.Defaults())
 	near(t, "of one pattern", got.Value, -7*50*0.25, 1e-4)
 	if got.Detail["state"] != "-+--+-+" && got.Detail["state"] != "+-++-+-" {
 		t.Errorf("the ground state is %v", got.Detail["state"])
@@ -89,7 +90,7 @@ func TestAccessibilityOfOnePattern(t *testing.T) {
 	r, _ := onePattern(engine(t), spins("-+--+-+"), 41, 3)
 	s := eval.Subject{Machine: r, Key: 8}
 	for _, name := range []string{"gibbs_accessibility", "gibbs_accessibility_mean"} {
-		got := measure(t, name, s, eval.Options{})
+		got := measure(t, name, s, eval.Defaults())
 		near(t, name, got.Value, 1, 1e-6)
 		if got.N != 10 || got.Detail["sweeps"] != 10 || got.Stderr > 1e-6 {
 			t.Errorf("%s: %+v, want the released 10 chains and 10 sweeps", name, got)
@@ -114,7 +115,7 @@ func TestAccessibility(t *testing.T) {
 			best, mean = min(best, x), mean+x/n
 		}
 		floor := lowest(r)
-		o := eval.Options{Accessibility: eval.AccessibilityOptions{Chains: n, Sweeps: sweeps}}
+		o := options(func(o *eval.Options) { o.Accessibility.Chains, o.Accessibility.Sweeps = n, sweeps })
 		near(t, names[i]+" minimum", measure(t, "gibbs_accessibility", s, o).Value, best/floor, 1e-5)
 		near(t, names[i]+" mean", measure(t, "gibbs_accessibility_mean", s, o).Value, mean/floor, 1e-5)
 		if best == mean {
@@ -150,7 +151,7 @@ func TestMethodAccessibility(t *testing.T) {
 			best = min(best, x)
 		}
 		s.Drawn = bm.Batch{State: state, Marginal: true}
-		near(t, names[i]+" (v,h)", measure(t, "method_accessibility", s, eval.Options{}).Value, best/floor, 1e-5)
+		near(t, names[i]+" (v,h)", measure(t, "method_accessibility", s, eval.Defaults()).Value, best/floor, 1e-5)
 
 		best = math.Inf(1)
 		for _, v := range rows {
@@ -164,7 +165,7 @@ func TestMethodAccessibility(t *testing.T) {
 			best = min(best, check.Energy(r, v, h))
 		}
 		s.Drawn = bm.Batch{State: state[:1]}
-		got := measure(t, "method_accessibility", s, eval.Options{})
+		got := measure(t, "method_accessibility", s, eval.Defaults())
 		near(t, names[i]+" v", got.Value, best/floor, 1e-5)
 		if got.N != len(rows) {
 			t.Errorf("n = %d", got.N)
@@ -177,7 +178,7 @@ func TestMethodAccessibility(t *testing.T) {
 	r.Engine().Write(state[0], xi)
 	r.Engine().Write(state[1], eta)
 	s := eval.Subject{Machine: r, Drawn: bm.Batch{State: state}}
-	near(t, "one pattern", measure(t, "method_accessibility", s, eval.Options{}).Value, 1, 1e-6)
+	near(t, "one pattern", measure(t, "method_accessibility", s, eval.Defaults()).Value, 1, 1e-6)
 	if state[0].Type() != compute.Int8 {
 		t.Error(state[0])
 	}
@@ -212,7 +213,8 @@ func TestNoShareAboveTheGroundState(t *testing.T) {
 			}
 		}
 		s := eval.Subject{Machine: m, Key: key}
-		o := eval.Options{Accessibility: eval.AccessibilityOptions{Chains: 60, Sweeps: 20}}
+		o := eval.Defaults()
+		o.Accessibility = eval.AccessibilityOptions{Chains: 60, Sweeps: 20}
 		r := measure(t, "gibbs_accessibility", s, o)
 		if r.Value > 1 || measure(t, "gibbs_accessibility_mean", s, o).Value > 1 {
 			t.Errorf("machine %d: share %v", i, r.Value)

@@ -38,7 +38,7 @@ func ExampleMeasure_Run() {
 			fmt.Println(err)
 			return
 		}
-		r, err := m.Run(context.Background(), s, eval.Options{})
+		r, err := m.Run(context.Background(), s, eval.Defaults())
 		if no := (*eval.NoValue)(nil); errors.As(err, &no) {
 			fmt.Println(err)
 			continue

@@ -51,3 +51,19 @@ func DrawStart(s Start, n int, key rng.Key) ([]int8, error) {
 func Integrals(x, f []float64) [3]float64 {
 	return [3]float64{integrate.Simpsons(x, f), shifted(x, f), integral(x, f)}
 }
+
+// Groups returns the groups that rows of so many spins fall into, those of each source being one at first.
+func Groups(sources [][]int8, spins int, fold bool) [][]int {
+	var rows []int8
+	var first [][]int
+	n := 0
+	for _, s := range sources {
+		var members []int
+		for range len(s) / spins {
+			members = append(members, n)
+			n++
+		}
+		first, rows = append(first, members), append(rows, s...)
+	}
+	return groupRows(pack(rows, spins), first, fold).groups
+}

@@ -1,12 +1,28 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
 )
+
+// HammingOptions set the released protocol; its single step is no option.
+type HammingOptions struct {
+	// Draws is the number of reconstructions of each row.
+	Draws int `yaml:"draws"`
+	// Rows bounds the rows that are reconstructed, chosen by the key where a set has more. Bars is
+	// always taken whole. The time grows with rows times draws, the memory with neither.
+	Rows int `yaml:"rows"`
+}
+
+var hammingDefaults = HammingOptions{Draws: 100, Rows: 1000} // 100 draws are the released ones
+
+func (o HammingOptions) check() error {
+	return cmp.Or(inRange("draws", o.Draws, 1, most), inRange("rows", o.Rows, 1, most))
+}
 
 // hamming is the released program's reconstruction error: the known pixels of
 // a row are kept, the others start at 0, one Gibbs step v -> h -> v with

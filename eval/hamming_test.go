@@ -78,10 +78,10 @@ func TestHammingOfOnePattern(t *testing.T) {
 		clamp  bool
 		o      eval.Options
 	}{
-		{"hamming", 1, false, eval.Options{Hamming: eval.HammingOptions{Draws: draws}}},
-		{"hamming_clamped", 1, true, eval.Options{HammingClamped: eval.HammingClampedOptions{Draws: draws, Sweeps: 1}}},
-		{"hamming_clamped", 3, true, eval.Options{HammingClamped: eval.HammingClampedOptions{Draws: draws, Sweeps: 3}}},
-		{"hamming_clamped", 10, true, eval.Options{HammingClamped: eval.HammingClampedOptions{Draws: draws}}},
+		{"hamming", 1, false, options(func(o *eval.Options) { o.Hamming.Draws = draws })},
+		{"hamming_clamped", 1, true, options(func(o *eval.Options) { o.HammingClamped.Draws, o.HammingClamped.Sweeps = draws, 1 })},
+		{"hamming_clamped", 3, true, options(func(o *eval.Options) { o.HammingClamped.Draws, o.HammingClamped.Sweeps = draws, 3 })},
+		{"hamming_clamped", 10, true, options(func(o *eval.Options) { o.HammingClamped.Draws = draws })},
 	} {
 		want, variance := mattisHamming(16, hidden, 4, gain, c.sweeps, c.clamp)
 		sd := math.Sqrt(variance / (2 * draws)) // two rows
@@ -117,7 +117,7 @@ func TestHammingFrozen(t *testing.T) {
 		set.Height, set.Width, set.Keep = 4, 4, data.FirstRow
 		s := eval.Subject{Machine: r, Split: &data.Split{Train: set}, SetName: "train", Key: 1}
 		for _, name := range []string{"hamming", "hamming_clamped"} {
-			if got := measure(t, name, s, eval.Options{}); got.Value != c.want || !eval.IsUnknown(got.Stderr) || got.N != 100 {
+			if got := measure(t, name, s, eval.Defaults()); got.Value != c.want || !eval.IsUnknown(got.Stderr) || got.N != 100 {
 				t.Errorf("%s: %+v, want %v", name, got, c.want)
 			}
 		}
@@ -141,7 +141,7 @@ func TestHammingChoosesRows(t *testing.T) {
 		}
 	}
 	s := eval.Subject{Machine: r, Split: &data.Split{Train: rowsOf(rows...)}, SetName: "train", Key: 2}
-	got := measure(t, "hamming", s, eval.Options{Hamming: eval.HammingOptions{Rows: 200, Draws: 2}})
+	got := measure(t, "hamming", s, options(func(o *eval.Options) { o.Hamming.Rows, o.Hamming.Draws = 200, 2 }))
 	near(t, "hamming", got.Value/0.6, 0.1, 5*0.019)
 	near(t, "stderr", got.Stderr/0.6, math.Sqrt(0.1*0.9/200), 0.01)
 	if got.N != 400 || got.Detail["rows"] != 200 || got.Detail["stderr_over"] != "rows" {
@@ -155,7 +155,7 @@ func TestHammingDefaults(t *testing.T) {
 	a := bm.NewAxons(e, 16, 20, 4, false, false)
 	a.Bernoulli(1, 1)
 	s := eval.Subject{Machine: bm.NewRBM(e, a, false, false), Split: bars(t), SetName: "train", Key: 2}
-	got := measure(t, "hamming", s, eval.Options{})
+	got := measure(t, "hamming", s, eval.Defaults())
 	if got.N != 1000 || got.Detail["draws"] != 100 || got.Detail["rows"] != 10 || got.Detail["sweeps"] != 1 {
 		t.Errorf("%+v", got)
 	}
@@ -174,7 +174,7 @@ func TestHammingOfLabelSpins(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		r, err := measure.Run(context.Background(), eval.Subject{Machine: m, Split: &data.Split{Train: set}, SetName: "train"}, eval.Options{})
+		r, err := measure.Run(context.Background(), eval.Subject{Machine: m, Split: &data.Split{Train: set}, SetName: "train"}, eval.Defaults())
 		if err != nil || r.Value != 0 {
 			t.Errorf("%s %v, %v: want 0", name, r.Value, err)
 		}

@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -15,6 +16,24 @@ import (
 	"mattis/rng"
 	"mattis/sampler"
 )
+
+// IntegrationOptions set the tempering that logz_integration integrates over.
+type IntegrationOptions struct {
+	// Ladders are independent and start hot and cold in turn: an error needs two, and comparing the two
+	// kinds three.
+	Ladders int `yaml:"ladders"`
+	Betas   int `yaml:"betas"` // intervals of inverse temperature, rounded up to a multiple of 4
+	// Sweeps are measured, after a quarter as many that are not, or up to as many, until halves
+	// agree.
+	Sweeps int `yaml:"sweeps"`
+}
+
+var integrationDefaults = IntegrationOptions{Ladders: 8, Betas: 64, Sweeps: 400}
+
+func (o IntegrationOptions) check() error {
+	return cmp.Or(inRange("ladders", o.Ladders, 2, most), inRange("betas", o.Betas, 1, most),
+		inRange("sweeps", o.Sweeps, 1, most))
+}
 
 // Integration estimates log Z by thermodynamic integration over parallel tempering,
 //

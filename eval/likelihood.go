@@ -1,27 +1,73 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
+	"slices"
 
 	"mattis/bm"
+	"mattis/data"
 	"mattis/rng"
 )
 
-// likelihood is what measures of log Z share: the paths of one machine under the same
-// options, and the estimates made of them.
+// AISOptions set the paths of annealed importance sampling, which logz, nll and all ais and bridge
+// measures share. The time of each direction grows with runs times betas times sweeps; where an
+// estimate warns of few effective runs, betas help most. The defaults take a minute or so at MNIST
+// size.
+type AISOptions struct {
+	Runs   int `yaml:"runs"`   // independent paths in each direction; an error needs two
+	Betas  int `yaml:"betas"`  // steps of inverse temperature from 0 to 1
+	Sweeps int `yaml:"sweeps"` // Gibbs sweeps after each step
+	// Error is the standard error in nats that is wanted of estimates from all bases: runs or betas
+	// are doubled until it is met. 0 asks for none.
+	Error float64 `yaml:"error"`
+	// Seconds bounds the time of that; where no error is wanted, they are spent. 0 is no bound. What
+	// comes out then depends on the machine's speed: runs and betas of the detail say what to ask
+	// for to have it again.
+	Seconds float64 `yaml:"seconds"`
+	// Base is the law at inverse temperature 0: uniform (fair coins), data (the smoothed log odds
+	// of each training pixel), mean (the machine's own means by mean-field theory) or auto, all of
+	// them, the largest estimate being the one to believe.
+	Base string `yaml:"base"`
+	// Start is what reverse paths start from: exact (samples by enumeration or by pattern classes),
+	// phases (ends of paths from all bases, each phase by its estimated mass), data (training
+	// rows), annealing (ends of forward paths) or auto, the first of these that can be had. Only
+	// from exact samples is reverse AIS a bound.
+	Start string `yaml:"start"`
+	// StartSweeps is the number of Gibbs sweeps that starts which are not exact are moved by; 0 is
+	// none.
+	StartSweeps int `yaml:"start_sweeps"`
+}
+
+var aisDefaults = AISOptions{
+	Runs: 500, Betas: 1000, Sweeps: 1, Base: BaseAuto, Start: BaseAuto, StartSweeps: 100,
+}
+
+func (o AISOptions) check() error {
+	return cmp.Or(inRange("runs", o.Runs, 2, most), inRange("betas", o.Betas, 1, most),
+		inRange("sweeps", o.Sweeps, 1, most),
+		inRange("error", o.Error, 0, 1e6), inRange("seconds", o.Seconds, 0, 1e9),
+		oneOf("base", o.Base, "no base law", []string{BaseAuto, BaseUniform, BaseData, BaseMean}),
+		oneOf("start", o.Start, "no start of reverse paths",
+			[]string{BaseAuto, StartFromExact, StartFromPhases, StartFromData, StartFromAnnealing}),
+		inRange("start_sweeps", o.StartSweeps, 0, most))
+}
+
+// likelihood is what measures of log Z share: the estimates of one machine under the same options.
 type likelihood struct {
-	of    likelihoodOf
-	ais   *AIS
-	base  string // what the base law is
-	start *Start
-	best  *bestLogZ
+	of      likelihoodOf
+	several *OfBases // from all bases, once made
+	ais     *AIS     // from the one base that was asked for, or that leads
+	base    string   // what that is
+	start   *Start
 }
 
 // likelihoodOf is what a likelihood depends on beside the parameters.
 type likelihoodOf struct {
 	AISOptions
+	PhasesOptions
 	key rng.Key
 }
 
@@ -31,69 +77,105 @@ type bestLogZ struct {
 	method, why string
 }
 
-// likelihood returns the annealing that the options ask for, from the memo if it is there.
-func (s Subject) likelihood(o AISOptions) (*likelihood, error) {
+// likelihood returns what the options ask for, from the memo if it is there.
+func (s Subject) likelihood(o Options) (*likelihood, *bm.RBM, error) {
 	m, ok := s.Machine.(*bm.RBM)
 	if !ok {
-		return nil, fmt.Errorf("no annealed importance sampling of a machine of layers %v: it takes restricted ones", s.Machine.Layers())
+		return nil, nil, fmt.Errorf("no annealed importance sampling of a machine of layers %v: it takes restricted ones", s.Machine.Layers())
 	}
-	of := likelihoodOf{o, s.Key}
+	of := likelihoodOf{o.AIS, o.Phases, s.Key}
 	if l := s.Memo.likelihood; l != nil && l.of == of {
-		l.ais.Progress = s.Progress
-		return l, nil
+		return l, m, nil
 	}
-	base, name, err := s.base(m, o.Base)
+	s.Memo.likelihood = &likelihood{of: of}
+	return s.Memo.likelihood, m, nil
+}
+
+// several returns the estimate from several bases, whichever one the options ask for.
+func (s Subject) several(ctx context.Context, o Options) (*OfBases, error) {
+	l, m, err := s.likelihood(o)
+	if err != nil || l.several != nil {
+		return l.several, err
+	}
+	b, err := NewBases(m, s.known(m), o)
 	if err != nil {
 		return nil, err
 	}
-	l := &likelihood{of: of, base: name, ais: &AIS{
-		Machine: m, Base: base, Runs: o.Runs, Betas: o.Betas, Sweeps: o.Sweeps,
+	b.Key, b.Progress = s.Key.Fold(purposeLikelihood), s.Progress
+	z, err := b.Estimate(ctx)
+	if err != nil {
+		return nil, err
+	}
+	l.several = z
+	return z, nil
+}
+
+// known returns the training rows, or nil where there are none.
+func (s Subject) known(m *bm.RBM) *data.Set {
+	if s.Split == nil || s.Split.Train == nil || s.Split.Train.Rows == 0 {
+		return nil
+	}
+	return s.Split.Train
+}
+
+// one returns the annealing from one base: the one that the options ask for, or that leads among all.
+func (s Subject) one(ctx context.Context, o Options) (*likelihood, error) {
+	l, m, err := s.likelihood(o)
+	if err != nil {
+		return nil, err
+	}
+	if l.ais != nil {
+		l.ais.Progress = s.Progress
+		return l, nil
+	}
+	if o.AIS.Base == BaseAuto {
+		z, err := s.several(ctx, o)
+		if err != nil {
+			return nil, err
+		}
+		i := slices.IndexFunc(z.Bases, func(b OfBase) bool { return b.Law.Name == z.Base })
+		l.ais, l.base = z.Bases[i].ais, z.Base
+		return l, nil
+	}
+	law, err := s.law(m, o.AIS.Base)
+	if err != nil {
+		return nil, err
+	}
+	l.base, l.ais = law.Name, &AIS{
+		Machine: m, Base: law.Fields, Runs: o.AIS.Runs, Betas: o.AIS.Betas, Sweeps: o.AIS.Sweeps,
 		Key: s.Key.Fold(purposeLikelihood), Progress: s.Progress,
-	}}
-	s.Memo.likelihood = l
+	}
 	return l, nil
 }
 
-// base returns the fields of the base law and its name: the smoothed log odds of the training rows, or none.
-func (s Subject) base(m *bm.RBM, want string) ([]float32, string, error) {
-	visible := m.Layers()[bm.Visible]
-	known := s.Split != nil && s.Split.Train != nil && s.Split.Train.Rows > 0
+// law returns the base law of that name; auto is that of the data where the machine has visible biases, and else of fair coins.
+func (s Subject) law(m *bm.RBM, name string) (BaseLaw, error) {
+	known := s.known(m)
 	switch {
-	case want == "uniform", want == "auto" && (!known || m.Bias(bm.Visible).Value.IsNone()):
-		return nil, "uniform", nil
-	case !known:
-		return nil, "", fmt.Errorf("ais.base: data needs a training set")
+	case name == BaseMean:
+		return MeanLaw(m), nil
+	case name == BaseUniform, name == BaseAuto && (known == nil || m.Bias(bm.Visible).Value.IsNone()):
+		return UniformLaw(), nil
+	case known == nil:
+		return BaseLaw{}, fmt.Errorf("ais.base: data needs a training set")
 	}
-	set := s.Split.Train
-	if set.Visible != visible {
-		return nil, "", fmt.Errorf("the rows of the train set %q have %d spins, the machine has %d visible ones", set.Name, set.Visible, visible)
-	}
-	up := make([]int, visible)
-	for i := range set.Rows {
-		for j, x := range set.Row(i) {
-			if x > 0 {
-				up[j]++
-			}
-		}
-	}
-	fields := make([]float32, visible)
-	for j, n := range up {
-		fields[j] = float32(0.5 * math.Log(float64(n+1)/float64(set.Rows-n+1)))
-	}
-	return fields, "data", nil
+	return lawOfSet(m, known)
 }
 
 // started returns what reverse paths start from.
-func (s Subject) started(l *likelihood) (Start, error) {
+func (s Subject) started(ctx context.Context, l *likelihood, opts Options) (Start, error) {
 	if l.start != nil {
 		return *l.start, nil
 	}
-	m, o := l.ais.Machine, l.of.AISOptions
-	known := s.Split != nil && s.Split.Train != nil && s.Split.Train.Rows > 0 && s.Split.Train.Visible == m.Layers()[bm.Visible]
+	m, o := l.ais.Machine, opts.AIS
+	known := s.known(m)
+	if known != nil && known.Visible != m.Layers()[bm.Visible] {
+		known = nil
+	}
 	var start Start
 	var err error
 	switch {
-	case o.Start == "exact":
+	case o.Start == StartFromExact:
 		if start, err = StartExact(m); err != nil {
 			var other error
 			if start, other = StartPatterns(m); other != nil {
@@ -102,21 +184,22 @@ func (s Subject) started(l *likelihood) (Start, error) {
 				err = nil
 			}
 		}
-	case o.Start == "data" && !known:
+	case o.Start == StartFromData && known == nil:
 		err = fmt.Errorf("ais.start: data needs a training set")
-	case o.Start == "data":
-		start = StartData(m, s.Split.Train, o.StartSweeps)
-	case o.Start == "annealing":
+	case o.Start == StartFromData:
+		start = StartData(m, known, o.StartSweeps)
+	case o.Start == StartFromAnnealing:
 		start = StartAnnealed(l.ais, o.StartSweeps)
 	default:
-		if _, affordable := s.affordable(); affordable {
+		if _, affordable := s.affordable(); o.Start == BaseAuto && affordable {
 			start, err = StartExact(m)
-		} else if p, none := m.PatternClasses(); none == nil {
+		} else if p, none := m.PatternClasses(); o.Start == BaseAuto && none == nil {
 			start = startPatterns(m, p)
-		} else if known {
-			start = StartData(m, s.Split.Train, o.StartSweeps)
 		} else {
-			start = StartAnnealed(l.ais, o.StartSweeps)
+			var z *OfBases
+			if z, err = s.several(ctx, opts); err == nil {
+				start = StartPhases(z, o.StartSweeps)
+			}
 		}
 	}
 	if err != nil {
@@ -145,56 +228,33 @@ func (s Subject) affordable() (why string, ok bool) {
 }
 
 // best returns log Z by the best affordable method.
-func (s Subject) best(ctx context.Context, o Options) (*bestLogZ, *likelihood, error) {
+// The bridge to reverse paths is not among them: without exact samples for these to start from, two estimates that share
+// one blind spot would agree, and with exact samples there are exact sums.
+func (s Subject) best(ctx context.Context, o Options) (*bestLogZ, map[string]any, error) {
 	why, ok := s.affordable()
 	if ok {
 		z, err := s.logZ(ctx)
 		if err != nil {
 			return nil, nil, err
 		}
-		return &bestLogZ{LogZ{Value: z, Side: Exact}, "enumeration", why}, nil, nil
+		b := &bestLogZ{LogZ{Value: z, Side: Exact}, "enumeration", why}
+		return b, b.detail(""), nil
 	}
 	if p, err := s.patternSum(ctx); err != nil {
 		return nil, nil, err
 	} else if p != nil {
-		return &bestLogZ{LogZ{Value: p.logZ, Side: Exact, classes: p.classes}, "pattern classes", fmt.Sprintf("the sum over classes of equal pattern signs has only %.2g terms", p.classes.Terms())}, nil, nil
+		b := &bestLogZ{LogZ{Value: p.logZ, Side: Exact, classes: p.classes}, "pattern classes", fmt.Sprintf("the sum over classes of equal pattern signs has only %.2g terms", p.classes.Terms())}
+		return b, b.detail(""), nil
 	}
-	l, err := s.likelihood(o.AIS)
+	z, d, err := byAIS(ctx, s, o)
 	if err != nil {
 		return nil, nil, err
 	}
-	if l.best != nil {
-		return l.best, l, nil
-	}
-	start, err := s.started(l)
-	if err != nil {
-		return nil, nil, err
-	}
-	lower, err := l.ais.Forward(ctx)
-	if err != nil {
-		return nil, nil, err
-	}
-	bridge, err := l.ais.Bridge(ctx, start)
-	if err != nil {
-		return nil, nil, err
-	}
-	l.best = choose(lower, bridge, why)
-	return l.best, l, nil
-}
-
-// choose returns the bridge where forward and reverse paths overlap and agree, and AIS, which is a bound on its
-// own, where they do not.
-func choose(lower, bridge LogZ, why string) *bestLogZ {
-	if bridge.Overlaps() {
-		return &bestLogZ{bridge, "bridge", why + "; forward and reverse paths agree"}
-	}
-	b := &bestLogZ{lower, "ais", why + "; forward and reverse paths do not agree"}
-	b.Warnings = append(append([]string(nil), lower.Warnings...), bridge.Warnings...)
-	return b
+	return &bestLogZ{z, "ais", why}, d, nil
 }
 
 // detail returns what a report says about z.
-func (z LogZ) detail(l *likelihood) map[string]any {
+func (z LogZ) detail(base string) map[string]any {
 	warnings := z.Warnings
 	if warnings == nil {
 		warnings = []string{}
@@ -212,8 +272,30 @@ func (z LogZ) detail(l *likelihood) map[string]any {
 	if z.Overlap > 0 {
 		d["overlap"] = z.Overlap
 	}
-	if l != nil {
-		d["base"] = l.base
+	if base != "" {
+		d["base"] = base
+	}
+	return d
+}
+
+// detail returns what a report says about z: the largest estimate, the others beside it, a bound that needs no trust, and the
+// share of the mass where the data lie.
+func (z *OfBases) detail() map[string]any {
+	d := z.LogZ.detail(z.Base)
+	var list []map[string]any
+	for _, o := range z.Bases {
+		b := map[string]any{"base": o.Law.Name, "log_z": o.Value, "stderr": o.Stderr, "ess": o.ESS, "runs": o.Runs, "betas": o.Betas}
+		if math.IsInf(o.Value, -1) { // of a law that a symmetric machine's paths all left
+			b["log_z"], b["stderr"] = nil, nil
+		}
+		list = append(list, b)
+	}
+	d["bases"], d["lower_bound"], d["phases"] = list, z.LowerBound, len(z.Phases.All)
+	if z.Phases.Known {
+		d["data_share"] = 0.0
+		if at := z.Phases.Data; at >= 0 {
+			d["data_share"] = z.Phases.All[at].Share()
+		}
 	}
 	return d
 }
@@ -222,56 +304,66 @@ func (z LogZ) detail(l *likelihood) map[string]any {
 type estimator func(ctx context.Context, s Subject, o Options) (LogZ, map[string]any, error)
 
 func byBest(ctx context.Context, s Subject, o Options) (LogZ, map[string]any, error) {
-	b, l, err := s.best(ctx, o)
+	b, d, err := s.best(ctx, o)
 	if err != nil {
 		return LogZ{}, nil, err
 	}
-	d := b.detail(l)
 	d["method"], d["why"] = b.method, b.why
 	return b.LogZ, d, nil
 }
 
 func byAIS(ctx context.Context, s Subject, o Options) (LogZ, map[string]any, error) {
-	l, err := s.likelihood(o.AIS)
+	if o.AIS.Base == BaseAuto {
+		z, err := s.several(ctx, o)
+		if err != nil {
+			return LogZ{}, nil, err
+		}
+		return z.LogZ, z.detail(), nil
+	}
+	l, err := s.one(ctx, o)
 	if err != nil {
 		return LogZ{}, nil, err
 	}
 	z, err := l.ais.Forward(ctx)
-	return z, z.detail(l), err
+	return z, z.detail(l.base), err
 }
 
 func byReverse(ctx context.Context, s Subject, o Options) (LogZ, map[string]any, error) {
-	return s.fromStart(o, func(a *AIS, start Start) (LogZ, error) { return a.Reverse(ctx, start) })
+	return s.fromStart(ctx, o, func(a *AIS, start Start) (LogZ, error) { return a.Reverse(ctx, start) })
 }
 
 func byBridge(ctx context.Context, s Subject, o Options) (LogZ, map[string]any, error) {
-	return s.fromStart(o, func(a *AIS, start Start) (LogZ, error) { return a.Bridge(ctx, start) })
+	return s.fromStart(ctx, o, func(a *AIS, start Start) (LogZ, error) { return a.Bridge(ctx, start) })
 }
 
-func (s Subject) fromStart(o Options, estimate func(a *AIS, start Start) (LogZ, error)) (LogZ, map[string]any, error) {
-	l, err := s.likelihood(o.AIS)
+func (s Subject) fromStart(ctx context.Context, o Options, estimate func(a *AIS, start Start) (LogZ, error)) (LogZ, map[string]any, error) {
+	l, err := s.one(ctx, o)
 	if err != nil {
 		return LogZ{}, nil, err
 	}
-	start, err := s.started(l)
+	start, err := s.started(ctx, l, o)
 	if err != nil {
 		return LogZ{}, nil, err
 	}
 	z, err := estimate(l.ais, start)
-	return z, z.detail(l), err
+	return z, z.detail(l.base), err
 }
 
 func byIntegration(ctx context.Context, s Subject, o Options) (LogZ, map[string]any, error) {
-	l, err := s.likelihood(o.AIS) // for the base law
+	_, m, err := s.likelihood(o)
+	if err != nil {
+		return LogZ{}, nil, err
+	}
+	law, err := s.law(m, o.AIS.Base)
 	if err != nil {
 		return LogZ{}, nil, err
 	}
 	t := Integration{
-		Machine: l.ais.Machine, Base: l.ais.Base, Progress: s.Progress, Key: s.Key.Fold(purposeIntegration),
+		Machine: m, Base: law.Fields, Progress: s.Progress, Key: s.Key.Fold(purposeIntegration),
 		Ladders: o.Integration.Ladders, Betas: o.Integration.Betas, Sweeps: o.Integration.Sweeps,
 	}
 	z, err := t.Estimate(ctx)
-	return z, z.detail(l), err
+	return z, z.detail(law.Name), err
 }
 
 // logZBy returns the measure log Z by the estimator, in nats.

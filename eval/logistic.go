@@ -33,7 +33,9 @@ func FitProbe(ctx context.Context, e compute.Engine, x compute.Matrix, labels []
 			return nil, fmt.Errorf("row %d has the label %d, want 0 to %d", i, l, classes-1)
 		}
 	}
-	o = Options{Probe: o}.Filled().Probe
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("probe.%w", err)
+	}
 	n, f := x.Rows(), x.Cols()
 	penalty := o.Penalty
 	if penalty == 0 {

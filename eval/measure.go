@@ -19,6 +19,8 @@ type Measure struct {
 	Data    DataUse
 	Errors  Errors // the standard errors that it can have
 
+	// can says whether it can be had, from sizes, data and options alone: see Possible.
+	can func(s Subject, o Options) error
 	run func(ctx context.Context, s Subject, o Options) (Result, error)
 }
 
@@ -36,7 +38,7 @@ type Result struct {
 	Measure string         `json:"measure"`
 	Split   string         `json:"split"` // the set it is about; empty for the machine alone
 	Value   float64        `json:"value"`
-	Stderr  float64        `json:"stderr"` // standard error of Value; 0 where that is exact, Unknown (NaN) where the error is not known
+	Stderr  float64        `json:"stderr"` // standard error of Value: +- 1.96 of it is a 95 % interval; 0 where Value is exact, Unknown (NaN) where the error is not known
 	N       int            `json:"n"`      // terms that Value is the mean, sum, minimum or count of
 	Detail  map[string]any `json:"detail"`
 }
@@ -79,21 +81,13 @@ func (m Measure) Run(ctx context.Context, s Subject, o Options) (Result, error) 
 }
 
 func (m Measure) try(ctx context.Context, s Subject, o Options) (Result, error) {
-	if err := o.Check(); err != nil {
+	if err := m.possible(s, o); err != nil {
 		return Result{}, err
-	}
-	if s.Machine == nil {
-		return Result{}, fmt.Errorf("no machine to judge")
 	}
 	if s.Memo == nil {
 		s.Memo = &Memo{}
 	}
-	if m.Data == NeedsData {
-		if _, err := s.set(); err != nil {
-			return Result{}, err
-		}
-	}
-	r, err := m.run(ctx, s, o.Filled())
+	r, err := m.run(ctx, s, o)
 	if err == nil {
 		err = s.Machine.Engine().Sync()
 	}

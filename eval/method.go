@@ -7,7 +7,6 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
-	"mattis/negative"
 )
 
 // methodAccessibility is the lowest energy E(v,h) of the configurations that the
@@ -15,9 +14,6 @@ import (
 // with its own hidden part, a chain with its sampled h, and h = sign(x), the h of lowest energy,
 // where only v is returned. The error of a minimum is not known. The exact estimator returns all states and has no value.
 func methodAccessibility(ctx context.Context, s Subject, _ Options) (Result, error) {
-	if s.Kind == negative.Exact {
-		return Result{}, &NoValue{"the exact estimator returns all states"}
-	}
 	n := s.Drawn.State.Rows()
 	if n == 0 {
 		return Result{}, &NoValue{"there are no configurations of the estimator; they are at hand after an update"}

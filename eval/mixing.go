@@ -135,10 +135,15 @@ func (w Watch) move(ctx context.Context, m *Mixing, s bm.State, i, values int) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	law := bm.Law{Key: w.Key.Fold(uint64(i)), Clamp: w.Clamp}
+	stop, end := stopping(ctx)
+	defer end()
+	law := bm.Law{Key: w.Key.Fold(uint64(i)), Clamp: w.Clamp, Stop: stop}
 	begin := time.Now()
 	w.Sampler.Move(s, law, m.Every)
 	m.Seconds += time.Since(begin).Seconds()
+	if err := ctx.Err(); err != nil {
+		return err
+	}
 	if w.Progress != nil {
 		w.Progress(float64(i+1) / float64(m.Discarded/m.Every+values))
 	}

@@ -204,7 +204,7 @@ func TestAutocorrelationMeasure(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := eval.Options{Autocorrelation: eval.AutocorrelationOptions{Chains: 20, Sweeps: 400}}
+	o := options(func(o *eval.Options) { o.Autocorrelation.Chains, o.Autocorrelation.Sweeps = 20, 400 })
 	r, err := measure.Run(context.Background(), eval.Subject{Machine: hot, Key: 1}, o)
 	if err != nil {
 		t.Fatal(err)
@@ -231,11 +231,11 @@ func TestAutocorrelationMeasure(t *testing.T) {
 	}
 	d.Normal(0.3, 4)
 	o.Autocorrelation.Sampler = "annealing"
-	if _, err = measure.Run(context.Background(), eval.Subject{Machine: hot}, o); err == nil || err.Error() != `autocorrelation: autocorrelation.sampler: "annealing" cannot be watched: gibbs, tempering, guided` {
+	if _, err = measure.Run(context.Background(), eval.Subject{Machine: hot}, o); err == nil || err.Error() != `autocorrelation: autocorrelation.sampler: "annealing" is no sampler whose chains can be watched: gibbs, tempering, guided` {
 		t.Error(err)
 	}
-	o.Autocorrelation = eval.AutocorrelationOptions{Chains: 1}
-	if _, err = measure.Run(context.Background(), eval.Subject{Machine: hot}, o); err == nil || !strings.Contains(err.Error(), "1 chains of 1000 sweeps tell nothing of mixing: want at least 2 of 8") {
+	o.Autocorrelation.Sampler, o.Autocorrelation.Chains = "gibbs", 1
+	if _, err = measure.Run(context.Background(), eval.Subject{Machine: hot}, o); err == nil || !strings.Contains(err.Error(), "autocorrelation.chains: 1 is out of range: 2 to 1000000") {
 		t.Error(err)
 	}
 }

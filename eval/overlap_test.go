@@ -13,14 +13,14 @@ import (
 func TestOverlap(t *testing.T) {
 	e := engine(t)
 	free := bm.NewRBM(e, bm.NewDense(e, 25, 3, false), false, false)
-	r := measure(t, "overlap", eval.Subject{Machine: free, Key: 1}, eval.Options{Samples: eval.SampleOptions{Chains: 500, Sweeps: 1}})
+	r := measure(t, "overlap", eval.Subject{Machine: free, Key: 1}, options(func(o *eval.Options) { o.Samples.Chains, o.Samples.Sweeps = 500, 1 }))
 	near(t, "<q^2> of coins", r.Value, 1./25, 1e-3)
 	if r.N != 500*499/2 {
 		t.Errorf("%d pairs", r.N)
 	}
 	cold, _ := onePattern(e, spins("-+--+-+"), 50, 1)
 	s := eval.Subject{Machine: cold, Key: 2}
-	r = measure(t, "overlap", s, eval.Options{})
+	r = measure(t, "overlap", s, eval.Defaults())
 	near(t, "<q^2> of one pattern", r.Value, 1, 1e-12)
 	near(t, "|q| of one pattern", r.Detail["mean_abs"].(float64), 1, 1e-12)
 	density := r.Detail["density"].([]float64)

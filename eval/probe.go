@@ -1,6 +1,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
@@ -9,6 +10,31 @@ import (
 	"mattis/data"
 	"mattis/rng"
 )
+
+// ProbeOptions set the logistic regression of probe_accuracy.
+type ProbeOptions struct {
+	// Features is what the probe reads: sample, mean, untrained, random or pixels.
+	Features string `yaml:"features"`
+	// Rows bounds the training rows that it is fitted to, chosen by the key.
+	Rows int `yaml:"rows"`
+	// Iterations bounds those of L-BFGS.
+	Iterations int `yaml:"iterations"`
+	// Penalty is the factor of |w|^2/2 beside the mean cross-entropy. Its 0 asks for what the data
+	// suggest, 1 over the number of rows: without any penalty a fit of separable rows has no end.
+	Penalty float64 `yaml:"penalty"`
+	// Tolerance is the largest entry of the gradient at which the fit has converged.
+	Tolerance float64 `yaml:"tolerance"`
+}
+
+var probeDefaults = ProbeOptions{
+	Features: FeaturesSample, Rows: 60000, Iterations: 1000, Penalty: 0, Tolerance: 1e-5,
+}
+
+func (o ProbeOptions) check() error {
+	return cmp.Or(oneOf("features", o.Features, "no features", Features), inRange("rows", o.Rows, 1, most),
+		inRange("iterations", o.Iterations, 1, most), inRange("penalty", o.Penalty, 0, 1e6),
+		inRange("tolerance", o.Tolerance, 1e-15, 1e6))
+}
 
 // The features that a probe can read.
 const (
@@ -29,12 +55,6 @@ func probeAccuracy(ctx context.Context, s Subject, o Options) (Result, error) {
 	set, err := s.set()
 	if err != nil {
 		return Result{}, err
-	}
-	if set.Labels == nil || s.Split.Train == nil || s.Split.Train.Labels == nil {
-		return Result{}, &NoValue{"the data have no labels"}
-	}
-	if set.LabelNames != nil {
-		return Result{}, &NoValue{"the labels are visible spins, which the features would tell"}
 	}
 	f, err := s.probeOf(ctx, o.Probe)
 	if err != nil {
@@ -97,20 +117,9 @@ func (s Subject) probeOf(ctx context.Context, o ProbeOptions) (*fittedProbe, err
 		return f, nil
 	}
 	set := s.Split.Train
-	if v := s.Machine.Layers()[bm.Visible]; set.Visible != v {
-		return nil, fmt.Errorf("the rows of the train set %q have %d spins, the machine has %d visible ones", set.Name, set.Visible, v)
-	}
 	x, err := s.features(o.Features)
 	if err != nil {
 		return nil, err
-	}
-	classes := 0
-	for _, part := range []*data.Set{set, s.Split.Test, s.Split.Validation} {
-		if part != nil {
-			for _, l := range part.Labels {
-				classes = max(classes, int(l)+1)
-			}
-		}
 	}
 	rows := s.rows(set, o.Rows)
 	e := s.Machine.Engine()
@@ -129,7 +138,7 @@ func (s Subject) probeOf(ctx context.Context, o ProbeOptions) (*fittedProbe, err
 		e.Copy(all.Slice(first, last), x.of(s, set, rows[first:last], s.probeStream(set), first))
 		e.Release(mark)
 	}
-	p, err := FitProbe(ctx, e, all, labels, classes, o)
+	p, err := FitProbe(ctx, e, all, labels, s.classes(), o)
 	if err != nil {
 		return nil, err
 	}

@@ -32,7 +32,7 @@ func TestProbeOfOneSpin(t *testing.T) {
 	add(35, -1, 0)
 	m := e.Alloc(compute.Int8, len(x), 1)
 	e.Write(m, x)
-	p, err := eval.FitProbe(context.Background(), e, m, labels, 2, eval.ProbeOptions{Penalty: 1e-9, Tolerance: 1e-6})
+	p, err := eval.FitProbe(context.Background(), e, m, labels, 2, options(func(o *eval.Options) { o.Probe.Penalty, o.Probe.Tolerance = 1e-9, 1e-6 }).Probe)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -46,7 +46,7 @@ func TestProbeOfOneSpin(t *testing.T) {
 	}
 
 	const penalty = 0.05
-	p, err = eval.FitProbe(context.Background(), e, m, labels, 2, eval.ProbeOptions{Penalty: penalty, Tolerance: 1e-6})
+	p, err = eval.FitProbe(context.Background(), e, m, labels, 2, options(func(o *eval.Options) { o.Probe.Penalty, o.Probe.Tolerance = penalty, 1e-6 }).Probe)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -80,7 +80,7 @@ func TestProbeAccuracy(t *testing.T) {
 	m := bm.NewRBM(e, d, false, false)
 	accuracy := func(label func([]int8) int32, features string) float64 {
 		s := eval.Subject{Machine: m, SetName: "test", Key: 9, Split: &data.Split{Train: set(1500, 1, label), Test: set(500, 2, label)}}
-		r := measure(t, "probe_accuracy", s, eval.Options{Probe: eval.ProbeOptions{Features: features}})
+		r := measure(t, "probe_accuracy", s, options(func(o *eval.Options) { o.Probe.Features = features }))
 		if r.Detail["features"] != features || r.Detail["trained_on"] != 1500 || r.N != 500 {
 			t.Errorf("%+v", r)
 		}
@@ -108,7 +108,9 @@ func ExampleFitProbe() {
 	defer e.Close()
 	x := e.Alloc(compute.Int8, 4, 2)
 	e.Write(x, []int8{1, 1, 1, -1, -1, 1, -1, -1})
-	p, err := eval.FitProbe(context.Background(), e, x, []int32{1, 1, 0, 0}, 2, eval.ProbeOptions{Penalty: 0.01})
+	o := eval.Defaults().Probe
+	o.Penalty = 0.01
+	p, err := eval.FitProbe(context.Background(), e, x, []int32{1, 1, 0, 0}, 2, o)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -1,9 +1,26 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"math"
 )
+
+// PseudoOptions set the pseudo-likelihood.
+type PseudoOptions struct {
+	// Spins is the number of spins flipped in each row, drawn by the key with replacement; V or
+	// more flips each spin once. Its 0 asks for what the machine's size suggests: each spin once
+	// up to 256 visible spins, and one spin of more.
+	Spins int `yaml:"spins"`
+	// Rows bounds the rows, as for hamming.
+	Rows int `yaml:"rows"`
+}
+
+var pseudoDefaults = PseudoOptions{Spins: 0, Rows: 1000}
+
+func (o PseudoOptions) check() error {
+	return cmp.Or(inRange("spins", o.Spins, 0, most), inRange("rows", o.Rows, 1, most))
+}
 
 // allSpins is the most visible spins of which all are flipped by default.
 const allSpins = 256

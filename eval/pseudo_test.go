@@ -31,7 +31,7 @@ func TestPseudoLikelihood(t *testing.T) {
 			}
 		}
 		for _, flips := range []int{0, 6, 100} {
-			got := measure(t, "pseudo_likelihood", s, eval.Options{PseudoLikelihood: eval.PseudoOptions{Spins: flips}})
+			got := measure(t, "pseudo_likelihood", s, options(func(o *eval.Options) { o.PseudoLikelihood.Spins = flips }))
 			near(t, names[i], got.Value, want, 1e-5)
 			near(t, names[i]+" a spin", got.Detail["per_spin"].(float64), want/6, 1e-5)
 			if got.Detail["spins"] != "all" || got.N != len(rows) {
@@ -53,7 +53,7 @@ func TestPseudoLikelihoodDrawn(t *testing.T) {
 	for i := range rows {
 		rows[i] = v
 	}
-	o := eval.Options{PseudoLikelihood: eval.PseudoOptions{Spins: flips, Rows: n}}
+	o := options(func(o *eval.Options) { o.PseudoLikelihood.Spins, o.PseudoLikelihood.Rows = flips, n })
 	for i, s := range all {
 		s.Split = &data.Split{Train: rowsOf(rows...)}
 		var mean, square float64
@@ -79,7 +79,7 @@ func TestPseudoLikelihoodOfCoins(t *testing.T) {
 	for _, v := range []int{256, 257} {
 		r := bm.NewRBM(e, bm.NewDense(e, v, 3, false), false, false)
 		s := eval.Subject{Machine: r, Split: &data.Split{Test: rowsOf(randomRows(5, v, 1)...)}, SetName: "test"}
-		got := measure(t, "pseudo_likelihood", s, eval.Options{})
+		got := measure(t, "pseudo_likelihood", s, eval.Defaults())
 		near(t, "coins", got.Value, -float64(v)*math.Ln2, 1e-9)
 		if want := map[int]int{256: 256, 257: 1}[v]; got.Detail["flips"] != want {
 			t.Errorf("%d spins: %v flips, want %d", v, got.Detail["flips"], want)

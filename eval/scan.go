@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -29,11 +30,13 @@ func Scan(ctx context.Context, s Subject, o AccessibilityOptions, deviations []f
 	if !ok || !m.Symmetric() {
 		return nil, &NoValue{"the machine has biases or an offset, and its temperature is not the scale of W alone"}
 	}
+	if err := o.check(); err != nil {
+		return nil, fmt.Errorf("gibbs_accessibility.%w", err)
+	}
 	floor, err := s.floor(ctx)
 	if err != nil {
 		return nil, err
 	}
-	o = Options{Accessibility: o}.Filled().Accessibility
 	e, own := m.Engine(), Deviation(m)
 	mark := e.Mark()
 	defer e.Release(mark)

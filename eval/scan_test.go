@@ -20,7 +20,7 @@ func TestScan(t *testing.T) {
 	m := bm.NewRBM(e, d, false, false)
 	at := []float64{1e-4, 0.1, 20}
 	scan := func(m *bm.RBM) []eval.Reach {
-		r, err := eval.Scan(context.Background(), eval.Subject{Machine: m, Key: 3}, eval.AccessibilityOptions{Chains: 40}, at)
+		r, err := eval.Scan(context.Background(), eval.Subject{Machine: m, Key: 3}, eval.AccessibilityOptions{Chains: 40, Sweeps: 10}, at)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestScan(t *testing.T) {
 			t.Errorf("one pattern at %v: %+v, want its ground state", at[2+i], r)
 		}
 	}
-	_, err := eval.Scan(context.Background(), eval.Subject{Machine: bm.NewRBM(e, d, true, false)}, eval.AccessibilityOptions{}, at)
+	_, err := eval.Scan(context.Background(), eval.Subject{Machine: bm.NewRBM(e, d, true, false)}, eval.Defaults().Accessibility, at)
 	if no := (*eval.NoValue)(nil); !errors.As(err, &no) {
 		t.Errorf("a machine with biases: %v", err)
 	}

@@ -21,7 +21,21 @@ func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 	if !ok {
 		return Result{}, fmt.Errorf("no spectrum of a machine of layers %v", s.Machine.Layers())
 	}
-	values, err := SingularValues(m)
+	w, err := core(m)
+	if err != nil {
+		return Result{}, err
+	}
+	var values []float64
+	done := make(chan struct{})
+	go func() { // it has no look at the context: who does not want it any more leaves it to end by itself
+		values, err = singularValues(w)
+		close(done)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		return Result{}, ctx.Err()
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -42,6 +56,15 @@ func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 // to the smallest. Those of axons come from K x K problems and never through W: with Xv^T =
 // Qv Rv and Xh^T = Qh Rh they are those of (g/sqrt K) Rv Rh^T.
 func SingularValues(m *bm.RBM) ([]float64, error) {
+	w, err := core(m)
+	if err != nil {
+		return nil, err
+	}
+	return singularValues(w)
+}
+
+// core returns a matrix on the host with the singular values of W.
+func core(m *bm.RBM) (*mat.Dense, error) {
 	var w mat.Dense
 	switch c := m.Couplings().(type) {
 	case *bm.Axons:
@@ -61,8 +84,12 @@ func SingularValues(m *bm.RBM) ([]float64, error) {
 			return nil, fmt.Errorf("the couplings hold NaN or infinity")
 		}
 	}
+	return &w, nil
+}
+
+func singularValues(w *mat.Dense) ([]float64, error) {
 	var svd mat.SVD
-	if !svd.Factorize(&w, mat.SVDNone) {
+	if !svd.Factorize(w, mat.SVDNone) {
 		return nil, fmt.Errorf("the singular values of a %d x %d matrix did not converge", w.RawMatrix().Rows, w.RawMatrix().Cols)
 	}
 	return svd.Values(nil), nil

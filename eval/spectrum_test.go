@@ -59,7 +59,7 @@ func TestSpectrumOfOrthogonalPatterns(t *testing.T) {
 	v, h := a.Patterns()
 	e.Write(v.Value, visible)
 	e.Write(h.Value, hidden)
-	r := measure(t, "spectrum", eval.Subject{Machine: bm.NewRBM(e, a, false, false)}, eval.Options{})
+	r := measure(t, "spectrum", eval.Subject{Machine: bm.NewRBM(e, a, false, false)}, eval.Defaults())
 	for i, x := range r.Detail["singular_values"].([]float64) {
 		near(t, fmt.Sprint("value ", i), x, math.Sqrt(4*8./3), 1e-6)
 	}

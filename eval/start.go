@@ -6,12 +6,21 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strings"
 
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
 	"mattis/rng"
 	"mattis/sampler"
+)
+
+// The words of AISOptions.Start beside auto.
+const (
+	StartFromExact     = "exact"
+	StartFromPhases    = "phases"
+	StartFromData      = "data"
+	StartFromAnnealing = "annealing"
 )
 
 // Start draws the visible configurations that reverse paths start from.
@@ -136,6 +145,64 @@ func StartAnnealed(a *AIS, sweeps int) Start {
 			}
 			return spins, swept(ctx, a.Machine, spins, n, sweeps, key.Fold(2))
 		}}
+}
+
+// StartPhases returns ends of paths from the bases of z, each phase in proportion to what is known of its mass and by the
+// base that its mass is known from, after so many Gibbs sweeps.
+func StartPhases(z *OfBases, sweeps int) Start {
+	var names []string
+	from := z.chosen()
+	shares := make([]float64, len(z.Bases))
+	var total float64
+	for i, o := range z.Bases {
+		if _, share := z.of(i); share > faintShare {
+			shares[i] = share
+			total += share
+			names = append(names, o.Law.Name)
+		}
+	}
+	return Start{Name: fmt.Sprintf("ends of paths from %s, phases by their estimated masses, after %d Gibbs sweeps", strings.Join(names, ", "), sweeps),
+		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
+			m := z.Bases[0].ais.Machine
+			visible := m.Layers()[bm.Visible]
+			spins := make([]int8, 0, n*visible)
+			sum := 0.0
+			for i, share := range shares {
+				if share == 0 {
+					continue
+				}
+				sum += share / total
+				count := int(math.Round(sum*float64(n))) - len(spins)/visible
+				picked, err := z.Bases[i].draw(ctx, z.Phases, func(g int) bool { return from[g] == i }, count, key.Fold(uint64(i)))
+				if err != nil {
+					return nil, err
+				}
+				spins = append(spins, picked...)
+			}
+			return spins, swept(ctx, m, spins, n, sweeps, key.Fold(uint64(len(shares))))
+		}}
+}
+
+// draw returns n ends of fresh paths in the groups that are wanted, drawn in proportion to their weights.
+func (o *OfBase) draw(ctx context.Context, p *Phases, want func(group int) bool, n int, key rng.Key) ([]int8, error) {
+	if n == 0 {
+		return nil, nil
+	}
+	visible := o.ais.Machine.Layers()[bm.Visible]
+	fresh := &OfBase{Law: o.Law, ais: o.ais.resized(o.ais.Runs, o.ais.Betas)}
+	fresh.ais.Key = key.Fold(0)
+	if err := fresh.anneal(ctx, p, true); err != nil {
+		return nil, err
+	}
+	logs := fresh.in(want)
+	if math.IsInf(slices.Max(logs), -1) { // none of these paths: the share is small
+		logs = fresh.logs
+	}
+	spins := make([]int8, 0, n*visible)
+	for _, i := range resample(logs, n, float64(key.Fold(1).Uniform(0, 0))) {
+		spins = append(spins, fresh.kept[i*visible:(i+1)*visible]...)
+	}
+	return spins, nil
 }
 
 // resample returns n indices of log weights, index i about n w_i / sum w times: systematic resampling with

@@ -24,7 +24,8 @@ const (
 	// machine and the data, and another key gives the same.
 	NoError Errors = 1 << iota
 	// Estimated is above 0: the standard deviation of the value over other draws, other chains or
-	// other rows of the same kind; the measure's comment says which.
+	// other rows of the same kind; the measure's comment says which. Of few terms it is widened by
+	// Student's t, so that value +- 1.96 of it is a 95 % interval; figure calibration counts them.
 	Estimated
 	// NotKnown is Unknown: of a minimum, of one term alone, or of terms that are all the same,
 	// whose spread of 0 says nothing of those not seen.
@@ -80,14 +81,15 @@ func (r *Result) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// meanOf returns the mean of x and its standard error, Unknown of fewer than two terms and of terms
-// that are all the same.
+// meanOf returns the mean of x and its standard error, widened by Student's t, Unknown of fewer than two
+// terms and of terms that are all the same.
 func meanOf(x []float64) (mean, stderr float64) {
 	mean, deviation := stat.MeanStdDev(x, nil)
 	if same(x) {
 		return mean, Unknown
 	}
-	return mean, deviation / math.Sqrt(float64(len(x)))
+	n := float64(len(x))
+	return mean, deviation / math.Sqrt(n) * student(n)
 }
 
 func same(x []float64) bool {
@@ -118,12 +120,12 @@ func shareOf(count, n int) (share, stderr float64, interval []float64) {
 }
 
 // jackknife returns the standard error of a statistic of n independent samples from its values without each one of
-// them (Tukey 1958), Unknown where those are fewer than two or all the same.
+// them (Tukey 1958), widened by Student's t, Unknown where those are fewer than two or all the same.
 func jackknife(without []float64) float64 {
 	if len(without) == 0 || same(without) {
 		return Unknown
 	}
 	n := float64(len(without))
 	_, variance := stat.PopMeanVariance(without, nil)
-	return math.Sqrt((n - 1) * variance)
+	return math.Sqrt((n-1)*variance) * student(n)
 }

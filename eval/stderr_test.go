@@ -37,10 +37,13 @@ func TestErrors(t *testing.T) {
 		t.Fatal(err)
 	}
 	coins := eval.Subject{Machine: bm.NewRBM(e, bm.NewDense(e, 9, 3, false), false, false), Split: small, SetName: "train", Key: 5}
-	quick := eval.Options{
-		Samples: eval.SampleOptions{Chains: 100, Sweeps: 10}, AIS: eval.AISOptions{Runs: 100, Betas: 20},
-		Integration: eval.IntegrationOptions{Ladders: 2, Betas: 8, Sweeps: 10}, Autocorrelation: eval.AutocorrelationOptions{Chains: 4, Sweeps: 100},
-	}
+	quick := options(func(o *eval.Options) {
+		o.Samples.Chains, o.Samples.Sweeps = 100, 10
+		o.AIS.Runs, o.AIS.Betas = 100, 20
+		o.Phases = eval.PhasesOptions{Chains: 8, Sweeps: 10}
+		o.Integration = eval.IntegrationOptions{Ladders: 2, Betas: 8, Sweeps: 10}
+		o.Autocorrelation.Chains, o.Autocorrelation.Sweeps = 4, 100
+	})
 	single := quick
 	single.Hamming.Draws, single.HammingClamped.Draws, single.Accessibility.Chains = 1, 1, 1
 	seen := map[string]eval.Errors{}
@@ -79,7 +82,7 @@ func TestErrors(t *testing.T) {
 	}
 	for _, m := range eval.Measures { // a case for each promise but these
 		switch m.Name {
-		case "logz", "autocorrelation", "overlap", "ultrametricity":
+		case "logz", "autocorrelation", "overlap", "ultrametricity", "phases":
 			continue
 		}
 		if seen[m.Name] != m.Errors {
@@ -136,7 +139,7 @@ func TestJackknife(t *testing.T) {
 		// Seen once or not at all are not independent: the jackknife is large by the covariances of Efron and Stein (1981).
 		{"coverage", 300, 30, 0.9, 3.5},
 	} {
-		o := eval.Options{Samples: eval.SampleOptions{Chains: c.chains, Sweeps: 1}}
+		o := options(func(o *eval.Options) { o.Samples.Chains, o.Samples.Sweeps = c.chains, 1 })
 		values, claimed := make([]float64, c.keys), 0.0
 		for k := range c.keys {
 			x := measure(t, c.measure, eval.Subject{Machine: r, Split: split, Key: rng.Key(k)}, o)
@@ -168,7 +171,7 @@ func TestSamplesSayWhetherTheyMix(t *testing.T) {
 			if c.m == cold && name == "ultrametricity" {
 				continue // one configuration
 			}
-			o := eval.Options{Samples: eval.SampleOptions{Chains: 50, Sweeps: c.sweeps}}
+			o := options(func(o *eval.Options) { o.Samples.Chains, o.Samples.Sweeps = 50, c.sweeps })
 			r := measure(t, name, eval.Subject{Machine: c.m, Split: bars(t), Key: 1}, o)
 			if r.Detail["mixing"] != string(c.mixing) || name == "valid_share" && r.Detail["from"] != "random" {
 				t.Errorf("%s of %d sweeps: mixing %v (r_hat %v) from %v, want %s", name, c.sweeps, r.Detail["mixing"], r.Detail["r_hat"], r.Detail["from"], c.mixing)

@@ -142,10 +142,9 @@ type chains struct {
 func (s Subject) run(ctx context.Context, c chains) error {
 	e := s.Machine.Engine()
 	step := s.part()
+	stop, end := stopping(ctx)
+	defer end()
 	for first := 0; first < c.n; first += step {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		mark := e.Mark()
 		state := make(bm.State, 0, 2)
 		n := min(step, c.n-first)
@@ -154,13 +153,17 @@ func (s Subject) run(ctx context.Context, c chains) error {
 		}
 		visible := state[bm.Visible]
 		c.start(first, visible)
-		law := bm.Law{Key: c.key, Row: uint64(first)}
+		law := bm.Law{Key: c.key, Row: uint64(first), Stop: stop}
 		if c.clamp {
 			known := e.Scratch(compute.Int8, n, visible.Cols())
 			e.Copy(known, visible)
 			law.Clamp = bm.State{known}
 		}
 		sampler.Gibbs(s.Machine, state, law, c.sweeps)
+		if err := ctx.Err(); err != nil {
+			e.Release(mark)
+			return err
+		}
 		c.look(first, state)
 		e.Release(mark)
 		s.tell(first+n, c.n)

@@ -1,14 +1,34 @@
 package eval
 
 import (
+	"cmp"
 	"context"
-	"fmt"
 
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
 	"mattis/rng"
 )
+
+// SampleOptions set the samples that valid_share, coverage, overlap and ultrametricity look at:
+// all see the same ones.
+type SampleOptions struct {
+	// Chains is the number of samples, the last configuration of a chain each.
+	Chains int `yaml:"chains"`
+	// Sweeps is the number of Gibbs sweeps of each chain. Samples are judged as they are after so
+	// many, in equilibrium or not.
+	Sweeps int `yaml:"sweeps"`
+	// From is where chains start: random (fair coins) or data (the rows of the set, of train where
+	// none is named, in turn and in an order chosen by the key).
+	From string `yaml:"from"`
+}
+
+var sampleDefaults = SampleOptions{Chains: 400, Sweeps: 100, From: "random"}
+
+func (o SampleOptions) check() error {
+	return cmp.Or(inRange("chains", o.Chains, 1, most), inRange("sweeps", o.Sweeps, 1, most),
+		oneOf("from", o.From, "no start of a chain", []string{"random", "data"}))
+}
 
 // validShare is the share of samples that are images of the data's family (Bars,
 // BAS), whether or not they are in the training set. The standard error is over samples, and Detail.interval the 95 %
@@ -57,13 +77,7 @@ func (t *tally) detail() map[string]any {
 
 // tally returns the counts of the samples, from the memo if it has these.
 func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
-	if s.Split == nil || s.Split.Family == nil {
-		return nil, &NoValue{"the data are no family of images (bars, bas), so no sample is known to be valid"}
-	}
 	v := s.Machine.Layers()[bm.Visible]
-	if t := s.Split.Train; t != nil && t.Visible != v {
-		return nil, fmt.Errorf("the images of %q have %d spins, the machine has %d visible ones", t.Name, t.Visible, v)
-	}
 	of, start, err := s.sampling(o)
 	if err != nil {
 		return nil, err

@@ -19,7 +19,7 @@ func TestSamplesOfOnePattern(t *testing.T) {
 	}{{"++-+", 1, 2. / 14}, {"++++", 0, 0}} {
 		r, _ := onePattern(e, spins(c.row+c.row+c.row+c.row), 30, 1)
 		s := eval.Subject{Machine: r, Split: bars(t), Key: 4}
-		valid, cover := measure(t, "valid_share", s, eval.Options{}), measure(t, "coverage", s, eval.Options{})
+		valid, cover := measure(t, "valid_share", s, eval.Defaults()), measure(t, "coverage", s, eval.Defaults())
 		if valid.Value != c.valid || !eval.IsUnknown(valid.Stderr) || valid.N != 400 {
 			t.Errorf("%s: %+v", c.row, valid)
 		}
@@ -47,7 +47,7 @@ func TestSamplesOfCoins(t *testing.T) {
 		}
 		s := eval.Subject{Machine: r, Split: split, Key: 5}
 		const n = 20000
-		o := eval.Options{Samples: eval.SampleOptions{Chains: n, Sweeps: 1}}
+		o := options(func(o *eval.Options) { o.Samples.Chains, o.Samples.Sweeps = n, 1 })
 		sd := math.Sqrt(c.share * (1 - c.share) / n)
 		got := measure(t, "valid_share", s, o)
 		near(t, c.name, got.Value, c.share, 5*sd)
@@ -58,7 +58,7 @@ func TestSamplesOfCoins(t *testing.T) {
 		size := float64(split.Family.Size())
 		for k := range 40 {
 			s.Key = 100 + s.Key
-			got := measure(t, "coverage", s, eval.Options{Samples: eval.SampleOptions{Chains: 1, Sweeps: 1}})
+			got := measure(t, "coverage", s, options(func(o *eval.Options) { o.Samples.Chains, o.Samples.Sweeps = 1, 1 }))
 			near(t, c.name+" uniform", got.Detail["uniform"].(float64), 1/size, 1e-12)
 			if got.Value != 0 && got.Value != 1/size {
 				t.Errorf("%d: one sample covers %v", k, got.Value)
@@ -74,8 +74,8 @@ func TestSamplesFromData(t *testing.T) {
 	split := bars(t)
 	split.Train = rowsOf(xi)
 	s := eval.Subject{Machine: r, Split: split, SetName: "train", Key: 4, Memo: &eval.Memo{}}
-	near(t, "from random", measure(t, "coverage", s, eval.Options{}).Value, 2./14, 1e-15)
-	o := eval.Options{Samples: eval.SampleOptions{From: "data"}}
+	near(t, "from random", measure(t, "coverage", s, eval.Defaults()).Value, 2./14, 1e-15)
+	o := options(func(o *eval.Options) { o.Samples.From = "data" })
 	got := measure(t, "coverage", s, o)
 	near(t, "from data", got.Value, 1./14, 1e-15)
 	if got.Detail["from"] != "train" {

@@ -23,7 +23,7 @@ func NewAnnealing(m bm.Machine, count, steps int) *Annealing {
 // Draw returns the cooled chains, all of weight 1/count.
 func (a *Annealing) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 	s := a.rows(a.count)
-	a.cooling.Move(s, bm.Law{Key: key}, a.steps)
+	a.cooling.Move(s, bm.Law{Key: key, Stop: a.stop}, a.steps)
 	return bm.Batch{State: s, Marginal: true}
 }
 

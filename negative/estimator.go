@@ -3,6 +3,8 @@
 package negative
 
 import (
+	"sync/atomic"
+
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/rng"
@@ -28,12 +30,22 @@ type Estimator interface {
 	Kind() Kind
 }
 
+// Leavable is an estimator whose draw can be left: once the flag is true, a Draw under way ends before its next sweep and what it
+// returns, and State holds, is of no use. Parameters are as they were.
+type Leavable interface {
+	LeaveOn(flag *atomic.Bool)
+}
+
 // chains are configurations that an estimator owns, as many as it last needed.
 type chains struct {
 	machine bm.Machine
 	state   bm.State
 	views   [2]compute.Matrix
+	stop    *atomic.Bool // see Leavable; nil for none
 }
+
+// LeaveOn sets the flag that draws look at between two sweeps.
+func (c *chains) LeaveOn(flag *atomic.Bool) { c.stop = flag }
 
 // rows returns the first n configurations, made if there are fewer. The state is valid until the next call.
 func (c *chains) rows(n int) bm.State {

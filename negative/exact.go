@@ -3,6 +3,7 @@ package negative
 import (
 	"fmt"
 	"math"
+	"sync/atomic"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -27,6 +28,7 @@ type ExactSum struct {
 	weights   []float32
 	host      any                                 // weights, boxed once
 	gather    func(uint64, []float64) (stop bool) // appends to exponents
+	stop      *atomic.Bool                        // see Leavable; nil for none
 }
 
 // NewExact returns the estimator, or an error if the machine has more than
@@ -45,7 +47,7 @@ func NewExact(r *bm.RBM) (*ExactSum, error) {
 	x.host = x.weights
 	x.gather = func(_ uint64, e []float64) bool {
 		x.exponents = append(x.exponents, e...)
-		return false
+		return x.stop != nil && x.stop.Load()
 	}
 	spins := make([]int8, states.Len()*n)
 	for i := range states.Len() {
@@ -79,6 +81,9 @@ func (x *ExactSum) Draw(bm.Batch, rng.Key) bm.Batch {
 	x.engine.Write(x.batch.Weights, x.host)
 	return x.batch
 }
+
+// LeaveOn sets the flag that the sum looks at between two blocks of states.
+func (x *ExactSum) LeaveOn(flag *atomic.Bool) { x.stop = flag }
 
 // State returns nothing.
 func (x *ExactSum) State() []bm.Param { return nil }

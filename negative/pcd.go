@@ -24,7 +24,7 @@ func NewPCD(m bm.Machine, count, steps int, key rng.Key) *PCD {
 // Draw moves the chains and returns them, all of weight 1/count.
 func (p *PCD) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 	s := p.rows(p.count)
-	sampler.Gibbs(p.machine, s, bm.Law{Key: key}, p.steps)
+	sampler.Gibbs(p.machine, s, bm.Law{Key: key, Stop: p.stop}, p.steps)
 	return bm.Batch{State: s, Marginal: true}
 }
 

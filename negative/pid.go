@@ -72,8 +72,10 @@ func (p *PIDGibbs) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 		p.machine.Sample(s, bm.Visible, law)
 		from = 1
 	}
-	for i := from; i < p.steps; i++ {
-		p.machine.Sweep(s, bm.Law{Key: key.Fold(uint64(i))})
+	law := bm.Law{Stop: p.stop}
+	for i := from; i < p.steps && !law.Stopped(); i++ {
+		law.Key = key.Fold(uint64(i))
+		p.machine.Sweep(s, law)
 	}
 	return bm.Batch{State: s, Marginal: true}
 }

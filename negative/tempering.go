@@ -30,7 +30,7 @@ func NewTempering(m bm.Machine, betas []float64, count, steps int, key rng.Key) 
 
 // Draw moves the replicas and returns those at rung 0, all of weight 1/count.
 func (t *Tempering) Draw(_ bm.Batch, key rng.Key) bm.Batch {
-	t.replicas.Advance(bm.Law{Key: key}, t.steps)
+	t.replicas.Advance(bm.Law{Key: key, Stop: t.stop}, t.steps)
 	s := t.rows(t.count)
 	t.replicas.Cold(s)
 	return bm.Batch{State: s, Marginal: true}

@@ -22,6 +22,7 @@ const (
 	purposeMeasure
 	purposeSample // from a trained machine
 	purposeDraw   // by the estimator of a trained machine
+	purposeUnreached
 )
 
 // Key returns the key of the recipe's seed.
@@ -67,7 +68,7 @@ func (r *Recipe) load(o data.Options) (*data.Split, error) {
 		if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
 			err = r.origin.place(&FieldError{Path: path, Message: text})
 		}
-		return nil, err
+		return nil, r.missing(err)
 	}
 	return split, nil
 }
@@ -76,11 +77,12 @@ func (r *Recipe) dataOptions() data.Options {
 	d := r.Data
 	o := data.Options{Key: r.Key().Fold(purposeData)}
 	give(&o.Size, d.Size)
-	give(&o.Dir, d.Dir)
-	give(&o.Path, d.Path)
-	give(&o.TestPath, d.TestPath)
-	give(&o.Labels, d.Labels)
-	give(&o.TestLabels, d.TestLabels)
+	give(&o.Labels, d.Labels) // a column, unless it is one of the places
+	for field, to := range map[string]*string{"data.dir": &o.Dir, "data.path": &o.Path, "data.test_path": &o.TestPath, "data.labels": &o.Labels, "data.test_labels": &o.TestLabels} {
+		if d.places()[field] != nil {
+			*to = r.at(field)
+		}
+	}
 	give(&o.LabelsVisible, d.LabelsVisible)
 	give(&o.Height, d.Height)
 	give(&o.Width, d.Width)
@@ -92,10 +94,14 @@ func (r *Recipe) dataOptions() data.Options {
 	give(&o.Test, d.Test)
 	give(&o.Validation, d.Validation)
 	give(&o.Limit, d.Limit)
-	if b := d.Binarize; b != nil {
-		o.Binarize = data.Binarize{Stochastic: b.Name == "stochastic", Threshold: b.Value}
+	if d.Binarize != nil {
+		o.Binarize = ruleOf(d.Binarize)
 	}
 	return o
+}
+
+func ruleOf(c *Choice) data.Binarize {
+	return data.Binarize{Stochastic: c.Name == "stochastic", Threshold: c.Value}
 }
 
 // decisive is what of a recipe decides about the parameters. Checkpoints hold its digest: a field that is added
@@ -151,8 +157,17 @@ type Training struct {
 	Trainer *train.Trainer
 }
 
-// Build returns the training of the recipe on the split's data, at step 0.
+// Build returns the training of the recipe on the split's data, at step 0. A measure that would fail, whatever the parameters
+// become, is an error: it is not found out at the training's end.
 func (r *Recipe) Build(split *data.Split, e compute.Engine) (*Training, error) {
+	t, err := r.build(split, e)
+	if err != nil {
+		return nil, err
+	}
+	return t, t.refuseImpossible()
+}
+
+func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	set := split.Train
 	m := r.BuildMachine(set.Visible, e)
 	kind, _ := find(couplings, r.Couplings.Kind)

@@ -6,7 +6,10 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
+	"mattis/compute"
+	"mattis/data"
 	"mattis/eval"
 	"mattis/sampler"
 	"mattis/train"
@@ -95,6 +98,16 @@ func oneOf(path, value string, allowed []string) error {
 	return wrong(path, "%q is unknown, want one of %s", value, strings.Join(allowed, ", "))
 }
 
+// mostCount bounds the counts that a loop runs over or that memory is taken for.
+const mostCount = 1 << 30
+
+func between(path string, value, least, most int) error {
+	if value < least || value > most {
+		return wrong(path, "%d is out of range, want %d to %d", value, least, most)
+	}
+	return nil
+}
+
 func atLeast(path string, value, least int) error {
 	if value < least {
 		return wrong(path, "%d is out of range, want at least %d", value, least)
@@ -102,15 +115,23 @@ func atLeast(path string, value, least int) error {
 	return nil
 }
 
-// within checks lo <= x <= hi.
+// within checks lo <= x <= hi, and that float32 tells x from 0.
 func within(path string, x, lo, hi float64) error {
 	if x >= lo && x <= hi {
-		return nil
+		return notLost(path, x)
 	}
 	if hi == math.MaxFloat32 {
 		return wrong(path, "%v is out of range, want a finite number of at least %v", x, lo)
 	}
 	return wrong(path, "%v is out of range, want %v to %v", x, lo, hi)
+}
+
+// notLost refuses a number that is not 0 and that float32, in which machines are kept, has as 0.
+func notLost(path string, x float64) error {
+	if x != 0 && float32(x) == 0 {
+		return wrong(path, "%v is 0 in float32, want 0 or a number from %.2g on", x, math.SmallestNonzeroFloat32)
+	}
+	return nil
 }
 
 func (r *Recipe) checkData() error {
@@ -122,6 +143,9 @@ func (r *Recipe) checkData() error {
 	if err := given("data", "data "+s.name, r.Data, defaults(r).Data, s.required, s.optional); err != nil {
 		return err
 	}
+	if err := checkGiven(r.Data); err != nil {
+		return err
+	}
 	if r.Data.Binarize != nil {
 		switch b := r.Data.Binarize; {
 		case b.Name == "stochastic" && b.Value != nil:
@@ -130,6 +154,56 @@ func (r *Recipe) checkData() error {
 			return wrong("data.binarize", "threshold needs its number, such as {threshold: 0.3}")
 		case b.Name != "stochastic" && b.Name != "threshold":
 			return wrong("data.binarize", "%q is unknown, want {threshold: t} or stochastic", b.Name)
+		}
+	}
+	return nil
+}
+
+// checkGiven refuses values that package data takes for none given: here, none given is a field left out.
+func checkGiven(d Data) error {
+	v := reflect.ValueOf(d)
+	for i := range v.NumField() {
+		if text, ok := v.Field(i).Interface().(*string); ok && text != nil && *text == "" {
+			return wrong("data."+yamlName(v.Type().Field(i)), "is empty: give it a value or leave it out")
+		}
+	}
+	if n := d.Size; n != nil && (*n < data.MinSize || *n > data.MaxSize) {
+		return wrong("data.size", "%d is out of range for %s: %d to %d", *n, d.Name, data.MinSize, data.MaxSize)
+	}
+	for _, side := range []struct {
+		path  string
+		value *int
+	}{{"data.height", d.Height}, {"data.width", d.Width}} {
+		if side.value != nil && *side.value < 1 {
+			return wrong(side.path, "%d is out of range, want at least 1 (plain rows have no such shape: leave it out)", *side.value)
+		}
+	}
+	if w := d.White; w != nil && !(float32(*w) > 0 && *w <= math.MaxFloat32) {
+		return wrong("data.white", "%v is no value of white, want a positive number, such as 255", *w)
+	}
+	if s := d.Split; s != nil {
+		splits := []string{"files", "random", "all"}
+		if d.Size != nil { // made and not read
+			splits[0] = "paper"
+		}
+		if err := oneOf("data.split", *s, splits); err != nil {
+			return err
+		}
+	}
+	if text := d.Delimiter; text != nil && *text != "tab" && utf8.RuneCountInString(*text) != 1 {
+		return wrong("data.delimiter", "%q is no delimiter, want one character, or tab", *text)
+	}
+	if t := d.Test; t != nil && !(*t > 0 && *t < 1) {
+		return wrong("data.test", "%v is no share of the rows, want a number between 0 and 1, such as 0.2", *t)
+	}
+	for _, count := range []struct {
+		path  string
+		value *int
+	}{{"data.validation", d.Validation}, {"data.limit", d.Limit}} {
+		if count.value != nil {
+			if err := atLeast(count.path, *count.value, 0); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -177,6 +251,10 @@ func (r *Recipe) checkCouplings() error {
 		if !(*c.Gain > 0) || math.IsInf(*c.Gain, 0) {
 			return wrong("couplings.gain", "%v is out of range, want a positive number", *c.Gain)
 		}
+		factor := compute.Factor(1/math.Sqrt(float64(*c.Patterns)), float32(math.Log(*c.Gain)))
+		if factor == 0 || math.IsInf(float64(factor), 0) {
+			return wrong("couplings.gain", "%v makes the factor of W = (g/sqrt K) Xv^T Xh %v in float32, want a gain nearer to 1", *c.Gain, factor)
+		}
 	}
 	return nil
 }
@@ -192,6 +270,8 @@ func number(path string, c *Choice, value, least float64) error {
 		c.Value = ptr(value)
 	case !(*c.Value >= least) || *c.Value > math.MaxFloat32:
 		return wrong(path, "%s: %v is out of range, want at least %v", c.Name, *c.Value, least)
+	default:
+		return notLost(path, *c.Value)
 	}
 	return nil
 }
@@ -209,12 +289,12 @@ func (r *Recipe) checkNegative() error {
 		return err
 	}
 	if n.Steps != nil {
-		if err := atLeast("negative.steps", *n.Steps, 1); err != nil {
+		if err := between("negative.steps", *n.Steps, 1, mostCount); err != nil {
 			return err
 		}
 	}
 	if n.Chains != nil {
-		if err := atLeast("negative.chains", *n.Chains, 1); err != nil {
+		if err := between("negative.chains", *n.Chains, 1, mostCount); err != nil {
 			return err
 		}
 	}
@@ -224,6 +304,11 @@ func (r *Recipe) checkNegative() error {
 		}
 		if top := (*n.Temperatures)[0]; top != 1 {
 			return wrong("negative.temperatures", "the first inverse temperature is %v, want 1: the machine's own", top)
+		}
+		for _, t := range *n.Temperatures {
+			if err := notLost("negative.temperatures", t); err != nil {
+				return err
+			}
 		}
 	}
 	if n.Seeds != nil {
@@ -284,7 +369,7 @@ func (r *Recipe) checkProject() error {
 			least := 0.0
 			if c.Name == "gibbs" {
 				least = 1
-				if c.Value != nil && *c.Value != math.Trunc(*c.Value) {
+				if c.Value != nil && (*c.Value != math.Trunc(*c.Value) || *c.Value > mostCount) {
 					return wrong(path, "gibbs: %v is not a number of steps", *c.Value)
 				}
 			}
@@ -337,6 +422,5 @@ func (r *Recipe) checkMeasure() error {
 		path, text, _ := strings.Cut(err.Error(), ": ")
 		return wrong("measure.options."+path, "%s", text)
 	}
-	r.Measure.Options = r.Measure.Options.Filled()
 	return nil
 }

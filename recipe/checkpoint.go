@@ -35,7 +35,10 @@ func (t *Training) checkpoint() *tensorfile.File {
 	return f
 }
 
-// tensor returns the parameter as a checkpoint keeps it.
+// partOf bounds the entries of a parameter that are copied at a time.
+const partOf = 1 << 16
+
+// tensor returns the parameter as a checkpoint keeps it. Its entries are read part by part when it is written.
 func tensor(e compute.Engine, p bm.Param) tensorfile.Tensor {
 	shape := []int{p.Value.Rows(), p.Value.Cols()}
 	switch {
@@ -44,19 +47,35 @@ func tensor(e compute.Engine, p bm.Param) tensorfile.Tensor {
 	case strings.HasPrefix(p.Name, "bias."), strings.HasPrefix(p.Name, "offset."):
 		shape = shape[1:]
 	}
+	s := tensorfile.Stream{Count: p.Value.Len()}
 	switch p.Value.Type() {
 	case compute.Float64:
-		x := make([]float64, p.Value.Len())
-		e.Read(x, p.Value)
-		return tensorfile.New(p.Name, x, shape...)
+		s.Kind, s.Parts = tensorfile.F64, parts[float64](e, p.Value)
 	case compute.Int8:
-		x := make([]int8, p.Value.Len())
-		e.Read(x, p.Value)
-		return tensorfile.New(p.Name, x, shape...)
+		s.Kind, s.Parts = tensorfile.I8, parts[int8](e, p.Value)
+	default:
+		s.Kind, s.Parts = tensorfile.F32, parts[float32](e, p.Value)
 	}
-	x := make([]float32, p.Value.Len())
-	e.Read(x, p.Value)
-	return tensorfile.New(p.Name, x, shape...)
+	return tensorfile.Tensor{Name: p.Name, Shape: shape, Data: s}
+}
+
+// parts returns what reads the matrix some rows at a time.
+func parts[E float32 | float64 | int8](e compute.Engine, m compute.Matrix) func(write func(any) error) error {
+	return func(write func(any) error) error {
+		if m.Len() == 0 {
+			return nil
+		}
+		rows := max(1, partOf/m.Cols())
+		x := make([]E, min(rows, m.Rows())*m.Cols())
+		for first := 0; first < m.Rows(); first += rows {
+			part := m.Slice(first, min(first+rows, m.Rows()))
+			e.Read(x[:part.Len()], part)
+			if err := write(x[:part.Len()]); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
 }
 
 // restore sets the parameters to the tensors of their names. Every one has to

@@ -3,7 +3,9 @@ package recipe
 import (
 	"fmt"
 	"math"
+	"strings"
 
+	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 )
 
@@ -29,32 +31,60 @@ func (c Choice) MarshalYAML() (any, error) {
 	return map[string]float64{c.Name: *c.Value}, nil
 }
 
-// UnmarshalYAML reads the choice from a name or from a mapping of one name to a number.
+// UnmarshalYAML reads the choice from a node that fitChoice takes.
 func (c *Choice) UnmarshalYAML(n ast.Node) error {
-	*c = Choice{}
-	switch n := n.(type) {
-	case *ast.StringNode:
-		c.Name = n.Value
-		return nil
-	case *ast.MappingNode:
-		if len(n.Values) == 1 {
-			return c.pair(n.Values[0])
-		}
-	case *ast.MappingValueNode:
-		return c.pair(n)
+	var bad *misfit
+	if *c, bad = choiceOf(n, ""); bad != nil {
+		return &yaml.SyntaxError{Message: bad.message, Token: bad.node.GetToken()}
 	}
-	return misplaced(n, fmt.Sprintf("%s is neither a name nor one {name: number}", excerpt(n)))
+	return nil
 }
 
-func (c *Choice) pair(n *ast.MappingValueNode) error {
-	c.Name = n.Key.GetToken().Value
-	v, ok := numberOf(n.Value)
+// choiceForms are what choices look like, by the beginnings of their paths.
+var choiceForms = []struct{ path, form string }{
+	{"data.binarize", "stochastic or {threshold: 0.3}"},
+	{"couplings.init", "a name, such as bernoulli or glorot, or {NAME: NUMBER}, such as {normal: 0.01}"},
+	{"project", "a name, such as sign, or {NAME: NUMBER}, such as {clip: 1}"},
+}
+
+// choiceOf returns the choice that a node is, a name or a mapping of one name to a number, or what is wrong
+// with the field of that path.
+func choiceOf(n ast.Node, path string) (Choice, *misfit) {
+	bad := func(at ast.Node, format string, args ...any) (Choice, *misfit) {
+		text := fmt.Sprintf(format, args...)
+		for _, f := range choiceForms {
+			if strings.HasPrefix(path, f.path) {
+				text += ", want " + f.form
+			}
+		}
+		return Choice{}, &misfit{at, path, text}
+	}
+	var pair *ast.MappingValueNode
+	switch n := n.(type) {
+	case *ast.StringNode:
+		return Choice{Name: n.Value}, nil
+	case *ast.NullNode:
+		return bad(n, "has no value")
+	case *ast.MappingNode:
+		if len(n.Values) == 1 {
+			pair = n.Values[0]
+		}
+	case *ast.MappingValueNode:
+		pair = n
+	}
+	if pair == nil {
+		return bad(n, "%s is neither a name nor one {name: number}", excerpt(n))
+	}
+	name := pair.Key.GetToken().Value
+	if _, null := pair.Value.(*ast.NullNode); null {
+		return bad(pair.Value, "%s has no value", name)
+	}
+	v, ok := numberOf(pair.Value)
 	if !ok {
-		return misplaced(n.Value, fmt.Sprintf("%s: %s is no number", c.Name, excerpt(n.Value)))
+		return bad(pair.Value, "%s: %s is no number", name, excerpt(pair.Value))
 	}
 	if math.IsNaN(v) || math.IsInf(v, 0) {
-		return misplaced(n, fmt.Sprintf("%s: %v is not a finite number", c.Name, v))
+		return bad(pair.Value, "%s: %s is not a finite number", name, excerpt(pair.Value))
 	}
-	c.Value = &v
-	return nil
+	return Choice{Name: name, Value: &v}, nil
 }

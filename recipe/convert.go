@@ -1,6 +1,8 @@
 package recipe
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -12,7 +14,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"unicode"
 
 	"mattis/run"
 	"mattis/tensorfile"
@@ -50,16 +51,24 @@ type Converted struct {
 // forms are what To may be.
 var forms = []string{"axons", "dense", "bernoulli"}
 
-// files are extensions of files that hold no run directory, and what to do about them.
+// files are extensions of files that are no run directory, and what to do about them. Others are parts of a name.
 var files = map[string]string{
 	".npy": "it holds one array; use .npz or .safetensors", ".h5": "make it an npz, see docs/format.md", ".hdf5": "make it an npz, see docs/format.md",
 	".pt": "make it an npz or safetensors, see docs/format.md", ".pth": "make it an npz or safetensors, see docs/format.md",
+	".json": "use .npz or .safetensors", ".csv": "use .npz or .safetensors", ".txt": "use .npz or .safetensors", ".yaml": "use .npz or .safetensors",
+	".zip": "use .npz or .safetensors", ".mat": "use .npz or .safetensors", ".ckpt": "use .npz or .safetensors", ".png": "use .npz or .safetensors",
 	".pkl": "make it an npz, see docs/format.md", ".pickle": "make it an npz, see docs/format.md", ".joblib": "make it an npz, see docs/format.md",
 }
 
 // isArrays reports whether the path is that of an npz or safetensors file; another file is an error.
 func isArrays(path string) (bool, error) {
 	ext := strings.ToLower(filepath.Ext(path))
+	if info, err := os.Stat(path); err == nil && info.IsDir() {
+		return false, nil
+	}
+	if near := ext != ".npz" && strings.HasPrefix(ext, ".np") || ext != ".safetensors" && strings.HasPrefix(ext, ".safet"); near && files[ext] == "" {
+		return false, fmt.Errorf("%s: the extension %s names no format, want .npz, .safetensors, or a run directory's name", path, ext)
+	}
 	if advice, ok := files[ext]; ok {
 		return false, fmt.Errorf("%s: neither a run directory, an .npz nor a .safetensors file: %s", path, advice)
 	}
@@ -83,8 +92,8 @@ func (c Conversion) Check() error {
 	return nil
 }
 
-// Convert writes the machine of in, a run directory or an .npz or .safetensors file, to out. An out with
-// no extension is a new run directory, whose checkpoint 0 is the machine. With neither a form nor images
+// Convert writes the machine of in, a run directory or an .npz or .safetensors file, to out. An out of
+// another name is a new run directory, whose checkpoint 0 is the machine. With neither a form nor images
 // wanted, a file of this program is written to a file as it is, with all its tensors.
 func Convert(in, out string, c Conversion) (*Converted, error) {
 	if err := c.Check(); err != nil {
@@ -94,13 +103,10 @@ func Convert(in, out string, c Conversion) (*Converted, error) {
 	if err != nil {
 		return nil, err
 	}
-	if ext := filepath.Ext(out); !toFile && len(ext) > 1 && unicode.IsLetter(rune(ext[1])) {
-		return nil, fmt.Errorf("%s: the extension %s names no format, want .npz, .safetensors, or a run directory's name, which has none", out, ext)
-	}
 	switch _, err := os.Lstat(out); {
-	case err == nil && !toFile:
+	case err == nil && !toFile && !run.Unused(out):
 		return nil, fmt.Errorf("%s: %w; a run directory is never overwritten, give a new one, or a .npz or .safetensors file", out, fs.ErrExist)
-	case err == nil && !c.Force:
+	case err == nil && toFile && !c.Force:
 		return nil, fmt.Errorf("%s: %w; give another name, or --force to overwrite it", out, fs.ErrExist)
 	case err != nil && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
@@ -140,7 +146,11 @@ func Convert(in, out string, c Conversion) (*Converted, error) {
 	if toFile {
 		return done, writeArrays(out, arrays)
 	}
-	return done, done.writeRun(out, arrays, from, c.Session)
+	origin := &run.Conversion{From: in, Program: done.Program}
+	if origin.Digest, err = digestOf(path); err != nil {
+		return nil, err
+	}
+	return done, done.writeRun(out, arrays, from, run.Environment{Session: c.Session, Converted: origin})
 }
 
 // open returns the tensors of in, the file that they are in, and the run that it belongs to, nil for a file alone.
@@ -150,7 +160,7 @@ func (c Conversion) open(in string) (f *tensorfile.File, path string, from *orig
 		return nil, "", nil, nil, err
 	}
 	if inFile {
-		f, err := tensorfile.Read(in)
+		f, err := readArrays(in)
 		return f, in, nil, nil, err
 	}
 	d, err := run.Open(filepath.Clean(in))
@@ -207,18 +217,56 @@ func (d *Converted) shape(c Conversion) (err error) {
 	return err
 }
 
-// writeArrays writes the file in one step: it is there whole or not at all.
+// writeArrays writes the file in one step: it is there whole or not at all. A safetensors file holds the digest of its
+// content; an npz has sums of its own.
 func writeArrays(path string, f *tensorfile.File) error {
 	return run.WriteFile(path, func(w io.Writer) error {
-		if strings.ToLower(filepath.Ext(path)) == ".npz" {
+		if isNPZ(path) {
 			return tensorfile.WriteNPZ(w, f)
 		}
-		return tensorfile.WriteSafetensors(w, f)
+		return run.WriteSealed(w, f)
 	})
 }
 
+func isNPZ(path string) bool { return strings.ToLower(filepath.Ext(path)) == ".npz" }
+
+// readArrays returns the arrays of an npz or safetensors file, whose digest, if it has one, is that of its content.
+func readArrays(path string) (*tensorfile.File, error) {
+	if isNPZ(path) {
+		return tensorfile.Read(path)
+	}
+	in, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return nil, err
+	}
+	f, _, err := run.ReadArrays(in, info.Size())
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	return f, nil
+}
+
+// digestOf returns the SHA-256 of the file at path in hexadecimal digits.
+func digestOf(path string) (string, error) {
+	in, err := os.Open(path)
+	if err != nil {
+		return "", err
+	}
+	defer in.Close()
+	sum := sha256.New()
+	if _, err := io.Copy(sum, in); err != nil {
+		return "", err
+	}
+	return hex.EncodeToString(sum.Sum(nil)), nil
+}
+
 // writeRun makes the run directory whose checkpoint 0 is the machine, or none where that fails.
-func (d *Converted) writeRun(path string, f *tensorfile.File, from *origins, s run.Session) (err error) {
+func (d *Converted) writeRun(path string, f *tensorfile.File, from *origins, env run.Environment) (err error) {
 	r, err := d.recipe(from)
 	if err != nil {
 		return err
@@ -239,7 +287,8 @@ func (d *Converted) writeRun(path string, f *tensorfile.File, from *origins, s r
 			os.RemoveAll(w.Path())
 		}
 	}()
-	if err := w.WriteEnvironment(run.Environment{Session: s, Seed: r.Seed, Data: f.Metadata["data"]}); err != nil {
+	env.Seed, env.Data = r.Seed, f.Metadata["data"]
+	if err := w.WriteEnvironment(env); err != nil {
 		return err
 	}
 	if err := w.Save(0, f); err != nil {

@@ -2,19 +2,16 @@ package recipe
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
 	"mattis/negative"
+	"mattis/rng"
 	"mattis/run"
 )
 
@@ -29,8 +26,10 @@ type Model struct {
 	LabelNames    []string // the labels that the last visible spins tell, one spin each; nil for none
 	Checkpoint    *run.Checkpoint
 
-	// Binarize is the rule for the greys of files that Rows reads; the zero rule is the recipe's.
-	Binarize data.Binarize
+	// Binarize is the rule for the greys of files that Rows reads; the zero rule is the recipe's. FileSettings say how
+	// files are read beside it: data.header=true and the like.
+	Binarize     data.Binarize
+	FileSettings []string
 }
 
 // LoadModel returns the machine of a checkpoint of the run directory: that of
@@ -46,6 +45,7 @@ func LoadModel(d *run.Directory, step int, e compute.Engine, settings ...string)
 	if err != nil {
 		return nil, nil, err
 	}
+	r.remember(d)
 	var c *run.Checkpoint
 	if step >= 0 {
 		c, err = d.Checkpoint(step)
@@ -129,58 +129,6 @@ func (m *Model) LoadData() (*data.Split, error) {
 	return split, nil
 }
 
-// Rows returns the rows that input names, of the machine's V spins (label spins of rows without labels are 0): a set of the recipe's data, "train", "test"
-// or "validation", or a file or folder for data.Read. Two-valued files are
-// taken as they are, others binarised by the recipe's rule.
-func (m *Model) Rows(input string) (*data.Set, error) {
-	switch input {
-	case "train", "test", "validation":
-		split, err := m.LoadData()
-		if err != nil {
-			return nil, err
-		}
-		if set := split.Set(input); set != nil {
-			return set, nil
-		}
-		return nil, fmt.Errorf("data %s have no %s set", m.Recipe.Data.Name, input)
-	}
-	all := m.Recipe.dataOptions()
-	if m.Binarize != (data.Binarize{}) {
-		all.Binarize = m.Binarize
-	}
-	o := data.Options{Key: all.Key, White: all.White, Height: m.Height, Width: m.Width}
-	if ext := strings.ToLower(filepath.Ext(input)); m.Recipe.Data.Name == "csv" && (ext == ".csv" || ext == ".tsv") { // labels are a column
-		o.Header, o.Delimiter, o.Labels = all.Header, all.Delimiter, all.Labels
-	}
-	set, err := data.Read(input, o)
-	if err != nil && all.Binarize != (data.Binarize{}) {
-		if _, statErr := os.Stat(input); statErr == nil {
-			o.Binarize = all.Binarize
-			set, err = data.Read(input, o)
-		}
-	}
-	if errors.Is(err, os.ErrNotExist) {
-		return nil, fmt.Errorf("%q is neither train, test or validation nor a file: %w", input, os.ErrNotExist)
-	}
-	if grey := (*data.GreyError)(nil); errors.As(err, &grey) {
-		place, _ := strings.CutSuffix(err.Error(), grey.Error())
-		return nil, fmt.Errorf("%sthe value %v is grey, and the machine's recipe has no data.binarize: a threshold makes two values, such as --threshold 0.5", place, grey.Value)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if m.LabelNames != nil && set.Visible == m.Pixels() {
-		return set.WithLabels(m.LabelNames)
-	}
-	if set.Visible != m.Visible() {
-		if m.LabelNames != nil {
-			return nil, fmt.Errorf("%s: rows of %d values, the machine has %d visible spins and %d more that tell the label", input, set.Visible, m.Pixels(), len(m.LabelNames))
-		}
-		return nil, fmt.Errorf("%s: rows of %d values, the machine has %d visible spins", input, set.Visible, m.Visible())
-	}
-	return set, nil
-}
-
 // Draw returns configurations that the estimator returns for the machine as the
 // checkpoint has it, drawn anew. The split gives the estimators that start
 // from a batch their rows, and may be nil for the others.
@@ -218,6 +166,7 @@ type Judge struct {
 	*Model
 	Split    *data.Split         // nil serves for measures that need none
 	Progress func(share float64) // see eval.Subject; may be nil
+	Seed     uint64              // of other random numbers than those of training; 0 for these
 
 	memo  eval.Memo
 	drawn bm.Batch
@@ -280,6 +229,14 @@ func (j *Judge) Measure(ctx context.Context, w Wanted) (eval.Result, error) {
 	}
 	return measure.Run(ctx, eval.Subject{
 		Machine: j.Machine, Split: j.Split, SetName: w.Set, Drawn: j.drawn, Kind: j.kind, Memo: &j.memo,
-		Key: j.Recipe.measureKey(j.Step), Progress: j.Progress,
+		Key: j.key(), Progress: j.Progress,
 	}, j.Recipe.Measure.Options)
+}
+
+// key returns the key of the measures: that of training, or another one for a seed.
+func (j *Judge) key() rng.Key {
+	if j.Seed == 0 {
+		return j.Recipe.measureKey(j.Step)
+	}
+	return rng.Key(j.Seed).Fold(purposeMeasure).Fold(uint64(j.Step))
 }

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"reflect"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
@@ -32,6 +34,7 @@ type origin struct {
 	source string // file name
 	file   *ast.File
 	sets   []setting
+	found  map[string]string // where a run last found the places of its data, by their fields
 }
 
 type setting struct{ path, text string }
@@ -48,7 +51,7 @@ func Load(name string, settings ...string) (*Recipe, error) {
 		}
 		return nil, fmt.Errorf("%s is a folder, want a recipe: a YAML file or one of the built-in ones (%s)", name, strings.Join(Builtins(), ", "))
 	}
-	text, err := os.ReadFile(name)
+	text, err := readText(name)
 	if err != nil {
 		if errors.Is(err, os.ErrNotExist) && !strings.ContainsAny(name, "./\\") {
 			return nil, fmt.Errorf("recipe %q is neither a file nor built in (%s)", name, strings.Join(Builtins(), ", "))
@@ -58,9 +61,57 @@ func Load(name string, settings ...string) (*Recipe, error) {
 	return Parse(name, text, settings...)
 }
 
+// mostText and mostNested bound a recipe, in bytes and in mappings within mappings: the time and memory that reading
+// YAML takes grow with their squares, and no recipe comes near.
+const mostText, mostNested = 1 << 18, 64
+
+// readText returns the content of a file, and no more than one byte beyond the bound.
+func readText(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, mostText+1))
+}
+
+// bounded returns an error where a text is no recipe by its size alone.
+func bounded(text []byte) error {
+	if len(text) > mostText {
+		return fmt.Errorf("more than %d KiB: no recipe is as long", mostText>>10)
+	}
+	if !utf8.Valid(text) {
+		return errors.New("the text is not in UTF-8")
+	}
+	number, brackets := 0, 0
+	for line := range bytes.Lines(text) {
+		number++
+		marks, begins := 0, true // - and ? at the beginning of a line
+		for i, c := range line {
+			switch {
+			case c == '[' || c == '{':
+				brackets++
+			case c == ']' || c == '}':
+				brackets = max(0, brackets-1)
+			case begins && (c == '-' || c == '?') && i+1 < len(line) && line[i+1] == ' ':
+				marks++
+			}
+			begins = begins && (c == ' ' || c == '-' || c == '?')
+			if brackets+marks > mostNested {
+				return fmt.Errorf("line %d: more than %d levels within each other: no recipe is as deep", number, mostNested)
+			}
+		}
+	}
+	return nil
+}
+
 // Parse returns the recipe that text holds, complete with every default and
 // checked. source is its name in errors.
 func Parse(source string, text []byte, settings ...string) (*Recipe, error) {
+	text = bytes.TrimPrefix(text, []byte("\ufeff")) // as some editors begin a file
+	if err := bounded(text); err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
 	file, err := parser.ParseBytes(text, 0)
 	if err != nil {
 		return nil, located(source, err)
@@ -94,7 +145,10 @@ func Parse(source string, text []byte, settings ...string) (*Recipe, error) {
 		return nil, err
 	}
 	r.origin = o
-	r.Name = strings.TrimSuffix(filepath.Base(source), filepath.Ext(source))
+	r.Name = filepath.Base(source)
+	if ext := strings.ToLower(filepath.Ext(r.Name)); ext == ".yaml" || ext == ".yml" { // another dot is part of the name
+		r.Name = r.Name[:len(r.Name)-len(ext)]
+	}
 	if err := r.check(); err != nil {
 		return nil, o.place(err)
 	}
@@ -144,6 +198,9 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 	if v.Kind() == reflect.Pointer { // the decoder leaves a pointer to a pointer alone
 		target = target.Elem()
 	}
+	if err := bounded([]byte(value)); err != nil {
+		return fmt.Errorf("--set %.40s...: %w", s.text, err)
+	}
 	file, err := parser.ParseBytes([]byte(value), 0)
 	if err != nil {
 		return fmt.Errorf("--set %s: %s", s.text, message(err))
@@ -187,7 +244,7 @@ func (o origin) place(err error) error {
 		return err
 	}
 	for i := len(o.sets) - 1; i >= 0; i-- {
-		if s := o.sets[i]; f.Path == s.path || strings.HasPrefix(f.Path, s.path+".") {
+		if s := o.sets[i]; f.Path == s.path || strings.HasPrefix(f.Path, s.path+".") || strings.HasPrefix(f.Path, s.path+"[") {
 			return fmt.Errorf("--set %s: %w", s.text, err)
 		}
 	}
@@ -234,8 +291,3 @@ func message(err error) string {
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
-
-// misplaced is an error about a YAML node; the decoder adds its place.
-func misplaced(n ast.Node, text string) error {
-	return &yaml.SyntaxError{Message: text, Token: n.GetToken()}
-}

@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"path/filepath"
+	"reflect"
 	"slices"
+	"sync/atomic"
 	"time"
 
 	"mattis/bm"
@@ -23,33 +25,76 @@ type Session struct {
 	Dir      *run.Writer
 	Refused  []error          // checkpoints that were damaged, newest first
 	Warnings []string         // reasons why bits may differ from an uninterrupted run
-	Watch    []train.Observer // told after measures and checkpoints
+	Watch    []train.Observer // told after checkpoints and measures
 	Measured func(run.Metric) // told of every measure; may be nil
-	saved    int              // step of the newest checkpoint, -1 for none
-	total    int              // step at the end
-	cut      bool             // the measures of the present step were given up
+	Told     func(string)     // told in a line what a user should know while training goes on; may be nil
+	History  run.History      // all values that metrics.jsonl has, those of earlier sessions too
+	Gaps     []Gap            // why measures gave no value, each reason once
+
+	saved int         // step of the newest checkpoint, -1 for none
+	total int         // step at the end
+	asked atomic.Bool // for a checkpoint
+
+	now      train.Event     // the last one
+	owed     []Wanted        // measures of its step that are still to be taken
+	begun    int             // step at the start of the session
+	there    map[Wanted]bool // measures of that step that metrics.jsonl has
+	never    map[Wanted]error
+	drawKept bool      // there may be a file of the last draw
+	followed time.Time // when the directory was last looked for
+}
+
+// Gap is a measure that gave no value, and why: an *eval.NoValue, or what failed.
+type Gap struct {
+	Wanted
+	Step int // 0 where it was known from the start
+	Err  error
 }
 
 // Begin prepares a new run of the recipe in the empty run directory. env says
 // what runs it; the seed and the digest of the data are filled in.
 func Begin(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env run.Session) (*Session, error) {
+	return BeginFrom(r, split, dir, e, env, nil)
+}
+
+// BeginFrom is Begin with the parameters of another run's newest checkpoint, whose shapes have to agree. The run has a
+// checkpoint of its start before it can be resumed. A nil from is Begin.
+func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env run.Session, from *run.Directory) (*Session, error) {
 	t, err := r.Build(split, e)
 	if err != nil {
 		return nil, err
 	}
+	var refused []error
+	if from != nil {
+		if refused, err = t.Initialize(from); err != nil {
+			return nil, err
+		}
+	}
 	// The recipe comes last: a directory that has one can be resumed.
+	env.Paths = r.paths()
 	if err := dir.WriteEnvironment(run.Environment{Session: env, Seed: r.Seed, Data: split.Train.Digest()}); err != nil {
 		return nil, err
 	}
-	if err := dir.WriteRecipe(r.YAML()); err != nil {
-		return nil, err
+	s := newSession(t, dir, -1)
+	s.Refused = refused
+	if from != nil { // no recipe says where these parameters came from
+		if err := s.save(); err != nil {
+			return nil, err
+		}
 	}
-	return newSession(t, dir, -1), nil
+	return s, dir.WriteRecipe(r.YAML())
 }
 
 func newSession(t *Training, dir *run.Writer, saved int) *Session {
-	s := &Session{Training: t, Dir: dir, saved: saved}
-	s.total = t.Recipe.Train.Epochs * t.Trainer.StepsPerEpoch()
+	s := &Session{Training: t, Dir: dir, saved: saved, begun: t.Trainer.Step, there: map[Wanted]bool{}, never: map[Wanted]error{}}
+	s.total = t.Trainer.Steps(t.Recipe.Train.Epochs)
+	for _, last := range []bool{false, true} {
+		for _, w := range t.Recipe.Wanted(t.Split, last) {
+			if err := t.possible(w); err != nil {
+				s.never[w] = err
+			}
+		}
+	}
 	return s
 }
 
@@ -64,17 +109,6 @@ func (t *Training) Initialize(from *run.Directory) (refused []error, err error) 
 		return refused, fmt.Errorf("%s: %w", c.Path, err)
 	}
 	return refused, nil
-}
-
-// Initialize is that of Training, and writes the checkpoint of the start: no recipe
-// says where these parameters came from.
-func (s *Session) Initialize(from *run.Directory) error {
-	refused, err := s.Training.Initialize(from)
-	s.Refused = append(s.Refused, refused...)
-	if err != nil {
-		return err
-	}
-	return s.save()
 }
 
 // Continue prepares to go on with the run in the directory, from its newest
@@ -98,6 +132,7 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 		return nil, fmt.Errorf("%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, measure and where the data lie may be set (to train another recipe from here: mattis train RECIPE --init %s)", dir.Path(), dir.Path())
 	}
 	r.Name = filepath.Base(dir.Path()) // its file is recipe.yaml in every directory
+	r.remember(&dir.Directory)
 	begun, err := dir.Environment()
 	if err != nil {
 		return nil, err
@@ -106,9 +141,14 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.Build(split, e)
+	t, err := r.build(split, e)
 	if err != nil {
 		return nil, err
+	}
+	if !reflect.DeepEqual(r.Measure, old.Measure) { // a run of old goes on without what it cannot measure
+		if err := t.refuseImpossible(); err != nil {
+			return nil, err
+		}
 	}
 	c, refused, err := dir.Newest()
 	saved := -1
@@ -127,13 +167,31 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	if former {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("the data are split as the version split them that began this run: %d rows of the test set and %d of the validation set have equal ones in the training set", split.Copies("test"), split.Copies("validation")))
 	}
+	cut, err := dir.ReadMetrics(s.begun, s.recall)
+	if err != nil {
+		return nil, err
+	}
+	steps := t.Trainer.StepsPerEpoch()
+	s.reach(train.Event{Step: s.begun, Epoch: s.begun / steps, EpochEnd: s.begun%steps == 0, Steps: steps, Seconds: t.Trainer.Seconds})
 	if s.Done() { // nothing is to be done, so nothing is to be changed
-		return s, nil
+		return s, dir.DropDraw()
+	}
+	if err := cut.Apply(); err != nil {
+		return nil, err
 	}
 	if err := s.reopen(env, text); err != nil {
 		return nil, err
 	}
-	return s, nil
+	return s, s.restoreDraw()
+}
+
+// recall takes a line of the metrics that stays.
+func (s *Session) recall(m run.Metric) {
+	s.History.Add(m)
+	s.Trainer.Seconds = max(s.Trainer.Seconds, m.Seconds)
+	if m.Step == s.begun {
+		s.there[Wanted{m.Name, m.Split}] = true
+	}
 }
 
 // resume sets the training to a checkpoint.
@@ -164,52 +222,61 @@ func (s *Session) reopen(env run.Session, oldRecipe []byte) error {
 	if err != nil {
 		return err
 	}
+	if !before.Known() {
+		s.Warnings = append(s.Warnings, s.Dir.Path()+" has no env.json: what wrote this run is not known, and bits may differ from an uninterrupted run")
+	}
 	last := before.Last()
 	for _, d := range []struct{ what, was, is string }{{"version", last.Version, env.Version}, {"arm", last.Arm, env.Arm}, {"Go", last.Go, env.Go}} {
-		if d.was != d.is {
+		if before.Known() && d.was != d.is {
 			s.Warnings = append(s.Warnings, fmt.Sprintf("%s %s wrote this run, now it is %s: bits may differ from an uninterrupted run", d.what, d.was, d.is))
 		}
-	}
-	keep := s.saved
-	if s.Trainer.Step == 0 && !s.Done() { // the start is measured again
-		keep = -1
-	}
-	if err := s.Dir.CutMetrics(keep); err != nil {
-		return err
-	}
-	metrics, err := s.Dir.Metrics()
-	if err != nil {
-		return err
-	}
-	for _, m := range metrics {
-		s.Trainer.Seconds = max(s.Trainer.Seconds, m.Seconds)
 	}
 	if text := s.Recipe.YAML(); string(text) != string(oldRecipe) {
 		if err := s.Dir.WriteRecipe(text); err != nil {
 			return err
 		}
 	}
-	env.Step = s.Trainer.Step
+	env.Step, env.Paths = s.Trainer.Step, s.Recipe.paths()
 	return s.Dir.AppendSession(env)
 }
 
-// Done reports whether there is nothing left to train.
-func (s *Session) Done() bool { return s.Trainer.Step >= s.total && s.saved >= 0 }
+// Done reports whether there is nothing left to train or to measure.
+func (s *Session) Done() bool {
+	return s.Trainer.Step >= s.total && s.saved >= 0 && len(s.owed) == 0
+}
 
 // Steps returns the number of updates at the end of the training.
 func (s *Session) Steps() int { return s.total }
 
-// Run trains to the recipe's last epoch. When the context is cancelled it
-// writes a checkpoint after the update under way and returns the context's error.
+// Saved returns the step of the newest checkpoint, -1 where there is none.
+func (s *Session) Saved() int { return s.saved }
+
+// Owed returns the measures of the present step that are still to be taken.
+func (s *Session) Owed() []Wanted { return s.owed }
+
+// Checkpoint asks for a checkpoint after the update under way. Any goroutine may ask.
+func (s *Session) Checkpoint() { s.asked.Store(true) }
+
+// Run takes the measures that an earlier session left to do and trains to the recipe's last epoch. When the context is
+// cancelled it gives up the measure under way, writes a checkpoint after the update under way, or of the one before
+// where that takes long, and returns the context's error. A measure that fails is a Gap and no more.
 func (s *Session) Run(ctx context.Context) error {
-	patient, stop := outlasting(ctx, measuresEnd)
-	defer stop()
-	s.Trainer.Observers = append([]train.Observer{&measurer{s, patient}, &saver{s, time.Now()}}, s.Watch...)
-	err := s.Trainer.Run(ctx, s.Recipe.Train.Epochs)
-	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		if s.cut { // a checkpoint has the measures of its step: the one before this step serves
-			return err
+	for _, last := range []bool{false, true} {
+		for _, w := range s.Recipe.Wanted(s.Split, last) {
+			if err := s.never[w]; err != nil {
+				s.gap(Gap{w, 0, err})
+			}
 		}
+	}
+	s.Trainer.Observers = append([]train.Observer{&saver{s, time.Now()}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}}, s.Watch...)
+	var err error
+	if s.begun > 0 { // the trainer tells of the start, and of no other step that it begins with
+		err = s.measure(ctx)
+	}
+	if err == nil {
+		err = s.Trainer.Run(ctx, s.Recipe.Train.Epochs)
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		if saveErr := s.save(); saveErr != nil {
 			return saveErr
 		}
@@ -225,15 +292,25 @@ func (s *Session) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.saved < 0 { // no epochs at all: the checkpoint of the start
-		return s.save()
-	}
-	return nil
+	return s.follow()
 }
 
+func (s *Session) tell(format string, args ...any) {
+	if s.Told != nil {
+		s.Told(fmt.Sprintf(format, args...))
+	}
+}
+
+// save writes the checkpoint of the present step, unless it is there.
 func (s *Session) save() error {
 	if s.saved == s.Trainer.Step {
 		return nil
+	}
+	if err := s.follow(); err != nil {
+		return err
+	}
+	if err := s.keepDraw(); err != nil {
+		return err
 	}
 	if err := s.Dir.Save(s.Trainer.Step, s.checkpoint()); err != nil {
 		return err
@@ -242,71 +319,135 @@ func (s *Session) save() error {
 	return s.Dir.Keep(s.Recipe.Train.Checkpoint.Keep)
 }
 
-// measuresEnd is how long measures under way go on after the training was cancelled, so that its last checkpoint
-// has them. What takes longer is given up.
-const measuresEnd = 10 * time.Second
-
-// outlasting returns a context that is cancelled so long after ctx.
-func outlasting(ctx context.Context, by time.Duration) (context.Context, context.CancelFunc) {
-	later, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	stop := context.AfterFunc(ctx, func() { time.AfterFunc(by, cancel) })
-	return later, func() { stop(); cancel() }
+// saveAsked writes the checkpoint that was asked for.
+func (s *Session) saveAsked() error {
+	if !s.asked.Swap(false) {
+		return nil
+	}
+	if err := s.save(); err != nil {
+		return err
+	}
+	s.tell("checkpoint of update %d written", s.saved)
+	return nil
 }
 
-// saver writes checkpoints when they are due.
+// follow looks whether the directory is still there.
+func (s *Session) follow() error {
+	s.followed = time.Now()
+	from := s.Dir.Path()
+	moved, err := s.Dir.Follow()
+	if err != nil {
+		return fmt.Errorf("%w; training stopped at update %d", err, s.Trainer.Step)
+	}
+	if moved {
+		s.tell("%s was moved: training goes on in %s", from, s.Dir.Path())
+	}
+	return nil
+}
+
+// followEvery is how often a training looks whether its directory is still there.
+const followEvery = time.Second
+
+// saver writes checkpoints when they are due. It comes before the measurer: whatever becomes of measures, the training up to
+// them is safe.
 type saver struct {
 	*Session
 	last time.Time
 }
 
 func (s *saver) Observe(ev train.Event) error {
-	c := s.Recipe.Train.Checkpoint
-	due := ev.Step > 0 && (ev.Step == s.total ||
-		c.Epochs > 0 && ev.EpochEnd && ev.Epoch%c.Epochs == 0 ||
-		c.Minutes > 0 && time.Since(s.last).Minutes() >= c.Minutes)
-	if !due {
-		return nil
+	s.reach(ev)
+	now := time.Now()
+	if now.Sub(s.followed) >= followEvery {
+		if err := s.follow(); err != nil {
+			return err
+		}
 	}
-	s.last = time.Now()
-	return s.save()
+	c := s.Recipe.Train.Checkpoint
+	due := ev.Step == s.total || ev.Step > 0 && (c.Epochs > 0 && ev.EpochEnd && ev.Epoch%c.Epochs == 0 ||
+		c.Minutes > 0 && now.Sub(s.last).Minutes() >= c.Minutes)
+	if due {
+		s.last = now
+		if err := s.save(); err != nil {
+			return err
+		}
+	}
+	return s.saveAsked()
 }
 
-// measurer measures when it is due and keeps the results in metrics.jsonl. It
-// comes before the saver, so that the measures of a checkpoint's step are there when the checkpoint is.
+// measurer takes the measures that are due and keeps the results in metrics.jsonl.
 type measurer struct {
 	*Session
 	ctx context.Context
 }
 
-func (m *measurer) Observe(ev train.Event) error {
-	r := m.Recipe.Measure
-	last := ev.Step == m.total
-	if !ev.EpochEnd || !(last || ev.Step == 0 || r.Every > 0 && ev.Epoch%r.Every == 0) {
+func (m *measurer) Observe(train.Event) error { return m.measure(m.ctx) }
+
+// reach notes the step that the training has come to, and what is to be measured there.
+func (s *Session) reach(ev train.Event) {
+	s.now, s.owed = ev, nil
+	r, last := s.Recipe.Measure, ev.Step == s.total
+	if !ev.EpochEnd || ev.Step > s.total || !(last || ev.Step == 0 || r.Every > 0 && ev.Epoch%r.Every == 0) {
+		return
+	}
+	s.owed = slices.DeleteFunc(s.Recipe.Wanted(s.Split, last), func(w Wanted) bool {
+		return s.never[w] != nil || ev.Step == s.begun && s.there[w]
+	})
+}
+
+// measure takes the measures that are owed. They are a function of the step, of the parameters and, one of them, of the last
+// draw, so it does not matter which session takes them.
+func (s *Session) measure(ctx context.Context) error {
+	if len(s.owed) == 0 {
 		return nil
 	}
 	var memo eval.Memo
-	for _, w := range m.Recipe.Wanted(m.Split, last) {
-		x, err := m.Measure(m.ctx, w.Measure, w.Set, ev.Drawn, &memo)
-		var none *eval.NoValue
-		if errors.As(err, &none) {
-			continue
-		}
-		if err != nil {
-			if m.ctx.Err() != nil {
-				m.cut = true
-				return m.ctx.Err()
+	for len(s.owed) > 0 {
+		w := s.owed[0]
+		x, err := s.Measure(ctx, w.Measure, w.Set, s.now.Drawn, &memo)
+		switch {
+		case ctx.Err() != nil && err != nil:
+			return ctx.Err()
+		case err != nil:
+			s.gap(Gap{w, s.now.Step, err})
+		default:
+			line := run.Metric{Step: s.now.Step, Epoch: s.now.Epoch, Seconds: s.now.Seconds, Name: x.Measure, Split: x.Split, Value: x.Value, Stderr: x.Stderr, Detail: x.Detail}
+			if err := s.Dir.Append(line); err != nil {
+				return err
 			}
-			return fmt.Errorf("measure %w", err)
+			s.History.Add(line)
+			if s.Measured != nil {
+				s.Measured(line)
+			}
 		}
-		line := run.Metric{Step: ev.Step, Epoch: ev.Epoch, Seconds: ev.Seconds, Name: x.Measure, Split: x.Split, Value: x.Value, Stderr: x.Stderr, Detail: x.Detail}
-		if err := m.Dir.Append(line); err != nil {
+		s.owed = s.owed[1:]
+		if err := s.saveAsked(); err != nil {
 			return err
 		}
-		if m.Measured != nil {
-			m.Measured(line)
-		}
 	}
-	return nil
+	return s.dropDraw()
+}
+
+// gap takes down that a measure gave no value, and tells of each reason once. Before the first update there is much
+// that has no value yet, which is no news.
+func (s *Session) gap(g Gap) {
+	none := (*eval.NoValue)(nil)
+	novalue := errors.As(g.Err, &none)
+	known := func(same func(Gap) bool) bool { return slices.ContainsFunc(s.Gaps, same) }
+	if known(func(o Gap) bool { return o.Wanted == g.Wanted && o.Err.Error() == g.Err.Error() }) || novalue && g.Step == 0 && s.never[g.Wanted] == nil {
+		return
+	}
+	news := !known(func(o Gap) bool { return o.Err.Error() == g.Err.Error() })
+	s.Gaps = append(s.Gaps, g)
+	switch {
+	case !news:
+	case novalue:
+		s.tell("%v", g.Err)
+	case s.never[g.Wanted] != nil:
+		s.tell("not measured: %v", g.Err)
+	default:
+		s.tell("not measured at update %d: %v", g.Step, g.Err)
+	}
 }
 
 // Wanted is a measure and the set it is taken on, "" where it needs none.
@@ -359,8 +500,41 @@ func (t *Training) Measure(ctx context.Context, name, set string, drawn bm.Batch
 	if err != nil {
 		return eval.Result{}, err
 	}
-	return measure.Run(ctx, eval.Subject{
-		Machine: t.Machine, Split: t.Split, SetName: set, Drawn: drawn, Kind: t.Trainer.Negative.Kind(), Memo: memo,
-		Key: t.Recipe.measureKey(t.Trainer.Step),
-	}, t.Recipe.Measure.Options)
+	s := t.subject(set)
+	s.Drawn, s.Memo, s.Key = drawn, memo, t.Recipe.measureKey(t.Trainer.Step)
+	return measure.Run(ctx, s, t.Recipe.Measure.Options)
+}
+
+func (t *Training) subject(set string) eval.Subject {
+	return eval.Subject{Machine: t.Machine, Split: t.Split, SetName: set, Kind: t.Trainer.Negative.Kind()}
+}
+
+// possible says whether the measure can be had in the training; see eval.Measure.Possible.
+func (t *Training) possible(w Wanted) error {
+	measure, err := eval.Named(w.Measure)
+	if err != nil {
+		return err
+	}
+	return measure.Possible(t.subject(w.Set), t.Recipe.Measure.Options)
+}
+
+// refuseImpossible returns an error for the first measure that would fail, with its place in the recipe. What has no value
+// does not fail.
+func (t *Training) refuseImpossible() error {
+	m := t.Recipe.Measure
+	for _, l := range []struct {
+		path  string
+		names []string
+		sets  []string
+	}{{"measure.test", m.Test, []string{"test"}}, {"measure.train", m.Train, []string{"train"}}, {"measure.last", m.Last, []string{"test", "train"}}} {
+		for i, name := range l.names {
+			for _, w := range onSets([]string{name}, t.Split, l.sets) {
+				var none *eval.NoValue
+				if err := t.possible(w); err != nil && !errors.As(err, &none) {
+					return t.Recipe.origin.place(wrong(fmt.Sprintf("%s[%d]", l.path, i), "%v", err))
+				}
+			}
+		}
+	}
+	return nil
 }

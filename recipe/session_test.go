@@ -39,17 +39,22 @@ func load(t *testing.T, text string, settings ...string) (*Recipe, *data.Split) 
 // begin returns a session in a new run directory.
 func begin(t *testing.T, dir, text string, settings ...string) *Session {
 	t.Helper()
+	s, err := beginFrom(t, nil, dir, text, settings...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+func beginFrom(t *testing.T, from *run.Directory, dir, text string, settings ...string) (*Session, error) {
+	t.Helper()
 	r, split := load(t, text, settings...)
 	w, err := run.Create(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { w.Close() })
-	s, err := Begin(r, split, w, engine(t), run.Session{Version: "test"})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return s
+	return BeginFrom(r, split, w, engine(t), run.Session{Version: "test"}, from)
 }
 
 // goOn returns a session that continues the run in the directory.
@@ -152,9 +157,9 @@ func TestWrongBuilds(t *testing.T) {
 			t.Errorf("%q:\n got %v\nwant %s", c.text, err, c.want)
 		}
 	}
-	r := parse(t, least+"data: {name: bars, size: 99}\n")
-	if _, err := r.LoadData(); err == nil || !strings.HasPrefix(err.Error(), "r.yaml:3:26: data.size: 99 is out of range") {
-		t.Errorf("data.size: got %v", err)
+	r := parse(t, least+"data: {name: bas, size: 5, split: random, test: 0.001}\n")
+	if _, err := r.LoadData(); err == nil || !strings.HasPrefix(err.Error(), "bas 5x5: data.test: a fraction of 0.001") {
+		t.Errorf("data.test: got %v", err)
 	}
 }
 
@@ -356,8 +361,8 @@ func TestInitialize(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := begin(t, two, text, "seed=5")
-	if err := s.Initialize(from); err != nil {
+	s, err := beginFrom(t, from, two, text, "seed=5")
+	if err != nil {
 		t.Fatal(err)
 	}
 	s.Dir.Close()
@@ -376,8 +381,12 @@ func TestInitialize(t *testing.T) {
 	if !equalParams(a.Machine, b.Machine) {
 		t.Error("the parameters are others")
 	}
-	if err := begin(t, filepath.Join(root, "three"), text, "machine.hidden=7").Initialize(from); err == nil || !strings.Contains(err.Error(), "tensor patterns.hidden is F32 [3 6], want F32 [3 7]") {
+	three := filepath.Join(root, "three")
+	if _, err := beginFrom(t, from, three, text, "machine.hidden=7"); err == nil || !strings.Contains(err.Error(), "tensor patterns.hidden is F32 [3 6], want F32 [3 7]") {
 		t.Errorf("other shapes: %v", err)
+	}
+	if _, err := run.Open(three); err == nil {
+		t.Error("a run that could not begin from another can be resumed, from other parameters")
 	}
 }
 

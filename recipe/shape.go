@@ -43,10 +43,10 @@ func fit(n ast.Node, t reflect.Type, path string) error {
 	text := excerpt(n)
 	switch {
 	case t == reflect.TypeFor[Choice]():
-		if _, null := n.(*ast.NullNode); null {
-			return bad(n, "has no value")
+		if _, wrong := choiceOf(n, path); wrong != nil {
+			return wrong
 		}
-		return nil // its decoder checks it
+		return nil
 	case t.Kind() == reflect.Struct:
 		return fitFields(n, t, path, bad)
 	case t.Kind() == reflect.Slice:
@@ -65,9 +65,13 @@ func fit(n ast.Node, t reflect.Type, path string) error {
 		return bad(n, "%s is no single value", text)
 	}
 	if _, null := n.(*ast.NullNode); null {
-		return bad(n, "has no value")
+		return bad(n, "has no value, want %s", scalarForms[t.Kind()])
 	}
 	switch t.Kind() {
+	case reflect.String:
+		if plain := n.GetToken().Value; !isText(n, plain) {
+			return bad(n, "%s is no text; in quotes it is: '%s'", text, plain)
+		}
 	case reflect.Bool:
 		if _, ok := n.(*ast.BoolNode); !ok {
 			return bad(n, "%s is neither true nor false", text)
@@ -95,6 +99,25 @@ func fit(n ast.Node, t reflect.Type, path string) error {
 		}
 	}
 	return nil
+}
+
+// scalarForms say what a single value looks like.
+var scalarForms = map[reflect.Kind]string{
+	reflect.Bool: "true or false", reflect.Int: "a whole number", reflect.Uint64: "a whole number of 0 or more",
+	reflect.Float64: "a number", reflect.String: "a text",
+}
+
+// isText reports whether the decoder keeps the text of a node as it is written: .nan becomes NaN, and 007 becomes 7.
+func isText(n ast.Node, written string) bool {
+	switch n := n.(type) {
+	case *ast.StringNode, *ast.LiteralNode:
+		return true
+	case *ast.IntegerNode:
+		return fmt.Sprint(n.Value) == written
+	case *ast.FloatNode:
+		return fmt.Sprint(n.Value) == written
+	}
+	return false
 }
 
 // excerpt returns the text of a node in one short line.

@@ -9,15 +9,19 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"syscall"
 )
 
 // WriteFile sets the file at path to what write writes, in one step: at any
 // moment the file has its old content or all of the new. When it returns, the
-// new content is on disk.
+// new content is on disk. What it had written when a process was killed is removed by the next call for the same path.
 func WriteFile(path string, write func(io.Writer) error) (err error) {
 	temporary := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d.tmp", filepath.Base(path), os.Getpid()))
+	if err := removeOrphans(path); err != nil {
+		return err
+	}
 	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o666)
 	if err != nil {
 		return err
@@ -47,6 +51,31 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	return syncDirectory(filepath.Dir(path))
 }
 
+// isTemporary reports whether an entry of a folder is a temporary file of WriteFile.
+func isTemporary(e fs.DirEntry) bool {
+	return strings.HasPrefix(e.Name(), ".") && strings.HasSuffix(e.Name(), ".tmp") && e.Type().IsRegular()
+}
+
+// removeOrphans removes what processes that are no more have left of the file at path.
+func removeOrphans(path string) error {
+	entries, err := os.ReadDir(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	for _, e := range entries {
+		digits, ok := strings.CutPrefix(e.Name(), "."+filepath.Base(path)+".")
+		digits, temporary := strings.CutSuffix(digits, ".tmp")
+		pid, err := strconv.Atoi(digits)
+		if !ok || !temporary || err != nil || pid == os.Getpid() || running(pid) {
+			continue
+		}
+		if err := os.Remove(filepath.Join(filepath.Dir(path), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
+}
+
 // removeTemporary removes the temporary files of WriteFile in a folder, which
 // need not exist.
 func removeTemporary(dir string) error {
@@ -58,8 +87,8 @@ func removeTemporary(dir string) error {
 		return err
 	}
 	for _, e := range entries {
-		if name := e.Name(); strings.HasPrefix(name, ".") && strings.HasSuffix(name, ".tmp") && e.Type().IsRegular() {
-			if err := os.Remove(filepath.Join(dir, name)); err != nil {
+		if isTemporary(e) {
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
 				return err
 			}
 		}

@@ -1,9 +1,6 @@
 package run
 
 import (
-	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -18,14 +15,8 @@ import (
 	"mattis/tensorfile"
 )
 
-// The metadata entries that a checkpoint gets here.
-const (
-	stepKey   = "step"
-	digestKey = "sha256"
-)
-
-// noDigest takes the digest's place in the bytes that are digested.
-var noDigest = strings.Repeat("0", 2*sha256.Size)
+// stepKey is the metadata entry that a checkpoint gets beside its digest.
+const stepKey = "step"
 
 // ErrNoCheckpoint is the error of a directory in which no checkpoint is good.
 var ErrNoCheckpoint = errors.New("there is no good checkpoint")
@@ -64,82 +55,47 @@ func (d *Directory) Checkpoints() ([]int, error) {
 
 // Save writes the checkpoint of a step: the tensors and metadata of f, with the
 // entries step and sha256 set. It is on disk when Save returns, and was absent
-// until then. Equal content gives equal bytes.
+// until then; all lines of the metrics are on disk before it. Equal content gives equal bytes.
 func (w *Writer) Save(step int, f *tensorfile.File) error {
 	path := w.checkpointPath(step)
 	if step < 0 {
 		return fmt.Errorf("%s: a checkpoint of the negative step %d", path, step)
 	}
-	b, err := seal(step, f)
-	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
-	}
-	return WriteFile(path, func(out io.Writer) error {
-		_, err := out.Write(b)
+	if err := w.SyncMetrics(); err != nil {
 		return err
-	})
+	}
+	if err := os.Mkdir(filepath.Dir(path), 0o777); err != nil && !errors.Is(err, fs.ErrExist) { // someone may have cleared it away
+		return err
+	}
+	return WriteFile(path, func(out io.Writer) error { return seal(out, step, f) })
 }
 
-// seal returns the bytes of a checkpoint.
-func seal(step int, f *tensorfile.File) ([]byte, error) {
+// seal writes a checkpoint.
+func seal(w io.Writer, step int, f *tensorfile.File) error {
 	metadata := map[string]string{}
 	maps.Copy(metadata, f.Metadata)
 	metadata[stepKey] = strconv.Itoa(step)
-	metadata[digestKey] = noDigest
-	var b bytes.Buffer
-	if err := tensorfile.WriteSafetensors(&b, &tensorfile.File{Tensors: f.Tensors, Metadata: metadata}); err != nil {
-		return nil, err
-	}
-	at := digestPlace(b.Bytes(), noDigest)
-	if at < 0 {
-		return nil, fmt.Errorf("the place of the digest is not unique: a name or another entry holds its text")
-	}
-	sum := sha256.Sum256(b.Bytes())
-	hex.Encode(b.Bytes()[at:], sum[:])
-	return b.Bytes(), nil
+	return WriteSealed(w, &tensorfile.File{Tensors: f.Tensors, Metadata: metadata})
 }
 
-// digestPlace returns where in the header the digest stands, or -1 where that
-// is not one place.
-func digestPlace(b []byte, digest string) int {
-	entry := []byte(fmt.Sprintf("%q:%q", digestKey, digest))
-	at := bytes.Index(b, entry)
-	if at < 0 || bytes.Contains(b[at+1:], entry) {
-		return -1
-	}
-	return at + len(entry) - len(digest) - 1
-}
-
-// unseal returns the content of a checkpoint's bytes, which it changes, or the
-// reason why they are no undamaged checkpoint of the step.
-func unseal(step int, b []byte) (*tensorfile.File, error) {
-	f, err := tensorfile.ReadSafetensors(bytes.NewReader(b))
+// unseal returns the content of a checkpoint of so many bytes and their SHA-256, or the reason why it is no undamaged
+// checkpoint of the step.
+func unseal(step int, r io.Reader, size int64) (*tensorfile.File, string, error) {
+	f, digest, err := ReadSealed(r, size)
 	if err != nil {
-		return nil, err
-	}
-	digest := f.Metadata[digestKey]
-	if len(digest) != len(noDigest) {
-		return nil, fmt.Errorf("the metadata hold no %s of its content", digestKey)
-	}
-	at := digestPlace(b, digest)
-	if at < 0 {
-		return nil, fmt.Errorf("the %s in the metadata does not stand in one place", digestKey)
-	}
-	copy(b[at:], noDigest)
-	if sum := sha256.Sum256(b); hex.EncodeToString(sum[:]) != digest {
-		return nil, fmt.Errorf("damaged: the SHA-256 of its content is %x, the metadata say %s", sum, digest)
+		return nil, "", err
 	}
 	if got := f.Metadata[stepKey]; got != strconv.Itoa(step) {
-		return nil, fmt.Errorf("the metadata say step %q, the name says %d", got, step)
+		return nil, "", fmt.Errorf("the metadata say step %q, the name says %d", got, step)
 	}
-	return f, nil
+	return f, digest, nil
 }
 
 // Checkpoint returns the checkpoint of a step. A damaged one is an error with
 // its path and reason.
 func (d *Directory) Checkpoint(step int) (*Checkpoint, error) {
 	path := d.checkpointPath(step)
-	b, err := os.ReadFile(path)
+	in, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		steps, _ := d.Checkpoints()
 		return nil, fmt.Errorf("%s: %w; there are the steps %v", path, fs.ErrNotExist, steps)
@@ -147,12 +103,16 @@ func (d *Directory) Checkpoint(step int) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(b)
-	f, err := unseal(step, b)
+	defer in.Close()
+	info, err := in.Stat()
+	if err != nil {
+		return nil, err
+	}
+	f, digest, err := unseal(step, in, info.Size())
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Checkpoint{step, path, f, hex.EncodeToString(sum[:])}, nil
+	return &Checkpoint{step, path, f, digest}, nil
 }
 
 // Newest returns the newest checkpoint that is undamaged. Each newer one that
@@ -182,15 +142,18 @@ func (w *Writer) Keep(n int) error {
 	if err != nil || n <= 0 || len(steps) <= n {
 		return err
 	}
-	good, _, err := w.Newest()
-	if err != nil {
-		if errors.Is(err, ErrNoCheckpoint) {
-			return nil
+	good := -1
+	for _, step := range slices.Backward(steps) {
+		if w.intact(step) == nil {
+			good = step
+			break
 		}
-		return err
+	}
+	if good < 0 {
+		return nil
 	}
 	for _, step := range steps[:len(steps)-n] {
-		if step == good.Step {
+		if step == good {
 			continue
 		}
 		if err := os.Remove(w.checkpointPath(step)); err != nil {
@@ -198,4 +161,14 @@ func (w *Writer) Keep(n int) error {
 		}
 	}
 	return syncDirectory(w.join(checkpointsName))
+}
+
+// intact returns an error unless the file of the step has the content that its digest says. It holds none of it.
+func (d *Directory) intact(step int) error {
+	in, err := os.Open(d.checkpointPath(step))
+	if err != nil {
+		return err
+	}
+	defer in.Close()
+	return intact(in)
 }

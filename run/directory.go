@@ -11,6 +11,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // Names inside a run directory.
@@ -31,26 +32,76 @@ type Directory struct {
 // methods are for one goroutine at a time.
 type Writer struct {
 	Directory
-	lock    *os.File
-	metrics *os.File
+	lock     *os.File
+	metrics  *os.File
+	synced   time.Time // when lines of the metrics were last put on disk
+	unsynced bool      // lines have come since
 }
 
 // Create makes the run directory at path, with its parents, and locks it. A
-// path that exists is refused with an error that is fs.ErrExist.
+// path that exists is refused with an error that is fs.ErrExist, unless it is a
+// directory that is empty or in which a run ended before it began.
 func Create(path string) (*Writer, error) {
-	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
-		return nil, err
-	}
-	if err := os.Mkdir(path, 0o777); err != nil {
-		if errors.Is(err, fs.ErrExist) {
-			return nil, fmt.Errorf("%s: %w; give a new directory, or resume this one", path, fs.ErrExist)
+	err := makeDirectory(path)
+	if errors.Is(err, fs.ErrExist) && Unused(path) {
+		w, err := openWriter(path)
+		if err == nil && !Unused(path) { // another process was first
+			w.Close()
+			return nil, errExists(path)
 		}
-		return nil, err
+		return w, err
 	}
-	if err := syncDirectory(filepath.Dir(path)); err != nil {
+	if err != nil {
 		return nil, err
 	}
 	return openWriter(path)
+}
+
+func errExists(path string) error {
+	return fmt.Errorf("%s: %w; give a new directory, or resume this one", path, fs.ErrExist)
+}
+
+// makeDirectory makes the directory at path, which must not exist, with its parents.
+func makeDirectory(path string) error {
+	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
+		return err
+	}
+	if err := os.Mkdir(path, 0o777); err != nil {
+		if errors.Is(err, fs.ErrExist) {
+			return errExists(path)
+		}
+		return err
+	}
+	return syncDirectory(filepath.Dir(path))
+}
+
+// Unused reports whether path is a directory in which there is nothing but what a run has that ended before its
+// recipe was written: the lock, the environment, temporary files, and metrics and checkpoints without content.
+func Unused(path string) bool {
+	entries, err := os.ReadDir(path)
+	for _, e := range entries {
+		name := e.Name()
+		switch {
+		case name == lockName, name == environmentName, isTemporary(e):
+		case name == metricsName:
+			info, infoErr := e.Info()
+			err = errors.Join(err, infoErr)
+			if err == nil && info.Size() > 0 {
+				return false
+			}
+		case name == checkpointsName:
+			inner, innerErr := os.ReadDir(filepath.Join(path, name))
+			err = errors.Join(err, innerErr)
+			for _, c := range inner {
+				if !isTemporary(c) {
+					return false
+				}
+			}
+		default:
+			return false
+		}
+	}
+	return err == nil
 }
 
 // CreateNext makes and locks the first of root/NAME-SEED, root/NAME-SEED-2,
@@ -64,7 +115,14 @@ func CreateNext(root, name string, seed uint64) (*Writer, error) {
 		if n > 1 {
 			path = fmt.Sprintf("%s-%d", path, n)
 		}
-		if w, err := Create(path); !errors.Is(err, fs.ErrExist) {
+		err := makeDirectory(path)
+		if errors.Is(err, fs.ErrExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		if w, err := openWriter(path); !errors.Is(err, ErrLocked) { // else another process found it empty
 			return w, err
 		}
 	}
@@ -121,7 +179,7 @@ func openWriter(path string) (w *Writer, err error) {
 			return nil, err
 		}
 	}
-	if w.metrics, err = os.OpenFile(w.join(metricsName), os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666); err != nil {
+	if w.metrics, err = openMetrics(w.join(metricsName)); err != nil {
 		return nil, err
 	}
 	if err := cutTornLine(w.metrics); err != nil {
@@ -133,11 +191,11 @@ func openWriter(path string) (w *Writer, err error) {
 	return w, nil
 }
 
-// Close releases the lock. What was written is on disk already.
+// Close releases the lock once everything that was written is on disk.
 func (w *Writer) Close() error {
-	var err error
+	err := w.SyncMetrics()
 	if w.metrics != nil {
-		err = w.metrics.Close()
+		err = errors.Join(err, w.metrics.Close())
 		w.metrics = nil
 	}
 	if w.lock != nil {
@@ -161,6 +219,29 @@ func (w *Writer) WriteRecipe(text []byte) error {
 		_, err := out.Write(text)
 		return err
 	})
+}
+
+// Changed returns when the metrics or the checkpoints last changed.
+func (d *Directory) Changed() (time.Time, error) {
+	var last time.Time
+	steps, err := d.Checkpoints()
+	if err != nil {
+		return last, err
+	}
+	paths := []string{d.join(metricsName)}
+	if n := len(steps); n > 0 {
+		paths = append(paths, d.checkpointPath(steps[n-1]))
+	}
+	for _, path := range paths {
+		info, err := os.Stat(path)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return last, err
+		}
+		if err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	return last, nil
 }
 
 // Figure returns the path of the figure of the given file name. The folder

@@ -75,6 +75,56 @@ func TestCreateRefusesExisting(t *testing.T) {
 	wantError(t, err, file, "not a directory")
 }
 
+// A directory that is empty, or that has what a run leaves that ended before it began, becomes a run directory; one
+// that holds anything else is refused and left alone.
+func TestCreateInUnused(t *testing.T) {
+	for _, c := range []struct {
+		files  []string // an empty one ends in /
+		unused bool
+	}{
+		{nil, true},
+		{[]string{".lock"}, true},
+		{[]string{".lock", "env.json", ".recipe.yaml.77.tmp", "checkpoints/"}, true},
+		{[]string{"checkpoints/.00000001.safetensors.77.tmp"}, true},
+		{[]string{"note"}, false},
+		{[]string{".lock", "recipe.yaml"}, false},
+		{[]string{"metrics.jsonl"}, false},
+		{[]string{"checkpoints/00000001.safetensors"}, false},
+		{[]string{"figures/"}, false},
+	} {
+		path := filepath.Join(t.TempDir(), "run")
+		if err := os.Mkdir(path, 0o777); err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range c.files {
+			if err := os.MkdirAll(filepath.Join(path, filepath.Dir(f+"x")), 0o777); err != nil {
+				t.Fatal(err)
+			}
+			if !strings.HasSuffix(f, "/") {
+				if err := os.WriteFile(filepath.Join(path, f), []byte("{}"), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}
+		w, err := Create(path)
+		if (err == nil) != c.unused || err != nil && !errors.Is(err, fs.ErrExist) {
+			t.Errorf("%v: %v", c.files, err)
+		}
+		if err == nil {
+			if _, err := Create(path); !errors.Is(err, ErrLocked) {
+				t.Errorf("%v: a second process gets %v", c.files, err)
+			}
+			w.Close()
+			continue
+		}
+		for _, f := range c.files {
+			if _, err := os.Stat(filepath.Join(path, f)); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+}
+
 func TestCreateNext(t *testing.T) {
 	root := filepath.Join(t.TempDir(), "runs")
 	for _, want := range []string{"bars-7", "bars-7-2", "bars-7-3"} {
@@ -167,7 +217,6 @@ func TestFilesAreReplaced(t *testing.T) {
 	for name, write := range map[string]func() error{
 		"recipe.yaml":                      func() error { return w.WriteRecipe([]byte("seed: 2\n")) },
 		"env.json":                         func() error { return w.WriteEnvironment(Environment{}) },
-		"metrics.jsonl":                    func() error { return errors.Join(w.Append(Metric{Step: 2, Name: "n"}), w.CutMetrics(1)) },
 		"checkpoints/00000001.safetensors": func() error { return w.Save(1, weights(1)) },
 		"figures/a.svg":                    func() error { return w.WriteFigure("a.svg", figure) },
 	} {
@@ -190,8 +239,8 @@ func TestFilesAreReplaced(t *testing.T) {
 
 func TestEnvironment(t *testing.T) {
 	w := create(t)
-	if _, err := w.Environment(); !errors.Is(err, fs.ErrNotExist) {
-		t.Errorf("got %v, want a missing file", err)
+	if none, err := w.Environment(); err != nil || none.Data != "" || len(none.Resumes) > 0 {
+		t.Errorf("got %+v, %v before there is a file, want nothing and no error", none, err)
 	}
 	first := Session{Version: "v1", Go: "go1.26", OS: "linux", Arch: "amd64", CPU: []string{"avx2"}, Arm: "avx2", Threads: 2,
 		Start: time.Date(2025, 3, 1, 12, 0, 0, 0, time.UTC), Command: []string{"mattis", "train", "<bars>"}}
@@ -241,7 +290,11 @@ func writeForever(path string) error {
 	} else if !errors.Is(err, ErrNoCheckpoint) || len(refused) > 0 {
 		return fmt.Errorf("refused %v: %w", refused, err)
 	}
-	if err := w.CutMetrics(step); err != nil {
+	cut, err := w.ReadMetrics(step, func(Metric) {})
+	if err != nil {
+		return err
+	}
+	if err := cut.Apply(); err != nil {
 		return err
 	}
 	for {
@@ -336,9 +389,7 @@ func TestLockAndKill(t *testing.T) {
 			t.Errorf("the newest checkpoint is %d, the writer said %d, and had %d before", c.Step, said, done)
 		}
 		done = c.Step
-		if err := w.CutMetrics(c.Step); err != nil {
-			t.Fatal(err)
-		}
+		cutAbove(t, w, c.Step)
 		metrics, err := w.Metrics()
 		if err != nil {
 			t.Fatal(err)

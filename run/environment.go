@@ -2,8 +2,10 @@ package run
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"time"
 )
@@ -21,6 +23,9 @@ type Session struct {
 	Start   time.Time `json:"start"`
 	Command []string  `json:"command"` // the command line, program first
 	Step    int       `json:"step"`    // of the checkpoint it began with, 0 for none
+
+	// Paths is where the files and folders were that fields of the recipe's data name, absolute.
+	Paths map[string]string `json:"paths,omitempty"`
 }
 
 // Environment is the content of env.json: where a run comes from.
@@ -29,7 +34,20 @@ type Environment struct {
 	Seed    uint64    `json:"seed"`
 	Data    string    `json:"data_sha256"` // digest of the training data, in hexadecimal digits
 	Resumes []Session `json:"resumes"`     // one entry for each time the run went on
+
+	// Converted says where a machine comes from that was not trained here; nil for trainings.
+	Converted *Conversion `json:"converted,omitempty"`
 }
+
+// Conversion is where a machine was converted from.
+type Conversion struct {
+	From    string `json:"from"`    // the run directory or the file, as it was given
+	Program string `json:"program"` // whose names its arrays had
+	Digest  string `json:"sha256"`  // of the checkpoint or the file, in hexadecimal digits
+}
+
+// Known reports whether there is an environment at all.
+func (e Environment) Known() bool { return e.Version != "" || len(e.Resumes) > 0 }
 
 // Last returns the session that wrote last.
 func (e Environment) Last() Session {
@@ -39,11 +57,14 @@ func (e Environment) Last() Session {
 	return e.Session
 }
 
-// Environment returns the content of env.json.
+// Environment returns the content of env.json, or the zero Environment where there is none: nothing hangs on it.
 func (d *Directory) Environment() (Environment, error) {
 	var e Environment
 	path := d.join(environmentName)
 	b, err := os.ReadFile(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return e, nil
+	}
 	if err != nil {
 		return e, err
 	}

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
 	"errors"
@@ -13,6 +14,9 @@ import (
 	"reflect"
 	"slices"
 	"strconv"
+	"strings"
+	"time"
+	"unicode/utf8"
 )
 
 // Metric is one line of metrics.jsonl.
@@ -167,7 +171,12 @@ func number(raw json.RawMessage) (float64, error) {
 	return x, nil
 }
 
-// Append adds the lines of all metrics and returns once they are on disk.
+// metricsSync is how long lines of metrics.jsonl may wait to be put on disk. They are in the system's hands at once: only
+// its own end can lose them, and a checkpoint is never there without the lines before it.
+const metricsSync = time.Second
+
+// Append adds the lines of all metrics: all of them, or none where that fails. What it wrote is on disk
+// after a second of further lines, once a checkpoint is saved, or SyncMetrics or Close was called.
 func (w *Writer) Append(metrics ...Metric) error {
 	if w.metrics == nil {
 		return fmt.Errorf("%s: append: %w", w.join(metricsName), os.ErrClosed)
@@ -183,14 +192,30 @@ func (w *Writer) Append(metrics ...Metric) error {
 	if len(lines) == 0 {
 		return nil
 	}
-	info, err := w.metrics.Stat()
-	if err != nil {
+	if n, err := w.metrics.Write(lines); err != nil {
+		info, statErr := w.metrics.Stat()
+		if statErr != nil {
+			return errors.Join(err, statErr)
+		}
+		return errors.Join(err, w.metrics.Truncate(info.Size()-int64(n))) // a full disk leaves no half line
+	}
+	w.unsynced = true
+	if time.Since(w.synced) < metricsSync {
+		return nil
+	}
+	return w.SyncMetrics()
+}
+
+// SyncMetrics returns once all lines that were appended are on disk.
+func (w *Writer) SyncMetrics() error {
+	if w.metrics == nil || !w.unsynced {
+		return nil
+	}
+	if err := w.metrics.Sync(); err != nil {
 		return err
 	}
-	if _, err := w.metrics.Write(lines); err != nil {
-		return errors.Join(err, w.metrics.Truncate(info.Size())) // a full disk leaves no half line
-	}
-	return w.metrics.Sync()
+	w.unsynced, w.synced = false, time.Now()
+	return nil
 }
 
 // Metrics returns the complete lines of metrics.jsonl in their order, none
@@ -198,77 +223,212 @@ func (w *Writer) Append(metrics ...Metric) error {
 // being written, or was when a process ended, and is left out; any other line
 // that cannot be read is an error with its number.
 func (d *Directory) Metrics() ([]Metric, error) {
-	metrics, _, err := d.lines()
-	return metrics, err
+	var all []Metric
+	err := d.eachLine(func(n int, line []byte) error {
+		m, err := parseMetric(line, true)
+		if err != nil {
+			return fmt.Errorf("%s:%d: %w", d.join(metricsName), n, err)
+		}
+		all = append(all, m)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return all, nil
 }
 
-// lines returns the metrics and the line, with newline, of each.
-func (d *Directory) lines() ([]Metric, [][]byte, error) {
-	path := d.join(metricsName)
-	b, err := os.ReadFile(path)
+// eachLine shows visit the complete lines of metrics.jsonl with their newlines and their numbers from 1. A line is gone
+// when visit returns.
+func (d *Directory) eachLine(visit func(n int, line []byte) error) error {
+	f, err := os.Open(d.join(metricsName))
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, nil, nil
+		return nil
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	metrics, lines, err := parseMetrics(b)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%s:%w", path, err)
-	}
-	return metrics, lines, nil
-}
-
-// parseMetrics returns the metrics and the complete lines of a file's content.
-// Its error begins with the number of the line.
-func parseMetrics(b []byte) (metrics []Metric, lines [][]byte, err error) {
-	for len(b) > 0 {
-		n := bytes.IndexByte(b, '\n')
-		if n < 0 {
-			break
-		}
-		var m Metric
-		if err := json.Unmarshal(b[:n], &m); err != nil {
-			return nil, nil, fmt.Errorf("%d: %w", len(lines)+1, err)
-		}
-		metrics = append(metrics, m)
-		lines = append(lines, b[:n+1])
-		b = b[n+1:]
-	}
-	return metrics, lines, nil
-}
-
-// CutMetrics drops every line of metrics.jsonl whose step is above step, and so
-// all of them for -1. The file is replaced as WriteFile does.
-func (w *Writer) CutMetrics(step int) error {
-	metrics, lines, err := w.lines()
 	if err != nil {
 		return err
 	}
-	if !slices.ContainsFunc(metrics, func(m Metric) bool { return m.Step > step }) {
-		return nil
-	}
-	if w.metrics != nil {
-		if err := w.metrics.Close(); err != nil {
+	defer f.Close()
+	return linesOf(f, visit)
+}
+
+func linesOf(r io.Reader, visit func(n int, line []byte) error) error {
+	b := bufio.NewReaderSize(r, 256<<10)
+	var long []byte // what is known of a line longer than the buffer
+	for n := 1; ; {
+		part, err := b.ReadSlice('\n')
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+			long = append(long, part...)
+			continue
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
 			return err
 		}
-		w.metrics = nil
+		if len(long) > 0 {
+			part = append(long, part...)
+		}
+		if err := visit(n, part); err != nil {
+			return err
+		}
+		long = long[:0]
+		n++
 	}
+}
+
+// parseMetric returns the metric of a line, without its Detail unless that is wanted. Lines as
+// MarshalJSON writes them are read in one go, others by way of UnmarshalJSON.
+func parseMetric(line []byte, detail bool) (Metric, error) {
+	if m, rest, ok := parseWritten(line); ok {
+		if !detail && json.Valid(rest) {
+			return m, nil
+		}
+		if detail && json.Unmarshal(rest, &m.Detail) == nil {
+			return m, nil
+		}
+	}
+	var m Metric
+	err := json.Unmarshal(line, &m)
+	if !detail {
+		m.Detail = nil
+	}
+	return m, err
+}
+
+// parseWritten returns what a line says before its detail, the text of the detail, and whether the line begins as
+// MarshalJSON writes it.
+func parseWritten(line []byte) (m Metric, detail []byte, ok bool) {
+	rest, ok := bytes.CutSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("}"))
+	field := func(key, opening, closing string) (text string) {
+		if !ok {
+			return ""
+		}
+		if rest, ok = bytes.CutPrefix(rest, []byte(opening+`"`+key+`":`)); !ok {
+			return ""
+		}
+		n := bytes.Index(rest, []byte(closing))
+		if ok = n >= 0; !ok {
+			return ""
+		}
+		text, rest = string(rest[:n]), rest[n:]
+		return text
+	}
+	whole := func(key, opening string) (n int) {
+		text := field(key, opening, ",")
+		n, err := strconv.Atoi(text)
+		ok = ok && err == nil && n >= 0 && text[0] != '+' && (text[0] != '0' || text == "0")
+		return n
+	}
+	word := func(key string) string {
+		text, found := strings.CutPrefix(field(key, ",", `",`), `"`)
+		ok = ok && found && !strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c == '"' || c == '\\' || c == utf8.RuneError })
+		if ok {
+			rest = rest[1:]
+		}
+		return text
+	}
+	float := func(key string) (x float64) {
+		text := json.RawMessage(field(key, ",", ","))
+		x, err := number(text)
+		ok = ok && err == nil && json.Valid(text)
+		return x
+	}
+	m.Step, m.Epoch, m.Seconds = whole("step", "{"), whole("epoch", ","), float("seconds")
+	m.Name, m.Split, m.Value = word("name"), word("split"), float("value")
+	if ok && bytes.HasPrefix(rest, []byte(`,"stderr":null,`)) {
+		m.Stderr, rest = math.NaN(), rest[len(`,"stderr":null`):]
+	} else {
+		m.Stderr = float("stderr")
+	}
+	if ok {
+		rest, ok = bytes.CutPrefix(rest, []byte(`,"detail":`))
+	}
+	ok = ok && m.Seconds >= 0 && !math.IsInf(m.Seconds, 0) && m.Name != "" && bytes.HasPrefix(rest, []byte("{"))
+	return m, rest, ok
+}
+
+// Cut is what is left of metrics.jsonl once the lines above a step are dropped.
+type Cut struct {
+	w       *Writer
+	step    int
+	from    int64 // place of the first line that is dropped; -1 where none is
+	between bool  // lines that stay come after it
+}
+
+// ReadMetrics reads metrics.jsonl once, line by line: look is shown each metric up to the step, without its Detail, and Apply of
+// the cut drops all other lines. Lines that hold zero bytes are holes that the system's end left
+// behind the last synced line: they are dropped too. Any other line that cannot be read is an error with its number.
+func (w *Writer) ReadMetrics(step int, look func(Metric)) (*Cut, error) {
+	c := &Cut{w: w, step: step, from: -1}
+	at := int64(0)
+	err := w.eachLine(func(n int, line []byte) error {
+		m, stays, err := c.stays(n, line)
+		switch {
+		case err != nil:
+			return err
+		case stays:
+			c.between = c.between || c.from >= 0
+			look(m)
+		case c.from < 0:
+			c.from = at
+		}
+		at += int64(len(line))
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+func (c *Cut) stays(n int, line []byte) (Metric, bool, error) {
+	if bytes.IndexByte(line, 0) >= 0 {
+		return Metric{}, false, nil
+	}
+	m, err := parseMetric(line, false)
+	if err != nil {
+		return m, false, fmt.Errorf("%s:%d: %w", c.w.join(metricsName), n, err)
+	}
+	return m, m.Step <= c.step, nil
+}
+
+// Apply drops the lines. Those at the end of the file, where all are that a training wrote, are cut off; else the file
+// is replaced as WriteFile does.
+func (c *Cut) Apply() error {
+	if c.from < 0 {
+		return nil
+	}
+	w := c.w
+	if !c.between {
+		if err := w.metrics.Truncate(c.from); err != nil {
+			return err
+		}
+		return w.metrics.Sync()
+	}
+	if err := w.metrics.Close(); err != nil {
+		return err
+	}
+	w.metrics = nil
 	path := w.join(metricsName)
 	if err := WriteFile(path, func(out io.Writer) error {
-		for i, m := range metrics {
-			if m.Step <= step {
-				if _, err := out.Write(lines[i]); err != nil {
-					return err
-				}
+		return w.eachLine(func(n int, line []byte) error {
+			if _, stays, err := c.stays(n, line); err != nil || !stays {
+				return err
 			}
-		}
-		return nil
+			_, err := out.Write(line)
+			return err
+		})
 	}); err != nil {
 		return err
 	}
-	w.metrics, err = os.OpenFile(path, os.O_RDWR|os.O_APPEND, 0o666)
+	var err error
+	w.metrics, err = openMetrics(path)
 	return err
+}
+
+func openMetrics(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666)
 }
 
 // cutTornLine ends f after its last newline.

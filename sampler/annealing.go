@@ -65,6 +65,9 @@ func (a *Annealing) Move(s bm.State, law bm.Law, sweeps int) {
 	inner := law
 	inner.Beta = a.beta
 	for i := range sweeps {
+		if law.Stopped() {
+			return
+		}
 		b := float32(a.schedule(float64(i+1) / float64(sweeps)))
 		for j, x := range a.law {
 			a.now[j] = b * x

@@ -12,6 +12,9 @@ import (
 func Gibbs(m bm.Machine, s bm.State, law bm.Law, sweeps int) {
 	key := law.Key
 	for i := range sweeps {
+		if law.Stopped() {
+			return
+		}
 		law.Key = key.Fold(uint64(i))
 		m.Sweep(s, law)
 	}

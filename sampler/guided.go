@@ -134,6 +134,9 @@ func (g *Guided) Move(s bm.State, law bm.Law, sweeps int) {
 	}
 	inner := law
 	for i := range sweeps {
+		if law.Stopped() {
+			return
+		}
 		key := law.Key.Fold(uint64(i))
 		if g.round.Gibbs > 0 {
 			e.Write(visible, m.spins)

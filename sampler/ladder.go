@@ -82,6 +82,9 @@ func AdaptLadder(m bm.Machine, o LadderOptions, law bm.Law) (Ladder, error) {
 		t.ResetStats()
 		part.Key = key.Fold(2)
 		t.Advance(part, o.Rounds-o.Rounds/2)
+		if law.Stopped() {
+			return Ladder{}, fmt.Errorf("ladder: stopped while it was adapted")
+		}
 		swaps := t.Stats().Swaps
 		if change == o.Changes {
 			return Ladder{Betas: betas, Swaps: swaps}, nil

@@ -232,6 +232,9 @@ func (t *Tempering) Advance(law bm.Law, sweeps int) {
 	t.writeBetas()
 	e.Read(t.anyParity, t.parity)
 	for round := range sweeps {
+		if law.Stopped() {
+			break
+		}
 		inner.Key = law.Key.Fold(uint64(round))
 		t.machine.Sweep(t.replicas, inner)
 		t.readEnergies(law)

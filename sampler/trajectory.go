@@ -122,6 +122,9 @@ func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
 	e := t.engine()
 	e.Copy(t.at(0), v)
 	for round := range sweeps {
+		if law.Stopped() {
+			break
+		}
 		key := law.Key.Fold(uint64(round))
 		for r := range t.rungs {
 			inner := t.of(r, law)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"io"
 )
 
@@ -165,8 +166,26 @@ func writeValues(w io.Writer, t Tensor) error {
 		return write(w, d)
 	case []float64:
 		return write(w, d)
+	case Stream:
+		return writeStream(w, t.Name, d)
 	}
 	return t.check()
+}
+
+func writeStream(w io.Writer, name string, s Stream) error {
+	left := s.Count
+	err := s.Parts(func(part any) error {
+		t := Tensor{Name: name, Data: part}
+		if t.Type() != s.Kind || t.Len() > left {
+			return fmt.Errorf("tensor %q: a part of %d %v, where %d %v are left to write", name, t.Len(), t.Type(), left, s.Kind)
+		}
+		left -= t.Len()
+		return writeValues(w, t)
+	})
+	if err == nil && left > 0 {
+		err = fmt.Errorf("tensor %q: %d elements are missing", name, left)
+	}
+	return err
 }
 
 func write[E Element](w io.Writer, d []E) error {

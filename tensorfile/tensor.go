@@ -70,7 +70,16 @@ func (t Type) Size() int { return elements[t].size }
 type Tensor struct {
 	Name  string
 	Shape []int
-	Data  any // []E of an Element E, as long as the product of Shape
+	Data  any // []E of an Element E, as long as the product of Shape, or for writing a Stream of as many
+}
+
+// Stream is the data of a tensor that is written and never held as a whole.
+type Stream struct {
+	Kind  Type
+	Count int // elements
+	// Parts calls write with slices of the elements, []E of an Element E of the kind, from the first to the last. It may
+	// be called more than once, and gives the same elements each time.
+	Parts func(write func(part any) error) error
 }
 
 // New returns the tensor that holds data, not a copy, under the given shape.
@@ -85,7 +94,7 @@ func New[E Element](name string, data []E, shape ...int) Tensor {
 
 // Type returns the type of the elements.
 func (t Tensor) Type() Type {
-	switch t.Data.(type) {
+	switch d := t.Data.(type) {
 	case []bool:
 		return Bool
 	case []uint8:
@@ -108,6 +117,8 @@ func (t Tensor) Type() Type {
 		return F32
 	case []float64:
 		return F64
+	case Stream:
+		return d.Kind
 	}
 	return Invalid
 }
@@ -137,6 +148,8 @@ func (t Tensor) Len() int {
 		return len(d)
 	case []float64:
 		return len(d)
+	case Stream:
+		return d.Count
 	}
 	return 0
 }

@@ -27,3 +27,24 @@ func TestEpochAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// Nor does it under a context that can be cancelled, where the chains of each update are kept until it is done: six
+// epochs allocate no more than one.
+func TestEpochsThatCanBeLeftAllocateNothing(t *testing.T) {
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	tr := configuration{"axons", true, "pcd", "adam", "clip"}.trainer(t, 2)
+	epochs := 0
+	allocations := func(n int) float64 {
+		return testing.AllocsPerRun(5, func() {
+			epochs += n
+			if err := tr.Run(ctx, epochs); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+	allocations(1)
+	if one, six := allocations(1), allocations(6); six > one {
+		t.Errorf("%v allocations in an epoch, %v in six", one, six)
+	}
+}

@@ -4,7 +4,10 @@ package train
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"math"
+	"sync/atomic"
 	"time"
 
 	"mattis/bm"
@@ -41,6 +44,10 @@ type Trainer struct {
 	Observers   []Observer         // in order, after every update and its projections
 	Key         rng.Key
 
+	// LeaveAfter is how long an update under way may still take once the context is cancelled, before it is left where its
+	// estimator can be (negative.Leavable); 0 means 2 s. The training is then as it was before that update.
+	LeaveAfter time.Duration
+
 	// Step is the number of updates done. Seconds is the time they took, without the observers.
 	Step    int
 	Seconds float64
@@ -50,7 +57,14 @@ type Trainer struct {
 	params   []bm.Param
 	positive [1]compute.Matrix
 	epoch    int // whose order is in order, counted from 1; 0 for none
+
+	leave  *atomic.Bool     // true once the update under way is to be left; nil where it cannot be
+	chains []bm.Param       // the estimator's state where its draws can be left
+	before []compute.Matrix // as it was before the update under way
 }
+
+// errLeft is the error of an update that was left.
+var errLeft = errors.New("the update was left")
 
 // Event is what observers are told after an update.
 type Event struct {
@@ -93,6 +107,15 @@ func (t *Trainer) StepsPerEpoch() int {
 	return data.Batches(t.Data.Rows(), t.BatchSize)
 }
 
+// Steps returns the number of updates at the end of an epoch counted from 1, or the largest number where it has none.
+func (t *Trainer) Steps(epoch int) int {
+	steps := t.StepsPerEpoch()
+	if steps > 0 && epoch > math.MaxInt/steps {
+		return math.MaxInt
+	}
+	return epoch * steps
+}
+
 // State returns all that a checkpoint has to keep beside the step.
 func (t *Trainer) State() []bm.Param {
 	var s []bm.Param
@@ -102,7 +125,8 @@ func (t *Trainer) State() []bm.Param {
 }
 
 // Run trains from the present step to the end of the given epoch. It returns nil there, the context's
-// error after the update at which it was cancelled, a *NonFinite, an observer's error, or what is wrong with a field.
+// error after the update at which it was cancelled, or before it where that takes long (see LeaveAfter), a *NonFinite, an
+// observer's error, or what is wrong with a field.
 func (t *Trainer) Run(ctx context.Context, epochs int) error {
 	if err := t.prepare(); err != nil {
 		return err
@@ -113,12 +137,18 @@ func (t *Trainer) Run(ctx context.Context, epochs int) error {
 			return err
 		}
 	}
-	for t.Step < epochs*steps {
+	if ctx.Done() != nil {
+		defer t.leaveOn(ctx)()
+	}
+	for t.Step < t.Steps(epochs) {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		start := time.Now()
 		ev, err := t.update(steps)
+		if err == errLeft {
+			return ctx.Err()
+		}
 		t.Seconds += time.Since(start).Seconds()
 		if err != nil {
 			return err
@@ -129,6 +159,40 @@ func (t *Trainer) Run(ctx context.Context, epochs int) error {
 		}
 	}
 	return nil
+}
+
+// leaveOn lets updates be left some time after ctx is cancelled, until the function that it returns is called.
+func (t *Trainer) leaveOn(ctx context.Context) (end func()) {
+	l, ok := t.Negative.(negative.Leavable)
+	if !ok {
+		return func() {}
+	}
+	if t.chains = t.Negative.State(); t.before == nil {
+		for _, p := range t.chains {
+			t.before = append(t.before, t.Machine.Engine().Alloc(p.Value.Type(), p.Value.Rows(), p.Value.Cols()))
+		}
+	}
+	after := t.LeaveAfter
+	if after == 0 {
+		after = 2 * time.Second
+	}
+	leave := new(atomic.Bool)
+	t.leave = leave
+	l.LeaveOn(leave)
+	ended := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		select {
+		case <-time.After(after):
+			leave.Store(true)
+		case <-ended:
+		}
+	})
+	return func() {
+		stop()
+		close(ended)
+		l.LeaveOn(nil)
+		t.leave, t.chains = nil, nil
+	}
 }
 
 func (t *Trainer) tell(ev Event) error {
@@ -180,8 +244,17 @@ func (t *Trainer) update(steps int) (Event, error) {
 	t.positive[bm.Visible] = batch
 	positive := bm.Batch{State: t.positive[:]}
 
+	for i, p := range t.chains {
+		e.Copy(t.before[i], p.Value)
+	}
 	key := t.Key.Fold(purposeDraw).Fold(uint64(t.Step))
 	drawn := t.Negative.Draw(positive, key)
+	if t.leave != nil && t.leave.Load() { // up to here the chains are all that an update changes
+		for i, p := range t.chains {
+			e.Copy(p.Value, t.before[i])
+		}
+		return Event{}, errLeft
+	}
 	for _, p := range t.params {
 		e.Axpby(p.Grad, 0, p.Grad, 0)
 	}

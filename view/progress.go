@@ -18,7 +18,8 @@ type Progress struct {
 	started time.Time
 	shown   time.Time // when the last line was written
 	done    int
-	open    bool // a line without its end stands on the terminal
+	worked  float64 // seconds of the work alone, 0 where it was not told
+	open    bool    // a line without its end stands on the terminal
 }
 
 // ProgressOptions says what a Progress counts and where it is shown.
@@ -60,6 +61,10 @@ func (p *Progress) Update(done int, note string) {
 	}
 	p.show(now, note)
 }
+
+// Worked tells how many seconds the work alone has taken since the start: the rate is of these, without what comes
+// between, and the time left is that on the clock.
+func (p *Progress) Worked(seconds float64) { p.worked = seconds }
 
 // Set sets how many are done and writes nothing.
 func (p *Progress) Set(done int) { p.done = done }
@@ -141,7 +146,11 @@ func (p *Progress) line(now time.Time, note string, f form) string {
 	if n := p.done - p.o.Start; n > 0 && passed > 0 {
 		rate = float64(n) / passed
 		if f.rate {
-			words = append(words, perTime(rate, unit))
+			of := passed
+			if p.worked > 0 {
+				of = p.worked
+			}
+			words = append(words, perTime(float64(n)/of, unit))
 		}
 	}
 	switch left := p.o.Total - p.done; {

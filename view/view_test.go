@@ -119,6 +119,20 @@ func TestProgressOnTerminal(t *testing.T) {
 	}
 }
 
+// TestProgressOfWork fails for a rate of the work that counts what came between, measures of a training, and for a
+// time left that leaves it out.
+func TestProgressOfWork(t *testing.T) {
+	now := time.Unix(0, 0)
+	var b strings.Builder
+	p := view.NewProgress(&b, view.ProgressOptions{Label: "bars", Unit: "updates", Total: 200, Now: func() time.Time { return now }})
+	now = now.Add(100 * time.Second)
+	p.Worked(20)
+	p.Update(100, "")
+	if want := "bars  100/200 updates  50%  5 updates/s  ETA 1:40\n"; b.String() != want {
+		t.Errorf("the line is %q, want %q", b.String(), want)
+	}
+}
+
 // TestProgressFits fails for a line that wraps, and for one that cuts a number in two, drops the time left
 // before the rate, or says less than there is room for.
 func TestProgressFits(t *testing.T) {

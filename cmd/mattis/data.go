@@ -74,22 +74,25 @@ directory, whose data are shown; or else a data file or a folder of images, whos
 			if err != nil {
 				return err
 			}
+			tellNotes(cmd, split.Train, split.Test, split.Validation)
 			return showData(cmd, rule, split, count, out)
 		},
 	}
 	cmd.Flags().StringArrayVar(&settings, "set", nil, "set a field of the recipe's data section by `path=value`, such as size=5 (repeatable)")
 	cmd.Flags().IntVar(&count, "count", 10, "images of each part to show")
-	cmd.Flags().StringVar(&out.path, "out", "", "`file` to draw the images to, .png")
+	out.add(cmd, "`file` to draw the images to, .png")
 	return cmd
 }
 
 // showable returns the data that name stands for, and the rule that made spins of them.
-func showable(name string, settings []string) (rule string, split *data.Split, err error) {
-	for i, s := range settings {
-		if !strings.HasPrefix(s, "data.") {
+func showable(name string, typed []string) (rule string, split *data.Split, err error) {
+	settings := make([]string, len(typed))
+	for i, s := range typed {
+		if settings[i] = s; !strings.HasPrefix(s, "data.") {
 			settings[i] = "data." + s
 		}
 	}
+	defer func() { err = asTyped(err, settings, typed) }()
 	var r *recipe.Recipe
 	ext := strings.ToLower(filepath.Ext(name))
 	_, builtin := recipe.Builtin(name)
@@ -104,9 +107,11 @@ func showable(name string, settings []string) (rule string, split *data.Split, e
 	case builtin || ext == ".yaml" || ext == ".yml":
 		r, err = recipe.Load(name, settings...)
 	case file:
-		var kind string
-		if kind, err = data.KindOf(name); err != nil {
-			return "", nil, unknownData(name, err)
+		kind := "csv" // or what a setting names
+		if !slices.ContainsFunc(settings, func(s string) bool { return strings.HasPrefix(s, "data.name=") }) {
+			if kind, err = data.KindOf(name); err != nil {
+				return "", nil, unknownData(name, err)
+			}
 		}
 		r, err = recipe.Parse("data "+name, fmt.Appendf(nil, "data: {name: %s, path: %q}\nmachine: {hidden: 1}\ntrain: {epochs: 0, batch: 1}\n", kind, name), settings...)
 	default:
@@ -144,15 +149,13 @@ func isRun(dir string) bool {
 
 // showFile reads one file, whose grey values are cut at 0.5 where it holds more than two.
 func showFile(name string) (rule string, split *data.Split, err error) {
-	set, err := data.Read(name, data.Options{})
-	rule = "none: the values are two already"
-	if err != nil {
-		middle := 0.5
-		set, err = data.Read(name, data.Options{Binarize: data.Binarize{Threshold: &middle}})
-		rule = "{threshold: 0.5}"
-	}
+	middle := 0.5
+	set, by, err := data.ReadSpins("", name, data.Options{}, data.Binarize{Threshold: &middle})
 	if err != nil {
 		return "", nil, unknownData(name, err)
+	}
+	if rule = "none: the values are two already"; by.Threshold != nil {
+		rule = "{threshold: 0.5}"
 	}
 	return rule, &data.Split{Train: set}, nil
 }

@@ -26,6 +26,7 @@ type diagnoseFlags struct {
 	chains, steps int
 	seed          uint64
 	asJSON        bool
+	out           outFlag
 }
 
 func diagnoseCommand() *cobra.Command {
@@ -47,9 +48,14 @@ The verdict is by the slowest of them:
   does not mix        split R-hat above %.1f: the chains do not agree
   one state           no chain ever moves, and all are in the same place
   one energy          chains move, and neither energy nor modes tell their states apart (couplings of 0)
-States that no chain has found are missing from every number. "cost" is sweeps of one
+States that no chain has found are missing from every number, so that phases are looked for beside
+it: chains of Gibbs sweeps from random spins, data, their negatives, patterns and states of one
+sign are put into groups that cannot be told apart by their overlaps, and the share of the mass
+that each group holds is estimated by short annealing from several base laws. --out draws states
+of each. "cost" is sweeps of one
 row for each effective sample, all replicas counted, and milliseconds on this machine.`, eval.AgreeRHat, eval.EnoughESS, eval.ApartRHat),
 		Example: `  mattis diagnose runs/bars-1
+  mattis diagnose runs/bars-1 --out phases.png
   mattis diagnose runs/bars-1 --sampler gibbs,tempering --chains 60 --steps 5000 --json`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -69,6 +75,7 @@ row for each effective sample, all replicas counted, and milliseconds on this ma
 	cmd.Flags().IntVar(&flags.chains, "chains", 48, "number of chains")
 	cmd.Flags().IntVar(&flags.steps, "steps", 1000, "sweeps that are watched, after half as many that are not")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of the chains")
+	flags.out.add(cmd, "`file` for a picture of the phases' states, a row each, .png")
 	cmd.Flags().BoolVar(&flags.asJSON, "json", false, "print one JSON object and nothing else")
 	return cmd
 }
@@ -102,7 +109,7 @@ func (f *diagnoseFlags) check() error {
 	if most := 20_000; f.chains > most {
 		return usageError{fmt.Errorf("--chains %d is out of range, want 4 to %d", f.chains, most)}
 	}
-	return nil
+	return f.out.check(".png", "")
 }
 
 // diagnosis is what was found of one sampler.
@@ -131,11 +138,23 @@ func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) err
 		}
 		all = append(all, d)
 	}
+	phases, err := findPhases(cmd, m, key.Fold(purposePhases))
+	if err != nil {
+		return err
+	}
+	if f.out.path != "" {
+		if err := drawPhases(f.out.path, m, phases); err != nil {
+			return err
+		}
+	}
 	warnings := disagreements(all)
 	if f.asJSON {
-		return f.encode(cmd.OutOrStdout(), dir, m, from, all, warnings)
+		return f.encode(cmd.OutOrStdout(), dir, m, from, all, phases, warnings)
 	}
-	return f.print(cmd.OutOrStdout(), from, all, warnings)
+	if err := f.print(cmd.OutOrStdout(), from, all, warnings); err != nil {
+		return err
+	}
+	return printPhases(cmd.OutOrStdout(), phases)
 }
 
 // rows returns training rows in an order chosen by the key, or none where there are no data.
@@ -334,7 +353,7 @@ func (x number) MarshalJSON() ([]byte, error) {
 }
 
 // encode prints all of it as one JSON object.
-func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []string, all []diagnosis, warnings []string) error {
+func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []string, all []diagnosis, phases *eval.Phases, warnings []string) error {
 	trace := func(t eval.Trace) map[string]any {
 		return map[string]any{"name": t.Name, "mean": number(t.Mean), "mean_stderr": number(t.MeanStderr), "time": number(t.Time), "stderr": number(t.Stderr),
 			"at_least": !t.Constant() && !t.Enough, "ess": number(t.Effective), "enough": t.Enough, "r_hat": number(t.RHat)}
@@ -368,6 +387,6 @@ func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []
 	enc.SetEscapeHTML(false)
 	return enc.Encode(map[string]any{
 		"run": dir, "step": m.Step, "chains": all[0].Chains, "sweeps": all[0].Sweeps, "discarded": all[0].Discarded, "starts": from, "seed": f.seed,
-		"samplers": list, "warnings": append([]string{}, warnings...),
+		"samplers": list, "phases": phasesJSON(phases), "warnings": append([]string{}, warnings...),
 	})
 }

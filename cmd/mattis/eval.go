@@ -22,6 +22,7 @@ func evalCommand() *cobra.Command {
 	var measures, settings []string
 	var split string
 	var asJSON bool
+	var seed uint64
 	cmd := &cobra.Command{
 		Use:   "eval DIR",
 		Short: "Measure a trained machine",
@@ -30,8 +31,11 @@ func evalCommand() *cobra.Command {
 --set OPTION=VALUE sets their options, which measures of a kind share:
 
 ` + optionList() + `
+A value is what it says, and 0 is 0: only pseudo_likelihood.spins and probe.penalty have a 0 that
+asks for what the machine or the data suggest.
 The numbers of the last checkpoint are those that training wrote, but for method_accessibility:
-training looks at what the estimator returned before its last update, eval at a fresh draw.
+training looks at what the estimator returned before its last update, eval at a fresh draw. With --seed all
+random numbers are others: what changes by more than its error is not known as well as it says.
 
 ± is the standard error; ± - (null in JSON) one that is not known; a number alone is exact, and "at least" a bound.`,
 		Example: `  mattis eval runs/bars-1
@@ -39,8 +43,12 @@ training looks at what the estimator returned before its last update, eval at a 
   mattis eval runs/bars-1 --measure hamming --set hamming.draws=1000`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			for i, s := range settings {
-				settings[i] = measureSetting(s)
+			typed := slices.Clone(settings)
+			for i, s := range typed {
+				var err error
+				if settings[i], err = measureSetting(s); err != nil {
+					return err
+				}
 			}
 			for _, n := range measures {
 				if _, err := eval.Named(n); err != nil {
@@ -52,29 +60,38 @@ training looks at what the estimator returned before its last update, eval at a 
 			}
 			m, closing, err := flags.open(cmd, args[0], settings...)
 			if err != nil {
-				return err
+				return asTyped(err, settings, typed)
 			}
 			defer closing()
-			return judge(cmd, &recipe.Judge{Model: m}, measures, split, asJSON)
+			return judge(cmd, &recipe.Judge{Model: m, Seed: seed}, measures, split, asJSON)
 		},
 	}
 	flags.add(cmd)
 	cmd.Flags().StringSliceVar(&measures, "measure", nil, "measures, separated by commas (default those of the recipe)")
 	cmd.Flags().StringVar(&split, "split", "", "set to measure on: train, test or validation (default every one there is)")
 	cmd.Flags().StringArrayVar(&settings, "set", nil, "set an option of a measure by `path=value`, such as hamming.draws=1000, or a place of the data, such as data.dir (repeatable)")
+	cmd.Flags().Uint64Var(&seed, "seed", 0, "draw other random numbers, by this seed (default those of training)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print every measure as a JSON line and nothing else")
 	return cmd
 }
 
 // measureSetting returns the setting with its path in a recipe: what is none of the data or the measures is an
 // option of a measure.
-func measureSetting(s string) string {
-	for _, section := range []string{"data.", "measure."} {
-		if strings.HasPrefix(s, section) {
-			return s
-		}
+func measureSetting(s string) (string, error) {
+	path, _, _ := strings.Cut(s, "=")
+	group, _, _ := strings.Cut(path, ".")
+	if group == "data" || group == "measure" {
+		return s, nil
 	}
-	return "measure.options." + s
+	var groups []string
+	options := reflect.TypeFor[eval.Options]()
+	for i := range options.NumField() {
+		groups = append(groups, options.Field(i).Tag.Get("yaml"))
+	}
+	if !slices.Contains(groups, group) {
+		return "", usageError{fmt.Errorf("--set %s: %q is no option of a measure, want data, measure, or one of %s", s, group, strings.Join(groups, ", "))}
+	}
+	return "measure.options." + s, nil
 }
 
 func measureList() string {
@@ -95,11 +112,7 @@ func optionList() string {
 		group, name := groups.Field(i), groups.Type().Field(i).Tag.Get("yaml")
 		var words []string
 		for j := range group.NumField() {
-			word := name + "." + group.Type().Field(j).Tag.Get("yaml")
-			if v := group.Field(j); !v.IsZero() { // else the default depends on the machine or the data
-				word += fmt.Sprintf("=%v", v)
-			}
-			words = append(words, word)
+			words = append(words, fmt.Sprintf("%s.%s=%v", name, group.Type().Field(j).Tag.Get("yaml"), group.Field(j)))
 		}
 		fmt.Fprintf(&b, "  %s\n", strings.Join(words, " "))
 	}
@@ -115,6 +128,9 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 		} else if err != nil {
 			fmt.Fprintln(errw, "warning: measured without the data:", err)
 		}
+		if j.Split != nil {
+			tellNotes(cmd, j.Split.Train, j.Split.Test, j.Split.Validation)
+		}
 	}
 	list, err := j.Wanted(measures, split)
 	if err != nil {
@@ -125,10 +141,14 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 	}
 	var results []eval.Result
 	var none []error
+	var warned []string
 	if !asJSON {
 		defer func() {
 			if len(results) > 0 {
 				err = errors.Join(err, measureTable(results).Write(out))
+			}
+			for _, w := range slices.Compact(warned) {
+				fmt.Fprintln(errw, "warning:", w)
 			}
 		}()
 	}
@@ -150,6 +170,7 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 			return err
 		}
 		results = append(results, r)
+		warned = append(warned, warningsOf(r)...)
 		if asJSON {
 			if err := enc.Encode(r); err != nil {
 				return err
@@ -163,6 +184,16 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 		fmt.Fprintln(errw, err)
 	}
 	return nil
+}
+
+// warningsOf returns why the error of a result may be larger than it says.
+func warningsOf(r eval.Result) []string {
+	list, _ := r.Detail["warnings"].([]string)
+	var lines []string
+	for _, w := range list {
+		lines = append(lines, strings.TrimSpace(r.Measure+" "+r.Split)+": "+w)
+	}
+	return lines
 }
 
 // parts is how finely progress is counted where work has no natural count.

@@ -36,7 +36,7 @@ as float32, or with --sample one draw of its spins, as int8.`,
 			if err := out.check(".npy"); err != nil {
 				return err
 			}
-			m, closing, err := flags.open(cmd, args[0])
+			m, closing, err := flags.openFor(cmd, args[0], input)
 			if err != nil {
 				return err
 			}
@@ -52,20 +52,20 @@ as float32, or with --sample one draw of its spins, as int8.`,
 		},
 	}
 	flags.add(cmd)
-	flags.addThreshold(cmd)
+	flags.addInput(cmd)
 	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, csv, idx, an image, a folder of images), train or test")
 	label.add(cmd, "`label` of all rows")
 	cmd.Flags().BoolVar(&mean, "mean", false, "write the means tanh x (the default)")
 	cmd.Flags().BoolVar(&sample, "sample", false, "write one draw of the spins")
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the draw")
-	cmd.Flags().StringVar(&out.path, "out", "", "`file` to write, .npy")
+	out.add(cmd, "`file` to write, .npy")
 	return cmd
 }
 
 // writeHidden writes what look makes of the hidden layer, part by part. look sets dst from the
 // visible layer of s, whose rows are those of the input from first on.
 func writeHidden[E int8 | float32](cmd *cobra.Command, m *recipe.Model, label labelFlag, input string, out outFlag, look func(dst compute.Matrix, s bm.State, first int)) error {
-	set, err := label.labelled(m, input)
+	set, err := label.labelled(cmd, m, input)
 	if err != nil {
 		return err
 	}

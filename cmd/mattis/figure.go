@@ -143,6 +143,8 @@ func makeFigures(cmd *cobra.Command, figures []*experiment.Figure, o experiment.
 			failed = err
 		}
 	}
+	outliveReaders()
+	announce("stopping after the updates under way; again quits at once")
 	if err := experiment.Run(cmd.Context(), figures, o); err != nil {
 		if cmd.Context().Err() != nil {
 			if progress != nil {

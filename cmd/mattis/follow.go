@@ -1,13 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -26,15 +29,13 @@ import (
 // the measures at the end, and figures.
 func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool) error {
 	errw, out := cmd.ErrOrStderr(), cmd.OutOrStdout()
-	for _, err := range s.Refused {
-		fmt.Fprintln(errw, "damaged checkpoint passed over:", err)
-	}
-	for _, w := range s.Warnings {
-		fmt.Fprintln(errw, "warning:", w)
-	}
+	outliveReaders()
+	defer onRequest(s.Checkpoint)()
+	announce("stopping after this update; again quits at once")
+	tellSession(errw, s)
 	tty, width := terminal(errw)
 	p := view.NewProgress(errw, view.ProgressOptions{Label: s.Recipe.Name, Unit: "updates", Total: s.Steps(), Start: s.Trainer.Step, TTY: tty, Width: width})
-	w := &watcher{progress: p, session: s}
+	w := &watcher{progress: p, session: s, began: s.Trainer.Seconds}
 	var written error // the first failure to write JSON: training goes on, the run directory has it all
 	if asJSON {
 		enc := json.NewEncoder(out)
@@ -48,11 +49,12 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool) error {
 		s.Measured = w.note
 	}
 	s.Watch = append(s.Watch, w)
+	s.Told = p.Println
 	err := s.Run(cmd.Context())
 	if errors.Is(err, context.Canceled) {
 		p.Set(s.Trainer.Step)
 		p.Finish("interrupted")
-		fmt.Fprintf(errw, "stopped at update %d with a checkpoint; go on with: mattis resume %s\n", s.Trainer.Step, s.Dir.Path())
+		fmt.Fprintf(errw, "stopped at update %d with a checkpoint%s; go on with: mattis resume %s\n", s.Saved(), owed(s), s.Dir.Path())
 		return err
 	}
 	if err != nil {
@@ -60,19 +62,43 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool) error {
 	}
 	p.Finish("")
 	if err := drawFigures(s); err != nil {
-		return fmt.Errorf("draw figures: %w", err)
+		return err
 	}
 	if asJSON {
-		return written
+		return unread(written)
 	}
 	if t := lastMeasures(s); len(t.Rows) > 0 {
 		if err := t.Write(out); err != nil {
-			return err
+			return unread(err)
 		}
 		fmt.Fprintln(out)
 	}
-	fmt.Fprintf(out, "run directory: %s\n", s.Dir.Path())
-	return nil
+	_, err = fmt.Fprintf(out, "run directory: %s\n", s.Dir.Path())
+	return unread(err)
+}
+
+// tellSession says what a session began with.
+func tellSession(errw io.Writer, s *recipe.Session) {
+	for _, err := range s.Refused {
+		fmt.Fprintln(errw, "damaged checkpoint passed over:", err)
+	}
+	for _, w := range s.Warnings {
+		fmt.Fprintln(errw, "warning:", w)
+	}
+}
+
+// owed says in a message which measures of the step are still to be taken.
+func owed(s *recipe.Session) string {
+	var names []string
+	for _, w := range s.Owed() {
+		if !slices.Contains(names, w.Measure) {
+			names = append(names, w.Measure)
+		}
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " before it was measured (" + strings.Join(names, ", ") + ")"
 }
 
 // watcher shows the progress of a session.
@@ -80,6 +106,7 @@ type watcher struct {
 	progress *view.Progress
 	session  *recipe.Session
 	latest   string
+	began    float64 // seconds of the training before
 }
 
 func (w *watcher) note(m run.Metric) {
@@ -88,79 +115,88 @@ func (w *watcher) note(m run.Metric) {
 
 // Observe updates the progress line.
 func (w *watcher) Observe(ev train.Event) error {
+	w.progress.Worked(ev.Seconds - w.began)
 	w.progress.Update(ev.Step, fmt.Sprintf("epoch %d  %s", ev.Epoch, w.latest))
 	return nil
 }
 
 // lastMeasures returns the table of what was measured at the end.
 func lastMeasures(s *recipe.Session) view.Table {
-	metrics, err := s.Dir.Metrics()
-	if err != nil {
-		return view.Table{}
-	}
 	var results []eval.Result
-	for _, m := range metrics {
-		if m.Step == s.Trainer.Step {
-			results = append(results, eval.Result{Measure: m.Name, Split: m.Split, Value: m.Value, Stderr: m.Stderr})
+	for _, x := range s.History {
+		if p := x.Points[len(x.Points)-1]; p.Step == s.Trainer.Step {
+			results = append(results, eval.Result{Measure: x.Name, Split: x.Split, Value: p.Value, Stderr: p.Stderr})
 		}
 	}
 	return measureTable(results)
 }
 
-// drawFigures draws the learning curves and, of images, a tile of reconstructions.
-func drawFigures(s *recipe.Session) error {
-	metrics, err := s.Dir.Metrics()
-	if err != nil {
-		return err
-	}
-	if err := os.MkdirAll(filepath.Dir(s.Dir.Figure("x.png")), 0o777); err != nil {
-		return err
-	}
-	var names []string
+// figure is a picture that a training draws at its end.
+type figure struct {
+	name string
+	draw func(path string) error
+}
+
+// figuresOf returns the figures of a training: the learning curves and, of images, a tile of reconstructions.
+func figuresOf(s *recipe.Session) []figure {
+	var list []figure
 	curves := map[string][]view.Series{}
-	for _, m := range metrics {
-		if !slices.Contains(names, m.Name) {
-			names = append(names, m.Name)
+	for _, x := range s.History {
+		c := view.Series{Name: cmp.Or(x.Split, "machine"), Deviation: make([]float64, len(x.Points))}
+		for _, p := range x.Points {
+			c.X, c.Mean = append(c.X, float64(p.Epoch)), append(c.Mean, p.Value)
 		}
-		label := m.Split
-		if label == "" {
-			label = "machine"
+		if curves[x.Name] == nil && len(x.Points) > 1 {
+			name := x.Name
+			list = append(list, figure{name + ".png", func(path string) error {
+				chart := view.Chart{Title: s.Recipe.Name + ", seed " + fmt.Sprint(s.Recipe.Seed), X: view.Axis{Label: "epoch"}, Y: view.Axis{Label: name}}
+				return view.Curves(path, chart, curves[name])
+			}})
 		}
-		series := curves[m.Name]
-		i := slices.IndexFunc(series, func(x view.Series) bool { return x.Name == label })
-		if i < 0 {
-			series = append(series, view.Series{Name: label})
-			i = len(series) - 1
-		}
-		series[i].X = append(series[i].X, float64(m.Epoch))
-		series[i].Mean = append(series[i].Mean, m.Value)
-		series[i].Deviation = append(series[i].Deviation, 0)
-		curves[m.Name] = series
-	}
-	for _, n := range names {
-		if len(curves[n][0].X) < 2 {
-			continue
-		}
-		chart := view.Chart{Title: s.Recipe.Name + ", seed " + fmt.Sprint(s.Recipe.Seed), X: view.Axis{Label: "epoch"}, Y: view.Axis{Label: n}}
-		if err := view.Curves(s.Dir.Figure(n+".png"), chart, curves[n]); err != nil {
-			return err
-		}
+		curves[x.Name] = append(curves[x.Name], c)
 	}
 	set := s.Split.Test
 	if set == nil {
 		set = s.Split.Train
 	}
-	if set.Height == 0 {
-		return nil
+	if set.Height > 0 {
+		list = append(list, figure{"reconstructions.png", func(path string) error { return drawReconstructions(s, set, path) }})
 	}
-	return drawReconstructions(s, set)
+	return list
+}
+
+func drawFigures(s *recipe.Session) error {
+	if err := os.MkdirAll(filepath.Dir(s.Dir.Figure("x.png")), 0o777); err != nil {
+		return err
+	}
+	for _, f := range figuresOf(s) {
+		if err := f.draw(s.Dir.Figure(f.name)); err != nil {
+			return fmt.Errorf("draw figures: %w", err)
+		}
+	}
+	return nil
+}
+
+// completeFigures draws the figures of a run that ended if one is not there or is older than what it shows: the process
+// may have ended before it had drawn them.
+func completeFigures(s *recipe.Session) error {
+	drawn, err := s.Dir.Changed()
+	if err != nil {
+		return err
+	}
+	for _, f := range figuresOf(s) {
+		if info, err := os.Stat(s.Dir.Figure(f.name)); err != nil || info.ModTime().Before(drawn) {
+			return drawFigures(s)
+		}
+	}
+	return nil
 }
 
 // reconstructed is how many images the tile of reconstructions shows at most,
 // and with how many sweeps they are made.
 const reconstructed, reconstructionSweeps = 12, 10
 
-func drawReconstructions(s *recipe.Session, set *data.Set) error {
+func drawReconstructions(s *recipe.Session, set *data.Set, path string) error {
 	n := min(reconstructed, set.Rows)
 	given, original := make([][]int8, n), make([][]int8, n)
 	known := make([]bool, set.Visible)
@@ -185,5 +221,5 @@ func drawReconstructions(s *recipe.Session, set *data.Set) error {
 			rows[i] = row[:set.Pixels()]
 		}
 	}
-	return view.Reconstructions(s.Dir.Figure("reconstructions.png"), given, result, original, view.Sheet{Height: set.Height, Width: set.Width})
+	return view.Reconstructions(path, given, result, original, view.Sheet{Height: set.Height, Width: set.Width})
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"io"
 	"math"
@@ -39,33 +40,42 @@ its couplings, and how much its patterns overlap.`,
 			if err != nil {
 				return err
 			}
-			out := cmd.OutOrStdout()
-			showRecipe(out, r)
-			if err := showProvenance(out, d); err != nil {
-				return err
-			}
-			good, err := showCheckpoints(out, d)
+			var checkpoints bytes.Buffer
+			good, err := showCheckpoints(&checkpoints, d)
 			if err != nil {
 				return err
 			}
-			if good == 0 && !cmd.Flags().Changed("checkpoint") {
-				return nil
+			var m *recipe.Model
+			if good > 0 || cmd.Flags().Changed("checkpoint") {
+				cmd.SetErr(io.Discard) // the damaged ones are shown
+				var closing func()
+				if m, closing, err = flags.open(cmd, args[0]); err != nil {
+					return err
+				}
+				defer closing()
 			}
-			cmd.SetErr(io.Discard) // the damaged ones have been shown
-			m, closing, err := flags.open(cmd, args[0])
-			if err != nil {
+			var out bytes.Buffer // printed once nothing can fail any more
+			showRecipe(&out, r, m != nil && m.Checkpoint.File.Metadata["converted"] != "")
+			if err := showProvenance(&out, d); err != nil {
 				return err
 			}
-			defer closing()
-			return showMachine(out, m)
+			checkpoints.WriteTo(&out)
+			if m != nil {
+				if err := showMachine(&out, m); err != nil {
+					return err
+				}
+			}
+			_, err = out.WriteTo(cmd.OutOrStdout())
+			return err
 		},
 	}
 	flags.add(cmd)
 	return cmd
 }
 
-// showRecipe prints the recipe in short.
-func showRecipe(w io.Writer, r *recipe.Recipe) {
+// showRecipe prints the recipe in short, without the training of a machine that was converted: its recipe says how
+// one like it could be trained on, and not what became of this one.
+func showRecipe(w io.Writer, r *recipe.Recipe, converted bool) {
 	c := r.Couplings
 	how := fmt.Sprintf("dense couplings, init %s", c.Init)
 	if c.Kind == "axons" {
@@ -75,6 +85,9 @@ func showRecipe(w io.Writer, r *recipe.Recipe) {
 		}
 	}
 	fmt.Fprintf(w, "machine     %s, %d hidden spins, biases %s, offset %s; %s\n", r.Machine.Kind, r.Machine.Hidden, r.Machine.Biases, r.Machine.Offset, how)
+	if converted {
+		return
+	}
 	n := r.Negative
 	negative := n.Kind
 	if n.Steps != nil {
@@ -103,8 +116,18 @@ func showProvenance(w io.Writer, d *run.Directory) error {
 	if err != nil {
 		return err
 	}
+	if !env.Known() {
+		fmt.Fprintln(w, "begun       unknown: there is no env.json")
+		return nil
+	}
+	if c := env.Converted; c != nil {
+		fmt.Fprintf(w, "converted   from %s, with the names of %s, SHA-256 %s\n", c.From, c.Program, c.Digest)
+	}
 	for i, s := range append([]run.Session{env.Session}, env.Resumes...) {
 		what := "begun      "
+		if env.Converted != nil {
+			what = "made       "
+		}
 		if i > 0 {
 			what = fmt.Sprintf("resumed    from update %d,", s.Step)
 		}

@@ -48,7 +48,7 @@ func (f labelFlag) lay(m *recipe.Model, rows []int8) {
 }
 
 // labelled returns the rows of the input with the label laid over them. Rows whose label is not known are refused.
-func (f labelFlag) labelled(m *recipe.Model, input string) (*data.Set, error) {
+func (f labelFlag) labelled(cmd *cobra.Command, m *recipe.Model, input string) (*data.Set, error) {
 	if err := f.check(m); err != nil {
 		return nil, err
 	}
@@ -56,6 +56,7 @@ func (f labelFlag) labelled(m *recipe.Model, input string) (*data.Set, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--input %w", err)
 	}
+	tellNotes(cmd, set)
 	if f.given() {
 		t := *set
 		t.Spins = slices.Clone(set.Spins)

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/signal"
 	"strings"
 	"syscall"
 
@@ -34,14 +33,15 @@ func (e usageError) Unwrap() error { return e.error }
 
 // Main runs the command line of this process and returns its exit code.
 func Main() int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	go func() {
-		<-ctx.Done()
-		stop() // a second Ctrl-C ends the process at once
-	}()
+	ctx, release := interruptible()
+	defer release()
 	root := command()
+	out := &output{File: os.Stdout}
+	root.SetOut(out)
 	cmd, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		err = out.failure
+	}
 	switch {
 	case err == nil:
 		return 0
@@ -60,6 +60,21 @@ func Main() int {
 		return exitUsage
 	}
 	return exitFailure
+}
+
+// output is the standard output. It remembers the first failure, so that no command that ignores it ends well: what
+// was printed is not there.
+type output struct {
+	*os.File
+	failure error
+}
+
+func (o *output) Write(b []byte) (int, error) {
+	n, err := o.File.Write(b)
+	if err != nil && o.failure == nil && !errors.Is(err, syscall.EPIPE) { // who closed a pipe has what they wanted
+		o.failure = err
+	}
+	return n, err
 }
 
 // command returns the tree of commands.
@@ -153,10 +168,10 @@ func newEngine(threads int) (*cpu.Engine, string, error) {
 	return cpu.New(threads), arm, nil
 }
 
-// terminal returns whether w is a terminal, and its width.
+// terminal returns whether w is a terminal on which lines can be rewritten, and its width.
 func terminal(w io.Writer) (tty bool, width int) {
-	f, ok := w.(*os.File)
-	if !ok || !term.IsTerminal(int(f.Fd())) {
+	f, ok := w.(interface{ Fd() uintptr })
+	if !ok || !term.IsTerminal(int(f.Fd())) || os.Getenv("TERM") == "dumb" {
 		return false, 0
 	}
 	width, _, err := term.GetSize(int(f.Fd()))

@@ -3,8 +3,10 @@ package main
 import (
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -19,6 +21,7 @@ type modelFlags struct {
 	checkpoint int
 	threads    int
 	threshold  float64
+	set        []string // of the data, see addInput
 }
 
 func (f *modelFlags) add(cmd *cobra.Command) {
@@ -31,6 +34,28 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 func (f *modelFlags) addThreshold(cmd *cobra.Command) {
 	cmd.Flags().Float64Var(&f.threshold, "threshold", 0, "`grey` value in [0,1) above which a pixel of a file is +1 (default the recipe's rule)")
 	cmd.Flags().Lookup("threshold").DefValue = ""
+}
+
+// addInput adds the flags of the commands that read rows, which may be those of a file.
+func (f *modelFlags) addInput(cmd *cobra.Command) {
+	f.addThreshold(cmd)
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "set a field of the data by `path=value`, such as data.header=true: of the input file, or of the recipe whose train, test or validation is read (repeatable)")
+}
+
+// openFor is open for a command that reads the input, a set of the recipe's data or a file.
+func (f *modelFlags) openFor(cmd *cobra.Command, dir, input string) (m *recipe.Model, closing func(), err error) {
+	for _, s := range f.set {
+		if !strings.HasPrefix(s, "data.") {
+			return nil, nil, usageError{fmt.Errorf("--set %s: want a field of the data, such as data.header=true", s)}
+		}
+	}
+	if recipe.IsSet(input) {
+		return f.open(cmd, dir, f.set...)
+	}
+	if m, closing, err = f.open(cmd, dir); err == nil {
+		m.FileSettings = f.set
+	}
+	return m, closing, err
 }
 
 // open returns the machine of the run directory and what gives its memory back.
@@ -67,6 +92,30 @@ func (f *modelFlags) open(cmd *cobra.Command, dir string, settings ...string) (m
 	return m, engine.Close, nil
 }
 
+// typedError is an error that quotes settings as they were typed.
+type typedError struct {
+	error
+	text string
+}
+
+func (e typedError) Error() string { return e.text }
+func (e typedError) Unwrap() error { return e.error }
+
+// asTyped returns err with settings quoted as they were typed where a recipe has longer paths for them.
+func asTyped(err error, settings, typed []string) error {
+	if err == nil {
+		return nil
+	}
+	text := err.Error()
+	for i, s := range settings {
+		if s == typed[i] || !strings.Contains(text, "--set "+s) {
+			continue
+		}
+		text = strings.ReplaceAll(text, strings.TrimSuffix(s, typed[i]), "")
+	}
+	return typedError{err, text}
+}
+
 // The purposes that the key of --seed is folded for.
 const (
 	purposeStart uint64 = iota
@@ -74,10 +123,19 @@ const (
 	purposeReconstruct
 	purposeFeatures
 	purposeLadder
+	purposePhases
 )
 
-// outFlag is the flag --out.
-type outFlag struct{ path string }
+// outFlag is the flag --out, and --force beside it.
+type outFlag struct {
+	path  string
+	force bool
+}
+
+func (o *outFlag) add(cmd *cobra.Command, usage string) {
+	cmd.Flags().StringVar(&o.path, "out", "", usage)
+	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file of --out")
+}
 
 // check refuses a path whose extension is none of those given, "" meaning that --out may be left out.
 func (o outFlag) check(extensions ...string) error {
@@ -97,9 +155,12 @@ func (o outFlag) check(extensions ...string) error {
 	return usageError{fmt.Errorf("--out %s: want %s", o.path, strings.Join(named, " or "))}
 }
 
-// checkPlace refuses a path where no file can be, before the work is done.
+// checkPlace refuses a path where no file can be, or where one is already, before the work is done.
 func (o outFlag) checkPlace() error {
 	if o.path == "" {
+		if o.force {
+			return usageError{fmt.Errorf("--force is for --out FILE")}
+		}
 		return nil
 	}
 	folder := filepath.Dir(o.path)
@@ -109,6 +170,9 @@ func (o outFlag) checkPlace() error {
 	if info, err := os.Stat(o.path); err == nil && info.IsDir() {
 		return fmt.Errorf("--out %s: is a folder, want a file", o.path)
 	}
+	if _, err := os.Lstat(o.path); err == nil && !o.force {
+		return fmt.Errorf("--out %s: %w; give another name, or --force to overwrite it", o.path, fs.ErrExist)
+	}
 	return nil
 }
 
@@ -117,6 +181,22 @@ func (o outFlag) is(ext string) bool { return strings.ToLower(filepath.Ext(o.pat
 // wrote tells where the output is.
 func (o outFlag) wrote(cmd *cobra.Command, format string, args ...any) {
 	fmt.Fprintf(cmd.ErrOrStderr(), "wrote %s: %s\n", o.path, fmt.Sprintf(format, args...))
+}
+
+// tellNotes prints what users should know of how the rows were read.
+func tellNotes(cmd *cobra.Command, sets ...*data.Set) {
+	var told []string
+	for _, s := range sets {
+		if s == nil {
+			continue
+		}
+		for _, n := range s.Notes {
+			if !slices.Contains(told, n) {
+				fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
+				told = append(told, n)
+			}
+		}
+	}
 }
 
 // notNegative refuses counts below least.

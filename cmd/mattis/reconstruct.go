@@ -52,7 +52,7 @@ Label spins are unknown and drawn with the pixels, unless --label names the labe
 			if err := flags.check(); err != nil {
 				return err
 			}
-			m, closing, err := flags.open(cmd, args[0])
+			m, closing, err := flags.openFor(cmd, args[0], flags.input)
 			if err != nil {
 				return err
 			}
@@ -61,7 +61,7 @@ Label spins are unknown and drawn with the pixels, unless --label names the labe
 		},
 	}
 	flags.add(cmd)
-	flags.addThreshold(cmd)
+	flags.addInput(cmd)
 	cmd.Flags().StringVar(&flags.input, "input", "", "rows to complete: a `file` (npy, csv, idx, an image, a folder of images), train or test")
 	cmd.Flags().StringVar(&flags.known, "known", "", "known pixels: rows:a-b, spins:a-b or a mask `file`")
 	cmd.Flags().IntVar(&flags.steps, "steps", 10, "sweeps")
@@ -69,7 +69,7 @@ Label spins are unknown and drawn with the pixels, unless --label names the labe
 	flags.sampler.add(cmd)
 	flags.label.add(cmd, "`label` of the rows")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of what is drawn")
-	cmd.Flags().StringVar(&flags.out.path, "out", "", "`file` to write, .png or .npy")
+	flags.out.add(cmd, "`file` to write, .png or .npy")
 	return cmd
 }
 
@@ -112,6 +112,7 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 	if err != nil {
 		return fmt.Errorf("--input %w", err)
 	}
+	tellNotes(cmd, set)
 	n := f.count
 	if n == 0 {
 		n = set.Rows

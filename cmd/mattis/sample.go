@@ -54,7 +54,16 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
 			if err := flags.check(); err != nil {
 				return err
 			}
-			m, closing, err := flags.open(cmd, args[0])
+			input := flags.from
+			switch input {
+			case "data":
+				input = "train"
+			case "random", "patterns":
+				if len(flags.set) > 0 {
+					return usageError{fmt.Errorf("--set %s: chains from %s read no data; --from data or a file does", flags.set[0], input)}
+				}
+			}
+			m, closing, err := flags.openFor(cmd, args[0], input)
 			if err != nil {
 				return err
 			}
@@ -63,7 +72,7 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
 		},
 	}
 	flags.add(cmd)
-	flags.addThreshold(cmd)
+	flags.addInput(cmd)
 	cmd.Flags().IntVar(&flags.count, "count", 16, "number of samples")
 	cmd.Flags().IntVar(&flags.steps, "steps", 100, "sweeps before each sample of a chain; 0 shows where chains start")
 	cmd.Flags().IntVar(&flags.chains, "chains", 0, "number of chains (default as many as samples)")
@@ -71,7 +80,7 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
 	flags.sampler.add(cmd)
 	flags.label.add(cmd, "`label` of the images")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of the samples")
-	cmd.Flags().StringVar(&flags.out.path, "out", "", "`file` to write, .png or .npy")
+	flags.out.add(cmd, "`file` to write, .png or .npy")
 	return cmd
 }
 
@@ -107,7 +116,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 		return err
 	}
 	key := recipe.SampleKey(f.seed)
-	start, err := f.start(m, key.Fold(purposeStart))
+	start, err := f.start(cmd, m, key.Fold(purposeStart))
 	if err != nil {
 		return err
 	}
@@ -143,7 +152,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 }
 
 // start returns what sets the visible spins of the chains from first on.
-func (f *sampleFlags) start(m *recipe.Model, key rng.Key) (func(first int, visible compute.Matrix), error) {
+func (f *sampleFlags) start(cmd *cobra.Command, m *recipe.Model, key rng.Key) (func(first int, visible compute.Matrix), error) {
 	var set *data.Set
 	order := func(i int) int { return i % set.Rows }
 	switch f.from {
@@ -177,6 +186,7 @@ func (f *sampleFlags) start(m *recipe.Model, key rng.Key) (func(first int, visib
 			}
 			return nil, fmt.Errorf("--from %w", err)
 		}
+		tellNotes(cmd, rows)
 		set = rows
 	}
 	return func(first int, visible compute.Matrix) {

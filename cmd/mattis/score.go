@@ -35,7 +35,7 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
 			if err := out.check(".npy", ""); err != nil {
 				return err
 			}
-			m, closing, err := flags.open(cmd, args[0])
+			m, closing, err := flags.openFor(cmd, args[0], input)
 			if err != nil {
 				return err
 			}
@@ -67,16 +67,16 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
 		},
 	}
 	flags.add(cmd)
-	flags.addThreshold(cmd)
+	flags.addInput(cmd)
 	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, csv, idx, an image, a folder of images), train or test")
 	label.add(cmd, "`label` of all rows")
-	cmd.Flags().StringVar(&out.path, "out", "", "`file` to write, .npy (default: print a number a line)")
+	out.add(cmd, "`file` to write, .npy (default: print a number a line)")
 	return cmd
 }
 
 // freeEnergies returns F(v) of each row of the input.
 func freeEnergies(cmd *cobra.Command, m *recipe.Model, label labelFlag, input string) ([]float64, error) {
-	set, err := label.labelled(m, input)
+	set, err := label.labelled(cmd, m, input)
 	if err != nil {
 		return nil, err
 	}

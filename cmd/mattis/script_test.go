@@ -6,7 +6,9 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
+	"regexp"
 	"strconv"
 	"syscall"
 	"testing"
@@ -44,6 +46,8 @@ func TestScripts(t *testing.T) {
 			"stopped": stopped,
 			"same":    same,
 			"flip":    flip,
+
+			"timeless": timeless,
 		},
 	})
 }
@@ -70,13 +74,16 @@ func exitCode(err error) int {
 	return -2
 }
 
-// stopped SIGNAL GLOB CODE ARGS... runs the program, sends the signal (INT or KILL) as soon
-// as a file matches, and wants that exit code, -1 of a process that was killed.
+// stopped SIGNAL GLOB CODE ARGS... runs the program, sends the signal (INT, TERM, HUP or KILL) as soon
+// as a file matches, and wants that exit code, -1 of a process that was killed. The file stopped.err has what it said.
 func stopped(ts *testscript.TestScript, neg bool, args []string) {
-	signal, ok := map[string]syscall.Signal{"INT": syscall.SIGINT, "KILL": syscall.SIGKILL}[args[0]]
+	sent, ok := map[string]syscall.Signal{"INT": syscall.SIGINT, "TERM": syscall.SIGTERM, "HUP": syscall.SIGHUP, "KILL": syscall.SIGKILL}[args[0]]
 	want, err := strconv.Atoi(args[2])
 	if neg || !ok || err != nil {
-		ts.Fatalf("usage: stopped INT|KILL GLOB CODE ARGS...")
+		ts.Fatalf("usage: stopped INT|TERM|HUP|KILL GLOB CODE ARGS...")
+	}
+	if sent == syscall.SIGHUP && signal.Ignored(syscall.SIGHUP) { // under nohup, and so does the program
+		sent = syscall.SIGTERM
 	}
 	// testscript leaves the program under its name in the PATH of the scripts.
 	path, err := exec.LookPath("mattis")
@@ -84,6 +91,10 @@ func stopped(ts *testscript.TestScript, neg bool, args []string) {
 	cmd := exec.Command(path, args[3:]...)
 	cmd.Dir = ts.MkAbs(".")
 	cmd.Env = append(os.Environ(), "MATTIS_MINIATURE="+ts.Getenv("MATTIS_MINIATURE"))
+	errs, err := os.Create(ts.MkAbs("stopped.err"))
+	ts.Check(err)
+	defer errs.Close()
+	cmd.Stderr = errs
 	ts.Check(cmd.Start())
 	deadline := time.Now().Add(time.Minute)
 	for {
@@ -96,7 +107,7 @@ func stopped(ts *testscript.TestScript, neg bool, args []string) {
 		}
 		time.Sleep(time.Millisecond)
 	}
-	ts.Check(cmd.Process.Signal(signal))
+	ts.Check(cmd.Process.Signal(sent))
 	if got := exitCode(cmd.Wait()); got != want {
 		ts.Fatalf("mattis %q, stopped by %s: exit code %d, want %d", args[3:], args[0], got, want)
 	}
@@ -124,4 +135,13 @@ func flip(ts *testscript.TestScript, neg bool, args []string) {
 	b := []byte(ts.ReadFile(args[0]))
 	b[len(b)/2] ^= 0x40
 	ts.Check(os.WriteFile(ts.MkAbs(args[0]), b, 0o666))
+}
+
+// timeless A B wants two files of metrics to be the same but for the seconds.
+func timeless(ts *testscript.TestScript, neg bool, args []string) {
+	seconds := regexp.MustCompile(`"seconds":[^,]*`)
+	a, b := seconds.ReplaceAllString(ts.ReadFile(args[0]), ""), seconds.ReplaceAllString(ts.ReadFile(args[1]), "")
+	if (a == b) == neg {
+		ts.Fatalf("%v:\n%s\n%s", args, a, b)
+	}
 }

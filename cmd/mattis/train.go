@@ -32,12 +32,15 @@ func trainCommand() *cobra.Command {
 		Short: "Train a recipe: a YAML file or a built-in name",
 		Long: `Train a recipe, a YAML file or one of the built-in ones (see mattis recipes), in
 a new run directory that holds the complete recipe, the measures, checkpoints and
-figures. Ctrl-C ends it after the update under way with a checkpoint; mattis resume goes on.`,
+figures. Ctrl-C, SIGTERM and SIGHUP end it after the update under way with a checkpoint, and mattis resume
+goes on, with the measures that were left to do too; a second Ctrl-C quits at once. SIGUSR1 asks for a
+checkpoint of the next update.`,
 		Example: `  mattis train bars
   mattis train bars --set train.epochs=100 --seed 7
   mattis train mnist --run runs/digits --set 'measure.test=[hamming, pseudo_likelihood]'`,
 		Args: exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			acceptRequests()
 			settings := flags.set
 			if cmd.Flags().Changed("seed") {
 				settings = append(settings, fmt.Sprintf("seed=%d", seed))
@@ -55,6 +58,7 @@ figures. Ctrl-C ends it after the update under way with a checkpoint; mattis res
 			if err != nil {
 				return err
 			}
+			tellNotes(cmd, split.Train, split.Test, split.Validation)
 			need, field := r.Memory(split.Train.Rows, split.Train.Visible)
 			if err := enoughMemory(field, need); err != nil {
 				return err
@@ -85,14 +89,9 @@ figures. Ctrl-C ends it after the update under way with a checkpoint; mattis res
 				return err
 			}
 			defer w.Close()
-			s, err := recipe.Begin(r, split, w, engine, environment(engine.Threads(), arm))
+			s, err := recipe.BeginFrom(r, split, w, engine, environment(engine.Threads(), arm), from)
 			if err != nil {
 				return err
-			}
-			if from != nil {
-				if err := s.Initialize(from); err != nil {
-					return fmt.Errorf("--init: %w", err)
-				}
 			}
 			return follow(cmd, s, flags.json)
 		},
@@ -112,10 +111,11 @@ func resumeCommand() *cobra.Command {
 		Long: `Go on with the run in a directory from its newest good checkpoint, or from the
 start if it has none. The result has the bits of an uninterrupted run. --set may change
 train.epochs, train.checkpoint, measure and the places of data (data.dir, data.path);
-the rest of the recipe stays.`,
+the rest of the recipe stays. Measures that were interrupted are made up for; a run that has ended is left alone.`,
 		Example: "  mattis resume runs/bars-1 --set train.epochs=400",
 		Args:    exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			acceptRequests()
 			w, err := run.Resume(filepath.Clean(args[0]))
 			if err != nil {
 				return err
@@ -130,8 +130,17 @@ the rest of the recipe stays.`,
 			if err != nil {
 				return err
 			}
+			epoch := s.Trainer.Step / s.Trainer.StepsPerEpoch()
+			if s.Trainer.Step > s.Steps() {
+				return fmt.Errorf("%s is at epoch %d already; --set train.epochs=N goes on to epoch N", s.Dir.Path(), epoch)
+			}
 			if s.Done() {
-				return fmt.Errorf("%s is at epoch %d already; --set train.epochs=N goes on to epoch N", s.Dir.Path(), s.Trainer.Step/s.Trainer.StepsPerEpoch())
+				tellSession(cmd.ErrOrStderr(), s)
+				if err := completeFigures(s); err != nil {
+					return err
+				}
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s has ended at epoch %d, and nothing is left to do; --set train.epochs=N goes on to epoch N\n", s.Dir.Path(), epoch)
+				return nil
 			}
 			return follow(cmd, s, flags.json)
 		},

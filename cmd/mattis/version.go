@@ -1,15 +1,16 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
+	"os"
 	"runtime"
 	"runtime/debug"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 	xcpu "golang.org/x/sys/cpu"
-
-	"os"
 
 	"mattis/compute/cpu"
 	"mattis/run"
@@ -32,13 +33,28 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// version returns the module's version, with the commit where the build knows it.
+// version returns the module's version and, where the build knows it, the revision of its source.
 func version() string {
 	info, ok := debug.ReadBuildInfo()
-	if !ok || info.Main.Version == "" {
+	if !ok {
 		return "(devel)"
 	}
-	return info.Main.Version
+	version, revision, changed := cmp.Or(info.Main.Version, "(devel)"), "", ""
+	for _, s := range info.Settings {
+		switch {
+		case s.Key == "vcs.revision":
+			revision = s.Value
+		case s.Key == "vcs.modified" && s.Value == "true":
+			changed = "+changes"
+		}
+	}
+	if len(revision) > 12 {
+		revision = revision[:12]
+	}
+	if revision == "" || strings.Contains(version, revision) {
+		return version
+	}
+	return version + "-" + revision + changed
 }
 
 // environment describes this process for env.json.

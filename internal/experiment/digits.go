@@ -61,7 +61,9 @@ func newReader(ctx context.Context, e compute.Engine, set *data.Set) (*reader, e
 	rows := min(set.Rows, readerRows)
 	x := e.Alloc(compute.Int8, rows, set.Visible)
 	e.Write(x, set.Spins[:rows*set.Visible])
-	p, err := eval.FitProbe(ctx, e, x, set.Labels[:rows], 10, eval.ProbeOptions{Penalty: 1e-3, Tolerance: 1e-4})
+	o := eval.Defaults().Probe
+	o.Penalty, o.Tolerance = 1e-3, 1e-4
+	p, err := eval.FitProbe(ctx, e, x, set.Labels[:rows], 10, o)
 	return &reader{p, e}, err
 }
 

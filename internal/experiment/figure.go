@@ -63,6 +63,8 @@ var Figures = []Figure{
 	{"crosstalk", "Crosstalk of random patterns", "Sec. IV.C", 8, 0, []*study{noise}, finishCrosstalk},
 	{"cooling", "Samplers in machines that are cooled", "refs. 8 and 9", 1, 0, []*study{cooled}, finishCooling},
 	{"likelihood", "Estimates of log Z where it is known", "ref. 39", 200, 0, []*study{likely}, finishLikelihood},
+	{"phases", "Estimates of log Z where phases are far apart", "ref. 39", 200, 0, []*study{hiddenPhases}, finishPhases},
+	{"calibration", "Standard errors of measures where the truth is known", "beside the paper", 100, 0, []*study{calibrated}, finishCalibration},
 }
 
 // Find returns the figures that a name in letters of either case stands for: one by its name, all parts of one by its number ("2" is

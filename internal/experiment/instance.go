@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mattis/compute"
+	"mattis/eval"
 	"mattis/recipe"
 	"mattis/rng"
 	"mattis/run"
@@ -233,6 +234,11 @@ func (i *instance) train(w *work, o Options) error {
 		s.Watch = append(s.Watch, observe(func(ev train.Event) { w.progress(float64(ev.Step) / float64(max(1, s.Steps()))) }))
 		if err := s.Run(w.ctx); err != nil {
 			return err
+		}
+		for _, g := range s.Gaps { // a figure does not do without
+			if none := (*eval.NoValue)(nil); !errors.As(g.Err, &none) {
+				return g.Err
+			}
 		}
 	}
 	if i.arm.after != nil {

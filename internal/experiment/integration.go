@@ -87,9 +87,6 @@ func likelyHard() *arm {
 	return a
 }
 
-// leastHeld is the share of silent intervals on hard machines that is asked for.
-const leastHeld = 0.9
-
 // judgeHard adds the claims on integration in machines in which chains do not mix.
 func (r *results) judgeHard() {
 	_, all := r.estimatesOf("hard machines", "integration")

@@ -21,7 +21,11 @@ import (
 func Enumerable(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string) {
 	key = key.Fold(uint64(i))
 	visible, hidden := 4+key.Intn(9, 0, 0), 4+key.Intn(9, 0, 1)
-	strength := 0.1 * math.Pow(100, float64(key.Uniform(0, 2)))
+	return randomMachine(e, i, visible, hidden, 0.1*math.Pow(100, float64(key.Uniform(0, 2))), key)
+}
+
+// randomMachine returns machine number i of the kinds that Enumerable takes in turn, of that size and strength.
+func randomMachine(e compute.Engine, i, visible, hidden int, strength float64, key rng.Key) (m *bm.RBM, name string) {
 	bias := i/2%2 == 1
 	var c bm.Couplings
 	if i%2 == 0 {

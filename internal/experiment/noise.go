@@ -29,7 +29,7 @@ func noiseArm() *arm {
 			k := whole(text)
 			axons := bm.NewAxons(w.engine, v, h, k, false, false)
 			axons.Bernoulli(1, w.key.Fold(uint64(k)))
-			x, err := measure.Run(w.ctx, eval.Subject{Machine: bm.NewRBM(w.engine, axons, false, false)}, eval.Options{})
+			x, err := measure.Run(w.ctx, eval.Subject{Machine: bm.NewRBM(w.engine, axons, false, false)}, eval.Defaults())
 			if err != nil {
 				return err
 			}

@@ -61,7 +61,7 @@ func scan(w *work, settings []string) error {
 		}
 		before, weight := done, math.Exp2(float64(v))
 		s := eval.Subject{Machine: m, Key: key, Progress: func(share float64) { w.progress((before + share*weight) / total) }}
-		reaches, err := eval.Scan(w.ctx, s, eval.AccessibilityOptions{}, scanned)
+		reaches, err := eval.Scan(w.ctx, s, eval.Defaults().Accessibility, scanned)
 		if err != nil {
 			return err
 		}
