@@ -174,7 +174,9 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	init, _ := find(kind.inits, r.Couplings.Init.Name)
 	var value float64
 	give(&value, r.Couplings.Init.Value)
-	init.draw(m.Couplings(), value, r.Key().Fold(purposeInit))
+	if _, dry := e.(Meter); !dry { // numbers that nothing holds are not worth their time
+		init.draw(m.Couplings(), value, r.Key().Fold(purposeInit))
+	}
 	if r.Machine.Offset == "mean" {
 		for _, p := range m.Params() {
 			if p.Name == "offset.visible" {

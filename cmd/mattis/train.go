@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"mattis/compute/cpu"
 	"mattis/recipe"
 	"mattis/run"
 )
@@ -54,14 +56,24 @@ checkpoint of the next update.`,
 				return err
 			}
 			defer engine.Close()
+			frugal := debug.SetGCPercent(recipe.GCPercent)
 			split, err := r.LoadData()
 			if err != nil {
 				return err
 			}
 			tellNotes(cmd, split.Train, split.Test, split.Validation)
-			need, field := r.Memory(split.Train.Rows, split.Train.Visible)
+			need, field := r.LeastMemory(split.Train.Rows, split.Train.Visible)
 			if err := enoughMemory(field, need); err != nil {
 				return err
+			}
+			if need, err = r.Memory(split, cpu.NewDry(flags.threads)); err != nil {
+				return err
+			}
+			if err := enoughMemory(field, need); err != nil {
+				return err
+			}
+			if need < muchMemory {
+				debug.SetGCPercent(frugal)
 			}
 			var from *run.Directory
 			if init != "" {

@@ -1,0 +1,53 @@
+package eval
+
+import (
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/data"
+	"mattis/sampler"
+)
+
+// Memory takes from the machine's engine what the measure takes for configurations that are held at once, and returns
+// the bytes that it takes beside the engine. It is for engines that count, and compute nothing.
+func Memory(measure string, m bm.Machine, set *data.Set, o Options) (beside float64) {
+	e, n := m.Engine(), m.Layers()
+	part := rowsAtOnce(m)
+	spins := float64(n[bm.Visible])
+	rows := part
+	switch measure {
+	case "hamming":
+		rows = min(part, min(o.Hamming.Rows, set.Rows)*o.Hamming.Draws)
+	case "hamming_clamped":
+		rows = min(part, min(o.HammingClamped.Rows, set.Rows)*o.HammingClamped.Draws)
+	case "gibbs_accessibility", "gibbs_accessibility_mean":
+		rows = min(part, o.Accessibility.Chains)
+	case "valid_share", "coverage":
+		rows = min(part, o.Samples.Chains)
+	case "overlap", "ultrametricity":
+		rows = min(part, o.Samples.Chains)
+		beside = float64(o.Samples.Chains) * (spins + 4*float64(o.Samples.Chains))
+	case "probe_accuracy":
+		size := float64(n[bm.Hidden])
+		switch o.Probe.Features {
+		case FeaturesMean:
+			size *= 4
+		case FeaturesPixels:
+			size = spins
+		}
+		beside = size * float64(min(o.Probe.Rows, set.Rows))
+	case "autocorrelation":
+		rows = o.Autocorrelation.Chains
+	case "spectrum", "crosstalk", "method_accessibility":
+		return 0
+	}
+	mark := e.Mark()
+	defer e.Release(mark)
+	state := bm.State{}
+	for _, spins := range n {
+		state = append(state, e.Scratch(compute.Int8, rows, spins))
+	}
+	law := bm.Law{Clamp: bm.State{e.Scratch(compute.Int8, rows, n[bm.Visible])}}
+	sampler.Gibbs(m, state, law, 1)
+	m.Energy(e.Scratch(compute.Float64, rows, 1), state[:1], bm.Law{})
+	return beside + float64(rows)*(spins+8)
+}
