@@ -7,13 +7,8 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/stat"
-
 	"mattis/bm"
 	"mattis/compute"
-	"mattis/data"
-	"mattis/rng"
-	"mattis/sampler"
 )
 
 // Phase is a region of states that chains from some starts end in and cannot be told apart there.
@@ -75,127 +70,12 @@ type Phases struct {
 	cells    []cell // finer parts of the groups
 }
 
-// cell is the part of a group that is nearer to one of its members than to the others that cells have.
+// cell is the part of a group that is nearer to one of its members than to the others that cells
+// have.
 type cell struct{ group, member int }
 
 // mostCells bounds those of a group.
 const mostCells = 8
-
-// origin is a kind of place that chains begin at.
-type origin struct {
-	name string
-	// spins returns so many configurations of V spins, or nil where the machine or the subject has none of the kind.
-	spins func(s Survey, n int, key rng.Key) []int8
-}
-
-// The names of the starts.
-const (
-	fromRandom    = "random"
-	fromData      = "data"
-	fromNegatives = "negatives"
-	fromPatterns  = "patterns"
-	fromUp        = "up"
-	fromDown      = "down"
-	fromAnnealing = "annealing"
-)
-
-// origins is every kind of place that chains begin at, data first: phases are named after them.
-var origins = []origin{
-	{fromData, func(s Survey, n int, key rng.Key) []int8 { return s.dataRows(n, key) }},
-	randomOrigin,
-	{fromNegatives, func(s Survey, n int, key rng.Key) []int8 { return negated(s.dataRows(n, key)) }},
-	{fromPatterns, func(s Survey, n int, _ rng.Key) []int8 {
-		a, ok := s.Machine.Couplings().(*bm.Axons)
-		if !ok {
-			return nil
-		}
-		e := s.Machine.Engine()
-		mark := e.Mark()
-		defer e.Release(mark)
-		v, _ := a.Patterns()
-		signs := e.Scratch(compute.Int8, v.Value.Rows(), s.spins())
-		e.Sign(signs, v.Value)
-		p := make([]int8, signs.Len())
-		e.Read(p, signs)
-		return repeated(append(p, negated(p)...), n*s.spins())
-	}},
-	{fromUp, func(s Survey, n int, _ rng.Key) []int8 { return slices.Repeat([]int8{1}, n*s.spins()) }},
-	{fromDown, func(s Survey, n int, _ rng.Key) []int8 { return slices.Repeat([]int8{-1}, n*s.spins()) }},
-}
-
-var randomOrigin = origin{fromRandom, func(s Survey, n int, key rng.Key) []int8 {
-	e := s.Machine.Engine()
-	mark := e.Mark()
-	defer e.Release(mark)
-	v := e.Scratch(compute.Int8, n, s.spins())
-	sampler.Randomize(s.Machine, bm.State{v}, bm.Law{Key: key})
-	x := make([]int8, v.Len())
-	e.Read(x, v)
-	return x
-}}
-
-func negated(x []int8) []int8 {
-	if x == nil {
-		return nil
-	}
-	y := make([]int8, len(x))
-	for i, s := range x {
-		y[i] = -s
-	}
-	return y
-}
-
-// repeated returns the first n of x repeated without end, or nil for none.
-func repeated(x []int8, n int) []int8 {
-	if len(x) == 0 {
-		return nil
-	}
-	return slices.Repeat(x, (n+len(x)-1)/len(x))[:n]
-}
-
-// Survey looks for phases by Gibbs chains from starts that are far apart.
-type Survey struct {
-	Machine *bm.RBM
-	Rows    *data.Set // nil for none
-	Chains  int       // of each start
-	Sweeps  int
-	Key     rng.Key
-}
-
-func (s Survey) spins() int { return s.Machine.Layers()[bm.Visible] }
-
-// dataRows returns rows of the data in an order by the key, or nil where there are none that fit.
-func (s Survey) dataRows(n int, key rng.Key) []int8 {
-	if s.Rows == nil || s.Rows.Rows == 0 || s.Rows.Visible != s.spins() {
-		return nil
-	}
-	order := make([]int32, s.Rows.Rows)
-	data.Order(order, key)
-	return repeated(s.Rows.Take(order[:min(n, len(order))]).Spins, n*s.spins())
-}
-
-// ended are the ends of chains from one kind of start.
-type ended struct {
-	from  string
-	spins []int8
-}
-
-// run returns the ends of the chains of each start that the machine has.
-func (s Survey) run(ctx context.Context) ([]ended, error) {
-	var all []ended
-	for i, st := range origins {
-		key := s.Key.Fold(uint64(i))
-		x := st.spins(s, s.Chains, key.Fold(0))
-		if x == nil {
-			continue
-		}
-		if err := swept(ctx, s.Machine, x, s.Chains, s.Sweeps, key.Fold(1)); err != nil {
-			return nil, err
-		}
-		all = append(all, ended{st.name, x})
-	}
-	return all, nil
-}
 
 // newPhases groups the ends. Phases have no shares yet.
 func (s Survey) newPhases(ends []ended) *Phases {
@@ -254,7 +134,8 @@ func placeOfOrigin(name string) int {
 	return len(origins)
 }
 
-// find sets where the data lie: the group that most of them fit, and how many chains that began there are still in it.
+// find sets where the data lie: the group that most of them fit, and how many chains that began
+// there are still in it.
 func (p *Phases) find(s Survey, ends []ended) {
 	const looked = 200
 	rows := s.dataRows(looked, s.Key.Fold(uint64(len(origins))))
@@ -438,10 +319,12 @@ func freeEnergiesOf(m *bm.RBM, spins []int8) []float64 {
 	return f
 }
 
-// phases is the share of the mass in the phase that the data lie in, in [0,1]: 1 where the machine models the data, near
-// 0 where a phase far from them holds nearly all. Without data it is that of the largest phase. Detail.phases has every
-// phase that chains or paths ended in, the one with most of the mass first: where its chains began, its share, the mean overlap of its
-// states, their mean free energy and mean spin; detail.data is the number of that of the data from 1, 0 where they lie in none.
+// phases is the share of the mass in the phase that the data lie in, in [0,1]: 1 where the machine
+// models the data, near 0 where a phase far from them holds nearly all. Without data it is that of
+// the largest phase. Detail.phases has every phase that chains or paths ended in, the one with most
+// of the mass first: where its chains began, its share, the mean overlap of its states, their mean
+// free energy and mean spin; detail.data is the number of that of the data from 1, 0 where they lie
+// in none.
 func phases(ctx context.Context, s Subject, o Options) (Result, error) {
 	z, err := s.several(ctx, o)
 	if err != nil {
@@ -468,41 +351,6 @@ func phases(ctx context.Context, s Subject, o Options) (Result, error) {
 		stderr = Unknown // all or nothing, as far as paths went
 	}
 	return Result{Value: value, Stderr: stderr, N: chains, Detail: d}, nil
-}
-
-// Unreached says in one sentence that chains from random spins do not reach what the held
-// configurations (V spins a row) are in, or nothing: where they do not, there may be a phase far
-// from these that holds most of the mass, and that persistent chains never see. At most 64 of the
-// rows are looked at beside as many chains of 100 sweeps.
-func Unreached(ctx context.Context, m *bm.RBM, held []int8, key rng.Key) (string, error) {
-	const chains, sweeps, few = 64, 100, 0.1
-	s := Survey{Machine: m, Chains: chains, Sweeps: sweeps, Key: key}
-	v := s.spins()
-	held = held[:min(len(held), chains*v)]
-	random := randomOrigin.spins(s, chains, key.Fold(0))
-	if err := swept(ctx, m, random, chains, sweeps, key.Fold(1)); err != nil {
-		return "", err
-	}
-	n := len(held) / v
-	p := s.newPhases([]ended{{fromData, held}, {fromRandom, random}})
-	met := 0 // chains from random spins that end where two of the held ones are
-	for _, members := range p.grouping.groups {
-		in := 0
-		for _, i := range members {
-			if i < n {
-				in++
-			}
-		}
-		if in >= 2 {
-			met += len(members) - in
-		}
-	}
-	if float64(met) >= few*chains {
-		return "", nil
-	}
-	f := freeEnergiesOf(m, append(slices.Clone(held), random...))
-	return fmt.Sprintf("chains from random spins end elsewhere than the persistent chains (F %.0f against %.0f kT, mean spin %+.2f against %+.2f): another phase may hold most of the mass",
-		stat.Mean(f[n:], nil), stat.Mean(f[:n], nil), meanSpin(random), meanSpin(held)), nil
 }
 
 // meanSpin returns the mean of spins, in [-1,1].

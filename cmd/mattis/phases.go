@@ -66,7 +66,8 @@ func phasesJSON(p *eval.Phases) map[string]any {
 // mostPhases bounds the phases that a picture shows, and the states of each.
 const mostPhases = 12
 
-// drawPhases writes a picture with a row of states of each phase, the one with most of the mass on top.
+// drawPhases writes a picture with a row of states of each phase, the one with most of the mass on
+// top.
 func drawPhases(path string, m *recipe.Model, p *eval.Phases) error {
 	const across = mostPhases
 	v := m.Visible()
