@@ -63,7 +63,7 @@ func TestEstimatesOfLogZ(t *testing.T) {
 					t.Errorf("%s %s: %+v", name, e.name, z)
 				}
 			}
-			integration := eval.Integration{Machine: s.Machine, Base: b, Ladders: 6, Betas: 16, Sweeps: 300, Key: rng.Key(200 + i)}
+			integration := eval.Integration{Machine: s.Machine, Base: b, Ladders: 6, Betas: 16, Sweeps: 400, Key: rng.Key(200 + i)}
 			z, err := integration.Estimate(ctx)
 			if err != nil {
 				t.Fatal(err)

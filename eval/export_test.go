@@ -3,6 +3,8 @@ package eval
 import (
 	"context"
 
+	"gonum.org/v1/gonum/integrate"
+
 	"mattis/rng"
 )
 
@@ -43,6 +45,11 @@ var Critical = critical
 // DrawStart returns n visible configurations of the start, row after row.
 func DrawStart(s Start, n int, key rng.Key) ([]int8, error) {
 	return s.draw(context.Background(), n, key)
+}
+
+// Integrals returns the integral of f over x by Simpson's rule, by the shifted one and by their mean.
+func Integrals(x, f []float64) [3]float64 {
+	return [3]float64{integrate.Simpsons(x, f), shifted(x, f), integral(x, f)}
 }
 
 // Groups returns the groups that rows of so many spins fall into, those of each source being one at first.

@@ -22,6 +22,7 @@ const (
 	purposeMeasure
 	purposeSample // from a trained machine
 	purposeDraw   // by the estimator of a trained machine
+	purposeUnreached
 )
 
 // Key returns the key of the recipe's seed.

@@ -266,7 +266,7 @@ func (s *Session) Run(ctx context.Context) error {
 			}
 		}
 	}
-	s.Trainer.Observers = append([]train.Observer{&saver{s, time.Now()}, &measurer{s, ctx}}, s.Watch...)
+	s.Trainer.Observers = append([]train.Observer{&saver{s, time.Now()}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}}, s.Watch...)
 	var err error
 	if s.begun > 0 { // the trainer tells of the start, and of no other step that it begins with
 		err = s.measure(ctx)

@@ -48,8 +48,8 @@ type Tempering struct {
 	clamp                                            [2]compute.Matrix
 
 	flow       flow
-	energySum  []float64 // per rung, of E + Base.v
-	energySums int
+	energySum  []float64 // ladder i, rung r: of E + Base.v
+	energySums int       // sweeps
 }
 
 var _ Sampler = (*Tempering)(nil)
@@ -122,7 +122,7 @@ func (t *Tempering) Start(s bm.State, ladders int) {
 // ResetStats begins all counts anew.
 func (t *Tempering) ResetStats() {
 	t.flow = newFlow(len(t.betas), t.ladders*len(t.betas))
-	t.energySum, t.energySums = make([]float64, len(t.betas)), 0
+	t.energySum, t.energySums = make([]float64, t.ladders*len(t.betas)), 0
 }
 
 // Stats returns what was counted since Start or ResetStats.
@@ -133,10 +133,21 @@ func (t *Tempering) Stats() Stats { return t.flow.stats() }
 // NaN before the first round.
 func (t *Tempering) MeanEnergies() []float64 {
 	mean := make([]float64, len(t.betas))
-	for r, x := range t.energySum {
-		mean[r] = x / float64(t.energySums)
+	for i, x := range t.energySum {
+		mean[i%len(mean)] += x / float64(t.ladders)
+	}
+	for r := range mean {
+		mean[r] /= float64(t.energySums)
 	}
 	return mean
+}
+
+// SumEnergies sets dst[i*R+r] to the sum of E(v,h) + Base.v over the sweeps since Start or ResetStats, at rung r of R of ladder i.
+func (t *Tempering) SumEnergies(dst []float64) {
+	if len(dst) != len(t.energySum) {
+		panic(fmt.Sprintf("sampler: %d sums of energies for %d ladders of %d rungs", len(dst), t.ladders, len(t.betas)))
+	}
+	copy(dst, t.energySum)
 }
 
 // State returns what a checkpoint keeps: the visible spins of all replicas, row
@@ -287,10 +298,11 @@ func (t *Tempering) readEnergies(law bm.Law) {
 		e.RowDot(t.energy, 1, v, law.Base.Repeat(v.Rows()))
 	}
 	e.Read(t.anyEnergies, t.energy)
+	r := len(t.betas)
 	for i, k := range t.rung {
-		t.energySum[k] += t.energies[i]
+		t.energySum[i/r*r+k] += t.energies[i]
 	}
-	t.energySums += t.ladders
+	t.energySums++
 }
 
 // exchange tries the pairs of rungs from parity on, and reports whether any moved.

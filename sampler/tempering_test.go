@@ -224,6 +224,17 @@ func TestMeanEnergiesIntegrateToLogZ(t *testing.T) {
 	x.Move(s, bm.Law{Key: 3}, 200)
 	logZ := 9 * math.Ln2
 	mean := x.MeanEnergies()
+	sums := make([]float64, 200*len(betas))
+	x.SumEnergies(sums)
+	for k := range betas {
+		var sum float64
+		for i := range 200 {
+			sum += sums[i*len(betas)+k]
+		}
+		if math.Abs(sum/(200*200)-mean[k]) > 1e-9 {
+			t.Errorf("rung %d: sums of energies make %v, the mean is %v", k, sum/(200*200), mean[k])
+		}
+	}
 	for k := range betas[1:] {
 		logZ -= (mean[k] + mean[k+1]) / 2 / 20
 	}

@@ -67,6 +67,9 @@ row for each effective sample, all replicas counted, and milliseconds on this ma
 				return err
 			}
 			defer closing()
+			if err := checkPicture(flags.out, m.Height, 0); err != nil {
+				return err
+			}
 			return flags.run(cmd, args[0], m)
 		},
 	}
@@ -146,6 +149,7 @@ func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) err
 		if err := drawPhases(f.out.path, m, phases); err != nil {
 			return err
 		}
+		f.out.wrote(cmd, "states of %d phases, a row each", min(mostPhases, len(phases.All)))
 	}
 	warnings := disagreements(all)
 	if f.asJSON {

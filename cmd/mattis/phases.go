@@ -63,12 +63,15 @@ func phasesJSON(p *eval.Phases) map[string]any {
 	return o
 }
 
+// mostPhases bounds the phases that a picture shows, and the states of each.
+const mostPhases = 12
+
 // drawPhases writes a picture with a row of states of each phase, the one with most of the mass on top.
 func drawPhases(path string, m *recipe.Model, p *eval.Phases) error {
-	const across, down = 12, 12
+	const across = mostPhases
 	v := m.Visible()
 	var rows [][]int8
-	for _, ph := range p.All[:min(down, len(p.All))] {
+	for _, ph := range p.All[:min(mostPhases, len(p.All))] {
 		states := rowsOf(ph.States, v)
 		for len(states) < across {
 			states = append(states, make([]int8, v)) // unknown: the row has no more

@@ -194,8 +194,8 @@ func PatternEstimates(ctx context.Context, e compute.Engine, visible, hidden, pa
 }
 
 // likely is the figure likelihood: what estimates of log Z and their errors are worth where the sum is exact. An
-// instance of machines is one random machine; patterns runs over the gains at the size of the paper's MNIST machine.
-var likely = &study{[]*arm{likelyMachines(), likelyPatterns()}}
+// instance of machines and of hard machines is one random machine; patterns runs over the gains at the size of the paper's MNIST machine.
+var likely = &study{[]*arm{likelyMachines(), likelyPatterns(), likelyHard()}}
 
 func likelyMachines() *arm {
 	a := &arm{name: "machines", seconds: 2, settings: []string{"runs=500", "betas=500"}, miniature: []string{"runs=20", "betas=10"}}
@@ -307,6 +307,7 @@ func finishLikelihood(r *results) error {
 		r.claim("misses of "+name+" beyond 4 standard errors do not go without a warning", fmt.Sprintf("all but as many as Student's t of %.0f samples, the fewest without a warning, gives; decided by a chance of 5 %%", samples), decided(chance >= 0.05, chance),
 			"%d of %d estimates, at most %.2g are expected", n, c.Silent, expected)
 	}
+	r.judgeHard()
 	normal := view.Series{Name: "exact, normal law"}
 	for x := 0.05; x <= 4; x += 0.05 {
 		normal.X, normal.Mean = append(normal.X, x), append(normal.Mean, 1-2*eval.TailOfNormal(x))
