@@ -139,6 +139,9 @@ the rest of the recipe stays.`,
 				return err
 			}
 			defer engine.Close()
+			if err := enoughMemory(w.Path(), modelCopies*float64(w.CheckpointSize(-1))); err != nil {
+				return err
+			}
 			s, err := recipe.Continue(w, engine, environment(engine.Threads(), arm), flags.set...)
 			if err != nil {
 				return err
