@@ -1,6 +1,8 @@
 package eval
 
 import (
+	"math"
+
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
@@ -12,13 +14,17 @@ import (
 func Memory(measure string, m bm.Machine, set *data.Set, o Options) (beside float64) {
 	e, n := m.Engine(), m.Layers()
 	part := rowsAtOnce(m)
+	all := math.MaxInt
+	if set != nil {
+		all = set.Rows
+	}
 	spins := float64(n[bm.Visible])
 	rows := part
 	switch measure {
 	case "hamming":
-		rows = min(part, min(o.Hamming.Rows, set.Rows)*o.Hamming.Draws)
+		rows = min(part, min(o.Hamming.Rows, all)*o.Hamming.Draws)
 	case "hamming_clamped":
-		rows = min(part, min(o.HammingClamped.Rows, set.Rows)*o.HammingClamped.Draws)
+		rows = min(part, min(o.HammingClamped.Rows, all)*o.HammingClamped.Draws)
 	case "gibbs_accessibility", "gibbs_accessibility_mean":
 		rows = min(part, o.Accessibility.Chains)
 	case "valid_share", "coverage":
@@ -34,9 +40,11 @@ func Memory(measure string, m bm.Machine, set *data.Set, o Options) (beside floa
 		case FeaturesPixels:
 			size = spins
 		}
-		beside = size * float64(min(o.Probe.Rows, set.Rows))
+		beside = size * float64(min(o.Probe.Rows, all))
 	case "autocorrelation":
 		rows = o.Autocorrelation.Chains
+		const traces = 9 // the energy, four modes and their squares
+		beside = traces * 8 * float64(rows) * float64(min(o.Autocorrelation.Sweeps, mostValues))
 	case "spectrum", "crosstalk", "method_accessibility":
 		return 0
 	}

@@ -138,6 +138,9 @@ the rest of the recipe stays. Measures that were interrupted are made up for; a 
 				return err
 			}
 			defer engine.Close()
+			if err := enoughMemory(w.Path(), modelCopies*float64(w.CheckpointSize(-1))); err != nil {
+				return err
+			}
 			s, err := recipe.Continue(w, engine, environment(engine.Threads(), arm), flags.set...)
 			if err != nil {
 				return err
