@@ -147,12 +147,22 @@ func (d *Directory) Checkpoint(step int) (*Checkpoint, error) {
 	if err != nil {
 		return nil, err
 	}
-	sum := sha256.Sum256(b)
-	f, err := unseal(step, b)
+	c, err := ParseCheckpoint(step, b)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
-	return &Checkpoint{step, path, f, hex.EncodeToString(sum[:])}, nil
+	c.Path = path
+	return c, nil
+}
+
+// ParseCheckpoint returns the checkpoint of a step from the bytes of its file, without a path. It changes b.
+func ParseCheckpoint(step int, b []byte) (*Checkpoint, error) {
+	sum := sha256.Sum256(b)
+	f, err := unseal(step, b)
+	if err != nil {
+		return nil, err
+	}
+	return &Checkpoint{Step: step, File: f, Digest: hex.EncodeToString(sum[:])}, nil
 }
 
 // Newest returns the newest checkpoint that is undamaged. Each newer one that
