@@ -196,12 +196,12 @@ var errLongLine = fmt.Errorf("longer than %d MiB", longestLine>>20)
 // until it returns. A line that is too long comes as errLongLine. It stops once it has read limit bytes and
 // reports whether there is more.
 func (f *follower) read(ctx context.Context, file io.ReaderAt, limit int64, each func(number int, line []byte, err error)) (more bool, err error) {
-	buf := make([]byte, 0, chunk)
+	buf, from := make([]byte, 0, chunk), f.offset
 	for done := int64(0); ; {
 		if ctx.Err() != nil {
 			return true, ctx.Err()
 		}
-		if done >= limit {
+		if done >= limit && f.offset > from { // not within a line
 			return true, nil
 		}
 		if len(buf) == cap(buf) {
@@ -217,7 +217,7 @@ func (f *follower) read(ctx context.Context, file io.ReaderAt, limit int64, each
 				break
 			}
 			f.lines++
-			if f.skipping {
+			if f.skipping || i > longestLine {
 				f.skipping = false
 				each(f.lines, nil, errLongLine)
 			} else {

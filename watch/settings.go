@@ -34,7 +34,17 @@ func settings(text []byte) (list []Setting, err error) {
 			list, err = nil, fmt.Errorf("no YAML: %v", r)
 		}
 	}()
+	depth := 0
 	for _, t := range lexer.Tokenize(string(text)) {
+		switch t.Type {
+		case token.SequenceStartType, token.MappingStartType:
+			depth++
+		case token.SequenceEndType, token.MappingEndType:
+			depth--
+		}
+		if depth > 50 { // the parser takes the square of it in time
+			return nil, fmt.Errorf("line %d: brackets within brackets within brackets", t.Position.Line)
+		}
 		if t.Type == token.AnchorType || t.Type == token.AliasType { // a few lines of these stand for gigabytes
 			return nil, fmt.Errorf("line %d: a recipe has no anchors and no aliases", t.Position.Line)
 		}
