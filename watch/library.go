@@ -399,6 +399,8 @@ func (l *Library) Settle(ctx context.Context) error {
 
 // work reads a slice of the first file in the queue, and reports whether there was one.
 func (l *Library) work(ctx context.Context) bool {
+	l.refreshing.Lock() // who waits for a first look at all runs goes first
+	l.refreshing.Unlock()
 	l.mu.Lock()
 	if len(l.queue) == 0 {
 		l.mu.Unlock()

@@ -334,6 +334,9 @@ func TestHostileFolders(t *testing.T) {
 			if strings.Contains(string(text), "secret: key") || strings.Contains(string(text), `"secret"`) {
 				t.Errorf("what lies outside was read: %s", text)
 			}
+			if rest := strings.ReplaceAll(string(text), `"best":null`, ""); strings.Contains(rest, "null") {
+				t.Errorf("a list is null, which the page does not take: %s", rest)
+			}
 			if c.state == "" {
 				if len(all) != 0 || !strings.Contains(strings.Join(notices, "\n"), c.problem) {
 					t.Errorf("%d runs, notices %q, want %q", len(all), notices, c.problem)

@@ -113,7 +113,7 @@ func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 	s := e.summary
 	s.Seq = 0
 	s.ID, s.Name, s.Path = e.id, e.name, e.path
-	s.Settings, s.Environment = e.settings, e.environment
+	s.Settings, s.Environment = append([]Setting{}, e.settings...), append([]Setting{}, e.environment...)
 	x := &e.index
 	if !e.indexed && len(e.last.series) > 0 {
 		x = &e.last
@@ -121,12 +121,12 @@ func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 	s.Step, s.Epoch, s.Seconds, s.Epochs = x.last.Step, x.last.Epoch, x.last.Seconds, e.epochs
 	s.Measures = measures(&e.index, &e.last, e.indexed)
 	s.Indexed, s.Lines, s.Size, s.Generation = e.indexed, e.follow.lines, e.size, e.follow.generation
-	s.Damaged, s.Broken = slices.Clone(e.index.damaged), e.index.broken
+	s.Damaged, s.Broken = append([]damage{}, e.index.damaged...), e.index.broken
 	s.Best = e.best
 	if folder != nil {
 		s.Checkpoints = steps(listing(folder, path.Join(e.rel, checkpointsDir), 10_000, func(n string) bool { return strings.HasSuffix(n, ".safetensors") }), ".safetensors")
 		s.Pictures = steps(listing(folder, path.Join(e.rel, picturesDir), 10_000, func(n string) bool { return strings.HasSuffix(n, ".npy") }), ".npy")
-		s.Figures = listing(folder, path.Join(e.rel, figuresDir), 50, func(n string) bool { return strings.HasSuffix(n, ".png") && !strings.HasPrefix(n, ".") })
+		s.Figures = append([]string{}, listing(folder, path.Join(e.rel, figuresDir), 50, func(n string) bool { return strings.HasSuffix(n, ".png") && !strings.HasPrefix(n, ".") })...)
 		_, err := folder.Stat(path.Join(e.rel, diagnosisFile))
 		s.Diagnosed = err == nil
 	}
@@ -134,6 +134,9 @@ func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 		s.Step = s.Checkpoints[n-1]
 		if x.last.Step > 0 && x.last.Epoch > 0 {
 			s.Epoch = s.Step * x.last.Epoch / x.last.Step
+			if s.Epochs > 0 {
+				s.Epoch = min(s.Epoch, s.Epochs)
+			}
 		}
 	}
 	if e.state != nil && e.state.Step >= s.Step {

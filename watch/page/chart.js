@@ -201,6 +201,7 @@ export class Chart {
         drawAxes: [(u) => this.bands(u)],
         draw: [(u) => this.glyphs(u)],
         setCursor: [(u) => this.values(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, "x") : null)],
+        setScale: [(u, key) => { if (key === "x") this.plot.dataset.x = `${u.scales.x.min} ${u.scales.x.max}`; }], // what is seen, for who tests the page
         setSelect: [(u) => { if (u.select.width > 0) { const a = u.posToVal(u.select.left, "x"), b = u.posToVal(u.select.left + u.select.width, "x"); u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false); this.zoom({ min: a, max: b }); } }],
       },
     };

@@ -17,6 +17,8 @@ function ramp(spins) {
 // tiles returns an element with the pictures of a group.
 export function tiles(p, group, room = innerWidth - 84) {
   const data = decode(group.data), n = group.rows;
+  // Patterns of -1 and +1 are spins, whatever type holds them.
+  p = { ...p, spins: p.spins || data.every((v) => v === 127 || v === -127) };
   const what = `${n}${group.total > n ? ` of ${group.total}` : ""}`;
   const caption = h("figcaption", {}, h("b", {}, group.label), h("span", { class: "muted" }, p.height ? ` ${what}, ${p.height} × ${p.width} pixels` : ` ${what} rows of ${p.width}`),
     !p.spins && h("span", { class: "scale" }, h("span", { class: "low" }, `−${short(p.ink, 3)}`), h("span", { class: "ramp", "aria-hidden": "true" }), h("span", { class: "high" }, `+${short(p.ink, 3)}`)));
