@@ -23,8 +23,10 @@ const (
 	bestFile        = "checkpoints/best.json"
 	picturesDir     = "pictures"
 	figuresDir      = "figures"
-	diagnosisFile   = "diagnose.json" // mattis diagnose DIR --json > DIR/diagnose.json
 )
+
+// DiagnosisFile is the name of the file in which mattis diagnose leaves its verdict for the page.
+const DiagnosisFile = "diagnose.json"
 
 // How far a search for run directories goes. Figures keep theirs three folders deep.
 const (

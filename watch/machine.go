@@ -146,13 +146,13 @@ func (l *Library) Machine(ctx context.Context, id string) (*Machine, error) {
 	if err := e.spectra(ctx, folder, m); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		m.Refused = append(m.Refused, metricsFile+": "+reason(err))
 	}
-	b, err := readSmall(folder, path.Join(e.rel, diagnosisFile), mostDiagnosis)
+	b, err := readSmall(folder, path.Join(e.rel, DiagnosisFile), mostDiagnosis)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 	case err != nil:
-		m.Refused = append(m.Refused, diagnosisFile+": "+reason(err))
+		m.Refused = append(m.Refused, DiagnosisFile+": "+reason(err))
 	case !json.Valid(b) || len(bytes.TrimSpace(b)) == 0 || bytes.TrimSpace(b)[0] != '{':
-		m.Refused = append(m.Refused, diagnosisFile+": is no JSON object; write it by mattis diagnose DIR --json > DIR/"+diagnosisFile)
+		m.Refused = append(m.Refused, DiagnosisFile+": is no JSON object; mattis diagnose writes it anew")
 	default:
 		m.Diagnosis = b
 	}

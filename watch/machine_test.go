@@ -172,14 +172,14 @@ func TestMachineDamaged(t *testing.T) {
 		}
 	}
 	write(t, filepath.Join(w.Path(), checkpointsDir, "00000002.safetensors"), "damaged")
-	write(t, filepath.Join(w.Path(), diagnosisFile), `{"samplers":`)
+	write(t, filepath.Join(w.Path(), DiagnosisFile), `{"samplers":`)
 	l := library(t, w.Path())
 	m, err := l.Machine(context.Background(), only(t, l).ID)
 	if err != nil || m.Step != 1 || len(m.History) != 2 || !strings.Contains(strings.Join(m.Refused, ";"), "00000002.safetensors: byte 0: truncated") ||
 		!strings.Contains(strings.Join(m.Refused, ";"), "diagnose.json: is no JSON object") || m.Diagnosis != nil {
 		t.Errorf("%+v, %v", m, err)
 	}
-	write(t, filepath.Join(w.Path(), diagnosisFile), `{"samplers":[]}`)
+	write(t, filepath.Join(w.Path(), DiagnosisFile), `{"samplers":[]}`)
 	if m, err := l.Machine(context.Background(), only(t, l).ID); err != nil || string(m.Diagnosis) != `{"samplers":[]}` {
 		t.Errorf("the verdict: %s, %v", m.Diagnosis, err)
 	}

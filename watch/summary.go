@@ -127,7 +127,7 @@ func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 		s.Checkpoints = steps(listing(folder, path.Join(e.rel, checkpointsDir), 10_000, func(n string) bool { return strings.HasSuffix(n, ".safetensors") }), ".safetensors")
 		s.Pictures = steps(listing(folder, path.Join(e.rel, picturesDir), 10_000, func(n string) bool { return strings.HasSuffix(n, ".npy") }), ".npy")
 		s.Figures = append([]string{}, listing(folder, path.Join(e.rel, figuresDir), 50, func(n string) bool { return strings.HasSuffix(n, ".png") && !strings.HasPrefix(n, ".") })...)
-		_, err := folder.Stat(path.Join(e.rel, diagnosisFile))
+		_, err := folder.Stat(path.Join(e.rel, DiagnosisFile))
 		s.Diagnosed = err == nil
 	}
 	if n := len(s.Checkpoints); n > 0 && s.Step < s.Checkpoints[n-1] {

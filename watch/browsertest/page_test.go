@@ -628,7 +628,7 @@ func (w *world) many() {
 	w.until("200 more rows, with curves", `document.querySelectorAll("tbody tr[data-id]").length === 201 && document.querySelectorAll("svg.spark").length === 201`)
 	w.until("the recipe key that differs is a column", `[...document.querySelectorAll("thead button")].some((e) => e.title === "machine.hidden")`)
 	js[bool](w, `([...document.querySelectorAll("thead button")].find((e) => e.title === "machine.hidden").click(), true)`)
-	w.until("sorted by it", `document.querySelector("tbody tr").dataset.id === "0/done"`)
+	w.until("sorted by it", `document.querySelector("th[aria-sort=ascending]")?.textContent.startsWith("hidden") && document.querySelector("tbody tr").dataset.id === "0/done"`)
 	js[bool](w, `([...document.querySelectorAll("thead button")].find((e) => e.title === "machine.hidden").click(), true)`)
 	w.until("and the other way", `document.querySelector("tbody tr").dataset.id === "0/many-199"`)
 	js[bool](w, `(() => { const f = document.getElementById("filter"); f.value = "hidden>1189"; f.dispatchEvent(new Event("input")); return true; })()`)

@@ -179,7 +179,7 @@ export class Table {
       this.layout = layout;
       this.rows.clear();
       const header = (id, label, title, props) => h("th", { scope: "col", "aria-sort": sort === id ? (way === "down" ? "descending" : "ascending") : null, ...props },
-        h("button", { type: "button", title, onclick: () => go({ sort: `${id}.${sort === id && way !== "down" ? "down" : "up"}` }) }, label,
+        h("button", { type: "button", title, onclick: () => go({ sort: place().sort === id + ".up" ? id + ".down" : id + ".up" }) }, label,
           h("span", { class: "arrow", "aria-hidden": "true" }, sort === id ? (way === "down" ? " ↓" : " ↑") : "")));
       fill(this.head, h("tr", {}, h("th", { scope: "col", class: "pick" }, h("span", { class: "unseen" }, "choose")), header("name", "run", null, { class: "name" }),
         sparkOf && h("th", { scope: "col", class: "curve" }, h("span", { title: sparkOf }, sparkOf)),
