@@ -82,7 +82,7 @@ export class Machine {
       for (const s of m.measured) perPair.get(pair).set(s.step, s.values);
     }
     return [...perPair].map(([pair, at]) => {
-      const steps = [...at.keys()].sort((a, b) => a - b), most = Math.min(16, Math.max(...[...at.values()].map((v) => v.length)));
+      const steps = [...at.keys()].sort((a, b) => a - b), most = Math.min(10, Math.max(...[...at.values()].map((v) => v.length)));
       if (steps.length === 1) return bars(`Singular values of ${pair}`, at.get(steps[0]).map(number), `update ${steps[0]}, largest first`);
       const curves = [];
       for (let i = 0; i < most; i++) {
@@ -129,8 +129,8 @@ export class Machine {
     if (!d) return h("section", { class: "card" }, h("h2", {}, "Does its sampling mix?"), h("p", {}, "Nobody has looked yet. This does, and the verdict then stands here:"), h("pre", { tabindex: 0 }, command));
     const rows = (d.samplers ?? []).map((s) => h("tr", {}, h("th", { scope: "row" }, String(s.sampler)), h("td", {}, h("span", { class: `verdict ${s.verdict === "mixes" ? "good" : s.verdict === "does not mix" || s.verdict === "one state" ? "bad" : ""}` }, String(s.verdict))),
       h("td", { class: "num" }, short(Math.max(...(s.traces ?? []).map((t) => number(t.r_hat)).filter(Number.isFinite)), 4)), h("td", { class: "num" }, short(s.ess, 3)), h("td", { class: "num" }, short(number(s.traces?.[0]?.mean), 5)),
-      h("td", { class: "num" }, short(s.sweeps_per_effective_sample, 3)), h("td", {}, (s.reasons ?? []).map(String).join("; "))));
-    return h("section", { class: "card" }, h("h2", {}, "Does its sampling mix?"),
+      h("td", { class: "num" }, short(s.sweeps_per_effective_sample, 3)), h("td", { class: "why" }, (s.reasons ?? []).map(String).join("; "))));
+    return h("section", { class: "card broad" }, h("h2", {}, "Does its sampling mix?"),
       h("p", { class: "muted" }, `At update ${d.step}: ${d.chains} chains from ${(d.starts ?? []).join(", ")}, ${d.sweeps} sweeps after ${d.discarded}.`, d.step !== m.step && ` The machine has gone on since; anew by: ${command}`),
       h("div", { class: "scroll", tabindex: 0, role: "region", "aria-label": "Verdicts" }, h("table", { class: "plain" }, h("thead", {}, h("tr", {}, ["sampler", "verdict", "R-hat", "effective", "energy, kT", "cost, sweeps", "why"].map((t) => h("th", { scope: "col" }, t)))), h("tbody", {}, rows))),
       (d.warnings ?? []).length > 0 && h("p", { class: "note" }, d.warnings.map(String).join(" · ")));
