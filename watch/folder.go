@@ -45,7 +45,7 @@ type root struct {
 func newRoot(dir string) (root, error) {
 	info, err := os.Stat(dir)
 	if errors.Is(err, fs.ErrNotExist) {
-		return root{}, fmt.Errorf("%s: no such folder", dir)
+		return root{}, fmt.Errorf("%s: no such folder: %w", dir, fs.ErrNotExist)
 	}
 	if err != nil {
 		return root{}, err

@@ -399,16 +399,10 @@ func (l *Library) Settle(ctx context.Context) error {
 
 // work reads a slice of the first file in the queue, and reports whether there was one.
 func (l *Library) work(ctx context.Context) bool {
-	l.refreshing.Lock() // who waits for a first look at all runs goes first
-	l.refreshing.Unlock()
-	l.mu.Lock()
-	if len(l.queue) == 0 {
-		l.mu.Unlock()
+	e := l.next()
+	if e == nil {
 		return false
 	}
-	e := l.queue[0]
-	l.queue = l.queue[1:]
-	l.mu.Unlock()
 	again, err := l.advance(ctx, e)
 	if again {
 		l.enqueue(e)
@@ -422,6 +416,20 @@ func (l *Library) work(ctx context.Context) bool {
 	l.summarize(e, nil, time.Now())
 	e.mu.Unlock()
 	return true
+}
+
+// next takes the first file out of the queue; nil where it is empty. Who waits for a first look at all runs goes first.
+func (l *Library) next() *entry {
+	l.refreshing.Lock()
+	defer l.refreshing.Unlock()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if len(l.queue) == 0 {
+		return nil
+	}
+	e := l.queue[0]
+	l.queue = l.queue[1:]
+	return e
 }
 
 // advance reads the next slice of a run's metrics.

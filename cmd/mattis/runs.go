@@ -204,7 +204,7 @@ A run without a key shows nothing there. A folder stands for all runs in it.`,
 				}
 			}
 			if len(args) == 0 {
-				return usageError{errors.New("A B... is missing, want run directories, or a folder of them")}
+				return usageError{errors.New("run directories are missing, want two or more, or a folder of them")}
 			}
 			return nil
 		},

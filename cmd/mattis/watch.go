@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
 	"net"
 	"net/http"
 	"net/url"
@@ -55,6 +56,13 @@ machine can reach it too: on login nodes, and wherever the page is behind a prox
 				return err
 			}
 			library, err := watch.Open(args...)
+			for range 20 { // mattis train R & mattis watch runs: the first of them makes the folder
+				if !errors.Is(err, fs.ErrNotExist) || cmd.Context().Err() != nil {
+					break
+				}
+				time.Sleep(100 * time.Millisecond)
+				library, err = watch.Open(args...)
+			}
 			if err != nil {
 				return err
 			}
