@@ -18,7 +18,7 @@ function tickText(v, log) {
   }
   const a = Math.abs(v);
   if (a >= 1e6) return `${Number((v / 1e6).toPrecision(6))}M`.replace("-", "−");
-  if (a >= 1e4) return `${Number((v / 1e3).toPrecision(6))}k`.replace("-", "−");
+  if (a >= 1e5) return `${Number((v / 1e3).toPrecision(6))}k`.replace("-", "−");
   return String(Number(v.toPrecision(8))).replace("-", "−");
 }
 
