@@ -66,7 +66,7 @@ func removeOrphans(path string) error {
 		digits, ok := strings.CutPrefix(e.Name(), "."+filepath.Base(path)+".")
 		digits, temporary := strings.CutSuffix(digits, ".tmp")
 		pid, err := strconv.Atoi(digits)
-		if !ok || !temporary || err != nil || pid == os.Getpid() || running(pid) {
+		if !ok || !temporary || err != nil || pid == os.Getpid() || pid > 0 && exists(pid) {
 			continue
 		}
 		if err := os.Remove(filepath.Join(filepath.Dir(path), e.Name())); err != nil && !errors.Is(err, fs.ErrNotExist) {

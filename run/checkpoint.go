@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -125,6 +126,15 @@ func (d *Directory) Checkpoint(step int) (*Checkpoint, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &Checkpoint{step, path, f, digest}, nil
+}
+
+// ParseCheckpoint returns the checkpoint of a step from the bytes of its file, without a path.
+func ParseCheckpoint(step int, b []byte) (*Checkpoint, error) {
+	f, digest, err := unseal(step, bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, err
+	}
+	return &Checkpoint{Step: step, File: f, Digest: digest}, nil
 }
 
 // Newest returns the newest checkpoint that is undamaged. Each newer one that

@@ -1,6 +1,10 @@
-//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd)
+//go:build !(darwin || dragonfly || freebsd || linux || netbsd || openbsd || windows)
 
 package run
 
-// running reports whether there is a process of that number here: it may be, for the system is not asked.
-func running(int) bool { return true }
+import "time"
+
+// exists cannot be known here.
+func exists(int) bool { return true }
+
+func processStart(int) (time.Time, bool) { return time.Time{}, false }
