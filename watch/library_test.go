@@ -194,7 +194,11 @@ func TestFollowRestart(t *testing.T) {
 	if c := curves(b.Generation, b.Offset); c.Anew || len(c.Series) != 0 || c.Offset != b.Offset {
 		t.Fatalf("nothing new: %+v", c)
 	}
-	if err := w.CutMetrics(8); err != nil {
+	cut, err := w.ReadMetrics(8, func(run.Metric) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cut.Apply(); err != nil {
 		t.Fatal(err)
 	}
 	measure(t, w, 3, 5, 5, 5, 5, 5, 5, 5) // longer than before when it is looked at again
