@@ -45,6 +45,15 @@ func Memory(measure string, m bm.Machine, set *data.Set, o Options) (beside floa
 		rows = o.Autocorrelation.Chains
 		const traces = 9 // the energy, four modes and their squares
 		beside = traces * 8 * float64(rows) * float64(min(o.Autocorrelation.Sweeps, mostValues))
+	case "logz_integration": // all rungs of all ladders move together, and cold ones start from a pool as large
+		rungs := float64(o.Integration.Ladders) * (float64(o.Integration.Betas) + 4)
+		rows = int(min(rungs, math.MaxInt32))
+		beside = 3*rungs*spins + 8*float64(o.Integration.Ladders)*float64(o.Integration.Sweeps)
+	case "nll", "logz", "nll_ais", "logz_ais", "nll_reverse_ais", "logz_reverse_ais", "nll_bridge", "logz_bridge", "phases":
+		const bases, numbers = 10, 40 // log weights, cells and their copies of a path
+		runs := float64(o.AIS.Runs)
+		rows = min(part, o.AIS.Runs)
+		beside = bases*(numbers*runs+min(runs*spins, mostKept)) + 10*float64(o.Phases.Chains)*spins
 	case "spectrum", "crosstalk", "method_accessibility":
 		return 0
 	}

@@ -180,6 +180,11 @@ func (z *OfBases) share(values []float64) {
 			}
 		}
 	}
+	shares := make([]float64, len(values))
+	for c, v := range values {
+		shares[c] = v - z.Value
+	}
+	p.bare(shares)
 	order := make([]int, len(p.All))
 	for k, g := range p.index {
 		p.All[k].LogShare, p.All[k].rest = in[g].Log()-z.Value, out[g].Log()-z.Value

@@ -65,6 +65,12 @@ type Phases struct {
 	// Stays is the share of chains that began at rows of the data and ended in the data's phase.
 	Stays float64
 
+	// Bare is the share of the rows of the data that lie where the machine has next to nothing: in
+	// a part of a phase that holds less than e^-10 of the share that they are. Where chains do not
+	// move within a phase, nearly all of its mass may be in few of its states.
+	Bare float64
+
+	rows     []int // of the data that were looked at, in each cell
 	grouping *grouping
 	index    []int  // number in the grouping of each of All
 	cells    []cell // finer parts of the groups
@@ -144,6 +150,11 @@ func (p *Phases) find(s Survey, ends []ended) {
 	}
 	p.Known = true
 	count := p.counts(rows, s.spins())
+	x := pack(rows, s.spins())
+	p.rows = make([]int, len(p.cells)+1)
+	for i := range x.len() {
+		p.rows[p.cell(x.row(i))]++
+	}
 	best := 0
 	for g, n := range count {
 		if n > count[best] {
@@ -233,6 +244,23 @@ func (p *Phases) divide() {
 	}
 }
 
+// bare sets Bare from the logarithms of the cells' shares.
+func (p *Phases) bare(shares []float64) {
+	const next = 10
+	all, bare := 0, 0
+	for _, n := range p.rows {
+		all += n
+	}
+	for c, n := range p.rows {
+		if n > 0 && shares[c] < math.Log(float64(n)/float64(all))-next {
+			bare += n
+		}
+	}
+	if all > 0 {
+		p.Bare = float64(bare) / float64(all)
+	}
+}
+
 // astray says where the data lie if hardly any of the mass is there.
 func (p *Phases) astray() []string {
 	const little = 0.01
@@ -275,8 +303,14 @@ func (p *Phases) Say() (lines []string) {
 	if p.Known && p.Data >= 0 && p.All[p.Data].Share() >= little && heavy > 1 {
 		say("that of the data holds %s", p.All[p.Data].Holds())
 	}
-	if faint+unseen > 0 {
-		say("chains stay in %d other places, which hold next to nothing", faint+unseen)
+	if p.Known && p.Data >= 0 && p.All[p.Data].Share() >= little && p.Bare > 0.05 {
+		say("but %.0f %% of the data lie in parts of it that hold next to nothing: few of its states have the mass, and chains do not move between them", 100*p.Bare)
+	}
+	switch places := faint + unseen; {
+	case places == 1:
+		say("chains stay in another place, which holds next to nothing")
+	case places > 1:
+		say("chains stay in %d other places, which hold next to nothing", places)
 	}
 	if p.Known && p.Data >= 0 && p.Stays < 0.5 {
 		say("chains leave the data's phase: %.0f %% of those that began at the data ended in it", 100*p.Stays)
@@ -341,7 +375,7 @@ func phases(ctx context.Context, s Subject, o Options) (Result, error) {
 	d := map[string]any{"phases": list, "log_z": z.Value, "base": z.Base, "warnings": append([]string{}, z.Warnings...)}
 	value := p.All[0].Share()
 	if p.Known {
-		d["data"], d["data_stay"] = p.Data+1, p.Stays
+		d["data"], d["data_stay"], d["data_bare"] = p.Data+1, p.Stays, p.Bare
 		if value = 0; p.Data >= 0 {
 			value = p.All[p.Data].Share()
 		}

@@ -70,7 +70,7 @@ func TestRemove(t *testing.T) {
 		t.Fatal(err)
 	}
 	save(t, w, 1)
-	if err := Remove(w.Path()); !errors.Is(err, ErrLocked) {
+	if _, err := Remove(w.Path()); !errors.Is(err, ErrLocked) {
 		t.Fatalf("a run that is being written: %v, want ErrLocked", err)
 	}
 	if _, err := w.Checkpoint(1); err != nil {
@@ -81,23 +81,54 @@ func TestRemove(t *testing.T) {
 	}
 	outside := filepath.Join(t.TempDir(), "outside")
 	put(t, outside, "stays")
-	if err := os.Symlink(outside, filepath.Join(w.Path(), "link")); err != nil {
+	if err := os.MkdirAll(filepath.Join(w.Path(), figuresName), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(w.Path(), figuresName, "link")); err != nil {
 		t.Skip(err)
 	}
 	alias := filepath.Join(t.TempDir(), "alias")
 	if err := os.Symlink(w.Path(), alias); err != nil {
 		t.Fatal(err)
 	}
-	wantError(t, Remove(alias), "is a link")
-	if err := Remove(w.Path()); err != nil {
+	failed := func(path, want string) {
+		t.Helper()
+		_, err := Remove(path)
+		wantError(t, err, want)
+	}
+	failed(alias, "is a link")
+	// What is no run's stays, and the folder with it.
+	put(t, filepath.Join(w.Path(), "thesis.tex"), "mine")
+	left, err := Remove(w.Path())
+	if err != nil || len(left) != 1 || left[0] != "thesis.tex" {
+		t.Fatalf("left %q, %v", left, err)
+	}
+	if rest, err := os.ReadDir(w.Path()); err != nil || len(rest) != 1 {
+		t.Errorf("%v, %v: want thesis.tex alone", rest, err)
+	}
+	failed(w.Path(), "is no run directory")
+	put(t, filepath.Join(w.Path(), recipeName), "package: {name: foo}\n") // another program's
+	failed(w.Path(), "no run was written there")
+	if rest, err := os.ReadDir(w.Path()); err != nil || len(rest) != 2 {
+		t.Errorf("%v, %v: want both files", rest, err)
+	}
+	whole := create(t)
+	if err := whole.WriteRecipe([]byte("seed: 1\n")); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := os.Lstat(w.Path()); !errors.Is(err, os.ErrNotExist) {
+	save(t, whole, 1)
+	if err := whole.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := Remove(whole.Path()); err != nil || len(left) > 0 {
+		t.Fatalf("left %q, %v", left, err)
+	}
+	if _, err := os.Lstat(whole.Path()); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("it is still there: %v", err)
 	}
 	if b, err := os.ReadFile(outside); err != nil || string(b) != "stays" {
 		t.Errorf("what a link leads to: %q, %v", b, err)
 	}
-	wantError(t, Remove(outside), "is a file")
-	wantError(t, Remove(filepath.Dir(outside)), "is no run directory")
+	failed(outside, "is a file")
+	failed(filepath.Dir(outside), "is no run directory")
 }

@@ -289,7 +289,7 @@ func TestEvents(t *testing.T) {
 	want("and another", "runs", `"value":0.125`)
 	w.Close()
 	want("the end", "runs", `"state":"interrupted"`)
-	if err := run.Remove(w.Path()); err != nil {
+	if _, err := run.Remove(w.Path()); err != nil {
 		t.Fatal(err)
 	}
 	want("removed", "gone", `"0/a"`)

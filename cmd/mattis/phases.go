@@ -58,7 +58,7 @@ func phasesJSON(p *eval.Phases) map[string]any {
 	}
 	o := map[string]any{"phases": list, "says": p.Say(), "data": nil}
 	if p.Known {
-		o["data"], o["data_stay"] = p.Data+1, p.Stays
+		o["data"], o["data_stay"], o["data_bare"] = p.Data+1, p.Stays, p.Bare
 	}
 	return o
 }

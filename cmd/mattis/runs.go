@@ -333,7 +333,8 @@ func removeRunsCommand() *cobra.Command {
 		Use:   "rm DIR",
 		Short: "Remove runs by age, state or name; without --yes only say which",
 		Long: `Remove the runs in DIR that all given conditions hold for, or DIR itself where it is a run.
-Without --yes nothing is removed: it says what would be. A run that is being written is never removed.`,
+Without --yes nothing is removed: it says what would be. A run that is being written is never
+removed, nor are files that no run writes, nor the folder where there are such.`,
 		Example: `  mattis runs rm runs --older-than 7d --state interrupted,killed
   mattis runs rm runs --match 'bars-cd-*' --yes`,
 		Args: exactly("DIR"),
@@ -396,10 +397,14 @@ func (f *removal) run(cmd *cobra.Command, dir string) error {
 			continue
 		}
 		if f.yes {
-			if err := run.Remove(r.Path); err != nil {
+			left, err := run.Remove(r.Path)
+			if err != nil {
 				refused++
 				fmt.Fprintln(cmd.ErrOrStderr(), "kept:", err)
 				continue
+			}
+			if len(left) > 0 {
+				fmt.Fprintf(cmd.ErrOrStderr(), "kept in %s, as no run writes it: %s\n", printable(r.Path), printable(strings.Join(left, ", ")))
 			}
 		}
 		removed++
