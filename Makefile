@@ -1,6 +1,6 @@
 # Everything here is the go command; make only remembers the words.
 
-.PHONY: build test check bench asm results
+.PHONY: build test check bench kills asm results
 
 build:
 	go build -trimpath -o mattis ./cmd/mattis
@@ -13,6 +13,9 @@ check:
 
 bench:
 	go test -run '^$$' -bench . -benchmem ./...
+
+kills: build
+	go -C tools run ./kills -mattis "$(CURDIR)/mattis"
 
 asm:
 	go generate ./compute/cpu

@@ -7,15 +7,15 @@ import (
 	"mattis/rng"
 )
 
-// fill sets the Float32 matrix m entry by entry.
+// fill sets the Float32 matrix m entry by entry, row by row.
 func fill(e compute.Engine, m compute.Matrix, entry func(row, col uint64) float64) {
-	x := make([]float32, m.Len())
+	x := make([]float32, m.Cols())
 	for i := range m.Rows() {
-		for j := range m.Cols() {
-			x[i*m.Cols()+j] = float32(entry(uint64(i), uint64(j)))
+		for j := range x {
+			x[j] = float32(entry(uint64(i), uint64(j)))
 		}
+		e.Write(m.Slice(i, i+1), x)
 	}
-	e.Write(m, x)
 }
 
 // Normal draws the weights from N(0, deviation^2).

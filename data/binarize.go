@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"unsafe"
 
 	"mattis/rng"
 )
@@ -133,7 +134,7 @@ func (b *binarizer) finish(spins []int8) {
 	}
 }
 
-// bytes returns the spins of unsigned bytes, rows of the given width. White is
+// bytes returns the spins of unsigned bytes, rows of the given width, in the memory of the bytes, which are gone. White is
 // 255 unless the options say otherwise or no byte exceeds 1; place names where
 // value i is, for errors.
 func (o Options) bytes(values []uint8, width int, stream uint64, place func(i int) string) ([]int8, error) {
@@ -146,7 +147,7 @@ func (o Options) bytes(values []uint8, width int, stream uint64, place func(i in
 			}
 		}
 	}
-	spins := make([]int8, len(values))
+	spins := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(values))), len(values))
 	for row := 0; row*width < len(values); row++ {
 		for col, v := range values[row*width : (row+1)*width] {
 			s, err := b.spin(float64(v), row, col)

@@ -9,7 +9,8 @@ import (
 	"mattis/data"
 )
 
-// BaseLaw is a law of independent visible spins that annealing starts from at inverse temperature 0.
+// BaseLaw is a law of independent visible spins that annealing starts from at inverse temperature
+// 0.
 type BaseLaw struct {
 	Name   string    // uniform, data, mean, or the phase whose mean it is
 	Fields []float32 // one a visible spin; nil for fair coins
@@ -18,7 +19,8 @@ type BaseLaw struct {
 // UniformLaw returns the law of fair coins.
 func UniformLaw() BaseLaw { return BaseLaw{Name: BaseUniform} }
 
-// LawOfRows returns the law of that name whose fields are the smoothed log odds of the rows of so many spins,
+// LawOfRows returns the law of that name whose fields are the smoothed log odds of the rows of so
+// many spins,
 //
 //	1/2 log (n_i + 1)/(n - n_i + 1)
 //
@@ -52,7 +54,8 @@ func lawOfSet(m *bm.RBM, set *data.Set) (BaseLaw, error) {
 //
 //	m_h = tanh(c + (m_v - m) W)    m_v = tanh(b + m_h W^T)
 //
-// that is reached, by half a step at a time, from m_v = tanh(b). Without biases and offset it is that of fair coins.
+// that is reached, by half a step at a time, from m_v = tanh(b). Without biases and offset it is
+// that of fair coins.
 func MeanLaw(m *bm.RBM) BaseLaw {
 	const rounds, close, rows = 200, 1e-4, 1000
 	e, c, n := m.Engine(), m.Couplings(), m.Layers()

@@ -1,10 +1,8 @@
 package eval
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"math"
 	"slices"
 	"strings"
 	"time"
@@ -22,18 +20,21 @@ const (
 	BaseMean    = "mean"    // the machine's own means by mean-field theory
 )
 
-// Bases estimates log Z by annealed importance sampling from several base laws. One base may miss a phase that holds nearly all
-// of the mass while every sign of its weights is healthy: nothing in the paths speaks of what they have not seen. But an estimate from
-// whatever base exceeds Z e^t with a chance of at most e^-t (Markov's inequality, the mean of the weights being Z), so of two
+// Bases estimates log Z by annealed importance sampling from several base laws. One base may miss a
+// phase that holds nearly all of the mass while every sign of its weights is healthy: nothing in
+// the paths speaks of what they have not seen. But an estimate from whatever base exceeds Z e^t
+// with a chance of at most e^-t (Markov's inequality, the mean of the weights being Z), so of two
 // that differ the larger one is to be believed.
 //
-// Where phases are of like mass and each base finds one, the largest alone is too small. So Z is the sum of its parts,
+// Where phases are of like mass and each base finds one, the largest alone is too small. So Z is
+// the sum of its parts,
 //
 //	Z = sum_g Z_g    Z_g = E[w 1(the path ends in cell g)]
 //
-// over a partition of all states that is fixed before: cells of the groups that ends of chains and of short pilots fall into. Every base estimates every part
-// without bias; each part is that of the leading base unless another one finds clearly more. A phase that no base
-// reaches well gets a base of its own, the means of its chains.
+// over a partition of all states that is fixed before: cells of the groups that ends of chains and
+// of short pilots fall into. Every base estimates every part without bias; each part is that of the
+// leading base unless another one finds clearly more. A phase that no base reaches well gets a base
+// of its own, the means of its chains.
 type Bases struct {
 	Machine *bm.RBM
 	Laws    []BaseLaw
@@ -41,9 +42,11 @@ type Bases struct {
 	Survey  PhasesOptions
 
 	Runs, Betas, Sweeps int // as of AIS, of each base that leads
-	// Error is the standard error wanted in nats, 0 for none: runs or betas are doubled until it is met.
+	// Error is the standard error wanted in nats, 0 for none: runs or betas are doubled until it is
+	// met.
 	Error float64
-	// Seconds bounds the time of doubling, 0 without bound; where no Error is wanted, they are spent.
+	// Seconds bounds the time of doubling, 0 without bound; where no Error is wanted, they are
+	// spent.
 	Seconds float64
 	// Brief leaves it at the pilots, which tell phases and are worth little as estimates.
 	Brief bool
@@ -52,8 +55,9 @@ type Bases struct {
 	Progress func(share float64)
 }
 
-// NewBases returns the estimate from fair coins, from the means of the rows where there are some, and from the machine's own
-// means, by the options of annealing and of phases; the error is of rows that do not fit the machine.
+// NewBases returns the estimate from fair coins, from the means of the rows where there are some,
+// and from the machine's own means, by the options of annealing and of phases; the error is of rows
+// that do not fit the machine.
 func NewBases(m *bm.RBM, rows *data.Set, o Options) (*Bases, error) {
 	b := &Bases{
 		Machine: m, Laws: []BaseLaw{UniformLaw()}, Rows: rows, Survey: o.Phases,
@@ -68,32 +72,6 @@ func NewBases(m *bm.RBM, rows *data.Set, o Options) (*Bases, error) {
 	}
 	b.Laws = append(b.Laws, MeanLaw(m))
 	return b, nil
-}
-
-// OfBase is the estimate from one base.
-type OfBase struct {
-	Law BaseLaw
-	LogZ
-	Pilot bool // a short run only, as other bases lead
-
-	ais     *AIS
-	kept    []int8    // ends of the paths, where they are needed
-	refined bool      // a base round its ends has been added
-	logs    []float64 // weights of the paths, turned to stand for -v too where the machine is symmetric
-	where   []int     // groups that the paths ended in
-	parts   []weighed // by group
-}
-
-// OfBases is the estimate from several bases.
-type OfBases struct {
-	LogZ
-	Base  string   // that leads
-	Bases []OfBase // in the order of the laws, then those of phases
-	// LowerBound is below log Z with a chance of at least 99 %, whatever the paths have missed.
-	LowerBound float64
-	Phases     *Phases
-
-	lead *OfBase
 }
 
 // The streams that Bases folds its key for.
@@ -193,7 +171,8 @@ func (b *Bases) distinct() []BaseLaw {
 	return laws
 }
 
-// pilot adds the short run of base number i. Its ends are kept in z until the survey has placed them.
+// pilot adds the short run of base number i. Its ends are kept in z until the survey has placed
+// them.
 func (b *Bases) pilot(ctx context.Context, z *OfBases, law BaseLaw, i int) error {
 	a := &AIS{
 		Machine: b.Machine, Base: law.Fields, Runs: min(b.Runs, max(32, min(pilotRuns, b.Runs/pilotShare))), Betas: max(1, b.Betas/2), Sweeps: b.Sweeps,
@@ -207,61 +186,8 @@ func (b *Bases) pilot(ctx context.Context, z *OfBases, law BaseLaw, i int) error
 	return nil
 }
 
-// anneal draws the forward paths of o and notes the groups that they end in, where there are phases. The ends themselves
-// are kept where that is asked for.
-func (o *OfBase) anneal(ctx context.Context, p *Phases, keep bool) error {
-	a := o.ais
-	visible := a.Machine.Layers()[bm.Visible]
-	o.where, o.kept = make([]int, a.Runs), nil
-	turned := make([]float64, a.Runs)
-	a.ends = func(first int, spins []int8) {
-		if keep {
-			o.kept = append(o.kept, spins...)
-		}
-		rows := pack(spins, visible)
-		for i := range rows.len() {
-			if p != nil {
-				o.where[first+i] = p.cell(rows.row(i))
-			}
-			turned[first+i] = o.turn(spins[i*visible:][:visible])
-		}
-	}
-	logs, err := a.forward(ctx)
-	a.ends = nil
-	if err != nil {
-		return err
-	}
-	o.logs = make([]float64, len(logs))
-	for i, l := range logs {
-		o.logs[i] = l + turned[i]
-	}
-	w := weigh(o.logs)
-	o.LogZ = a.estimate(w, 1, LowerBound, w.warn("AIS from the base "+o.Law.Name, len(logs)), len(logs))
-	return nil
-}
-
-// turn returns the logarithm of the factor by which an end's weight changes where v and -v are as
-// likely but the base prefers one: half of Z is on the base's side, so ends on it count twice and
-// others not at all. Paths hardly ever cross over, and half of Z would be missing.
-func (o *OfBase) turn(row []int8) float64 {
-	if o.Law.Fields == nil || !o.ais.Machine.Symmetric() {
-		return 0
-	}
-	var dot float64
-	for i, x := range row {
-		dot += float64(o.Law.Fields[i]) * float64(x)
-	}
-	switch {
-	case dot > 0:
-		return math.Ln2
-	case dot < 0:
-		return math.Inf(-1)
-	}
-	return 0
-}
-
-// survey finds the phases from chains and from ends of the pilots, places the latter, and adds bases for
-// phases that none of them has reached.
+// survey finds the phases from chains and from ends of the pilots, places the latter, and adds
+// bases for phases that none of them has reached.
 func (b *Bases) survey(ctx context.Context, z *OfBases) error {
 	s := Survey{Machine: b.Machine, Rows: b.Rows, Chains: b.Survey.Chains, Sweeps: b.Survey.Sweeps, Key: b.Key.Fold(streamSurvey)}
 	ends, err := s.run(ctx)
@@ -302,8 +228,8 @@ func (b *Bases) survey(ctx context.Context, z *OfBases) error {
 	return nil
 }
 
-// heavy returns chains that began at ends of the paths of base number i, drawn by their weights: what few
-// paths that carry the weight have found becomes many states of the phase around it.
+// heavy returns chains that began at ends of the paths of base number i, drawn by their weights:
+// what few paths that carry the weight have found becomes many states of the phase around it.
 func (b *Bases) heavy(ctx context.Context, o *OfBase, logs []float64, i int) ([]int8, error) {
 	v := b.Machine.Layers()[bm.Visible]
 	key := b.Key.Fold(streamPick).Fold(uint64(i))
@@ -314,8 +240,8 @@ func (b *Bases) heavy(ctx context.Context, o *OfBase, logs []float64, i int) ([]
 	return spins, swept(ctx, b.Machine, spins, b.Survey.Chains, b.Survey.Sweeps, key.Fold(1))
 }
 
-// refine adds a base for the first part of the mass that few paths carry: the means of chains from the ends of these. It
-// reports whether there was one.
+// refine adds a base for the first part of the mass that few paths carry: the means of chains from
+// the ends of these. It reports whether there was one.
 func (b *Bases) refine(ctx context.Context, z *OfBases) (bool, error) {
 	const much = 0.05
 	from := z.chosen()
@@ -348,35 +274,6 @@ func (b *Bases) refine(ctx context.Context, z *OfBases) (bool, error) {
 	return false, nil
 }
 
-// part sets the estimate of each of n cells.
-func (o *OfBase) part(n int) {
-	o.parts = make([]weighed, n)
-	for g := range o.parts {
-		o.parts[g] = weigh(o.in(func(at int) bool { return at == g }))
-	}
-}
-
-// in returns the log weights of the paths that ended in cells that are wanted, those of the others being -Inf.
-func (o *OfBase) in(want func(cell int) bool) []float64 {
-	logs := slices.Clone(o.logs)
-	for i, at := range o.where {
-		if !want(at) {
-			logs[i] = math.Inf(-1)
-		}
-	}
-	return logs
-}
-
-// inGroup is in of the cells of a group.
-func (o *OfBase) inGroup(p *Phases, g int) []float64 {
-	return o.in(func(c int) bool { return p.groupOf(c) == g })
-}
-
-// value returns the part of log Z, and its standard error.
-func (o *OfBase) value(g int) (value, stderr float64) {
-	return o.ais.baseLogZ() + o.parts[g].logMean, o.parts[g].stderr
-}
-
 // full runs the bases that lead at full size, until no other one is ahead of them.
 func (b *Bases) full(ctx context.Context, z *OfBases, runs, betas int) error {
 	for {
@@ -394,235 +291,4 @@ func (b *Bases) full(ctx context.Context, z *OfBases, runs, betas int) error {
 		}
 		o.part(len(z.Phases.cells) + 1)
 	}
-}
-
-// next returns the base that a full run is wanted of: the leading one, those that may have found more for all that their pilots say, and those that other
-// parts of the mass are from; -1 for none.
-func (z *OfBases) next() int {
-	for i := range z.Bases {
-		o := &z.Bases[i]
-		if !o.Pilot {
-			continue
-		}
-		if o == z.lead || o.Value+2*o.Stderr > z.Value {
-			return i
-		}
-		if _, share := z.of(i); share > faintShare {
-			return i
-		}
-	}
-	return -1
-}
-
-// leader returns the base whose estimate is largest; of those that cannot be told from it, the one with the least variance.
-func (z *OfBases) leader() *OfBase {
-	floor := math.Inf(-1)
-	for _, o := range z.Bases {
-		floor = max(floor, hardlyBelow(o.Value, o.Stderr))
-	}
-	var lead *OfBase
-	var least float64
-	for i := range z.Bases {
-		o := &z.Bases[i]
-		if math.IsInf(o.Value, -1) || o.Value+3*o.Stderr < floor {
-			continue
-		}
-		variance := weigh(o.logs).logVar
-		if o.Pilot { // a full run of the same variance is better known
-			variance *= 2
-		}
-		if lead == nil || variance < least {
-			lead, least = o, variance
-		}
-	}
-	return lead
-}
-
-// hardlyBelow returns what Z hardly is below: three standard errors less than the estimate, and no more
-// than Markov's inequality allows at 99 %, however wide the weights are.
-func hardlyBelow(value, stderr float64) float64 { return value - min(3*stderr, math.Log(100)) }
-
-// chosen returns the base that each cell's part is taken from: the leading one, or the one that finds most beyond what chance
-// explains. By chance the logarithm of a part has a deviation of 1/sqrt(n) for n effective paths in
-// its cell, and single paths may carry far too much; where the leading base has none, a few must have been expected there.
-func (z *OfBases) chosen() []int {
-	const clearly, single, expected = 3, 2, 4.6
-	lead := slices.IndexFunc(z.Bases, func(o OfBase) bool { return o.ais == z.lead.ais })
-	whole := weigh(z.lead.logs)
-	from := make([]int, len(z.Phases.cells)+1)
-	for c := range from {
-		from[c] = lead
-		own := z.lead.parts[c]
-		most, _ := z.lead.value(c)
-		for i := range z.Bases {
-			v, _ := z.Bases[i].value(c)
-			other := z.Bases[i].parts[c]
-			switch {
-			case i == lead || math.IsInf(v, -1) || v <= most:
-				continue
-			case own.ess == 0 && whole.ess*math.Exp(v-z.lead.Value-single/other.ess) < expected:
-				continue
-			case own.ess > 0 && v-z.lead.ais.baseLogZ()-own.logMean < clearly*math.Sqrt(1/other.ess+1/own.ess)+single/other.ess:
-				continue
-			}
-			from[c], most = i, v
-		}
-	}
-	return from
-}
-
-// of returns the standard error of what is taken from base number i, and its share of Z.
-func (z *OfBases) of(i int) (stderr, share float64) {
-	o := &z.Bases[i]
-	from := z.chosen()
-	w := weigh(o.in(func(g int) bool { return from[g] == i }))
-	if math.IsInf(w.logMean, -1) {
-		return 0, 0
-	}
-	return w.stderr, math.Exp(o.ais.baseLogZ() + w.logMean - z.Value)
-}
-
-// combine sets what z says from its bases.
-func (b *Bases) combine(z *OfBases) error {
-	z.lead = z.leader()
-	if z.lead == nil {
-		return fmt.Errorf("no estimate from any base is finite")
-	}
-	from := z.chosen()
-	var sum bm.LogSum
-	values := make([]float64, len(from))
-	for g, i := range from {
-		values[g], _ = z.Bases[i].value(g)
-		if !math.IsInf(values[g], -1) {
-			sum.Add(values[g])
-		}
-	}
-	z.Value = sum.Log()
-	var warnings []string
-	var square, most float64
-	for i := range z.Bases {
-		stderr, share := z.of(i)
-		square += math.Pow(min(1, share)*stderr, 2)
-		if share > most { // runs, betas and ESS are those of the base that most is taken from
-			most, z.Base = share, z.Bases[i].Law.Name
-			value := z.Value
-			z.LogZ = z.Bases[i].LogZ
-			z.Value = value
-		}
-		if share > 0.01 {
-			o := &z.Bases[i]
-			w := weigh(o.in(func(g int) bool { return from[g] == i }))
-			warnings = append(warnings, w.warn("AIS from the base "+o.Law.Name, int(math.Round(float64(len(o.logs))*min(1, share))))...)
-		}
-	}
-	z.Stderr = math.Hypot(math.Sqrt(square), rounding(b.Machine.Layers()[bm.Hidden], z.Value))
-	z.Side = NoSide
-	if most > 1-faintShare { // the largest of independent means has no side, one of them has
-		z.Side = LowerBound
-	}
-	z.bound()
-	z.share(values)
-	z.Warnings = append(append(warnings, z.missed()...), z.Phases.astray()...)
-	return nil
-}
-
-// share sets the parts of Z that the phases hold, from those of the cells, and orders them.
-func (z *OfBases) share(values []float64) {
-	p := z.Phases
-	in, out := make([]bm.LogSum, len(p.All)+1), make([]bm.LogSum, len(p.All)+1)
-	for c, v := range values {
-		for g := range in {
-			switch {
-			case math.IsInf(v, -1):
-			case g == p.groupOf(c):
-				in[g].Add(v)
-			default:
-				out[g].Add(v)
-			}
-		}
-	}
-	for g := range p.All {
-		// Too little for the sum to notice, or for its leading base to have met: what any base found.
-		if most := z.most(g); math.IsInf(in[g].Log(), -1) && !math.IsInf(most, -1) {
-			in[g].Add(most)
-			for other := range out {
-				if other != g {
-					out[other].Add(most)
-				}
-			}
-		}
-	}
-	order := make([]int, len(p.All))
-	for k, g := range p.index {
-		p.All[k].LogShare, p.All[k].rest = in[g].Log()-z.Value, out[g].Log()-z.Value
-		order[k] = k
-	}
-	slices.SortStableFunc(order, func(a, b int) int { return cmp.Compare(p.All[b].LogShare, p.All[a].LogShare) })
-	all, index, at := make([]Phase, len(order)), make([]int, len(order)), p.Data
-	for k, from := range order {
-		all[k], index[k] = p.All[from], p.index[from]
-		if from == p.Data {
-			at = k
-		}
-	}
-	p.All, p.index, p.Data = all, index, at
-}
-
-// most returns the largest estimate of a group's part of log Z from any base; -Inf where none found it.
-func (z *OfBases) most(g int) float64 {
-	most := math.Inf(-1)
-	for i := range z.Bases {
-		o := &z.Bases[i]
-		most = max(most, o.ais.baseLogZ()+weigh(o.inGroup(z.Phases, g)).logMean)
-	}
-	return most
-}
-
-// bound sets the lower bound: the least of m independent means of weights exceeds Z e^t with a chance of at
-// most e^(-t m), by Markov's inequality for each of them. The number of bases and of choices of m is allowed for.
-func (z *OfBases) bound() {
-	const doubt = 0.01
-	parts := []int{1, 4, 16}
-	full := 0
-	for _, o := range z.Bases {
-		if !o.Pilot {
-			full++
-		}
-	}
-	z.LowerBound = math.Inf(-1)
-	for _, o := range z.Bases {
-		if o.Pilot && full > 0 {
-			continue
-		}
-		for _, m := range parts {
-			if m > len(o.logs) {
-				continue
-			}
-			least := math.Inf(1)
-			for k := range m {
-				least = min(least, weigh(o.logs[k*len(o.logs)/m:(k+1)*len(o.logs)/m]).logMean)
-			}
-			t := math.Log(float64(max(1, full)*len(parts))/doubt) / float64(m)
-			z.LowerBound = max(z.LowerBound, o.ais.baseLogZ()+least-t)
-		}
-	}
-}
-
-// missed says which bases lack a phase and how far their estimates are off for it.
-func (z *OfBases) missed() (warnings []string) {
-	const much = 0.1 // nats
-	for _, o := range z.Bases {
-		off := z.Value - o.Value
-		if off < much || off < 4*math.Hypot(z.Stderr, o.Stderr) {
-			continue
-		}
-		for k, ph := range z.Phases.All {
-			// What the base has of the phase, against what it has of all: a base that only anneals badly has its share.
-			if own := math.Exp(weigh(o.inGroup(z.Phases, z.Phases.index[k])).logMean - weigh(o.logs).logMean); ph.Share() > 0.05 && own < ph.Share()/2 {
-				warnings = append(warnings, fmt.Sprintf("AIS from the base %s is %.3g nats low: it misses %s, which holds %s of the mass", o.Law.Name, off, ph.name, ph.Holds()))
-				break
-			}
-		}
-	}
-	return warnings
 }

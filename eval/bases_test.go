@@ -11,9 +11,10 @@ import (
 	"mattis/rng"
 )
 
-// The lower bound holds although the paths are too few and too coarse for the estimate itself: of 100 keys it may fail for 1 % of
-// them by its promise, and 5 or more failures have a chance of 4e-3 at that rate. A bound without the allowance for the
-// choice of parts, and the estimate itself, fail more often.
+// The lower bound holds although the paths are too few and too coarse for the estimate itself: of
+// 100 keys it may fail for 1 % of them by its promise, and 5 or more failures have a chance of 4e-3
+// at that rate. A bound without the allowance for the choice of parts, and the estimate itself,
+// fail more often.
 func TestLowerBound(t *testing.T) {
 	m := check.SmallMachines(engine(t), 8, 5, 4)[6].Machine
 	exact := check.LogZ(m)
@@ -40,7 +41,8 @@ func TestLowerBound(t *testing.T) {
 	}
 }
 
-// An error that is wanted is met by more runs or steps, and what cannot be met in the time is said; both are more than was asked for.
+// An error that is wanted is met by more runs or steps, and what cannot be met in the time is said;
+// both are more than was asked for.
 func TestBudget(t *testing.T) {
 	m := check.SmallMachines(engine(t), 8, 5, 4)[6].Machine
 	exact := check.LogZ(m)
@@ -71,7 +73,8 @@ func TestBudget(t *testing.T) {
 	}
 }
 
-// Bases that are the same law count once, and a machine without biases and data has fair coins alone.
+// Bases that are the same law count once, and a machine without biases and data has fair coins
+// alone.
 func TestLaws(t *testing.T) {
 	e := engine(t)
 	for i, want := range map[int]int{0: 1, 6: 2} { // without biases, with biases and offset

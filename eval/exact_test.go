@@ -213,7 +213,8 @@ func TestNoShareAboveTheGroundState(t *testing.T) {
 			}
 		}
 		s := eval.Subject{Machine: m, Key: key}
-		o := eval.Options{Accessibility: eval.AccessibilityOptions{Chains: 60, Sweeps: 20}}
+		o := eval.Defaults()
+		o.Accessibility = eval.AccessibilityOptions{Chains: 60, Sweeps: 20}
 		r := measure(t, "gibbs_accessibility", s, o)
 		if r.Value > 1 || measure(t, "gibbs_accessibility_mean", s, o).Value > 1 {
 			t.Errorf("machine %d: share %v", i, r.Value)

@@ -47,6 +47,11 @@ func DrawStart(s Start, n int, key rng.Key) ([]int8, error) {
 	return s.draw(context.Background(), n, key)
 }
 
+// Integrals returns the integral of f over x by Simpson's rule, by the shifted one and by their mean.
+func Integrals(x, f []float64) [3]float64 {
+	return [3]float64{integrate.Simpsons(x, f), shifted(x, f), integral(x, f)}
+}
+
 // Groups returns the groups that rows of so many spins fall into, those of each source being one at first.
 func Groups(sources [][]int8, spins int, fold bool) [][]int {
 	var rows []int8
@@ -61,9 +66,4 @@ func Groups(sources [][]int8, spins int, fold bool) [][]int {
 		first, rows = append(first, members), append(rows, s...)
 	}
 	return groupRows(pack(rows, spins), first, fold).groups
-}
-
-// Integrals returns the integral of f over x by Simpson's rule, by the shifted one and by their mean.
-func Integrals(x, f []float64) [3]float64 {
-	return [3]float64{integrate.Simpsons(x, f), shifted(x, f), integral(x, f)}
 }

@@ -54,8 +54,8 @@ func (p packed) overlap(a, b []uint64) float64 {
 // grouping puts configurations into groups of which one cannot tell apart the members by what they
 // are near to. The nearness of a configuration to a group is the mean of its largest overlaps with
 // the members; a group knows how near its own members are to each other, and a configuration fits
-// where it is as near as they are. That holds for a group of many different kinds (digits) as for one of a single
-// state, and needs no number of groups beforehand.
+// where it is as near as they are. That holds for a group of many different kinds (digits) as for
+// one of a single state, and needs no number of groups beforehand.
 type grouping struct {
 	rows   packed
 	fold   bool    // v and -v are one state
@@ -75,8 +75,9 @@ const (
 	mostParts = 1024 // rounds of splitting and joining; each changes the number of groups
 )
 
-// groupRows returns the groups of the rows. first says which rows are taken for one group at first, such as the ends of chains
-// from one kind of start: a group falls in two where hardly any member of one part fits the other, and two are joined where some of each do. Groups are ordered by size.
+// groupRows returns the groups of the rows. first says which rows are taken for one group at first,
+// such as the ends of chains from one kind of start: a group falls in two where hardly any member
+// of one part fits the other, and two are joined where some of each do. Groups are ordered by size.
 func groupRows(rows packed, first [][]int, fold bool) *grouping {
 	g := &grouping{rows: rows, fold: fold}
 	for _, members := range first {
@@ -130,8 +131,9 @@ func (g *grouping) near(row []uint64, self int, members []int) float64 {
 }
 
 // levelOf returns how near the members are to each other: the median of their nearness and how far
-// the lower sixth lies below it, which a few strays among them do not move. The deviation is at least that of an overlap
-// of independent spins: members that are all equal are a group of that width, too.
+// the lower sixth lies below it, which a few strays among them do not move. The deviation is at
+// least that of an overlap of independent spins: members that are all equal are a group of that
+// width, too.
 func (g *grouping) levelOf(members []int) level {
 	near := make([]float64, len(members))
 	for k, i := range members {
@@ -275,8 +277,9 @@ func (g *grouping) settle() {
 	g.measure()
 }
 
-// place returns the group of a row, self being its number or -1: of those that it fits, the one whose members are nearest to each
-// other, for a wide group reaches over narrow ones; else the one that it lacks least to fit. It is -1 where the row is far from all.
+// place returns the group of a row, self being its number or -1: of those that it fits, the one
+// whose members are nearest to each other, for a wide group reaches over narrow ones; else the one
+// that it lacks least to fit. It is -1 where the row is far from all.
 func (g *grouping) place(row []uint64, self int) (at int, deviations float64) {
 	at, deviations = -1, math.Inf(-1)
 	for k, members := range g.groups {

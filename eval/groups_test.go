@@ -19,9 +19,10 @@ func noisy(row []int8, n int, chance float64, key rng.Key) []int8 {
 	return x
 }
 
-// What is told apart and what is not: clouds round two states, also where each source has some of both; a state and its
-// negative, but where they are one; a narrow cloud in the midst of fair coins, whose overlaps with these are those of coins among
-// themselves; and not the two halves of a family with a continuous parameter.
+// What is told apart and what is not: clouds round two states, also where each source has some of
+// both; a state and its negative, but where they are one; a narrow cloud in the midst of fair
+// coins, whose overlaps with these are those of coins among themselves; and not the two halves of a
+// family with a continuous parameter.
 func TestGroups(t *testing.T) {
 	const v = 400
 	rows := randomRows(2, v, 1)

@@ -19,11 +19,12 @@ import (
 
 // IntegrationOptions set the tempering that logz_integration integrates over.
 type IntegrationOptions struct {
-	// Ladders is the number of independent ladders that start hot and cold in turn; an error needs
-	// two, and the two kinds can be compared from three on.
+	// Ladders are independent and start hot and cold in turn: an error needs two, and comparing the two
+	// kinds three.
 	Ladders int `yaml:"ladders"`
 	Betas   int `yaml:"betas"` // intervals of inverse temperature, rounded up to a multiple of 4
-	// Sweeps are measured, after a quarter as many that are not, or up to as many, until halves agree.
+	// Sweeps are measured, after a quarter as many that are not, or up to as many, until halves
+	// agree.
 	Sweeps int `yaml:"sweeps"`
 }
 

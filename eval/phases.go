@@ -7,13 +7,8 @@ import (
 	"math"
 	"slices"
 
-	"gonum.org/v1/gonum/stat"
-
 	"mattis/bm"
 	"mattis/compute"
-	"mattis/data"
-	"mattis/rng"
-	"mattis/sampler"
 )
 
 // Phase is a region of states that chains from some starts end in and cannot be told apart there.
@@ -70,132 +65,23 @@ type Phases struct {
 	// Stays is the share of chains that began at rows of the data and ended in the data's phase.
 	Stays float64
 
+	// Bare is the share of the rows of the data that lie where the machine has next to nothing: in
+	// a part of a phase that holds less than e^-10 of the share that they are. Where chains do not
+	// move within a phase, nearly all of its mass may be in few of its states.
+	Bare float64
+
+	rows     []int // of the data that were looked at, in each cell
 	grouping *grouping
 	index    []int  // number in the grouping of each of All
 	cells    []cell // finer parts of the groups
 }
 
-// cell is the part of a group that is nearer to one of its members than to the others that cells have.
+// cell is the part of a group that is nearer to one of its members than to the others that cells
+// have.
 type cell struct{ group, member int }
 
 // mostCells bounds those of a group.
 const mostCells = 8
-
-// origin is a kind of place that chains begin at.
-type origin struct {
-	name string
-	// spins returns so many configurations of V spins, or nil where the machine or the subject has none of the kind.
-	spins func(s Survey, n int, key rng.Key) []int8
-}
-
-// The names of the starts.
-const (
-	fromRandom    = "random"
-	fromData      = "data"
-	fromNegatives = "negatives"
-	fromPatterns  = "patterns"
-	fromUp        = "up"
-	fromDown      = "down"
-	fromAnnealing = "annealing"
-)
-
-// origins is every kind of place that chains begin at, data first: phases are named after them.
-var origins = []origin{
-	{fromData, func(s Survey, n int, key rng.Key) []int8 { return s.dataRows(n, key) }},
-	randomOrigin,
-	{fromNegatives, func(s Survey, n int, key rng.Key) []int8 { return negated(s.dataRows(n, key)) }},
-	{fromPatterns, func(s Survey, n int, _ rng.Key) []int8 {
-		a, ok := s.Machine.Couplings().(*bm.Axons)
-		if !ok {
-			return nil
-		}
-		e := s.Machine.Engine()
-		mark := e.Mark()
-		defer e.Release(mark)
-		v, _ := a.Patterns()
-		signs := e.Scratch(compute.Int8, v.Value.Rows(), s.spins())
-		e.Sign(signs, v.Value)
-		p := make([]int8, signs.Len())
-		e.Read(p, signs)
-		return repeated(append(p, negated(p)...), n*s.spins())
-	}},
-	{fromUp, func(s Survey, n int, _ rng.Key) []int8 { return slices.Repeat([]int8{1}, n*s.spins()) }},
-	{fromDown, func(s Survey, n int, _ rng.Key) []int8 { return slices.Repeat([]int8{-1}, n*s.spins()) }},
-}
-
-var randomOrigin = origin{fromRandom, func(s Survey, n int, key rng.Key) []int8 {
-	e := s.Machine.Engine()
-	mark := e.Mark()
-	defer e.Release(mark)
-	v := e.Scratch(compute.Int8, n, s.spins())
-	sampler.Randomize(s.Machine, bm.State{v}, bm.Law{Key: key})
-	x := make([]int8, v.Len())
-	e.Read(x, v)
-	return x
-}}
-
-func negated(x []int8) []int8 {
-	if x == nil {
-		return nil
-	}
-	y := make([]int8, len(x))
-	for i, s := range x {
-		y[i] = -s
-	}
-	return y
-}
-
-// repeated returns the first n of x repeated without end, or nil for none.
-func repeated(x []int8, n int) []int8 {
-	if len(x) == 0 {
-		return nil
-	}
-	return slices.Repeat(x, (n+len(x)-1)/len(x))[:n]
-}
-
-// Survey looks for phases by Gibbs chains from starts that are far apart.
-type Survey struct {
-	Machine *bm.RBM
-	Rows    *data.Set // nil for none
-	Chains  int       // of each start
-	Sweeps  int
-	Key     rng.Key
-}
-
-func (s Survey) spins() int { return s.Machine.Layers()[bm.Visible] }
-
-// dataRows returns rows of the data in an order by the key, or nil where there are none that fit.
-func (s Survey) dataRows(n int, key rng.Key) []int8 {
-	if s.Rows == nil || s.Rows.Rows == 0 || s.Rows.Visible != s.spins() {
-		return nil
-	}
-	order := make([]int32, s.Rows.Rows)
-	data.Order(order, key)
-	return repeated(s.Rows.Take(order[:min(n, len(order))]).Spins, n*s.spins())
-}
-
-// ended are the ends of chains from one kind of start.
-type ended struct {
-	from  string
-	spins []int8
-}
-
-// run returns the ends of the chains of each start that the machine has.
-func (s Survey) run(ctx context.Context) ([]ended, error) {
-	var all []ended
-	for i, st := range origins {
-		key := s.Key.Fold(uint64(i))
-		x := st.spins(s, s.Chains, key.Fold(0))
-		if x == nil {
-			continue
-		}
-		if err := swept(ctx, s.Machine, x, s.Chains, s.Sweeps, key.Fold(1)); err != nil {
-			return nil, err
-		}
-		all = append(all, ended{st.name, x})
-	}
-	return all, nil
-}
 
 // newPhases groups the ends. Phases have no shares yet.
 func (s Survey) newPhases(ends []ended) *Phases {
@@ -254,7 +140,8 @@ func placeOfOrigin(name string) int {
 	return len(origins)
 }
 
-// find sets where the data lie: the group that most of them fit, and how many chains that began there are still in it.
+// find sets where the data lie: the group that most of them fit, and how many chains that began
+// there are still in it.
 func (p *Phases) find(s Survey, ends []ended) {
 	const looked = 200
 	rows := s.dataRows(looked, s.Key.Fold(uint64(len(origins))))
@@ -263,6 +150,11 @@ func (p *Phases) find(s Survey, ends []ended) {
 	}
 	p.Known = true
 	count := p.counts(rows, s.spins())
+	x := pack(rows, s.spins())
+	p.rows = make([]int, len(p.cells)+1)
+	for i := range x.len() {
+		p.rows[p.cell(x.row(i))]++
+	}
 	best := 0
 	for g, n := range count {
 		if n > count[best] {
@@ -352,6 +244,23 @@ func (p *Phases) divide() {
 	}
 }
 
+// bare sets Bare from the logarithms of the cells' shares.
+func (p *Phases) bare(shares []float64) {
+	const next = 10
+	all, bare := 0, 0
+	for _, n := range p.rows {
+		all += n
+	}
+	for c, n := range p.rows {
+		if n > 0 && shares[c] < math.Log(float64(n)/float64(all))-next {
+			bare += n
+		}
+	}
+	if all > 0 {
+		p.Bare = float64(bare) / float64(all)
+	}
+}
+
 // astray says where the data lie if hardly any of the mass is there.
 func (p *Phases) astray() []string {
 	const little = 0.01
@@ -394,8 +303,14 @@ func (p *Phases) Say() (lines []string) {
 	if p.Known && p.Data >= 0 && p.All[p.Data].Share() >= little && heavy > 1 {
 		say("that of the data holds %s", p.All[p.Data].Holds())
 	}
-	if faint+unseen > 0 {
-		say("chains stay in %d other places, which hold next to nothing", faint+unseen)
+	if p.Known && p.Data >= 0 && p.All[p.Data].Share() >= little && p.Bare > 0.05 {
+		say("but %.0f %% of the data lie in parts of it that hold next to nothing: few of its states have the mass, and chains do not move between them", 100*p.Bare)
+	}
+	switch places := faint + unseen; {
+	case places == 1:
+		say("chains stay in another place, which holds next to nothing")
+	case places > 1:
+		say("chains stay in %d other places, which hold next to nothing", places)
 	}
 	if p.Known && p.Data >= 0 && p.Stays < 0.5 {
 		say("chains leave the data's phase: %.0f %% of those that began at the data ended in it", 100*p.Stays)
@@ -438,10 +353,12 @@ func freeEnergiesOf(m *bm.RBM, spins []int8) []float64 {
 	return f
 }
 
-// phases is the share of the mass in the phase that the data lie in, in [0,1]: 1 where the machine models the data, near
-// 0 where a phase far from them holds nearly all. Without data it is that of the largest phase. Detail.phases has every
-// phase that chains or paths ended in, the one with most of the mass first: where its chains began, its share, the mean overlap of its
-// states, their mean free energy and mean spin; detail.data is the number of that of the data from 1, 0 where they lie in none.
+// phases is the share of the mass in the phase that the data lie in, in [0,1]: 1 where the machine
+// models the data, near 0 where a phase far from them holds nearly all. Without data it is that of
+// the largest phase. Detail.phases has every phase that chains or paths ended in, the one with most
+// of the mass first: where its chains began, its share, the mean overlap of its states, their mean
+// free energy and mean spin; detail.data is the number of that of the data from 1, 0 where they lie
+// in none.
 func phases(ctx context.Context, s Subject, o Options) (Result, error) {
 	z, err := s.several(ctx, o)
 	if err != nil {
@@ -458,7 +375,7 @@ func phases(ctx context.Context, s Subject, o Options) (Result, error) {
 	d := map[string]any{"phases": list, "log_z": z.Value, "base": z.Base, "warnings": append([]string{}, z.Warnings...)}
 	value := p.All[0].Share()
 	if p.Known {
-		d["data"], d["data_stay"] = p.Data+1, p.Stays
+		d["data"], d["data_stay"], d["data_bare"] = p.Data+1, p.Stays, p.Bare
 		if value = 0; p.Data >= 0 {
 			value = p.All[p.Data].Share()
 		}
@@ -468,41 +385,6 @@ func phases(ctx context.Context, s Subject, o Options) (Result, error) {
 		stderr = Unknown // all or nothing, as far as paths went
 	}
 	return Result{Value: value, Stderr: stderr, N: chains, Detail: d}, nil
-}
-
-// Unreached says in one sentence that chains from random spins do not reach what the held
-// configurations (V spins a row) are in, or nothing: where they do not, there may be a phase far
-// from these that holds most of the mass, and that persistent chains never see. At most 64 of the
-// rows are looked at beside as many chains of 100 sweeps.
-func Unreached(ctx context.Context, m *bm.RBM, held []int8, key rng.Key) (string, error) {
-	const chains, sweeps, few = 64, 100, 0.1
-	s := Survey{Machine: m, Chains: chains, Sweeps: sweeps, Key: key}
-	v := s.spins()
-	held = held[:min(len(held), chains*v)]
-	random := randomOrigin.spins(s, chains, key.Fold(0))
-	if err := swept(ctx, m, random, chains, sweeps, key.Fold(1)); err != nil {
-		return "", err
-	}
-	n := len(held) / v
-	p := s.newPhases([]ended{{fromData, held}, {fromRandom, random}})
-	met := 0 // chains from random spins that end where two of the held ones are
-	for _, members := range p.grouping.groups {
-		in := 0
-		for _, i := range members {
-			if i < n {
-				in++
-			}
-		}
-		if in >= 2 {
-			met += len(members) - in
-		}
-	}
-	if float64(met) >= few*chains {
-		return "", nil
-	}
-	f := freeEnergiesOf(m, append(slices.Clone(held), random...))
-	return fmt.Sprintf("chains from random spins end elsewhere than the persistent chains (F %.0f against %.0f kT, mean spin %+.2f against %+.2f): another phase may hold most of the mass",
-		stat.Mean(f[n:], nil), stat.Mean(f[:n], nil), meanSpin(random), meanSpin(held)), nil
 }
 
 // meanSpin returns the mean of spins, in [-1,1].

@@ -14,8 +14,8 @@ import (
 	"mattis/rng"
 )
 
-// twoSided returns a cold machine of one pattern with biases along it, and log Z of the half of the states that lie on the
-// pattern's side and of the other half, by the binomial law of the overlap.
+// twoSided returns a cold machine of one pattern with biases along it, and log Z of the half of the
+// states that lie on the pattern's side and of the other half, by the binomial law of the overlap.
 func twoSided(t *testing.T, bias float64) (m *bm.RBM, xi []int8, plus, minus float64) {
 	const visible, hidden, gain = 61, 30, 0.08
 	e := engine(t)
@@ -42,9 +42,9 @@ func twoSided(t *testing.T, bias float64) (m *bm.RBM, xi []int8, plus, minus flo
 	return m, xi, sides[0].Log(), sides[1].Log()
 }
 
-// The shares of two phases whose masses are sums over a binomial law: data in the one, in the other, and none. A share of the other
-// phase, half of a logarithm and a base that sees one phase alone are off by many times the tolerance of
-// five standard errors and a tenth.
+// The shares of two phases whose masses are sums over a binomial law: data in the one, in the
+// other, and none. A share of the other phase, half of a logarithm and a base that sees one phase
+// alone are off by many times the tolerance of five standard errors and a tenth.
 func TestPhases(t *testing.T) {
 	for _, bias := range []float64{-0.1, -0.02, 0, 0.02} {
 		m, xi, plus, minus := twoSided(t, bias)
@@ -80,7 +80,8 @@ func TestPhases(t *testing.T) {
 	}
 }
 
-// Chains from random spins reach rows of either phase, some of them each, and not rows of a state that the machine does not have.
+// Chains from random spins reach rows of either phase, some of them each, and not rows of a state
+// that the machine does not have.
 func TestUnreached(t *testing.T) {
 	m, xi, _, _ := twoSided(t, 0.02)
 	minus := make([]int8, len(xi))

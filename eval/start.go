@@ -111,7 +111,8 @@ func listedSamples(ctx context.Context, m *bm.RBM, x *bm.Enumeration, n int, key
 	return out, nil
 }
 
-// StartData returns rows of the set, each taken once before any is taken twice, after so many Gibbs sweeps.
+// StartData returns rows of the set, each taken once before any is taken twice, after so many Gibbs
+// sweeps.
 func StartData(m *bm.RBM, set *data.Set, sweeps int) Start {
 	return Start{Name: fmt.Sprintf("rows of %s after %d Gibbs sweeps", set.Name, sweeps),
 		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
@@ -147,8 +148,8 @@ func StartAnnealed(a *AIS, sweeps int) Start {
 		}}
 }
 
-// StartPhases returns ends of paths from the bases of z, each phase in proportion to what is known of its mass and by the
-// base that its mass is known from, after so many Gibbs sweeps.
+// StartPhases returns ends of paths from the bases of z, each phase in proportion to what is known
+// of its mass and by the base that its mass is known from, after so many Gibbs sweeps.
 func StartPhases(z *OfBases, sweeps int) Start {
 	var names []string
 	from := z.chosen()
@@ -183,30 +184,8 @@ func StartPhases(z *OfBases, sweeps int) Start {
 		}}
 }
 
-// draw returns n ends of fresh paths in the groups that are wanted, drawn in proportion to their weights.
-func (o *OfBase) draw(ctx context.Context, p *Phases, want func(group int) bool, n int, key rng.Key) ([]int8, error) {
-	if n == 0 {
-		return nil, nil
-	}
-	visible := o.ais.Machine.Layers()[bm.Visible]
-	fresh := &OfBase{Law: o.Law, ais: o.ais.resized(o.ais.Runs, o.ais.Betas)}
-	fresh.ais.Key = key.Fold(0)
-	if err := fresh.anneal(ctx, p, true); err != nil {
-		return nil, err
-	}
-	logs := fresh.in(want)
-	if math.IsInf(slices.Max(logs), -1) { // none of these paths: the share is small
-		logs = fresh.logs
-	}
-	spins := make([]int8, 0, n*visible)
-	for _, i := range resample(logs, n, float64(key.Fold(1).Uniform(0, 0))) {
-		spins = append(spins, fresh.kept[i*visible:(i+1)*visible]...)
-	}
-	return spins, nil
-}
-
-// resample returns n indices of log weights, index i about n w_i / sum w times: systematic resampling with
-// one uniform number u in (0,1).
+// resample returns n indices of log weights, index i about n w_i / sum w times: systematic
+// resampling with one uniform number u in (0,1).
 func resample(logs []float64, n int, u float64) []int {
 	top := slices.Max(logs)
 	var total float64

@@ -178,7 +178,9 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	init, _ := find(kind.inits, r.Couplings.Init.Name)
 	var value float64
 	give(&value, r.Couplings.Init.Value)
-	init.draw(m.Couplings(), value, r.Key().Fold(purposeInit))
+	if _, dry := e.(Meter); !dry { // numbers that nothing holds are not worth their time
+		init.draw(m.Couplings(), value, r.Key().Fold(purposeInit))
+	}
 	if r.Machine.Offset == "mean" {
 		for _, p := range m.Params() {
 			if p.Name == "offset.visible" {
@@ -208,7 +210,9 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	if split.Test == nil && len(r.Measure.Test) > 0 {
 		return nil, r.origin.place(wrong("measure.test", "there is no test set; set data.split or data.test_path, or measure.test=[]"))
 	}
-	t.start = t.reference()
+	if _, dry := e.(Meter); !dry {
+		t.start = t.reference()
+	}
 	return t, nil
 }
 

@@ -279,7 +279,7 @@ func TestCheckpointOnRequest(t *testing.T) {
 	s := begin(t, dir, resumed["chains, Adam, biases"])
 	var told []string
 	s.Told = func(line string) { told = append(told, line) }
-	s.Watch = []train.Observer{observe(func(ev train.Event) {
+	s.Watch = []train.Observer{seen(func(ev train.Event) {
 		if ev.Step == 6 {
 			s.Checkpoint()
 		}
@@ -292,9 +292,10 @@ func TestCheckpointOnRequest(t *testing.T) {
 	}
 }
 
-type observe func(train.Event)
-
-func (f observe) Observe(ev train.Event) error { f(ev); return nil }
+// seen is an observer that never fails.
+func seen(look func(train.Event)) train.Observer {
+	return observe(func(ev train.Event) error { look(ev); return nil })
+}
 
 // A directory that is moved is followed where the system tells where to, and one that is gone ends the training with a word
 // about it: nothing is written to a path that is another's now.
@@ -307,7 +308,7 @@ func TestDirectoryMovedOrDeleted(t *testing.T) {
 	s := begin(t, from, resumed["chains, Adam, biases"], "measure={every: 1, test: [hamming]}")
 	var told []string
 	s.Told = func(line string) { told = append(told, line) }
-	s.Watch = []train.Observer{observe(func(ev train.Event) {
+	s.Watch = []train.Observer{seen(func(ev train.Event) {
 		if ev.Step == 4 {
 			if err := os.Rename(from, to); err != nil {
 				t.Fatal(err)
@@ -333,7 +334,7 @@ func TestDirectoryMovedOrDeleted(t *testing.T) {
 
 	gone := filepath.Join(root, "gone")
 	s = begin(t, gone, resumed["chains, Adam, biases"])
-	s.Watch = []train.Observer{observe(func(ev train.Event) {
+	s.Watch = []train.Observer{seen(func(ev train.Event) {
 		if ev.Step == 4 {
 			if err := os.RemoveAll(gone); err != nil {
 				t.Fatal(err)

@@ -1,8 +1,26 @@
 package recipe
 
-// Memory returns a lower bound of the memory in bytes that training on so many rows of so many visible spins takes,
-// and the path of the field that takes most of it.
-func (r *Recipe) Memory(rows, visible int) (bytes float64, path string) {
+import (
+	"context"
+	"errors"
+	"runtime"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/data"
+	"mattis/eval"
+	"mattis/train"
+)
+
+// Meter is an engine that computes nothing and counts the memory that computing would take.
+type Meter interface {
+	compute.Engine
+	Bytes() float64 // taken by now
+}
+
+// LeastMemory returns a lower bound of the memory in bytes that training on so many rows of so many visible spins takes,
+// from the sizes alone, and the path of the field that takes most of it.
+func (r *Recipe) LeastMemory(rows, visible int) (bytes float64, path string) {
 	v, h := float64(visible), float64(r.Machine.Hidden)
 	couplings, size := v*h, "machine.hidden"
 	if k := r.Couplings.Patterns; k != nil {
@@ -22,18 +40,121 @@ func (r *Recipe) Memory(rows, visible int) (bytes float64, path string) {
 	if n := r.Negative; n.Chains != nil {
 		chains = float64(*n.Chains)
 		if n.Temperatures != nil {
-			chains *= float64(len(*n.Temperatures))
+			chains *= 1 + float64(len(*n.Temperatures)) // the replicas, and those at rung 0 once more
 		}
 	}
 	most := 0.0
 	for _, part := range []struct {
 		path  string
 		bytes float64
-	}{{"data", float64(rows) * v}, {size, 4 * copies * couplings}, {"negative.chains", chains * (v + h)}} {
+	}{{"data", 2 * float64(rows) * v}, {size, 4 * copies * couplings}, {"negative.chains", chains * (v + h)}, {"train.batch", float64(min(rows, r.Train.Batch)) * v}} {
 		bytes += part.bytes
 		if part.bytes >= most {
 			most, path = part.bytes, part.path
 		}
 	}
 	return bytes, path
+}
+
+// ownMemory is what a process of this program takes that does next to nothing, in bytes.
+const ownMemory = 24 << 20
+
+// Memory returns the memory in bytes that a process takes which trains the recipe on the split, its measures and its
+// checkpoints included: what an update and its projections take on the meter, what they take beside it, and the data.
+// LeastMemory has to fit: what is beside the engine is really taken.
+func (r *Recipe) Memory(split *data.Split, meter Meter) (bytes float64, err error) {
+	var now runtime.MemStats
+	runtime.ReadMemStats(&now)
+	taken := float64(now.HeapSys - now.HeapReleased) // by reading the data, until now
+	bytes, m, err := r.updating(split, meter)
+	if err != nil {
+		return 0, err
+	}
+	bytes += r.measuring(split, m, meter)
+	for _, set := range []*data.Set{split.Train, split.Test, split.Validation} {
+		if set != nil {
+			bytes += float64(len(set.Spins) + 4*len(set.Labels))
+		}
+	}
+	return ownMemory + max(bytes*(1+GCPercent/100.), taken), nil
+}
+
+// updating returns the bytes that a training holds after an update beside its split, and its machine on the meter.
+func (r *Recipe) updating(split *data.Split, meter Meter) (bytes float64, m *bm.RBM, err error) {
+	few := *r // sweeps more than two take the memory of two
+	if n := few.Negative.Steps; n != nil {
+		few.Negative.Steps = ptr(min(*n, 2))
+	}
+	for _, list := range []*[]Choice{&few.Project.Update, &few.Project.Epoch} {
+		short := make([]Choice, len(*list))
+		for i, c := range *list {
+			if short[i] = c; c.Name == "gibbs" {
+				short[i].Value = ptr(1.0)
+			}
+		}
+		*list = short
+	}
+	before := held()
+	t, err := few.Build(split, meter)
+	if err != nil {
+		return 0, nil, err
+	}
+	if err := t.updateOnce(); err != nil {
+		return 0, nil, err
+	}
+	bytes = held() - before + meter.Bytes()
+	runtime.KeepAlive(t)
+	return bytes, t.Machine, nil
+}
+
+// updateOnce does one update, and the projections of an epoch's end.
+func (t *Training) updateOnce() error {
+	t.Trainer.Observers = []train.Observer{observe(func(ev train.Event) error {
+		if ev.Step == 0 {
+			return nil
+		}
+		return errUpdated
+	})}
+	if err := t.Trainer.Run(context.Background(), 1); err != nil && !errors.Is(err, errUpdated) {
+		return err
+	}
+	for _, p := range t.Trainer.AfterEpoch {
+		p.Project(0)
+	}
+	return nil
+}
+
+// errUpdated ends a training after an update.
+var errUpdated = errors.New("one update is done")
+
+// GCPercent is how far the heap may grow beyond what is held in a training that takes much memory, for debug.SetGCPercent:
+// matrices have no pointers, so that collecting costs next to nothing.
+const GCPercent = 10
+
+// observe is an observer of one function.
+type observe func(train.Event) error
+
+func (o observe) Observe(ev train.Event) error { return o(ev) }
+
+// held returns the bytes of the heap that are in use.
+func held() float64 {
+	runtime.GC()
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return float64(m.HeapAlloc)
+}
+
+// measuring returns the memory beside the training's of the measure that takes most.
+func (r *Recipe) measuring(split *data.Split, m *bm.RBM, meter Meter) float64 {
+	most := 0.0
+	for _, w := range r.Wanted(split, true) {
+		set := split.Set(w.Set)
+		if set == nil {
+			set = split.Train
+		}
+		before := meter.Bytes()
+		host := eval.Memory(w.Measure, m, set, r.Measure.Options)
+		most = max(most, meter.Bytes()-before+host)
+	}
+	return most
 }

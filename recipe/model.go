@@ -13,6 +13,7 @@ import (
 	"mattis/negative"
 	"mattis/rng"
 	"mattis/run"
+	"mattis/tensorfile"
 )
 
 // Model is a machine read from a checkpoint, with the recipe that trained it
@@ -107,7 +108,15 @@ func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
 	if _, ok := c.File.Tensor(constantName); ok {
 		m.Machine.SetConstant(0)
 	}
-	return m, restore(e, m.Machine.Params(), c.File)
+	params := m.Machine.Params()
+	if err := restore(e, params, c.File); err != nil {
+		return nil, err
+	}
+	// The machine holds them now.
+	c.File.Tensors = slices.DeleteFunc(c.File.Tensors, func(t tensorfile.Tensor) bool {
+		return slices.ContainsFunc(params, func(p bm.Param) bool { return p.Name == t.Name })
+	})
+	return m, nil
 }
 
 // Visible returns the number of visible spins.

@@ -1,6 +1,7 @@
 package run
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"io"
@@ -91,6 +92,18 @@ func unseal(step int, r io.Reader, size int64) (*tensorfile.File, string, error)
 	return f, digest, nil
 }
 
+// CheckpointSize returns the bytes of the checkpoint of a step, or of the newest one for a step below 0; 0 for none.
+func (d *Directory) CheckpointSize(step int) int64 {
+	if steps, err := d.Checkpoints(); step < 0 && err == nil && len(steps) > 0 {
+		step = steps[len(steps)-1]
+	}
+	info, err := os.Stat(d.checkpointPath(step))
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
 // Checkpoint returns the checkpoint of a step. A damaged one is an error with
 // its path and reason.
 func (d *Directory) Checkpoint(step int) (*Checkpoint, error) {
@@ -113,6 +126,15 @@ func (d *Directory) Checkpoint(step int) (*Checkpoint, error) {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	return &Checkpoint{step, path, f, digest}, nil
+}
+
+// ParseCheckpoint returns the checkpoint of a step from the bytes of its file, without a path.
+func ParseCheckpoint(step int, b []byte) (*Checkpoint, error) {
+	f, digest, err := unseal(step, bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		return nil, err
+	}
+	return &Checkpoint{Step: step, File: f, Digest: digest}, nil
 }
 
 // Newest returns the newest checkpoint that is undamaged. Each newer one that

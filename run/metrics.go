@@ -197,7 +197,7 @@ func (w *Writer) Append(metrics ...Metric) error {
 		if statErr != nil {
 			return errors.Join(err, statErr)
 		}
-		return errors.Join(err, w.metrics.Truncate(info.Size()-int64(n))) // a full disk leaves no half line
+		return errors.Join(err, os.Truncate(w.join(metricsName), info.Size()-int64(n))) // a full disk leaves no half line
 	}
 	w.unsynced = true
 	if time.Since(w.synced) < metricsSync {
@@ -401,7 +401,7 @@ func (c *Cut) Apply() error {
 	}
 	w := c.w
 	if !c.between {
-		if err := w.metrics.Truncate(c.from); err != nil {
+		if err := os.Truncate(w.join(metricsName), c.from); err != nil {
 			return err
 		}
 		return w.metrics.Sync()
@@ -427,6 +427,7 @@ func (c *Cut) Apply() error {
 	return err
 }
 
+// openMetrics opens the file for appending. It is cut by its path: Windows lets no handle cut that appends.
 func openMetrics(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666)
 }
@@ -453,7 +454,7 @@ func cutTornLine(f *os.File) error {
 	if end == info.Size() {
 		return nil
 	}
-	if err := f.Truncate(end); err != nil {
+	if err := os.Truncate(f.Name(), end); err != nil {
 		return err
 	}
 	return f.Sync()

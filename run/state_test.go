@@ -1,8 +1,10 @@
 package run
 
 import (
+	"errors"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 	"time"
 
@@ -60,4 +62,73 @@ func TestStateNow(t *testing.T) {
 			t.Errorf("%s: %s, want %s", c.name, got, c.want)
 		}
 	}
+}
+
+func TestRemove(t *testing.T) {
+	w := create(t)
+	if err := w.WriteRecipe([]byte("seed: 1\n")); err != nil {
+		t.Fatal(err)
+	}
+	save(t, w, 1)
+	if _, err := Remove(w.Path()); !errors.Is(err, ErrLocked) {
+		t.Fatalf("a run that is being written: %v, want ErrLocked", err)
+	}
+	if _, err := w.Checkpoint(1); err != nil {
+		t.Fatalf("the refused removal took something away: %v", err)
+	}
+	if err := w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	outside := filepath.Join(t.TempDir(), "outside")
+	put(t, outside, "stays")
+	if err := os.MkdirAll(filepath.Join(w.Path(), figuresName), 0o777); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Symlink(outside, filepath.Join(w.Path(), figuresName, "link")); err != nil {
+		t.Skip(err)
+	}
+	alias := filepath.Join(t.TempDir(), "alias")
+	if err := os.Symlink(w.Path(), alias); err != nil {
+		t.Fatal(err)
+	}
+	failed := func(path, want string) {
+		t.Helper()
+		_, err := Remove(path)
+		wantError(t, err, want)
+	}
+	failed(alias, "is a link")
+	// What is no run's stays, and the folder with it.
+	put(t, filepath.Join(w.Path(), "thesis.tex"), "mine")
+	left, err := Remove(w.Path())
+	if err != nil || len(left) != 1 || left[0] != "thesis.tex" {
+		t.Fatalf("left %q, %v", left, err)
+	}
+	if rest, err := os.ReadDir(w.Path()); err != nil || len(rest) != 1 {
+		t.Errorf("%v, %v: want thesis.tex alone", rest, err)
+	}
+	failed(w.Path(), "is no run directory")
+	put(t, filepath.Join(w.Path(), recipeName), "package: {name: foo}\n") // another program's
+	failed(w.Path(), "no run was written there")
+	if rest, err := os.ReadDir(w.Path()); err != nil || len(rest) != 2 {
+		t.Errorf("%v, %v: want both files", rest, err)
+	}
+	whole := create(t)
+	if err := whole.WriteRecipe([]byte("seed: 1\n")); err != nil {
+		t.Fatal(err)
+	}
+	save(t, whole, 1)
+	if err := whole.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if left, err := Remove(whole.Path()); err != nil || len(left) > 0 {
+		t.Fatalf("left %q, %v", left, err)
+	}
+	if _, err := os.Lstat(whole.Path()); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("it is still there: %v", err)
+	}
+	if b, err := os.ReadFile(outside); err != nil || string(b) != "stays" {
+		t.Errorf("what a link leads to: %q, %v", b, err)
+	}
+	failed(outside, "is a file")
+	failed(filepath.Dir(outside), "is no run directory")
 }

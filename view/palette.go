@@ -1,6 +1,7 @@
 package view
 
 import (
+	"fmt"
 	"image/color"
 	"strings"
 
@@ -113,6 +114,26 @@ func inks(names []string) []ink {
 		}
 		take(i, others[next%len(others)])
 		next++
+	}
+	return out
+}
+
+// Ink is how a name looks, for those who draw with other means: the page of mattis watch.
+type Ink struct {
+	Colour string    `json:"colour"` // #rrggbb
+	Dashes []float64 `json:"dashes"` // points drawn, points left out, ...; empty for a solid line
+	Glyph  string    `json:"glyph"`  // circle, square, triangle, cross, box, plus, ring or pyramid
+}
+
+// Inks returns the ink of each name in one picture, as the figures have it.
+func Inks(names ...string) []Ink {
+	out := make([]Ink, len(names))
+	for i, k := range inks(names) {
+		glyph := strings.TrimSuffix(strings.TrimPrefix(fmt.Sprintf("%T", k.glyph), "draw."), "Glyph")
+		out[i] = Ink{fmt.Sprintf("#%02x%02x%02x", k.colour.R, k.colour.G, k.colour.B), []float64{}, strings.ToLower(glyph)}
+		for _, d := range k.dashes {
+			out[i].Dashes = append(out[i].Dashes, d.Points())
+		}
 	}
 	return out
 }

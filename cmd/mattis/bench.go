@@ -134,6 +134,9 @@ func benchCommand() *cobra.Command {
 			if runs < 1 || runs > 10000 {
 				return usageError{fmt.Errorf("--runs %d is out of range, want 1 to 10000", runs)}
 			}
+			if err := enoughMemory("bench of V = "+fmt.Sprint(s.Visible)+", H = "+fmt.Sprint(s.Hidden), s.memory(args[0])); err != nil {
+				return err
+			}
 			e, arm, err := newEngine(threads)
 			if err != nil {
 				return err
@@ -220,6 +223,19 @@ func timed(cmd *cobra.Command, work func() error, ops float64, runs, threads int
 
 func duration(seconds float64) string {
 	return time.Duration(seconds * 1e9).Round(time.Duration(max(1, seconds*1e6))).String()
+}
+
+// memory returns a lower bound of the bytes that the work takes: parameters with their gradients, and configurations.
+func (s benchShape) memory(what string) float64 {
+	v, h, b := float64(s.Visible), float64(s.Hidden), float64(s.Batch)
+	if what == "gemm" {
+		return 8*(b*v+v*h) + 4*b*h
+	}
+	couplings := v * h
+	if s.Patterns > 0 {
+		couplings = float64(s.Patterns) * (v + h)
+	}
+	return 8*couplings + 2*b*v + float64(s.Chains)*(v+h)
 }
 
 func benchMachine(e compute.Engine, s benchShape) (*bm.RBM, *bm.Axons) {

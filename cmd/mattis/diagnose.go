@@ -1,10 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
 	"math"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -15,8 +17,10 @@ import (
 	"mattis/eval"
 	"mattis/recipe"
 	"mattis/rng"
+	"mattis/run"
 	"mattis/sampler"
 	"mattis/view"
+	"mattis/watch"
 )
 
 // diagnoseFlags are the flags of mattis diagnose.
@@ -52,7 +56,8 @@ States that no chain has found are missing from every number, so that phases are
 it: chains of Gibbs sweeps from random spins, data, their negatives, patterns and states of one
 sign are put into groups that cannot be told apart by their overlaps, and the share of the mass
 that each group holds is estimated by short annealing from several base laws. --out draws states
-of each. "cost" is sweeps of one
+of each. The verdict is kept in the run directory, where mattis watch shows it. "cost" is
+sweeps of one
 row for each effective sample, all replicas counted, and milliseconds on this machine.`, eval.AgreeRHat, eval.EnoughESS, eval.ApartRHat),
 		Example: `  mattis diagnose runs/bars-1
   mattis diagnose runs/bars-1 --out phases.png
@@ -67,6 +72,9 @@ row for each effective sample, all replicas counted, and milliseconds on this ma
 				return err
 			}
 			defer closing()
+			if err := checkPicture(flags.out, m.Height, 0); err != nil {
+				return err
+			}
 			return flags.run(cmd, args[0], m)
 		},
 	}
@@ -146,15 +154,52 @@ func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) err
 		if err := drawPhases(f.out.path, m, phases); err != nil {
 			return err
 		}
+		f.out.wrote(cmd, "states of %d phases, a row each", min(mostPhases, len(phases.All)))
 	}
 	warnings := disagreements(all)
+	data, err := f.dataEnergies(cmd, m, key.Fold(purposeStart).Fold(2))
+	if err != nil {
+		return err
+	}
+	report, err := f.report(dir, m, from, all, phases, warnings, data)
+	if err != nil {
+		return err
+	}
+	// The page of mattis watch shows the last verdict beside the machine. A folder that cannot be written does not matter.
+	if err := run.WriteFile(filepath.Join(dir, watch.DiagnosisFile), func(out io.Writer) error {
+		_, err := out.Write(report)
+		return err
+	}); err != nil {
+		fmt.Fprintf(cmd.ErrOrStderr(), "note: the verdict is not kept for mattis watch: %v\n", err)
+	}
 	if f.asJSON {
-		return f.encode(cmd.OutOrStdout(), dir, m, from, all, phases, warnings)
+		_, err := cmd.OutOrStdout().Write(report)
+		return err
 	}
 	if err := f.print(cmd.OutOrStdout(), from, all, warnings); err != nil {
 		return err
 	}
 	return printPhases(cmd.OutOrStdout(), phases)
+}
+
+// mostEnergies bounds the training rows whose energies are looked at.
+const mostEnergies = 10_000
+
+// dataEnergies returns the histogram of the energies of training rows, beside which those of the chains are seen; nil
+// where there are no data.
+func (f *diagnoseFlags) dataEnergies(cmd *cobra.Command, m *recipe.Model, key rng.Key) (*sampler.Histogram, error) {
+	set, err := m.Rows("train")
+	if err != nil {
+		return nil, nil // as rows has it: chains then do not begin there either
+	}
+	order := make([]int32, set.Rows)
+	data.Order(order, key)
+	energies, err := energiesOf(cmd, m, set.Take(order[:min(mostEnergies, set.Rows)]))
+	if err != nil {
+		return nil, err
+	}
+	h, err := sampler.NewHistogram(energies, 40)
+	return &h, err
 }
 
 // rows returns training rows in an order chosen by the key, or none where there are no data.
@@ -352,8 +397,8 @@ func (x number) MarshalJSON() ([]byte, error) {
 	return json.Marshal(float64(x))
 }
 
-// encode prints all of it as one JSON object.
-func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []string, all []diagnosis, phases *eval.Phases, warnings []string) error {
+// report returns all of it as one JSON object; data may be nil.
+func (f *diagnoseFlags) report(dir string, m *recipe.Model, from []string, all []diagnosis, phases *eval.Phases, warnings []string, data *sampler.Histogram) ([]byte, error) {
 	trace := func(t eval.Trace) map[string]any {
 		return map[string]any{"name": t.Name, "mean": number(t.Mean), "mean_stderr": number(t.MeanStderr), "time": number(t.Time), "stderr": number(t.Stderr),
 			"at_least": !t.Constant() && !t.Enough, "ess": number(t.Effective), "enough": t.Enough, "r_hat": number(t.RHat)}
@@ -383,10 +428,16 @@ func (f *diagnoseFlags) encode(w io.Writer, dir string, m *recipe.Model, from []
 		}
 		list = append(list, o)
 	}
-	enc := json.NewEncoder(w)
+	var beside any
+	if data != nil {
+		beside = map[string]any{"split": "train", "histogram": map[string]any{"low": data.Low, "width": data.Width, "counts": data.Counts}}
+	}
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
 	enc.SetEscapeHTML(false)
-	return enc.Encode(map[string]any{
-		"run": dir, "step": m.Step, "chains": all[0].Chains, "sweeps": all[0].Sweeps, "discarded": all[0].Discarded, "starts": from, "seed": f.seed,
+	err := enc.Encode(map[string]any{
+		"data": beside, "run": dir, "step": m.Step, "chains": all[0].Chains, "sweeps": all[0].Sweeps, "discarded": all[0].Discarded, "starts": from, "seed": f.seed,
 		"samplers": list, "phases": phasesJSON(phases), "warnings": append([]string{}, warnings...),
 	})
+	return b.Bytes(), err
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mattis/compute/cpu"
 	"mattis/data"
 	"mattis/eval"
 	"mattis/recipe"
@@ -154,6 +155,9 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 	}
 	enc := json.NewEncoder(out)
 	enc.SetEscapeHTML(false)
+	if err := measurable(j, list); err != nil {
+		return err
+	}
 	for _, w := range list {
 		bar := newMeter(cmd, strings.TrimSpace(w.Measure+" "+w.Set), "", parts)
 		j.Progress = func(share float64) { bar.Update(int(share*parts), "") }
@@ -194,6 +198,20 @@ func warningsOf(r eval.Result) []string {
 		lines = append(lines, strings.TrimSpace(r.Measure+" "+r.Split)+": "+w)
 	}
 	return lines
+}
+
+// measurable returns an error where a measure takes more memory than there is.
+func measurable(j *recipe.Judge, list []recipe.Wanted) error {
+	for _, w := range list {
+		meter := cpu.NewDry(0)
+		m := j.Recipe.BuildMachine(j.Visible(), meter)
+		machine := meter.Bytes()
+		beside := eval.Memory(w.Measure, m, j.Split.Set(w.Set), j.Recipe.Measure.Options)
+		if err := enoughMemory(w.Measure, meter.Bytes()-machine+beside); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // parts is how finely progress is counted where work has no natural count.

@@ -71,29 +71,40 @@ func (f labelFlag) labelled(cmd *cobra.Command, m *recipe.Model, input string) (
 	return set, nil
 }
 
-// drawnLabels says how often each label was drawn, "" of machines without labels. A draw in which not one label
-// spin alone is up tells none.
-func drawnLabels(m *recipe.Model, rows [][]int8) string {
-	if m.LabelNames == nil {
+// labelCounts says how often each label was drawn. A draw in which not one label spin alone is up tells none.
+type labelCounts struct {
+	names  []string
+	pixels int
+	counts []int // of each label, and of none
+}
+
+func newLabelCounts(m *recipe.Model) *labelCounts {
+	return &labelCounts{m.LabelNames, m.Pixels(), make([]int, len(m.LabelNames)+1)}
+}
+
+// add counts the label of a row.
+func (l *labelCounts) add(row []int8) {
+	up, at := 0, len(l.names)
+	for i, s := range row[l.pixels:] {
+		if s > 0 {
+			up, at = up+1, i
+		}
+	}
+	if up != 1 {
+		at = len(l.names)
+	}
+	l.counts[at]++
+}
+
+// String returns the labels that were drawn, "" of machines without labels.
+func (l *labelCounts) String() string {
+	if l.names == nil {
 		return ""
 	}
-	counts := make([]int, len(m.LabelNames)+1)
-	for _, row := range rows {
-		up, at := 0, len(m.LabelNames)
-		for i, s := range row[m.Pixels():] {
-			if s > 0 {
-				up, at = up+1, i
-			}
-		}
-		if up != 1 {
-			at = len(m.LabelNames)
-		}
-		counts[at]++
-	}
 	var words []string
-	for i, name := range append(slices.Clone(m.LabelNames), "none") {
-		if counts[i] > 0 {
-			words = append(words, fmt.Sprintf("%s: %d", name, counts[i]))
+	for i, name := range append(slices.Clone(l.names), "none") {
+		if l.counts[i] > 0 {
+			words = append(words, fmt.Sprintf("%s: %d", name, l.counts[i]))
 		}
 	}
 	return strings.Join(words, ", ")

@@ -7,12 +7,15 @@ import (
 	"strings"
 )
 
+// muchMemory is from where on a process spares memory before time, in bytes.
+const muchMemory = 96 << 20
+
 // enoughMemory returns an error where what a flag or field asks for takes more memory than there is: Go ends a process
 // that runs out of memory with nothing but a trace.
 func enoughMemory(what string, need float64) error {
 	free, known := freeMemory(os.ReadFile)
 	if known && need > free {
-		return fmt.Errorf("%s: takes at least %s of memory, and %s are free", what, gibibytes(need), gibibytes(free))
+		return fmt.Errorf("%s: takes %s of memory, and %s are free", what, gibibytes(need), gibibytes(free))
 	}
 	return nil
 }

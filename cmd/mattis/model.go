@@ -110,6 +110,9 @@ func (f *modelFlags) open(cmd *cobra.Command, dir string, settings ...string) (m
 		step, err = stepOf(d, f.checkpoint)
 	}
 	if err == nil {
+		err = enoughMemory(dir, modelCopies*float64(d.CheckpointSize(step)))
+	}
+	if err == nil {
 		var refused []error
 		m, refused, err = recipe.LoadModel(d, step, engine, settings...)
 		for _, r := range refused {
@@ -123,6 +126,10 @@ func (f *modelFlags) open(cmd *cobra.Command, dir string, settings ...string) (m
 	m.Binarize = binarize
 	return m, engine.Close, nil
 }
+
+// modelCopies is how often the numbers of a checkpoint are held while a machine is read: in the file's tensors, in the
+// machine, and as its gradients.
+const modelCopies = 3
 
 // typedError is an error that quotes settings as they were typed.
 type typedError struct {

@@ -58,17 +58,21 @@ func phasesJSON(p *eval.Phases) map[string]any {
 	}
 	o := map[string]any{"phases": list, "says": p.Say(), "data": nil}
 	if p.Known {
-		o["data"], o["data_stay"] = p.Data+1, p.Stays
+		o["data"], o["data_stay"], o["data_bare"] = p.Data+1, p.Stays, p.Bare
 	}
 	return o
 }
 
-// drawPhases writes a picture with a row of states of each phase, the one with most of the mass on top.
+// mostPhases bounds the phases that a picture shows, and the states of each.
+const mostPhases = 12
+
+// drawPhases writes a picture with a row of states of each phase, the one with most of the mass on
+// top.
 func drawPhases(path string, m *recipe.Model, p *eval.Phases) error {
-	const across, down = 12, 12
+	const across = mostPhases
 	v := m.Visible()
 	var rows [][]int8
-	for _, ph := range p.All[:min(down, len(p.All))] {
+	for _, ph := range p.All[:min(mostPhases, len(p.All))] {
 		states := rowsOf(ph.States, v)
 		for len(states) < across {
 			states = append(states, make([]int8, v)) // unknown: the row has no more

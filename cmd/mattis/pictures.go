@@ -61,19 +61,25 @@ func signs(row []int8) string {
 }
 
 // writeSpins writes rows of spins as an npy file: N x height x width of images, N x V of plain rows.
-func writeSpins(path string, rows [][]int8, visible, height, width int) error {
-	shape := []int{len(rows), visible}
+// each gives its argument so many rows, one after another.
+func writeSpins(path string, count, visible, height, width int, each func(write func(row []int8) error) error) error {
+	shape := []int{count, visible}
 	if height > 0 {
-		shape = []int{len(rows), height, width}
+		shape = []int{count, height, width}
 	}
-	return writeArray(path, func(a *tensorfile.NPYWriter[int8]) error {
+	return writeArray(path, func(a *tensorfile.NPYWriter[int8]) error { return each(a.Write) }, shape...)
+}
+
+// eachOf gives write the rows.
+func eachOf(rows [][]int8) func(write func(row []int8) error) error {
+	return func(write func(row []int8) error) error {
 		for _, row := range rows {
-			if err := a.Write(row); err != nil {
+			if err := write(row); err != nil {
 				return err
 			}
 		}
 		return nil
-	}, shape...)
+	}
 }
 
 // writeArray writes an npy file of the given shape, whole or not at all.

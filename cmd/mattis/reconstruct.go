@@ -124,6 +124,9 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 	if n > set.Rows {
 		return fmt.Errorf("--count %d: %s has %d rows", n, f.input, set.Rows)
 	}
+	if err := enoughMemory(fmt.Sprintf("--input %s (%d rows)", f.input, n), float64(n)*float64(2*set.Visible+4*rowHeader)); err != nil {
+		return err
+	}
 	known = append(known, make([]bool, len(m.LabelNames))...)
 	given, original, result := make([][]int8, n), make([][]int8, n), make([]int8, n*set.Visible)
 	for i := range given {
@@ -141,7 +144,7 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 	case f.out.is(".png"):
 		err = view.Reconstructions(f.out.path, given, completed, original, view.Sheet{Height: m.Height, Width: m.Width})
 	case f.out.is(".npy"):
-		err = writeSpins(f.out.path, completed, m.Pixels(), m.Height, m.Width)
+		err = writeSpins(f.out.path, len(completed), m.Pixels(), m.Height, m.Width, eachOf(completed))
 	default:
 		err = printReconstructions(cmd.OutOrStdout(), given, completed, original, m.Height, m.Width)
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -112,7 +113,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 	if err := f.label.check(m); err != nil {
 		return err
 	}
-	if err := enoughMemory(fmt.Sprintf("--count %d", f.count), float64(f.count)*float64(m.Visible()+rowHeader)); err != nil {
+	if err := enoughMemory(fmt.Sprintf("--count %d", f.count), float64(f.count)*f.holds(m)); err != nil {
 		return err
 	}
 	key := recipe.SampleKey(f.seed)
@@ -126,29 +127,64 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 	}
 	rounds := (f.count + f.chains - 1) / f.chains
 	bar := newMeter(cmd, "sample", "sweeps", f.steps*rounds*f.chains)
-	spins, last, err := f.draw(cmd.Context(), m, movers, start, key.Fold(purposeChains), bar)
-	bar.clear()
+	var last sampler.Sampler
+	var rows [][]int8
+	labels := newLabelCounts(m)
+	draw := func(take func(row []int8) error) (err error) {
+		last, err = f.draw(cmd.Context(), m, movers, start, key.Fold(purposeChains), bar, func(spins []int8) error {
+			for row := range slices.Chunk(spins, m.Visible()) {
+				labels.add(row)
+				if err := take(row[:m.Pixels()]); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		bar.clear()
+		return err
+	}
+	if f.out.is(".npy") {
+		err = writeSpins(f.out.path, f.count, m.Pixels(), m.Height, m.Width, draw)
+	} else {
+		err = draw(func(row []int8) error {
+			rows = append(rows, slices.Clone(row))
+			return nil
+		})
+	}
 	if err != nil {
 		return err
 	}
 	tellMoves(cmd.ErrOrStderr(), last)
-	drawn := rowsOf(spins, m.Visible())
-	rows := pixelsOf(m, drawn)
-	if labels := drawnLabels(m, drawn); labels != "" && !f.label.given() {
-		fmt.Fprintln(cmd.ErrOrStderr(), "labels drawn:", labels)
+	if words := labels.String(); words != "" && !f.label.given() {
+		fmt.Fprintln(cmd.ErrOrStderr(), "labels drawn:", words)
 	}
 	switch {
-	case f.out.is(".png"):
-		err = view.Tiles(f.out.path, rows, view.Sheet{Height: m.Height, Width: m.Width})
-	case f.out.is(".npy"):
-		err = writeSpins(f.out.path, rows, m.Pixels(), m.Height, m.Width)
-	default:
+	case f.out.path == "":
 		return printRows(cmd.OutOrStdout(), rows, m.Height, m.Width)
+	case f.out.is(".png"):
+		if err := view.Tiles(f.out.path, rows, view.Sheet{Height: m.Height, Width: m.Width}); err != nil {
+			return err
+		}
 	}
-	if err == nil {
-		f.out.wrote(cmd, "%d samples after %d sweeps each", f.count, f.steps)
+	f.out.wrote(cmd, "%d samples after %d sweeps each", f.count, f.steps)
+	return nil
+}
+
+// holds returns the bytes of each sample that are held to the end: none of an npy file whose order is that of drawing.
+func (f *sampleFlags) holds(m *recipe.Model) (bytes float64) {
+	if !f.ordered(m) {
+		bytes += float64(m.Visible())
 	}
-	return err
+	if !f.out.is(".npy") {
+		bytes += float64(m.Pixels() + rowHeader)
+	}
+	return bytes
+}
+
+// ordered reports whether samples are drawn in order: chains come in parts, each with all of its samples, so that there has to
+// be one part or one sample of each chain.
+func (f *sampleFlags) ordered(m *recipe.Model) bool {
+	return f.count <= f.chains || f.chains <= rowsAtOnce(m)
 }
 
 // start returns what sets the visible spins of the chains from first on.
@@ -211,13 +247,18 @@ func (f *sampleFlags) clamp(m *recipe.Model) bm.State {
 	return bm.State{row}
 }
 
-// draw returns the samples, V spins each, and the sampler of the last part of the chains. Their numbers do not depend
-// on the parts in which chains move.
-func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers, start func(int, compute.Matrix), key rng.Key, bar *meter) (spins []int8, mover sampler.Sampler, err error) {
+// draw gives take the samples in order, V spins each, some at a time, and returns the sampler of the last part of the
+// chains. Their numbers do not depend on the parts in which chains move.
+func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers, start func(int, compute.Matrix), key rng.Key, bar *meter, take func(spins []int8) error) (mover sampler.Sampler, err error) {
 	e, v := m.Machine.Engine(), m.Visible()
-	samples := make([]int8, f.count*v)
 	rounds := (f.count + f.chains - 1) / f.chains
 	step := rowsAtOnce(m)
+	var samples []int8 // all of them, or those of a part in one round
+	if f.ordered(m) {
+		samples = make([]int8, min(step, f.chains)*v)
+	} else {
+		samples = make([]int8, f.count*v)
+	}
 	done := 0
 	for first := 0; first < f.chains; first += step {
 		n := min(step, f.chains-first)
@@ -232,13 +273,13 @@ func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers,
 			clamp = bm.State{clamp[bm.Visible].Repeat(n)}
 		}
 		if mover, err = movers.next(); err != nil {
-			return nil, nil, err
+			return nil, err
 		}
 		for round := range rounds {
 			block := movers.block(f.steps)
 			for i := 0; i < f.steps; i += block {
 				if err := ctx.Err(); err != nil {
-					return nil, nil, err
+					return nil, err
 				}
 				sweeps := min(block, f.steps-i)
 				mover.Move(state, bm.Law{Key: key.Fold(uint64(round*f.steps + i)), Row: uint64(first), Clamp: clamp}, sweeps)
@@ -246,12 +287,26 @@ func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers,
 				bar.Update(done, "")
 			}
 			from := round*f.chains + first
-			if take := min(n, f.count-from); take > 0 {
-				e.Read(samples[from*v:(from+take)*v], state[bm.Visible].Slice(0, take))
+			some := min(n, f.count-from)
+			switch {
+			case some <= 0:
+			case f.ordered(m):
+				e.Read(samples[:some*v], state[bm.Visible].Slice(0, some))
+				if err := take(samples[:some*v]); err != nil {
+					return nil, err
+				}
+			default:
+				e.Read(samples[from*v:(from+some)*v], state[bm.Visible].Slice(0, some))
 			}
 		}
 	}
-	return samples, mover, e.Sync()
+	if err := e.Sync(); err != nil {
+		return nil, err
+	}
+	if !f.ordered(m) {
+		err = take(samples)
+	}
+	return mover, err
 }
 
 // rowHeader is the memory in bytes of a row beside its spins: a slice.

@@ -10,6 +10,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/data"
 	"mattis/recipe"
 	"mattis/tensorfile"
 )
@@ -80,6 +81,11 @@ func freeEnergies(cmd *cobra.Command, m *recipe.Model, label labelFlag, input st
 	if err != nil {
 		return nil, err
 	}
+	return energiesOf(cmd, m, set)
+}
+
+// energiesOf returns F(v) of each row of the set.
+func energiesOf(cmd *cobra.Command, m *recipe.Model, set *data.Set) ([]float64, error) {
 	e, v := m.Machine.Engine(), m.Visible()
 	f := make([]float64, set.Rows)
 	step := rowsAtOnce(m)

@@ -1,15 +1,20 @@
 package main
 
 import (
+	"bufio"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"net"
+	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"strings"
 	"syscall"
 	"testing"
 	"time"
@@ -44,6 +49,7 @@ func TestScripts(t *testing.T) {
 		Cmds: map[string]func(ts *testscript.TestScript, neg bool, args []string){
 			"exits":   exits,
 			"stopped": stopped,
+			"served":  served,
 			"same":    same,
 			"flip":    flip,
 
@@ -110,6 +116,37 @@ func stopped(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(cmd.Process.Signal(sent))
 	if got := exitCode(cmd.Wait()); got != want {
 		ts.Fatalf("mattis %q, stopped by %s: exit code %d, want %d", args[3:], args[0], got, want)
+	}
+}
+
+// served STATUS ARGS... runs the program, wants that status from the address in its first line, interrupts it, and wants it
+// to end well.
+func served(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if neg || err != nil {
+		ts.Fatalf("usage: served STATUS ARGS...")
+	}
+	path, err := exec.LookPath("mattis")
+	ts.Check(err)
+	cmd := exec.Command(path, args[1:]...)
+	cmd.Dir = ts.MkAbs(".")
+	out, err := cmd.StdoutPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	line, err := bufio.NewReader(out).ReadString('\n')
+	ts.Check(err)
+	place, err := url.Parse(strings.TrimSpace(line))
+	ts.Check(err)
+	place.Host = net.JoinHostPort("localhost", place.Port()) // a machine need not know its own name
+	client := http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	answer, err := client.Get(place.String())
+	ts.Check(err)
+	answer.Body.Close()
+	ts.Check(cmd.Process.Signal(os.Interrupt))
+	if code := exitCode(cmd.Wait()); answer.StatusCode != want || code != 0 {
+		ts.Fatalf("mattis %q: %s gave status %d, want %d; exit code %d, want 0", args[1:], place, answer.StatusCode, want, code)
 	}
 }
 

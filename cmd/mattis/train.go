@@ -3,9 +3,11 @@ package main
 import (
 	"fmt"
 	"path/filepath"
+	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
+	"mattis/compute/cpu"
 	"mattis/recipe"
 	"mattis/run"
 )
@@ -60,14 +62,24 @@ reconstructions of every N epochs.`,
 				return err
 			}
 			defer engine.Close()
+			frugal := debug.SetGCPercent(recipe.GCPercent)
 			split, err := r.LoadData()
 			if err != nil {
 				return err
 			}
 			tellNotes(cmd, split.Train, split.Test, split.Validation)
-			need, field := r.Memory(split.Train.Rows, split.Train.Visible)
+			need, field := r.LeastMemory(split.Train.Rows, split.Train.Visible)
 			if err := enoughMemory(field, need); err != nil {
 				return err
+			}
+			if need, err = r.Memory(split, cpu.NewDry(flags.threads)); err != nil {
+				return err
+			}
+			if err := enoughMemory(field, need); err != nil {
+				return err
+			}
+			if need < muchMemory {
+				debug.SetGCPercent(frugal)
 			}
 			var from *run.Directory
 			if init != "" {
@@ -132,6 +144,9 @@ the rest of the recipe stays. Measures that were interrupted are made up for; a 
 				return err
 			}
 			defer engine.Close()
+			if err := enoughMemory(w.Path(), modelCopies*float64(w.CheckpointSize(-1))); err != nil {
+				return err
+			}
 			s, err := recipe.Continue(w, engine, environment(engine.Threads(), arm), flags.set...)
 			if err != nil {
 				return err

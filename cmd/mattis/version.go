@@ -27,7 +27,14 @@ func versionCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			_, err = fmt.Fprintf(cmd.OutOrStdout(), "mattis %s %s %s/%s kernels:%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, arm)
+			of := "revision unknown: built without -buildvcs"
+			if revision, changed := revision(); revision != "" {
+				of = "revision " + revision
+				if changed {
+					of += ", with changes"
+				}
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), "mattis %s %s %s/%s kernels:%s\n%s\n", version(), runtime.Version(), runtime.GOOS, runtime.GOARCH, arm, of)
 			return err
 		},
 	}
@@ -39,22 +46,36 @@ func version() string {
 	if !ok {
 		return "(devel)"
 	}
-	version, revision, changed := cmp.Or(info.Main.Version, "(devel)"), "", ""
-	for _, s := range info.Settings {
-		switch {
-		case s.Key == "vcs.revision":
-			revision = s.Value
-		case s.Key == "vcs.modified" && s.Value == "true":
-			changed = "+changes"
-		}
-	}
+	version := cmp.Or(info.Main.Version, "(devel)")
+	revision, changed := revision()
 	if len(revision) > 12 {
 		revision = revision[:12]
 	}
 	if revision == "" || strings.Contains(version, revision) {
 		return version
 	}
-	return version + "-" + revision + changed
+	if changed {
+		revision += "+changes"
+	}
+	return version + "-" + revision
+}
+
+// revision returns the revision of the source that was built, "" where the build does not know it, and whether there were
+// changes beside it.
+func revision() (revision string, changed bool) {
+	info, ok := debug.ReadBuildInfo()
+	if !ok {
+		return "", false
+	}
+	for _, s := range info.Settings {
+		switch s.Key {
+		case "vcs.revision":
+			revision = s.Value
+		case "vcs.modified":
+			changed = s.Value == "true"
+		}
+	}
+	return revision, changed
 }
 
 // environment describes this process for env.json.

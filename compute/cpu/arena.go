@@ -24,15 +24,7 @@ func (e *Engine) Scratch(t compute.Type, rows, cols int) compute.Matrix {
 	n := checkedLen(rows, cols)
 	per := lineBytes / t.Size()
 	need := (n + per - 1) / per * per
-	var at *[2]int
-	switch t {
-	case compute.Float32:
-		at = &e.arena.at.Float32
-	case compute.Float64:
-		at = &e.arena.at.Float64
-	default:
-		at = &e.arena.at.Int8
-	}
+	at := place(&e.arena.at, t)
 	chunks := &e.arena.chunks[t-compute.Float32]
 	for {
 		if at[0] == len(*chunks) {
@@ -50,6 +42,17 @@ func (e *Engine) Scratch(t compute.Type, rows, cols int) compute.Matrix {
 		}
 		*at = [2]int{at[0] + 1, 0}
 	}
+}
+
+// place returns the place in a mark of matrices of the type.
+func place(m *compute.Mark, t compute.Type) *[2]int {
+	switch t {
+	case compute.Float32:
+		return &m.Float32
+	case compute.Float64:
+		return &m.Float64
+	}
+	return &m.Int8
 }
 
 // Mark returns the arena's height.

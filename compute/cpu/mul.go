@@ -122,19 +122,51 @@ func hostOperand(m compute.Matrix, trans bool) operand {
 	return x
 }
 
-// scratch takes the product's scratch from the arena.
-func (t *mulTask) scratch(threads int) {
-	t.workStride = round(t.spaceLen(), 16)
-	t.work = t.e.Scratch(compute.Float32, threads, t.workStride).Float32s()
+// need is a scratch matrix of a product; one of no rows is not needed.
+type need struct {
+	kind       compute.Type
+	rows, cols int
+}
+
+// The scratch matrices of a product.
+const (
+	needWork = iota
+	needPackedB
+	needPartial
+	needCoshWork
+	needCoshParts
+)
+
+// needs returns the scratch that the product takes as it is cut.
+func (t *mulTask) needs(threads int, logCosh bool) (n [5]need) {
+	n[needWork] = need{compute.Float32, threads, round(t.spaceLen(), 16)}
 	if t.packB {
-		t.packedB = t.e.Scratch(compute.Float32, t.sums*t.slivers, t.sliverLen()).Float32s()
+		n[needPackedB] = need{compute.Float32, t.sums * t.slivers, t.sliverLen()}
 	}
 	if t.splits > 1 {
-		t.partial = t.e.Scratch(compute.Float32, t.splits, t.panels*t.slivers*t.tileLen()).Float32s()
+		n[needPartial] = need{compute.Float32, t.splits, t.panels * t.slivers * t.tileLen()}
+	}
+	if logCosh {
+		n[needCoshWork] = need{compute.Float64, threads, t.blockPanels * t.e.kernels.rows * 8}
+		n[needCoshParts] = need{compute.Float64, t.n, t.colBlocks}
+	}
+	return n
+}
+
+// scratch takes the product's scratch from the arena.
+func (t *mulTask) scratch(threads int) {
+	n := t.needs(threads, t.logCosh != nil)
+	take := func(i int) compute.Matrix { return t.e.Scratch(n[i].kind, n[i].rows, n[i].cols) }
+	t.workStride = n[needWork].cols
+	t.work = take(needWork).Float32s()
+	if t.packB {
+		t.packedB = take(needPackedB).Float32s()
+	}
+	if t.splits > 1 {
+		t.partial = take(needPartial).Float32s()
 	}
 	if t.logCosh != nil {
-		t.coshWork = t.e.Scratch(compute.Float64, threads, t.blockPanels*t.e.kernels.rows*8).Float64s()
-		t.coshParts = t.e.Scratch(compute.Float64, t.n, t.colBlocks).Float64s()
+		t.coshWork, t.coshParts = take(needCoshWork).Float64s(), take(needCoshParts).Float64s()
 	}
 }
 

@@ -16,11 +16,12 @@ import (
 	"mattis/view"
 )
 
-// TwoPhases returns random machine number i of a family with several phases whose log Z is known by pattern classes: 784
-// visible and 8 to 32 hidden spins, 1 to 3 patterns, biases constant on classes, ordered at temperatures from a half
-// to a twelfth of the critical one. The biases of either layer favour one sign by up to e^100, independently: as the machine
-// cools, the mass may go from one phase to another at once. rows are states of one of the phases, from
-// chains that began at a pattern or its negative.
+// TwoPhases returns random machine number i of a family with several phases whose log Z is known by
+// pattern classes: 784 visible and 8 to 32 hidden spins, 1 to 3 patterns, biases constant on
+// classes, ordered at temperatures from a half to a twelfth of the critical one. The biases of
+// either layer favour one sign by up to e^100, independently: as the machine cools, the mass may go
+// from one phase to another at once. rows are states of one of the phases, from chains that began
+// at a pattern or its negative.
 func TwoPhases(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string, rows *data.Set) {
 	key = key.Fold(uint64(i))
 	const visible = 784
@@ -62,7 +63,8 @@ func TwoPhases(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string, ro
 	return m, fmt.Sprintf("K=%d, H=%d, %.2g times critical", patterns, hidden, cold), around(m, first, key.Fold(3))
 }
 
-// SmallPhases returns Enumerable machine number i with states of one of its phases: chains that began in one random state.
+// SmallPhases returns Enumerable machine number i with states of one of its phases: chains that
+// began in one random state.
 func SmallPhases(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string, rows *data.Set) {
 	m, name = Enumerable(e, i, key)
 	first := make([]int8, m.Layers()[bm.Visible])

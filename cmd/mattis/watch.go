@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"runtime"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"mattis/watch"
+)
+
+func watchCommand() *cobra.Command {
+	var address, tokenFile string
+	var open bool
+	cmd := &cobra.Command{
+		Use:   "watch DIR...",
+		Short: "Show runs on a live page in the browser",
+		Long: `Show runs on a page in the browser, live: a table of all runs, curves, pictures, the machine, and
+two runs side by side. DIR is a run directory or a folder with some in it. Run directories are
+read and never locked, so trainings go on undisturbed. Ctrl-C ends it.
+
+The page is served on this machine alone, at the address that is printed. From elsewhere: ssh -L 8000:127.0.0.1:8000 HOST
+beside mattis watch DIR --address 127.0.0.1:8000, then http://localhost:8000/. Other people on this
+machine can reach it too: on login nodes, and wherever the page is behind a proxy (JupyterHub), give
+--token-file. Any address other than this machine's own needs it.`,
+		Example: `  mattis watch runs
+  mattis watch runs/bars-1 --open
+  (umask 077; head -c 24 /dev/urandom | base64 > token); mattis watch runs --address :8000 --token-file token`,
+		Args: func(_ *cobra.Command, args []string) error {
+			for _, a := range args {
+				if a == "" {
+					return usageError{errors.New("DIR is empty")}
+				}
+			}
+			if len(args) == 0 {
+				return usageError{errors.New("DIR is missing, want a run directory or a folder of them")}
+			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
+			token, err := readToken(tokenFile)
+			if err != nil {
+				return err
+			}
+			if err := checkAddress(address, token != ""); err != nil {
+				return err
+			}
+			library, err := watch.Open(args...)
+			for range 20 { // mattis train R & mattis watch runs: the first of them makes the folder
+				if !errors.Is(err, fs.ErrNotExist) || cmd.Context().Err() != nil {
+					break
+				}
+				time.Sleep(100 * time.Millisecond)
+				library, err = watch.Open(args...)
+			}
+			if err != nil {
+				return err
+			}
+			listener, err := net.Listen("tcp", address)
+			if err != nil {
+				return fmt.Errorf("--address %s: %w", address, err)
+			}
+			place := pageAddress(address, listener.Addr(), token)
+			fmt.Fprintln(cmd.OutOrStdout(), place)
+			fmt.Fprintf(cmd.ErrOrStderr(), "shows %s; Ctrl-C ends it\n", strings.Join(library.Labels(), ", "))
+			if open {
+				if err := openBrowser(place); err != nil {
+					fmt.Fprintf(cmd.ErrOrStderr(), "--open: %v; open the address yourself\n", err)
+				}
+			}
+			return serve(cmd.Context(), listener, watch.NewServer(library, token))
+		},
+	}
+	cmd.Flags().StringVar(&address, "address", "127.0.0.1:0", "`host:port` to listen on; port 0 takes a free one")
+	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` with a token that the page asks for")
+	cmd.Flags().BoolVar(&open, "open", false, "open the page in the browser")
+	return cmd
+}
+
+// serve answers requests until the context is cancelled.
+func serve(ctx context.Context, listener net.Listener, s *watch.Server) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	following := make(chan struct{})
+	go func() {
+		defer close(following)
+		s.Run(ctx)
+	}()
+	server := s.HTTPServer()
+	stop := context.AfterFunc(ctx, func() {
+		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if server.Shutdown(closing) != nil {
+			server.Close()
+		}
+	})
+	defer stop()
+	err := server.Serve(listener)
+	cancel()
+	<-following
+	if errors.Is(err, http.ErrServerClosed) {
+		return nil
+	}
+	return err
+}
+
+// shortestToken is the number of characters that nobody guesses.
+const shortestToken = 16
+
+// readToken returns the token in a file; "" where no file is named.
+func readToken(path string) (string, error) {
+	if path == "" {
+		return "", nil
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	if !info.Mode().IsRegular() || info.Size() > 4096 {
+		return "", fmt.Errorf("--token-file %s: want a file of one line", path)
+	}
+	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
+		return "", fmt.Errorf("--token-file %s: others may read it (mode %v); chmod 600 %s", path, info.Mode().Perm(), path)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		return "", fmt.Errorf("--token-file: %w", err)
+	}
+	token := strings.TrimSpace(string(b))
+	if len(token) < shortestToken || strings.ContainsAny(token, " \t\r\n") {
+		return "", fmt.Errorf("--token-file %s: want one word of at least %d characters", path, shortestToken)
+	}
+	return token, nil
+}
+
+// checkAddress refuses an address that is none, or that others reach without a token.
+func checkAddress(address string, token bool) error {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return usageError{fmt.Errorf("--address %s: want host:port, as in 127.0.0.1:8000", address)}
+	}
+	ip := net.ParseIP(host)
+	if loopback := strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback(); !loopback && !token {
+		return usageError{fmt.Errorf("--address %s: others reach it, so it needs --token-file FILE", address)}
+	}
+	return nil
+}
+
+// pageAddress returns the address of the page for people.
+func pageAddress(asked string, got net.Addr, token string) string {
+	host, _, _ := net.SplitHostPort(asked)
+	_, port, _ := net.SplitHostPort(got.String())
+	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
+		if name, err := os.Hostname(); err == nil {
+			host = name
+		}
+	}
+	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: "/"}
+	if token != "" {
+		u.RawQuery = url.Values{"token": {token}}.Encode()
+	}
+	return u.String()
+}
+
+// openBrowser opens the page in the user's browser.
+func openBrowser(place string) error {
+	command := []string{"xdg-open", place}
+	switch runtime.GOOS {
+	case "darwin":
+		command = []string{"open", place}
+	case "windows":
+		command = []string{"rundll32", "url.dll,FileProtocolHandler", place}
+	}
+	c := exec.Command(command[0], command[1:]...)
+	if err := c.Start(); err != nil {
+		return err
+	}
+	go c.Wait()
+	return nil
+}

@@ -1,0 +1,222 @@
+package watch
+
+import (
+	"bytes"
+	"encoding/base64"
+	"fmt"
+	"math"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"mattis/tensorfile"
+)
+
+// Pictures is rows of numbers that are looked at as images, or as bars of values where they are none.
+type Pictures struct {
+	Step    int      `json:"step"`
+	Sources []string `json:"sources"` // what there is to see at that step
+	Source  string   `json:"source"`
+	Groups  []Group  `json:"groups"`
+	Height  int      `json:"height"` // 0 where the rows are no images
+	Width   int      `json:"width"`
+	Spins   bool     `json:"spins"` // the values are -1 and +1, and 0 for what is not known
+	Ink     number   `json:"ink"`   // the value of 127, the largest that occurs
+}
+
+// Group is pictures that belong together.
+type Group struct {
+	Label string `json:"label"`
+	Total int    `json:"total"` // rows that there are
+	Rows  int    `json:"rows"`  // rows that are here
+	Data  string `json:"data"`  // base64 of int8: rows of Width (times Height) values in units of Ink/127
+}
+
+const (
+	mostPictured = 400     // rows of a group
+	mostPixels   = 4 << 20 // bytes of all groups
+	fromRecord   = "samples"
+	mostRecorded = 64 << 20
+)
+
+// Pictures returns what a source ("patterns.visible", "weights", "chains.visible", or "samples" of the folder pictures; "" for
+// the first there is) looks like at a step; count bounds the rows of a group, 0 means 100.
+func (l *Library) Pictures(id, source string, step, count int) (*Pictures, error) {
+	e, err := l.entry(id)
+	if err != nil {
+		return nil, err
+	}
+	if count <= 0 {
+		count = 100
+	}
+	count = min(count, mostPictured)
+	folder, err := os.OpenRoot(e.root.path)
+	if err != nil {
+		return nil, err
+	}
+	defer folder.Close()
+	e.mu.Lock()
+	checkpoints, recorded := e.summary.Checkpoints, e.summary.Pictures
+	e.mu.Unlock()
+	p := &Pictures{Step: step, Sources: []string{}, Groups: []Group{}}
+	if source == fromRecord {
+		at := slices.Index(recorded, step)
+		if at < 0 {
+			return nil, fmt.Errorf("%w at step %d: no pictures were drawn then", ErrUnknown, step)
+		}
+		p.Sources, p.Source = []string{fromRecord}, fromRecord
+		return p, e.recorded(folder, p, count)
+	}
+	if !slices.Contains(checkpoints, step) {
+		return nil, fmt.Errorf("%w at step %d: it has no checkpoint of that step", ErrUnknown, step)
+	}
+	c, _, err := e.checkpoint(folder, step)
+	if err != nil {
+		return nil, err
+	}
+	for _, prefix := range []string{"patterns.", "weights", "chains.", "positive."} {
+		for _, t := range c.File.Tensors {
+			if strings.HasPrefix(t.Name, prefix) && len(t.Shape) == 2 && t.Len() > 0 && t.Name != "chains.rungs" && t.Name != "chains.parity" {
+				p.Sources = append(p.Sources, t.Name)
+			}
+		}
+	}
+	for i, n := range p.Sources { // what is seen comes first
+		if strings.HasSuffix(n, ".visible") && strings.HasPrefix(n, "patterns.") {
+			p.Sources = slices.Insert(slices.Delete(p.Sources, i, i+1), 0, n)
+		}
+	}
+	if source == "" && len(p.Sources) > 0 {
+		source = p.Sources[0]
+	}
+	p.Source = source
+	t, ok := c.File.Tensor(source)
+	if !ok || !slices.Contains(p.Sources, source) {
+		return nil, fmt.Errorf("%w: the checkpoint of step %d has no rows %q", ErrUnknown, step, shorten(source, 100))
+	}
+	values, rows, columns := tensorfile.Floats[float64](t), t.Shape[0], t.Shape[1]
+	label := source
+	if strings.HasPrefix(source, "weights") { // what each spin of the second layer sees in the first
+		values, rows, columns = transpose(values, rows, columns), columns, rows
+		label = fmt.Sprintf("columns of %s", source)
+	}
+	p.Spins = t.Type() == tensorfile.I8
+	h, w := number0(c.File.Metadata["height"]), number0(c.File.Metadata["width"])
+	visible := strings.HasSuffix(source, ".visible") || source == "weights" || strings.HasPrefix(source, "weights.visible-")
+	if visible && h > 0 && w > 0 && h*w <= columns { // spins behind the pixels tell labels
+		p.Height, p.Width = h, w
+		values = firstColumns(values, rows, columns, h*w)
+		columns = h * w
+	} else {
+		p.Width = columns
+	}
+	p.group([]rowsOf{{label, values, rows}}, columns, count)
+	return p, nil
+}
+
+// rowsOf is a group before it is packed.
+type rowsOf struct {
+	label  string
+	values []float64
+	rows   int
+}
+
+// group packs rows of so many columns. Their largest magnitude is the ink, so that all groups have one scale.
+func (p *Pictures) group(list []rowsOf, columns, count int) {
+	ink := 0.0
+	for i := range list {
+		r := &list[i]
+		n := min(r.rows, count, max(1, mostPixels/max(1, columns*len(list))))
+		r.values = r.values[:n*columns]
+		for _, v := range r.values {
+			if a := math.Abs(v); a > ink && !math.IsInf(a, 0) {
+				ink = a
+			}
+		}
+	}
+	if ink == 0 {
+		ink = 1
+	}
+	p.Ink = number(ink)
+	for _, r := range list {
+		b := make([]byte, len(r.values))
+		for i, v := range r.values {
+			if v == v {
+				b[i] = byte(int8(math.Round(127 * min(1, max(-1, v/ink)))))
+			}
+		}
+		p.Groups = append(p.Groups, Group{r.label, r.rows, len(b) / max(1, columns), base64.StdEncoding.EncodeToString(b)})
+	}
+}
+
+// recorded reads a file of the folder pictures: rows (N,V), images (N,H,W), or several groups of images (G,N,H,W).
+func (e *entry) recorded(folder *os.Root, p *Pictures, count int) error {
+	file := fmt.Sprintf("%s/%08d.npy", picturesDir, p.Step)
+	b, err := readSmall(folder, path.Join(e.rel, file), mostRecorded)
+	if err != nil {
+		return fmt.Errorf("%s: %s", file, reason(err))
+	}
+	t, err := tensorfile.ReadNPY(bytes.NewReader(b))
+	if err != nil {
+		return fmt.Errorf("%s: %w", file, err)
+	}
+	shape := t.Shape
+	groups := 1
+	if len(shape) == 4 {
+		groups, shape = shape[0], shape[1:]
+	}
+	columns := 0
+	switch len(shape) {
+	case 2:
+		columns, p.Width = shape[1], shape[1]
+	case 3:
+		p.Height, p.Width = shape[1], shape[2]
+		columns = p.Height * p.Width
+	default:
+		return fmt.Errorf("%s: has the shape %v, want (N,V), (N,H,W) or (G,N,H,W)", file, t.Shape)
+	}
+	if t.Len() == 0 || groups > 8 {
+		return fmt.Errorf("%s: has the shape %v, which shows nothing", file, t.Shape)
+	}
+	p.Spins = t.Type() == tensorfile.I8
+	values := tensorfile.Floats[float64](t)
+	labels := []string{"samples", "given", "reconstructions", "originals"}
+	var list []rowsOf
+	for g := range groups {
+		label := fmt.Sprintf("group %d", g+1)
+		if g < len(labels) {
+			label = labels[g]
+		}
+		list = append(list, rowsOf{label, values[g*shape[0]*columns : (g+1)*shape[0]*columns], shape[0]})
+	}
+	p.group(list, columns, count)
+	return nil
+}
+
+// number0 returns a whole number above 0, else 0.
+func number0(s string) int {
+	n := 0
+	if _, err := fmt.Sscanf(s, "%d", &n); err != nil || n < 0 || n > 1<<20 {
+		return 0
+	}
+	return n
+}
+
+func transpose(x []float64, rows, columns int) []float64 {
+	out := make([]float64, len(x))
+	for i := range rows {
+		for j := range columns {
+			out[j*rows+i] = x[i*columns+j]
+		}
+	}
+	return out
+}
+
+func firstColumns(x []float64, rows, columns, n int) []float64 {
+	out := make([]float64, 0, rows*n)
+	for i := range rows {
+		out = append(out, x[i*columns:i*columns+n]...)
+	}
+	return out
+}
