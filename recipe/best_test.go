@@ -13,6 +13,7 @@ import (
 
 	"mattis/eval"
 	"mattis/run"
+	"mattis/train"
 )
 
 // patient is a training that ends by its patience, with few checkpoints beside the best. The seed is one whose measures have
@@ -291,5 +292,33 @@ func TestBestByGoal(t *testing.T) {
 	}
 	if b, err := s.Dir.Best(); b != nil || err != nil {
 		t.Errorf("not asked for any more: %+v, %v", b, err)
+	}
+}
+
+// A run that gets its patience after its last measurement does not end between two: only a measurement ends it.
+func TestPatienceEndsAtAMeasurement(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "r")
+	s := begin(t, dir, patient, "train.stop.patience=0", "train.checkpoint={epochs: 0, keep: 2}", "train.epochs=14", "measure.every=2", "measure.pictures.every=0")
+	ctx, cancel := context.WithCancel(context.Background())
+	s.Watch = []train.Observer{seen(func(ev train.Event) {
+		if ev.Epoch == 13 {
+			cancel()
+		}
+	})}
+	if err := s.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	s.Dir.Close()
+	_, since, _ := bestOf(t, dir, "pseudo_likelihood", "train")
+	if since == 0 {
+		t.Fatal("the last measurement is the best: this tests nothing")
+	}
+	s, err := goOn(t, dir, fmt.Sprint("train.stop.patience=", since), "train.epochs=20")
+	if err != nil || s.Done() || s.Steps() != 20*s.Trainer.StepsPerEpoch() {
+		t.Fatalf("done %t at update %d of %d, %v", s.Done(), s.Trainer.Step, s.Steps(), err)
+	}
+	finish(t, s)
+	if epoch := s.Trainer.Step / s.Trainer.StepsPerEpoch(); epoch%2 != 0 || epoch < 14 || s.Trainer.Step%s.Trainer.StepsPerEpoch() != 0 {
+		t.Errorf("it ended at update %d", s.Trainer.Step)
 	}
 }

@@ -175,3 +175,24 @@ func TestPicturesOnAFullDisk(t *testing.T) {
 		t.Errorf("%+v, %v", state, err)
 	}
 }
+
+// Pictures above the checkpoint that a run goes on from are gone when it does, as the lines of its metrics are.
+func TestPicturesAreCutBack(t *testing.T) {
+	cheapPictures(t)
+	dir := filepath.Join(t.TempDir(), "r")
+	s := begin(t, dir, "machine: {hidden: 6}\ntrain: {epochs: 6, batch: 4, checkpoint: {epochs: 2, keep: 0}}\nmeasure: {pictures: {every: 1}}\n")
+	finish(t, s)
+	n := s.Trainer.StepsPerEpoch()
+	for _, epoch := range []int{4, 6} {
+		if err := os.Remove(filepath.Join(dir, "checkpoints", fmt.Sprintf("%08d.safetensors", epoch*n))); err != nil {
+			t.Fatal(err)
+		}
+	}
+	s, err := goOn(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if steps, err := s.Dir.Pictures(); err != nil || !slices.Equal(steps, []int{0, n, 2 * n}) {
+		t.Errorf("pictures of the steps %v, %v, want those up to %d", steps, err, 2*n)
+	}
+}
