@@ -16,7 +16,8 @@ import (
 // none is the measure of Best that asks for no choice among checkpoints.
 const none = "none"
 
-// checkBest checks train.best and train.stop, and fills in the set of the measure: what is chosen by has to be measured during the training.
+// checkBest checks train.best and train.stop, and fills in the set of the measure: what is chosen
+// by has to be measured during the training.
 func (r *Recipe) checkBest() error {
 	b := &r.Train.Best
 	if b.Measure == none {
@@ -33,7 +34,8 @@ func (r *Recipe) checkBest() error {
 	}
 	m, _ := eval.Named(b.Measure)
 	if m.Goal == eval.NoGoal {
-		return wrong("train.best.measure", "of %s neither small nor great values are better, take one of which they are: %s", b.Measure, strings.Join(slices.Collect(withGoal), ", "))
+		return wrong("train.best.measure", "of %s neither small nor great values are better, take one of which they are: %s",
+			b.Measure, strings.Join(slices.Collect(withGoal), ", "))
 	}
 	lists := map[string][]string{"test": r.Measure.Test, "train": r.Measure.Train}
 	if m.Data == eval.NeedsData {
@@ -78,8 +80,8 @@ type chosen struct {
 	kept   []int // steps of the checkpoints that the session began with
 }
 
-// judge takes a line of the metrics into account, and reports whether it is the best so far. A best step without a
-// checkpoint is none: so are those of a run that was not asked to keep them.
+// judge takes a line of the metrics into account, and reports whether it is the best so far. A best
+// step without a checkpoint is none: so are those of a run that was not asked to keep them.
 func (s *Session) judge(m run.Metric, kept func(step int) bool) bool {
 	b := s.Recipe.Train.Best
 	split := ""
@@ -92,7 +94,11 @@ func (s *Session) judge(m run.Metric, kept func(step int) bool) bool {
 		return false
 	}
 	s.judged = m.Step
-	if !math.IsInf(m.Value, 0) && (s.best == nil && !math.IsNaN(m.Value) || s.best != nil && measure.Goal.Better(m.Value, s.best.Value)) {
+	former := math.NaN()
+	if s.best != nil {
+		former = s.best.Value
+	}
+	if !math.IsInf(m.Value, 0) && measure.Goal.Better(m.Value, former) {
 		if kept != nil && !kept(m.Step) {
 			return false
 		}
@@ -105,8 +111,8 @@ func (s *Session) judge(m run.Metric, kept func(step int) bool) bool {
 	return false
 }
 
-// saveBest writes the checkpoint of the present step, then its number into best.json, and only then deletes what that
-// named before: at any moment the best checkpoint is there.
+// saveBest writes the checkpoint of the present step, then its number into best.json, and only then
+// deletes what that named before: at any moment the best checkpoint is there.
 func (s *Session) saveBest() error {
 	if s.saved != s.Trainer.Step {
 		if err := s.write(); err != nil {
@@ -143,7 +149,8 @@ func (s *Session) exhausted(step int) bool {
 	return n > 0 && s.best != nil && s.since >= n && s.judged == step
 }
 
-// Stopped says why the training ends, or has ended, before the recipe's last epoch, "" where it does not.
+// Stopped says why the training ends, or has ended, before the recipe's last epoch, "" where it
+// does not.
 func (s *Session) Stopped() string {
 	if !s.exhausted(s.total) || s.total >= s.Trainer.Steps(s.Recipe.Train.Epochs) {
 		return ""
@@ -153,14 +160,15 @@ func (s *Session) Stopped() string {
 	if b.Split != "" {
 		what = b.Split + " " + what
 	}
-	return fmt.Sprintf("no better %s in %d measurements than %.4g at update %d, epoch %d: the end by train.stop.patience", what, s.since, b.Value, b.Step, b.Epoch)
+	return fmt.Sprintf("no better %s in %d measurements than %.4g at update %d, epoch %d: the end by train.stop.patience",
+		what, s.since, b.Value, b.Step, b.Epoch)
 }
 
 // errPatience ends the training at its trainer; it is no error to anyone else.
 var errPatience = errors.New("the patience has ended")
 
-// stopper ends the training before its last epoch where the recipe asks for it. It comes last: all that is to be done at the
-// step has been done.
+// stopper ends the training before its last epoch where the recipe asks for it. It comes last: all
+// that is to be done at the step has been done.
 type stopper struct{ *Session }
 
 func (s *stopper) Observe(train.Event) error { return s.stop() }

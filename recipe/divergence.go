@@ -15,17 +15,19 @@ import (
 	"mattis/train"
 )
 
-// A training has diverged where its machine says less about its own training set than no training would: where the log
-// pseudo-likelihood of the set has been manyTimes that of the start, and that of fair coins, at enoughLooks looks in a row, or
-// farTooMany times at one. docs/decisions/0009-divergence.md has the trainings that these numbers were read off.
+// A training has diverged where its machine says less about its own training set than no training
+// would: where the log pseudo-likelihood of the set has been manyTimes that of the start, and that
+// of fair coins, at enoughLooks looks in a row, or farTooMany times at one.
+// docs/decisions/0009-divergence.md has the trainings that these numbers were read off.
 const (
 	manyTimes   = 4
 	farTooMany  = 100
 	enoughLooks = 3
 )
 
-// A look takes lookFlips spins of lookRows rows, always the same. Looks cost less than a fiftieth of the updates between them,
-// if an update costs one free energy a row, and it costs several; or they come with measures, which cost more.
+// A look takes lookFlips spins of lookRows rows, always the same. Looks cost less than a fiftieth
+// of the updates between them, if an update costs one free energy a row, and it costs several; or
+// they come with measures, which cost more.
 const (
 	lookRows  = 64
 	lookFlips = 3
@@ -42,14 +44,15 @@ func (e *Diverged) Error() string {
 	return fmt.Sprintf("stopped at update %d by train.stop.diverged: %s", e.Step, e.Why)
 }
 
-// reference is what a training is compared with: log pseudo-likelihoods of the training set in nats a row.
+// reference is what a training is compared with: log pseudo-likelihoods of the training set in nats
+// a row.
 type reference struct {
 	start float64 // at the recipe's first parameters, or those of --init
 	worst float64 // the worst of start, fair coins, and the start with its patterns where projections allow them
 }
 
-// pseudoLikelihood is that of a look, -Inf where it is not finite. It is not to be interrupted: a checkpoint of the step has to
-// know of it.
+// pseudoLikelihood is that of a look, -Inf where it is not finite. It is not to be interrupted: a
+// checkpoint of the step has to know of it.
 func (t *Training) pseudoLikelihood() float64 {
 	measure, err := eval.Named("pseudo_likelihood")
 	if err != nil {
@@ -66,15 +69,17 @@ func (t *Training) pseudoLikelihood() float64 {
 	return x.Value
 }
 
-// bound returns what projections bound the entries of the patterns by, 0 for none.
+// bound returns the most that projections leave of an entry of the patterns, 0 for no bound.
 func (r *Recipe) bound() float64 {
+	most := 0.0
 	for _, c := range slices.Concat(r.Project.Update, r.Project.Epoch) {
+		b := 1.0 // sign, and gibbs, which leaves spins
 		if c.Name == "clip" {
-			return *c.Value
+			b = *c.Value
 		}
-		return 1 // sign, and gibbs, which leaves spins
+		most = max(most, b)
 	}
-	return 0
+	return most
 }
 
 // boundless reports whether the parameters can run away at all.
@@ -111,7 +116,8 @@ func (t *Training) reference() reference {
 	return r
 }
 
-// include takes the parameters as they are for a start, and returns what may be given to also; nil for no number.
+// include takes the parameters as they are for a start, and returns what may be given to also; nil
+// for no number.
 func (r *reference) include(t *Training) *float64 {
 	if !t.Recipe.boundless() {
 		return nil
@@ -138,8 +144,9 @@ type looks struct {
 	diverged string // why the training counts as diverged; "" where it does not
 }
 
-// looksKey is the metadata entry of a checkpoint with the number of looks that were too bad. It is there where a training may
-// be stopped for them, so that one that goes on is stopped at the same update, and nowhere else.
+// looksKey is the metadata entry of a checkpoint with the number of looks that were too bad. It is
+// there where a training may be stopped for them, so that one that goes on is stopped at the same
+// update, and nowhere else.
 const looksKey = "diverging"
 
 func (s *Session) noteLooks(f *tensorfile.File) {
@@ -170,7 +177,8 @@ func (s *Session) recallLooks(c *run.Checkpoint) {
 // halts reports whether the training is to be stopped where it is.
 func (s *Session) halts() bool { return s.Recipe.Train.Stop.Diverged && s.worse >= enoughLooks }
 
-// looker looks whether the training has diverged. It comes before all else, for checkpoints hold what it has found.
+// looker looks whether the training has diverged. It comes before all else, for checkpoints hold
+// what it has found.
 type looker struct{ *Session }
 
 func (l *looker) Observe(ev train.Event) error {
@@ -208,7 +216,8 @@ func (l *looker) Observe(ev train.Event) error {
 		l.report.Say(run.Diverged, l.diverged)
 	case l.diverged != "" && l.worse == 0 && due && !bad:
 		l.diverged = ""
-		l.tell("update %d, epoch %d: the training has come back: its log pseudo-likelihood is %s nats a row", ev.Step, ev.Epoch, nats(x))
+		l.tell("update %d, epoch %d: the training has come back: its log pseudo-likelihood is %s nats a row",
+			ev.Step, ev.Epoch, nats(x))
 		l.report.Say(run.Training, "")
 	}
 	return nil
@@ -237,7 +246,8 @@ func (s *Session) whyDiverged(x float64) string {
 		stop = "; train.stop.diverged=true ends a training there"
 	}
 	coins := -float64(s.Split.Train.Visible) * math.Ln2
-	return fmt.Sprintf("the training has diverged: the log pseudo-likelihood of the training set is %s nats a row, where fair coins have %s and the start had %s; what helps is %s%s",
+	return fmt.Sprintf("the training has diverged: the log pseudo-likelihood of the training set is %s nats a row, "+
+		"where fair coins have %s and the start had %s; what helps is %s%s",
 		nats(x), nats(coins), nats(s.start.start), strings.Join(help, " or "), stop)
 }
 

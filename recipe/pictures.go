@@ -19,8 +19,9 @@ const sampleSweeps, reconstructionSweeps = 30, 10
 // mostPictures bounds measure.pictures.count.
 const mostPictures = 1000
 
-// Reconstructions returns n rows of the set, spread over it and repeated where it has fewer: what is given of them (0 elsewhere), what
-// sweeps of the machine make of that, and the rows themselves. Label spins are cut off.
+// Reconstructions returns n rows of the set, spread over it and repeated where it has fewer: what
+// is given of them (0 elsewhere), what sweeps of the machine make of that, and the rows themselves.
+// Label spins are cut off.
 func (t *Training) Reconstructions(set *data.Set, n, sweeps int, key rng.Key) (given, result, original [][]int8) {
 	given, original = make([][]int8, n), make([][]int8, n)
 	known := make([]bool, set.Visible)
@@ -70,8 +71,9 @@ func (t *Training) shown() *data.Set {
 	return t.Split.Train
 }
 
-// pictures returns those of a step, (4, count, H, W) int8: samples, what is given, the reconstructions and the originals. Plain rows have
-// H = 1. They are a function of the parameters, the recipe and the step.
+// pictures returns those of a step, (4, count, H, W) int8: samples, what is given, the
+// reconstructions and the originals. Plain rows have H = 1. They are a function of the parameters,
+// the recipe and the step.
 func (t *Training) pictures(step int) tensorfile.Tensor {
 	n, key, set := t.Recipe.Measure.Pictures.Count, t.Recipe.Key().Fold(purposePictures).Fold(uint64(step)), t.shown()
 	e := t.Machine.Engine()
@@ -96,9 +98,10 @@ func (t *Training) pictures(step int) tensorfile.Tensor {
 	return tensorfile.Tensor{Name: "pictures", Shape: []int{4, n, height, width}, Data: all}
 }
 
-// picturesEvery returns the epochs between pictures, 0 for none. It is what the recipe asks for, or the least multiple of it with
-// which pictures are sure to take less than a fiftieth of the training's time. That is counted in free energies of a row, which a draw of
-// the opposite layer costs too, and not in seconds: the same pictures are drawn each time.
+// picturesEvery returns the epochs between pictures, 0 for none. It is what the recipe asks for, or
+// the least multiple of it with which pictures are sure to take less than a fiftieth of the
+// training's time. That is counted in free energies of a row, which a draw of the opposite layer
+// costs too, and not in seconds: the same pictures are drawn each time.
 func (t *Training) picturesEvery() int {
 	p := t.Recipe.Measure.Pictures
 	if p.Every == 0 {
@@ -133,9 +136,10 @@ func (t *Training) picturesEvery() int {
 	return p.Every * int(times)
 }
 
-// What an update and a file of pictures cost beside their products, in products of one row with one coupling (20 µs and 1 ms), and
-// by how much the updates between two are to cost more: twice of what is promised, for a draw costs up to twice a free energy.
-// Measured on machines of 16x20 to 784x500 spins.
+// What an update and a file of pictures cost beside their products, in products of one row with one
+// coupling (20 µs and 1 ms), and by how much the updates between two are to cost more: twice of
+// what is promised, for a draw costs up to twice a free energy. Measured on machines of 16x20 to
+// 784x500 spins.
 const (
 	updateCells  = 2e5
 	pictureCells = 1e7

@@ -10,8 +10,8 @@ import (
 	"path/filepath"
 )
 
-// Best is the content of checkpoints/best.json: the step whose measure is the best of the run so far, the earliest of
-// equal ones. The checkpoint of that step is there.
+// Best is the content of checkpoints/best.json: the step whose measure is the best of the run so
+// far, the earliest of equal ones. The checkpoint of that step is there.
 type Best struct {
 	Step    int     `json:"step"`
 	Epoch   int     `json:"epoch"`

@@ -19,7 +19,8 @@ func (d *Directory) picturePath(step int) string {
 	return filepath.Join(d.path, picturesName, fmt.Sprintf("%08d.npy", step))
 }
 
-// Pictures returns the steps that have pictures, smallest first. Other files in the folder are passed over.
+// Pictures returns the steps that have pictures, smallest first. Other files in the folder are
+// passed over.
 func (d *Directory) Pictures() ([]int, error) {
 	entries, err := os.ReadDir(d.join(picturesName))
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -37,8 +38,8 @@ func (d *Directory) Pictures() ([]int, error) {
 	return steps, nil
 }
 
-// SavePictures writes the pictures of a step. They are complete or absent whatever becomes of the process; nothing waits for
-// the disk, so that a crash of the system may leave them empty.
+// SavePictures writes the pictures of a step. They are complete or absent whatever becomes of the
+// process; nothing waits for the disk, so that a crash of the system may leave them empty.
 func (w *Writer) SavePictures(step int, t tensorfile.Tensor) error {
 	path := w.picturePath(step)
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {

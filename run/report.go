@@ -12,13 +12,14 @@ import (
 	"time"
 )
 
-// reportEvery is how often state.json is replaced: readers on other hosts take a writer that says nothing for a
-// minute as gone, and half of that has to do on a slow disk.
+// reportEvery is how often state.json is replaced: readers on other hosts take a writer that says
+// nothing for a minute as gone, and half of that has to do on a slow disk.
 const reportEvery = 5 * time.Second
 
-// Report keeps the state.json of a run directory while a process writes the run. A goroutine of its own replaces the file, so
-// that it is up to date in updates and measures that take long. Its methods may be called from any goroutine; none but Say and
-// Close touches the disk. What cannot be written is told by Failure, and hurts nothing else.
+// Report keeps the state.json of a run directory while a process writes the run. A goroutine of its
+// own replaces the file, so that it is up to date in updates and measures that take long. Its
+// methods may be called from any goroutine; none but Say and Close touches the disk. What cannot be
+// written is told by Failure, and hurts nothing else.
 type Report struct {
 	writing sync.Mutex // held while the file is replaced; taken before mu, which nothing holds for long
 
@@ -33,7 +34,8 @@ type Report struct {
 	done chan struct{}
 }
 
-// State returns the content of state.json; it is fs.ErrNotExist where there is none, as in runs of first versions.
+// State returns the content of state.json; it is fs.ErrNotExist where there is none, as in runs of
+// first versions.
 func (d *Directory) State() (State, error) {
 	b, err := os.ReadFile(d.join(stateName))
 	if err != nil {
@@ -46,7 +48,8 @@ func (d *Directory) State() (State, error) {
 	return s, err
 }
 
-// NewReport sets state.json to the state, with this host, process and time, and keeps it up to date until Close.
+// NewReport sets state.json to the state, with this host, process and time, and keeps it up to date
+// until Close.
 func (w *Writer) NewReport(s State) *Report {
 	r := &Report{path: w.path, state: s, stop: make(chan struct{}), done: make(chan struct{})}
 	r.state.Host, _ = os.Hostname()
@@ -111,8 +114,9 @@ func (r *Report) Failure() error {
 	return fmt.Errorf("state.json is not up to date, for it could not be written: %w", r.failed)
 }
 
-// write replaces the file. Nothing waits for the disk: what the system loses in a crash is out of date by then. A directory
-// that is not at its path is for Follow to find, and another one that is there now belongs to others.
+// write replaces the file. Nothing waits for the disk: what the system loses in a crash is out of
+// date by then. A directory that is not at its path is for Follow to find, and another one that is
+// there now belongs to others.
 func (r *Report) write() {
 	r.writing.Lock()
 	defer r.writing.Unlock()
