@@ -17,6 +17,7 @@ type Measure struct {
 	Name    string
 	Summary string // one line, with the unit
 	Data    DataUse
+	Goal    Goal   // which of its values are better
 	Errors  Errors // the standard errors that it can have
 
 	// can says whether it can be had, from sizes, data and options alone: see Possible.
@@ -32,6 +33,27 @@ const (
 	LooksAtData                // it is of the machine, and looks at the data where there are some: for valid images, starts, the base law of AIS
 	NeedsData                  // it has one value for each set of the split
 )
+
+// Goal says which values of a measure speak for a machine.
+type Goal int8
+
+const (
+	NoGoal   Goal = 0 // neither great nor small ones
+	Greatest Goal = 1
+	Least    Goal = -1
+)
+
+// Better reports whether x is better than y. A NaN is never better, and any number is better than a NaN; without a goal
+// nothing is.
+func (g Goal) Better(x, y float64) bool {
+	switch {
+	case g == NoGoal || math.IsNaN(x):
+		return false
+	case math.IsNaN(y):
+		return true
+	}
+	return float64(g)*(x-y) > 0
+}
 
 // Result is the value of a measure.
 type Result struct {

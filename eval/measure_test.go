@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -283,5 +284,31 @@ func TestProgress(t *testing.T) {
 	measure(t, "hamming", s, eval.Defaults())
 	if len(told) != 7 || told[len(told)-1] != 1 || told[0] != 64.0/400 { // 4 rows, 100 draws, 64 at once
 		t.Errorf("told %v", told)
+	}
+}
+
+// goals are the measures of which some values are better than others, each with two values, the better one first.
+var goals = map[string][2]float64{
+	"hamming": {0.1, 0.2}, "hamming_clamped": {0.1, 0.2}, "nll_exact": {2, 3}, "nll": {2, 3}, "nll_ais": {2, 3}, "nll_reverse_ais": {2, 3}, "nll_bridge": {2, 3},
+	"phases": {1, 0.1}, "gibbs_accessibility": {1, 0.5}, "gibbs_accessibility_mean": {1, 0.5}, "method_accessibility": {1, 0.5},
+	"pseudo_likelihood": {-1, -2}, "valid_share": {1, 0}, "coverage": {1, 0}, "autocorrelation": {0.5, 100}, "crosstalk": {0, 0.1}, "probe_accuracy": {0.9, 0.1},
+}
+
+// aimless are those of which none are.
+var aimless = []string{"logz_exact", "logz", "logz_ais", "logz_reverse_ais", "logz_bridge", "logz_integration", "ground_energy", "spectrum", "overlap", "ultrametricity"}
+
+// A new measure fails here until it is known which of its values are better; so does a goal that is turned round.
+func TestGoals(t *testing.T) {
+	for _, m := range eval.Measures {
+		x, ok := goals[m.Name]
+		if none := slices.Contains(aimless, m.Name); ok == none {
+			t.Errorf("%s is neither among the measures with a goal nor among those without one", m.Name)
+		}
+		if better := m.Goal.Better(x[0], x[1]); better != ok || m.Goal.Better(x[1], x[0]) || m.Goal.Better(x[0], x[0]) {
+			t.Errorf("%s: %v is better than %v: %t", m.Name, x[0], x[1], better)
+		}
+		if nan := math.NaN(); m.Goal.Better(nan, x[0]) || m.Goal.Better(nan, nan) || m.Goal.Better(x[0], nan) != ok {
+			t.Errorf("%s: a NaN is better than %v, or not worse", m.Name, x[0])
+		}
 	}
 }

@@ -23,6 +23,8 @@ const (
 	purposeSample // from a trained machine
 	purposeDraw   // by the estimator of a trained machine
 	purposeUnreached
+	purposeLooks    // for divergence
+	purposePictures // during training
 )
 
 // Key returns the key of the recipe's seed.
@@ -155,6 +157,8 @@ type Training struct {
 	Machine *bm.RBM
 	Axons   *bm.Axons // nil for dense couplings
 	Trainer *train.Trainer
+
+	start reference // what a training that has diverged is worse than
 }
 
 // Build returns the training of the recipe on the split's data, at step 0. A measure that would fail, whatever the parameters
@@ -206,6 +210,7 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	if split.Test == nil && len(r.Measure.Test) > 0 {
 		return nil, r.origin.place(wrong("measure.test", "there is no test set; set data.split or data.test_path, or measure.test=[]"))
 	}
+	t.start = t.reference()
 	return t, nil
 }
 

@@ -28,8 +28,8 @@ func defaults(k *Recipe) *Recipe {
 		Negative:  Negative{Kind: "pid"},
 		Optimizer: Optimizer{Kind: "sgd", Decay: Decay{Factor: 1, Floor: 1e-5}},
 		Project:   Project{Update: []Choice{}, Epoch: []Choice{}},
-		Train:     Train{Epochs: unset, Batch: unset, ShortBatch: string(train.Share), Checkpoint: Checkpoint{Epochs: 50, Minutes: 5, Keep: 3}},
-		Measure:   Measure{Every: 10, Test: []string{}, Train: []string{}, Last: []string{}, Options: eval.Defaults()},
+		Train:     Train{Epochs: unset, Batch: unset, ShortBatch: string(train.Share), Checkpoint: Checkpoint{Epochs: 50, Minutes: 5, Keep: 3}, Best: Best{Measure: none}},
+		Measure:   Measure{Every: 10, Test: []string{}, Train: []string{}, Last: []string{}, Pictures: Pictures{Count: 16}, Options: eval.Defaults()},
 	}
 	take := func(dst *string, name string) string {
 		if name != "" {
@@ -59,7 +59,7 @@ func defaults(k *Recipe) *Recipe {
 // check returns the first thing that is wrong with r as a FieldError, and fills in
 // the numbers that choices leave out.
 func (r *Recipe) check() error {
-	for _, f := range []func() error{r.checkData, r.checkMachine, r.checkCouplings, r.checkNegative, r.checkOptimizer, r.checkProject, r.checkTrain, r.checkMeasure} {
+	for _, f := range []func() error{r.checkData, r.checkMachine, r.checkCouplings, r.checkNegative, r.checkOptimizer, r.checkProject, r.checkTrain, r.checkMeasure, r.checkBest} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -396,7 +396,8 @@ func (r *Recipe) checkTrain() error {
 		path         string
 		value, least int
 	}{{"train.epochs", t.Epochs, 0}, {"train.batch", t.Batch, 1}, {"train.checkpoint.epochs", t.Checkpoint.Epochs, 0},
-		{"train.checkpoint.keep", t.Checkpoint.Keep, 0}, {"measure.every", r.Measure.Every, 0}} {
+		{"train.checkpoint.keep", t.Checkpoint.Keep, 0}, {"measure.every", r.Measure.Every, 0}, {"train.stop.patience", t.Stop.Patience, 0},
+		{"measure.pictures.every", r.Measure.Pictures.Every, 0}} {
 		if err := atLeast(f.path, f.value, f.least); err != nil {
 			return err
 		}
@@ -422,5 +423,5 @@ func (r *Recipe) checkMeasure() error {
 		path, text, _ := strings.Cut(err.Error(), ": ")
 		return wrong("measure.options."+path, "%s", text)
 	}
-	return nil
+	return between("measure.pictures.count", r.Measure.Pictures.Count, 1, mostPictures)
 }

@@ -56,7 +56,7 @@ func sameRun(t *testing.T, what, want, got string, step int) {
 	for _, e := range entries {
 		names = append(names, e.Name())
 	}
-	if s := strings.Join(names, " "); s != ".lock checkpoints env.json metrics.jsonl recipe.yaml" {
+	if s := strings.Join(names, " "); s != ".lock checkpoints env.json metrics.jsonl recipe.yaml state.json" {
 		t.Errorf("%s: the directory holds %s", what, s)
 	}
 }

@@ -112,6 +112,8 @@ type Train struct {
 	Batch      int        `yaml:"batch"`
 	ShortBatch string     `yaml:"short_batch"` // share, released, drop or mean
 	Checkpoint Checkpoint `yaml:"checkpoint"`
+	Best       Best       `yaml:"best"`
+	Stop       Stop       `yaml:"stop"`
 }
 
 // Checkpoint says when checkpoints are written and how many are kept; 0 turns
@@ -122,6 +124,25 @@ type Checkpoint struct {
 	Keep    int     `yaml:"keep"`
 }
 
+// Best names the measure whose best checkpoint is kept: one of those that are measured every so many epochs, on the set
+// test or train.
+type Best struct {
+	Measure string  `yaml:"measure"`         // none: no checkpoint is better than another
+	Split   *string `yaml:"split,omitempty"` // nil for a measure of the machine alone, which refers to no set
+}
+
+// Stop says what ends a training before its last epoch.
+type Stop struct {
+	Diverged bool `yaml:"diverged"` // that it has diverged
+	Patience int  `yaml:"patience"` // so many measurements in a row that are no better than the best; 0 for no end
+}
+
+// Pictures says when samples and reconstructions are drawn during the training, and how many.
+type Pictures struct {
+	Every int `yaml:"every"` // epochs; 0 for none
+	Count int `yaml:"count"`
+}
+
 // Measure lists what is measured: test and train on their sets every so many
 // epochs, at the start and at the end; last at the end alone, on every set there is.
 type Measure struct {
@@ -129,6 +150,8 @@ type Measure struct {
 	Test  []string `yaml:"test"`
 	Train []string `yaml:"train"`
 	Last  []string `yaml:"last"`
+
+	Pictures Pictures `yaml:"pictures"`
 
 	Options eval.Options `yaml:"options"`
 }

@@ -104,6 +104,11 @@ func TestDefaultsOfEveryKind(t *testing.T) {
 	}
 }
 
+// bested returns a recipe with these fields of train, measured by hamming on test and by coverage.
+func bested(fields string) string {
+	return "machine: {hidden: 10}\ntrain: {epochs: 1, batch: 3, " + fields[1:] + "}\nmeasure:\n  test: [hamming, coverage]\n"
+}
+
 // Each wrong recipe is refused at its place, under the path of the field, with what would be right.
 func TestWrongRecipes(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
@@ -169,6 +174,22 @@ func TestWrongRecipes(t *testing.T) {
 		{least + "data: {name: csv}\n", "r.yaml:3:7: data.path: is missing; data csv needs it"},
 		{least + "data: {name: bars, path: x}\n", "r.yaml:3:26: data.path: has no meaning for data bars: leave it out"},
 		{least + "data: {name: mnist, binarize: {threshhold: 1}}\n", `data.binarize: "threshhold" is unknown, want {threshold: t} or stochastic`},
+		{bested("{best: {measure: loss}"), `r.yaml:2:46: train.best.measure: "loss" is unknown, want one of none, hamming,`},
+		{bested("{best: {measure: spectrum}"), "r.yaml:2:46: train.best.measure: of spectrum neither small nor great values are better, take one of which they are: hamming,"},
+		{bested("{best: {measure: nll}"), "r.yaml:2:46: train.best.measure: nll on test is not measured during training: put it into measure.test"},
+		{bested("{best: {measure: hamming, split: train}"), "r.yaml:2:46: train.best.measure: hamming on train is not measured during training: put it into measure.train"},
+		{bested("{best: {measure: hamming, split: validation}"), `r.yaml:2:62: train.best.split: "validation" is no set that is measured during training, want test or train`},
+		{bested("{best: {measure: hamming, split: ''}"), `r.yaml:2:62: train.best.split: "" is no set`},
+		{bested("{best: {measure: crosstalk}"), "r.yaml:2:46: train.best.measure: crosstalk is not measured during training: put it into measure.test or measure.train"},
+		{bested("{best: {measure: coverage, split: test}"), `r.yaml:2:63: train.best.split: "test" has no meaning for coverage, which is of the machine alone: leave it out`},
+		{bested("{best: {split: test}"), "r.yaml:2:44: train.best.split: test has no meaning without train.best.measure"},
+		{bested("{best: hamming"), "r.yaml:2:36: train.best: hamming is no mapping, want some of the fields measure, split"},
+		{bested("{stop: {patience: 3}"), "r.yaml:2:47: train.stop.patience: 3 measurements without a better one need train.best.measure: better by which measure?"},
+		{bested("{stop: {patience: -1}"), "r.yaml:2:47: train.stop.patience: -1 is out of range, want at least 0"},
+		{bested("{stop: {diverged: 1}"), "r.yaml:2:47: train.stop.diverged: 1 is neither true nor false"},
+		{bested("{best: {measure: hamming}") + "  every: 0\n", "r.yaml:5:10: measure.every: 0 measures at the start and the end alone, and train.best chooses among more: want at least 1"},
+		{least + "measure: {pictures: {count: 0}}\n", "r.yaml:3:29: measure.pictures.count: 0 is out of range, want 1 to 1000"},
+		{least + "measure: {pictures: {every: -1}}\n", "r.yaml:3:29: measure.pictures.every: -1 is out of range, want at least 0"},
 		{least + "data: {name: mnist, binarize: threshold}\n", "data.binarize: threshold needs its number, such as {threshold: 0.3}"},
 	} {
 		_, err := Parse("r.yaml", []byte(c.text))
@@ -243,6 +264,7 @@ func TestDigest(t *testing.T) {
 	digest := parse(t, text).Digest()
 	for setting, same := range map[string]bool{
 		"train.epochs=9": true, "train.checkpoint.keep=9": true, "measure.last=[hamming]": true, "data.path=y.npy": true,
+		"train.best={measure: none}": true, "train.stop.diverged=true": true, "measure.pictures.every=3": true,
 		"seed=2": false, "train.batch=4": false, "negative.steps=4": false, "optimizer.rate=0.5": false,
 		"data.binarize=stochastic": false, "train.short_batch=mean": false, "project.update=[clip]": false, "machine.hidden=11": false,
 	} {

@@ -34,13 +34,17 @@ type Session struct {
 	total int         // step at the end
 	asked atomic.Bool // for a checkpoint
 
-	now      train.Event     // the last one
-	owed     []Wanted        // measures of its step that are still to be taken
-	begun    int             // step at the start of the session
-	there    map[Wanted]bool // measures of that step that metrics.jsonl has
+	now      train.Event    // the last one
+	owed     []Wanted       // measures of its step that are still to be taken
+	begun    int            // step at the start of the session
+	there    map[Wanted]int // step of the last line of a measure in metrics.jsonl
 	never    map[Wanted]error
 	drawKept bool      // there may be a file of the last draw
 	followed time.Time // when the directory was last looked for
+
+	report *run.Report // state.json; nil before Run
+	chosen             // the best checkpoint
+	looks              // whether it has diverged
 }
 
 // Gap is a measure that gave no value, and why: an *eval.NoValue, or what failed.
@@ -71,7 +75,11 @@ func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, 
 	}
 	// The recipe comes last: a directory that has one can be resumed.
 	env.Recipe, env.Paths = r.Name, r.paths()
-	if err := dir.WriteEnvironment(run.Environment{Session: env, Seed: r.Seed, Data: split.Train.Digest()}); err != nil {
+	begun := run.Environment{Session: env, Seed: r.Seed, Data: split.Train.Digest()}
+	if from != nil {
+		begun.Init = t.start.include(t)
+	}
+	if err := dir.WriteEnvironment(begun); err != nil {
 		return nil, err
 	}
 	s := newSession(t, dir, -1)
@@ -85,7 +93,7 @@ func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, 
 }
 
 func newSession(t *Training, dir *run.Writer, saved int) *Session {
-	s := &Session{Training: t, Dir: dir, saved: saved, begun: t.Trainer.Step, there: map[Wanted]bool{}, never: map[Wanted]error{}}
+	s := &Session{Training: t, Dir: dir, saved: saved, begun: t.Trainer.Step, there: map[Wanted]int{}, never: map[Wanted]error{}}
 	s.total = t.Trainer.Steps(t.Recipe.Train.Epochs)
 	for _, last := range []bool{false, true} {
 		for _, w := range t.Recipe.Wanted(t.Split, last) {
@@ -112,7 +120,7 @@ func (t *Training) Initialize(from *run.Directory) (refused []error, err error) 
 
 // Continue prepares to go on with the run in the directory, from its newest
 // good checkpoint or from the start if there is none. Settings may change the epochs, the
-// checkpoints, the measures and the places of the data.
+// checkpoints, what ends the training, the measures and the places of the data.
 func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...string) (*Session, error) {
 	text, err := dir.Recipe()
 	if err != nil {
@@ -128,7 +136,7 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 		return nil, err
 	}
 	if r.Digest() != old.Digest() {
-		return nil, fmt.Errorf("%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, measure and where the data lie may be set (to train another recipe from here: mattis train RECIPE --init %s)", dir.Path(), dir.Path())
+		return nil, fmt.Errorf("%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, train.best, train.stop, measure and where the data lie may be set (to train another recipe from here: mattis train RECIPE --init %s)", dir.Path(), dir.Path())
 	}
 	r.remember(&dir.Directory)
 	begun, err := dir.Environment()
@@ -162,19 +170,33 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	}
 	s := newSession(t, dir, saved)
 	s.Refused = refused
+	t.start.also(begun.Init)
+	s.recallLooks(c)
 	if former {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("the data are split as the version split them that began this run: %d rows of the test set and %d of the validation set have equal ones in the training set", split.Copies("test"), split.Copies("validation")))
+	}
+	if s.kept, err = dir.Checkpoints(); err != nil {
+		return nil, err
 	}
 	cut, err := dir.ReadMetrics(s.begun, s.recall)
 	if err != nil {
 		return nil, err
 	}
+	if s.exhausted(s.begun) {
+		s.total = min(s.total, s.begun)
+	}
 	steps := t.Trainer.StepsPerEpoch()
 	s.reach(train.Event{Step: s.begun, Epoch: s.begun / steps, EpochEnd: s.begun%steps == 0, Steps: steps, Seconds: t.Trainer.Seconds})
+	if err := s.restoreBest(); err != nil {
+		return nil, err
+	}
 	if s.Done() { // nothing is to be done, so nothing is to be changed
 		return s, dir.DropDraw()
 	}
 	if err := cut.Apply(); err != nil {
+		return nil, err
+	}
+	if err := dir.CutPictures(s.begun); err != nil {
 		return nil, err
 	}
 	if err := s.reopen(env, text); err != nil {
@@ -187,9 +209,8 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 func (s *Session) recall(m run.Metric) {
 	s.History.Add(m)
 	s.Trainer.Seconds = max(s.Trainer.Seconds, m.Seconds)
-	if m.Step == s.begun {
-		s.there[Wanted{m.Name, m.Split}] = true
-	}
+	s.there[Wanted{m.Name, m.Split}] = m.Step
+	s.judge(m, func(step int) bool { return slices.Contains(s.kept, step) })
 }
 
 // resume sets the training to a checkpoint.
@@ -240,7 +261,7 @@ func (s *Session) reopen(env run.Session, oldRecipe []byte) error {
 
 // Done reports whether there is nothing left to train or to measure.
 func (s *Session) Done() bool {
-	return s.Trainer.Step >= s.total && s.saved >= 0 && len(s.owed) == 0
+	return s.Trainer.Step >= s.total && s.saved >= 0 && len(s.owed) == 0 && !s.owesPictures()
 }
 
 // Steps returns the number of updates at the end of the training.
@@ -255,10 +276,49 @@ func (s *Session) Owed() []Wanted { return s.owed }
 // Checkpoint asks for a checkpoint after the update under way. Any goroutine may ask.
 func (s *Session) Checkpoint() { s.asked.Store(true) }
 
-// Run takes the measures that an earlier session left to do and trains to the recipe's last epoch. When the context is
+// Run takes the measures that an earlier session left to do and trains to the recipe's last epoch, or to the one at which
+// the recipe's patience ends. When the context is
 // cancelled it gives up the measure under way, writes a checkpoint after the update under way, or of the one before
-// where that takes long, and returns the context's error. A measure that fails is a Gap and no more.
+// where that takes long, and returns the context's error. A measure that fails is a Gap and no more. The error of a
+// training that the recipe stops where it diverges is a *Diverged.
 func (s *Session) Run(ctx context.Context) error {
+	state := run.State{State: run.Training, Step: s.Trainer.Step, Epoch: s.Trainer.Step / s.Trainer.StepsPerEpoch(), Epochs: s.Recipe.Train.Epochs}
+	if s.diverged != "" {
+		state.State, state.Message = run.Diverged, s.diverged
+	}
+	s.report = s.Dir.NewReport(state)
+	err := s.run(ctx)
+	s.report.Close(s.outcome(err))
+	s.tellFailure()
+	s.report = nil
+	return err
+}
+
+// outcome returns the state that a training has come to, and why.
+func (s *Session) outcome(err error) (state, message string) {
+	var bad *train.NonFinite
+	var diverged *Diverged
+	switch {
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return run.Interrupted, "mattis resume goes on"
+	case errors.As(err, &bad), errors.As(err, &diverged):
+		return run.Diverged, err.Error()
+	case err != nil:
+		return run.Failed, err.Error()
+	case s.diverged != "":
+		return run.Diverged, s.diverged
+	}
+	return run.Ended, s.Stopped()
+}
+
+// tellFailure says once that state.json could not be written.
+func (s *Session) tellFailure() {
+	if err := s.report.Failure(); err != nil {
+		s.tell("%v; the training is as it would be", err)
+	}
+}
+
+func (s *Session) run(ctx context.Context) error {
 	for _, last := range []bool{false, true} {
 		for _, w := range s.Recipe.Wanted(s.Split, last) {
 			if err := s.never[w]; err != nil {
@@ -266,13 +326,25 @@ func (s *Session) Run(ctx context.Context) error {
 			}
 		}
 	}
-	s.Trainer.Observers = append([]train.Observer{&saver{s, time.Now()}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}}, s.Watch...)
+	gallery := newGallery(s)
+	s.Trainer.Observers = slices.Concat([]train.Observer{&looker{s}, &saver{s, time.Now()}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}, gallery},
+		s.Watch, []train.Observer{&stopper{s}})
 	var err error
 	if s.begun > 0 { // the trainer tells of the start, and of no other step that it begins with
 		err = s.measure(ctx)
+		if err == nil && s.owesPictures() {
+			err = gallery.draw(s.begun)
+		}
+		if err == nil {
+			err = s.stop()
+		}
 	}
 	if err == nil {
 		err = s.Trainer.Run(ctx, s.Recipe.Train.Epochs)
+	}
+	if errors.Is(err, errPatience) {
+		s.tell("%s", s.Stopped())
+		err = nil
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
 		if saveErr := s.save(); saveErr != nil {
@@ -299,22 +371,31 @@ func (s *Session) tell(format string, args ...any) {
 	}
 }
 
-// save writes the checkpoint of the present step, unless it is there.
+// save writes the checkpoint of the present step, unless it is there, and deletes those that are not to be kept.
 func (s *Session) save() error {
 	if s.saved == s.Trainer.Step {
 		return nil
 	}
+	if err := s.write(); err != nil {
+		return err
+	}
+	return s.keep()
+}
+
+func (s *Session) write() error {
 	if err := s.follow(); err != nil {
 		return err
 	}
 	if err := s.keepDraw(); err != nil {
 		return err
 	}
-	if err := s.Dir.Save(s.Trainer.Step, s.checkpoint()); err != nil {
+	f := s.checkpoint()
+	s.noteLooks(f)
+	if err := s.Dir.Save(s.Trainer.Step, f); err != nil {
 		return err
 	}
 	s.saved = s.Trainer.Step
-	return s.Dir.Keep(s.Recipe.Train.Checkpoint.Keep)
+	return nil
 }
 
 // saveAsked writes the checkpoint that was asked for.
@@ -338,6 +419,9 @@ func (s *Session) follow() error {
 		return fmt.Errorf("%w; training stopped at update %d", err, s.Trainer.Step)
 	}
 	if moved {
+		if s.report != nil {
+			s.report.Moved(s.Dir.Path())
+		}
 		s.tell("%s was moved: training goes on in %s", from, s.Dir.Path())
 	}
 	return nil
@@ -355,6 +439,8 @@ type saver struct {
 
 func (s *saver) Observe(ev train.Event) error {
 	s.reach(ev)
+	s.report.At(ev.Step, ev.Epoch)
+	s.tellFailure()
 	now := time.Now()
 	if now.Sub(s.followed) >= followEvery {
 		if err := s.follow(); err != nil {
@@ -362,7 +448,7 @@ func (s *saver) Observe(ev train.Event) error {
 		}
 	}
 	c := s.Recipe.Train.Checkpoint
-	due := ev.Step == s.total || ev.Step > 0 && (c.Epochs > 0 && ev.EpochEnd && ev.Epoch%c.Epochs == 0 ||
+	due := ev.Step == s.total || s.halts() || ev.Step > 0 && (c.Epochs > 0 && ev.EpochEnd && ev.Epoch%c.Epochs == 0 ||
 		c.Minutes > 0 && now.Sub(s.last).Minutes() >= c.Minutes)
 	if due {
 		s.last = now
@@ -389,7 +475,8 @@ func (s *Session) reach(ev train.Event) {
 		return
 	}
 	s.owed = slices.DeleteFunc(s.Recipe.Wanted(s.Split, last), func(w Wanted) bool {
-		return s.never[w] != nil || ev.Step == s.begun && s.there[w]
+		step, ok := s.there[w]
+		return s.never[w] != nil || ok && step == ev.Step
 	})
 }
 
@@ -414,6 +501,12 @@ func (s *Session) measure(ctx context.Context) error {
 				return err
 			}
 			s.History.Add(line)
+			s.there[w] = line.Step
+			if s.judge(line, nil) {
+				if err := s.saveBest(); err != nil {
+					return err
+				}
+			}
 			if s.Measured != nil {
 				s.Measured(line)
 			}
@@ -422,6 +515,14 @@ func (s *Session) measure(ctx context.Context) error {
 		if err := s.saveAsked(); err != nil {
 			return err
 		}
+	}
+	if s.exhausted(s.now.Step) && s.total > s.now.Step { // this is the end, with the measures of an end
+		s.total = s.now.Step
+		s.reach(s.now)
+		if err := errors.Join(s.save(), s.keepDraw()); err != nil { // the checkpoint may be there already
+			return err
+		}
+		return s.measure(ctx)
 	}
 	return s.dropDraw()
 }

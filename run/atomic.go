@@ -17,7 +17,11 @@ import (
 // WriteFile sets the file at path to what write writes, in one step: at any
 // moment the file has its old content or all of the new. When it returns, the
 // new content is on disk. What it had written when a process was killed is removed by the next call for the same path.
-func WriteFile(path string, write func(io.Writer) error) (err error) {
+func WriteFile(path string, write func(io.Writer) error) error { return replace(path, true, write) }
+
+// replace is WriteFile; unless it is to be durable nothing waits for the disk. A crash of the system, not of the process, may then
+// leave the file empty.
+func replace(path string, durable bool, write func(io.Writer) error) (err error) {
 	temporary := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d.tmp", filepath.Base(path), os.Getpid()))
 	if err := removeOrphans(path); err != nil {
 		return err
@@ -39,13 +43,15 @@ func WriteFile(path string, write func(io.Writer) error) (err error) {
 	if err := b.Flush(); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		return err
+	if durable {
+		if err := f.Sync(); err != nil {
+			return err
+		}
 	}
 	if err := f.Close(); err != nil {
 		return err
 	}
-	if err := os.Rename(temporary, path); err != nil {
+	if err := os.Rename(temporary, path); err != nil || !durable {
 		return err
 	}
 	return syncDirectory(filepath.Dir(path))

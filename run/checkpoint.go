@@ -157,9 +157,9 @@ func (d *Directory) Newest() (c *Checkpoint, refused []error, err error) {
 	return nil, refused, fmt.Errorf("%s: %w", d.join(checkpointsName), ErrNoCheckpoint)
 }
 
-// Keep deletes all checkpoints but the newest n, and the newest undamaged one
-// where all of these are damaged. With n of 0 or less it keeps all.
-func (w *Writer) Keep(n int) error {
+// Keep deletes all checkpoints but the newest n, those of the steps in besides, and the newest undamaged one
+// where all of the newest n are damaged. With n of 0 or less it keeps all.
+func (w *Writer) Keep(n int, besides ...int) error {
 	steps, err := w.Checkpoints()
 	if err != nil || n <= 0 || len(steps) <= n {
 		return err
@@ -175,7 +175,7 @@ func (w *Writer) Keep(n int) error {
 		return nil
 	}
 	for _, step := range steps[:len(steps)-n] {
-		if step == good {
+		if step == good || slices.Contains(besides, step) {
 			continue
 		}
 		if err := os.Remove(w.checkpointPath(step)); err != nil {

@@ -21,6 +21,9 @@ const (
 	metricsName     = "metrics.jsonl"
 	checkpointsName = "checkpoints"
 	figuresName     = "figures"
+	picturesName    = "pictures"
+	stateName       = "state.json"
+	bestName        = "best.json" // in checkpoints
 )
 
 // Directory reads a run directory, also while another process writes it.
@@ -174,7 +177,7 @@ func openWriter(path string) (w *Writer, err error) {
 	if err := os.MkdirAll(w.join(checkpointsName), 0o777); err != nil {
 		return nil, err
 	}
-	for _, sub := range []string{"", checkpointsName, figuresName} {
+	for _, sub := range []string{"", checkpointsName, figuresName, picturesName} {
 		if err := removeTemporary(w.join(sub)); err != nil {
 			return nil, err
 		}

@@ -37,6 +37,10 @@ type Environment struct {
 	Data    string    `json:"data_sha256"` // digest of the training data, in hexadecimal digits
 	Resumes []Session `json:"resumes"`     // one entry for each time the run went on
 
+	// Init is the log pseudo-likelihood of the training set, in nats a row, under the parameters of another run that the
+	// training began with; nil for a training that began with its recipe's.
+	Init *float64 `json:"init_pseudo_likelihood,omitempty"`
+
 	// Converted says where a machine comes from that was not trained here; nil for trainings.
 	Converted *Conversion `json:"converted,omitempty"`
 }

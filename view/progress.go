@@ -51,16 +51,17 @@ func NewProgress(w io.Writer, o ProgressOptions) *Progress {
 	return &Progress{w: w, o: o, started: now, shown: now, done: o.Start}
 }
 
-// Update tells that so many are done and writes the line if it is time to; note
-// ends the line ("NLL 2.31").
-func (p *Progress) Update(done int, note string) {
+// Update tells that so many are done and writes the line if it is time to; the note ends the line ("NLL 2.31"): the first
+// of them that a terminal has the width for.
+func (p *Progress) Update(done int, notes ...string) {
 	p.done = done
-	now := p.o.Now()
-	if now.Sub(p.shown) < p.o.Every {
-		return
+	if p.Due() {
+		p.show(p.o.Now(), notes...)
 	}
-	p.show(now, note)
 }
+
+// Due reports whether it is time for a line.
+func (p *Progress) Due() bool { return p.o.Now().Sub(p.shown) >= p.o.Every }
 
 // Worked tells how many seconds the work alone has taken since the start: the rate is of these, without what comes
 // between, and the time left is that on the clock.
@@ -87,10 +88,11 @@ func (p *Progress) Println(line string) {
 	fmt.Fprintln(p.w, line)
 }
 
-func (p *Progress) show(now time.Time, note string) {
-	line := p.line(now, note, forms[0])
+func (p *Progress) show(now time.Time, notes ...string) {
+	notes = append(notes, "")
+	line := p.line(now, notes[0], forms[0])
 	if p.o.TTY { // a line that wraps cannot be rewritten
-		line = p.fit(now, note, p.o.Width-1)
+		line = p.fit(now, notes, p.o.Width-1)
 	}
 	p.shown = now
 	if !p.o.TTY {
@@ -107,10 +109,10 @@ type form struct{ counts, unit, rate bool }
 // forms are the forms of a line from the longest to the shortest.
 var forms = []form{{true, true, true}, {true, false, true}, {true, false, false}, {}}
 
-// fit returns the longest line of at most so many columns. The note goes before the count of what is done, and is
-// never cut: half a number misleads.
-func (p *Progress) fit(now time.Time, note string, columns int) string {
-	for _, n := range []string{note, ""} {
+// fit returns the longest line of at most so many columns with the first note that has room beside the percentage. No note is
+// cut: half a number misleads.
+func (p *Progress) fit(now time.Time, notes []string, columns int) string {
+	for _, n := range notes {
 		for _, f := range forms {
 			if line := p.line(now, n, f); utf8.RuneCountInString(line) <= columns {
 				return line

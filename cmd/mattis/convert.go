@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"path/filepath"
 	"slices"
 	"strings"
 
@@ -10,18 +11,19 @@ import (
 
 	"mattis/compute/cpu"
 	"mattis/recipe"
+	"mattis/run"
 )
 
 func convertCommand() *cobra.Command {
 	var c recipe.Conversion
-	var image string
+	var image, checkpoint string
 	cmd := &cobra.Command{
 		Use:   "convert IN OUT",
 		Short: "Convert a machine between files, parameterisations and programs",
 		Long: `Convert a machine between run directories, npz and safetensors files, between dense couplings
 and axons, and between spins and the 0/1 variables of other programs.
 
-IN is a run directory (its newest checkpoint) or a file; whose machine a file holds is told by the names of its
+IN is a run directory (its newest checkpoint, or that of --checkpoint) or a file; whose machine a file holds is told by the names of its
 arrays: this program's own, or those of ` + strings.Join(recipe.Dialects(), ", ") + `. A machine of 0/1 variables becomes
 one of spins with the same energies: what is left over is its energy constant, part of every free energy
 and of log Z. OUT is a file (.npz or .safetensors) or a new run directory that sample, score, features, reconstruct and eval work on.
@@ -38,6 +40,18 @@ docs/format.md shows how to make an npz from HDF5, pickle and PyTorch files.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := checkConversion(cmd, &c, image); err != nil {
 				return err
+			}
+			if err := checkCheckpoint(checkpoint); err != nil {
+				return err
+			}
+			if c.Checkpoint = -1; cmd.Flags().Changed("checkpoint") {
+				d, err := run.Open(filepath.Clean(args[0]))
+				if err != nil {
+					return fmt.Errorf("--checkpoint is for a run directory: %w", err)
+				}
+				if c.Checkpoint, err = stepOf(d, checkpoint); err != nil {
+					return err
+				}
 			}
 			arm, err := cpu.Arch()
 			if err != nil {
@@ -61,8 +75,7 @@ docs/format.md shows how to make an npz from HDF5, pickle and PyTorch files.`,
 	cmd.Flags().StringVar(&c.Foreign.Layout, "layout", "", "order of the weights' sizes in IN where it cannot be told: vh or hv")
 	cmd.Flags().StringVar(&c.Foreign.Units, "units", "", "variables of another program's machine: 01 or spins (default 01)")
 	cmd.Flags().StringVar(&image, "image", "", "shape of the images, `HEIGHTxWIDTH` (default that of IN)")
-	cmd.Flags().IntVar(&c.Checkpoint, "checkpoint", -1, "checkpoint of the run directory IN, by the `step` in its name")
-	cmd.Flags().Lookup("checkpoint").DefValue = "newest"
+	addCheckpoint(cmd, &checkpoint, "checkpoint of the run directory IN")
 	cmd.Flags().BoolVar(&c.Force, "force", false, "overwrite the file OUT")
 	return cmd
 }
@@ -87,8 +100,6 @@ func checkConversion(cmd *cobra.Command, c *recipe.Conversion, image string) err
 		return usageError{fmt.Errorf("--patterns %d is out of range, want at least 1", c.Patterns)}
 	case c.Program != "" && c.To != "bernoulli":
 		return usageError{fmt.Errorf("--names is for --to bernoulli")}
-	case cmd.Flags().Changed("checkpoint") && c.Checkpoint < 0:
-		return usageError{fmt.Errorf("--checkpoint %d is no step, want 0 or more", c.Checkpoint)}
 	}
 	if cmd.Flags().Changed("image") {
 		if n, err := fmt.Sscanf(image+"\n", "%dx%d\n", &c.Height, &c.Width); n != 2 || err != nil || c.Height < 1 || c.Width < 1 {

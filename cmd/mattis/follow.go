@@ -14,13 +14,10 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mattis/bm"
-	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
 	"mattis/recipe"
 	"mattis/run"
-	"mattis/sampler"
 	"mattis/train"
 	"mattis/view"
 )
@@ -60,7 +57,11 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool) error {
 	if err != nil {
 		return err
 	}
-	p.Finish("")
+	if s.Stopped() != "" {
+		p.Finish("stopped early")
+	} else {
+		p.Finish("")
+	}
 	if err := drawFigures(s); err != nil {
 		return err
 	}
@@ -105,18 +106,46 @@ func owed(s *recipe.Session) string {
 type watcher struct {
 	progress *view.Progress
 	session  *recipe.Session
-	latest   string
-	began    float64 // seconds of the training before
+	latest   []run.Metric // of each set, the first set that was measured first
+	began    float64      // seconds of the training before
 }
 
 func (w *watcher) note(m run.Metric) {
-	w.latest = fmt.Sprintf("%s %s %.4g", m.Split, m.Name, m.Value)
+	m.Detail = nil
+	for i := range w.latest {
+		if w.latest[i].Split == m.Split {
+			w.latest[i] = m
+			return
+		}
+	}
+	w.latest = append(w.latest, m)
+}
+
+// notes are the last measures of all sets, the name of one that all have once, and the epoch alone where they are too long.
+func (w *watcher) notes(epoch int) (long, short string) {
+	short = fmt.Sprintf("epoch %d", epoch)
+	long = short
+	for i, m := range w.latest {
+		name := m.Name + " "
+		if i > 0 && w.latest[i-1].Name == m.Name {
+			name = ""
+		}
+		if m.Split != "" {
+			name += m.Split + " "
+		}
+		long += fmt.Sprintf("  %s%.4g", name, m.Value)
+	}
+	return long, short
 }
 
 // Observe updates the progress line.
 func (w *watcher) Observe(ev train.Event) error {
 	w.progress.Worked(ev.Seconds - w.began)
-	w.progress.Update(ev.Step, fmt.Sprintf("epoch %d  %s", ev.Epoch, w.latest))
+	w.progress.Set(ev.Step)
+	if w.progress.Due() { // notes cost more than small updates
+		long, short := w.notes(ev.Epoch)
+		w.progress.Update(ev.Step, long, short)
+	}
 	return nil
 }
 
@@ -197,29 +226,6 @@ func completeFigures(s *recipe.Session) error {
 const reconstructed, reconstructionSweeps = 12, 10
 
 func drawReconstructions(s *recipe.Session, set *data.Set, path string) error {
-	n := min(reconstructed, set.Rows)
-	given, original := make([][]int8, n), make([][]int8, n)
-	known := make([]bool, set.Visible)
-	for i := range given {
-		row := i * set.Rows / n
-		original[i] = set.Row(row)
-		given[i] = make([]int8, set.Visible)
-		set.Known(row, known)
-		data.Corrupt(given[i], original[i], known)
-	}
-	e := s.Machine.Engine()
-	mark := e.Mark()
-	defer e.Release(mark)
-	state := bm.State{e.Scratch(compute.Int8, n, set.Visible), e.Scratch(compute.Int8, n, s.Machine.Layers()[bm.Hidden])}
-	e.Write(state[bm.Visible], slices.Concat(given...))
-	sampler.Reconstruct(s.Machine, state, bm.Law{Key: s.Recipe.Key()}, reconstructionSweeps)
-	flat := make([]int8, n*set.Visible)
-	e.Read(flat, state[bm.Visible])
-	result := slices.Collect(slices.Chunk(flat, set.Visible))
-	for _, rows := range [][][]int8{given, result, original} { // label spins are no pixels
-		for i, row := range rows {
-			rows[i] = row[:set.Pixels()]
-		}
-	}
+	given, result, original := s.Reconstructions(set, min(reconstructed, set.Rows), reconstructionSweeps, s.Recipe.Key())
 	return view.Reconstructions(path, given, result, original, view.Sheet{Height: set.Height, Width: set.Width})
 }

@@ -150,6 +150,10 @@ func showCheckpoints(w io.Writer, d *run.Directory) (good int, err error) {
 	if len(steps) == 0 {
 		fmt.Fprintln(w, "checkpoints none yet")
 	}
+	best, err := d.Best()
+	if err != nil {
+		fmt.Fprintf(w, "best        damaged: %v\n", err)
+	}
 	for _, step := range steps {
 		c, err := d.Checkpoint(step)
 		if err != nil {
@@ -157,7 +161,11 @@ func showCheckpoints(w io.Writer, d *run.Directory) (good int, err error) {
 			continue
 		}
 		good++
-		fmt.Fprintf(w, "checkpoint  %d good, epoch %s, SHA-256 %s\n", step, c.File.Metadata["epoch"], c.Digest)
+		fmt.Fprintf(w, "checkpoint  %d good, epoch %s, SHA-256 %s", step, c.File.Metadata["epoch"], c.Digest)
+		if best != nil && best.Step == step {
+			fmt.Fprintf(w, ", the best: %s %.4g", strings.TrimSpace(best.Split+" "+best.Measure), best.Value)
+		}
+		fmt.Fprintln(w)
 	}
 	return good, nil
 }

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,16 +19,46 @@ import (
 
 // modelFlags are the flags of the commands that use a trained machine.
 type modelFlags struct {
-	checkpoint int
+	checkpoint string
 	threads    int
 	threshold  float64
 	set        []string // of the data, see addInput
 }
 
 func (f *modelFlags) add(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&f.checkpoint, "checkpoint", -1, "checkpoint to use, by the `step` in its name")
-	cmd.Flags().Lookup("checkpoint").DefValue = "newest"
+	addCheckpoint(cmd, &f.checkpoint, "checkpoint to use")
 	cmd.Flags().IntVar(&f.threads, "threads", 0, "threads; 0 takes one a core. Results do not depend on it")
+}
+
+// addCheckpoint adds the flag --checkpoint.
+func addCheckpoint(cmd *cobra.Command, value *string, what string) {
+	cmd.Flags().StringVar(value, "checkpoint", "last", what+": the `step` in its name, best (see train.best) or last, the newest good one")
+}
+
+// checkCheckpoint refuses what names no checkpoint.
+func checkCheckpoint(name string) error {
+	if _, err := strconv.ParseUint(name, 10, 62); err != nil && name != "best" && name != "last" {
+		return usageError{fmt.Errorf("--checkpoint %q is no checkpoint, want a step, such as 600, best or last", name)}
+	}
+	return nil
+}
+
+// stepOf returns the step of a checkpoint that checkCheckpoint takes, -1 for the newest good one.
+func stepOf(d *run.Directory, name string) (int, error) {
+	switch name {
+	case "last":
+		return -1, nil
+	case "best":
+		b, err := d.Best()
+		switch {
+		case err != nil:
+			return 0, err
+		case b == nil:
+			return 0, fmt.Errorf("--checkpoint best: %s has none: a training keeps the best one of the measure that train.best.measure names, once that is measured", d.Path())
+		}
+		return b.Step, nil
+	}
+	return strconv.Atoi(name)
 }
 
 // addThreshold adds the flag of the commands that read files of greys.
@@ -60,11 +91,8 @@ func (f *modelFlags) openFor(cmd *cobra.Command, dir, input string) (m *recipe.M
 
 // open returns the machine of the run directory and what gives its memory back.
 func (f *modelFlags) open(cmd *cobra.Command, dir string, settings ...string) (m *recipe.Model, closing func(), err error) {
-	step := -1
-	if cmd.Flags().Changed("checkpoint") {
-		if step = f.checkpoint; step < 0 {
-			return nil, nil, usageError{fmt.Errorf("--checkpoint %d is no step, want 0 or more", step)}
-		}
+	if err := checkCheckpoint(f.checkpoint); err != nil {
+		return nil, nil, err
 	}
 	binarize := data.Binarize{}
 	if cmd.Flags().Changed("threshold") {
@@ -77,6 +105,10 @@ func (f *modelFlags) open(cmd *cobra.Command, dir string, settings ...string) (m
 		return nil, nil, err
 	}
 	d, err := run.Open(filepath.Clean(dir))
+	step := -1
+	if err == nil {
+		step, err = stepOf(d, f.checkpoint)
+	}
 	if err == nil {
 		err = enoughMemory(dir, modelCopies*float64(d.CheckpointSize(step)))
 	}

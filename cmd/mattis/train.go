@@ -36,10 +36,16 @@ func trainCommand() *cobra.Command {
 a new run directory that holds the complete recipe, the measures, checkpoints and
 figures. Ctrl-C, SIGTERM and SIGHUP end it after the update under way with a checkpoint, and mattis resume
 goes on, with the measures that were left to do too; a second Ctrl-C quits at once. SIGUSR1 asks for a
-checkpoint of the next update.`,
+checkpoint of the next update.
+
+train.best={measure: NAME, split: test} keeps the checkpoint whose measure is the best (--checkpoint best
+of other commands takes it), train.stop.patience=N ends the training after N measurements in a row that are no better,
+train.stop.diverged=true where it diverges, which is always said; measure.pictures.every=N keeps samples and
+reconstructions of every N epochs.`,
 		Example: `  mattis train bars
   mattis train bars --set train.epochs=100 --seed 7
-  mattis train mnist --run runs/digits --set 'measure.test=[hamming, pseudo_likelihood]'`,
+  mattis train mnist --run runs/digits --set 'measure.test=[hamming, pseudo_likelihood]'
+  mattis train bars --set 'train.best={measure: hamming, split: train}' --set train.stop.patience=5`,
 		Args: exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			acceptRequests()
@@ -122,7 +128,7 @@ func resumeCommand() *cobra.Command {
 		Short: "Go on with a run from its newest good checkpoint",
 		Long: `Go on with the run in a directory from its newest good checkpoint, or from the
 start if it has none. The result has the bits of an uninterrupted run. --set may change
-train.epochs, train.checkpoint, measure and the places of data (data.dir, data.path);
+train.epochs, train.checkpoint, train.best, train.stop, measure and the places of data (data.dir, data.path);
 the rest of the recipe stays. Measures that were interrupted are made up for; a run that has ended is left alone.`,
 		Example: "  mattis resume runs/bars-1 --set train.epochs=400",
 		Args:    exactly("DIR"),
@@ -154,7 +160,11 @@ the rest of the recipe stays. Measures that were interrupted are made up for; a 
 				if err := completeFigures(s); err != nil {
 					return err
 				}
-				fmt.Fprintf(cmd.ErrOrStderr(), "%s has ended at epoch %d, and nothing is left to do; --set train.epochs=N goes on to epoch N\n", s.Dir.Path(), epoch)
+				on := "--set train.epochs=N goes on to epoch N"
+				if why := s.Stopped(); why != "" {
+					on = why + "; --set train.stop.patience=0 goes on"
+				}
+				fmt.Fprintf(cmd.ErrOrStderr(), "%s has ended at epoch %d, and nothing is left to do; %s\n", s.Dir.Path(), epoch, on)
 				return nil
 			}
 			return follow(cmd, s, flags.json)
