@@ -210,7 +210,6 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	if split.Test == nil && len(r.Measure.Test) > 0 {
 		return nil, r.origin.place(wrong("measure.test", "there is no test set; set data.split or data.test_path, or measure.test=[]"))
 	}
-	t.start = t.reference()
 	return t, nil
 }
 

@@ -67,6 +67,7 @@ func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, 
 	if err != nil {
 		return nil, err
 	}
+	t.start = t.reference()
 	var refused []error
 	if from != nil {
 		if refused, err = t.Initialize(from); err != nil {
@@ -156,6 +157,7 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 			return nil, err
 		}
 	}
+	t.start = t.reference() // of the recipe's parameters, which the checkpoint's replace
 	c, refused, err := dir.Newest()
 	saved := -1
 	switch {

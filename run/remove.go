@@ -10,7 +10,7 @@ import (
 
 // contents is all that a run directory holds by docs/format.md, beside the recipe and the lock.
 var contents = []string{
-	environmentName, metricsName, checkpointsName, figuresName, drawName, "state.json", "diagnose.json", "pictures",
+	environmentName, metricsName, checkpointsName, figuresName, drawName, stateName, "diagnose.json", picturesName,
 }
 
 // Remove deletes the run directory at path: the files that a run has, and the folder with them unless it
