@@ -89,7 +89,7 @@ const (
 	ownBases    = 4       // phases that get bases of their own
 	refinements = 3       // bases round ends of paths that carry much alone
 	mostKept    = 1 << 26 // bytes of ends that are kept for that
-	reached     = 5       // effective paths from which a base has reached a phase
+	reached     = 20      // effective paths from which a base has reached a phase; of fewer, a third of the pilot
 	faintShare  = 1e-3    // of a part that no full run is made for
 )
 
@@ -230,7 +230,7 @@ func (b *Bases) survey(ctx context.Context, z *OfBases) error {
 		if len(z.Bases)-first == ownBases {
 			break
 		}
-		if slices.ContainsFunc(z.Bases, func(o OfBase) bool { return weigh(o.inGroup(z.Phases, g)).ess >= reached }) {
+		if slices.ContainsFunc(z.Bases, func(o OfBase) bool { return weigh(o.inGroup(z.Phases, g)).ess >= min(reached, float64(len(o.logs))/3) }) {
 			continue
 		}
 		if err := b.pilot(ctx, z, LawOfRows(ph.name, ph.States, v), len(z.Bases)); err != nil {

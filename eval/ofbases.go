@@ -43,13 +43,14 @@ func (z *OfBases) next() int {
 // with the least variance. A base that misses a little has the least of all, so that two errors of
 // the difference are enough to leave it.
 func (z *OfBases) leader() *OfBase {
+	const tail = 30 // of few effective paths one may carry far too much
 	var lead *OfBase
 	var least float64
 	for i := range z.Bases {
 		o := &z.Bases[i]
 		below := func(other OfBase) bool {
 			return o.Value+2*o.Stderr < hardlyBelow(other.Value, other.Stderr) ||
-				other.Value-o.Value > 2*math.Hypot(o.Stderr, other.Stderr)
+				other.Value-o.Value > 2*math.Hypot(o.Stderr, other.Stderr)+tail/(other.ESS*other.ESS)
 		}
 		if math.IsInf(o.Value, -1) || slices.ContainsFunc(z.Bases, below) {
 			continue
