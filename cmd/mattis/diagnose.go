@@ -46,19 +46,21 @@ the energy F(v), the overlaps with the leading singular vectors of the couplings
 pattern, or without patterns which minimum of the energy, each chain is nearest to.
 
 The verdict is by the slowest of them:
-  mixes               split R-hat up to %.2f, autocorrelation times that are known (chains 20 times as long, and
-                      enough slow changes seen for an error), and %d effective samples or more of all chains together
+  mixes               split R-hat up to %.2f, autocorrelation times that are known (chains 20 times
+                      as long, and enough slow changes seen for an error), and %d effective
+                      samples or more of all chains together
   too short to tell   neither; --steps or --chains may settle it
   does not mix        split R-hat above %.1f: the chains do not agree
   one state           no chain ever moves, and all are in the same place
-  one energy          chains move, and neither energy nor modes tell their states apart (couplings of 0)
+  one energy          chains move, and neither energy nor modes tell their states apart
+                      (couplings of 0)
+
 States that no chain has found are missing from every number, so that phases are looked for beside
 it: chains of Gibbs sweeps from random spins, data, their negatives, patterns and states of one
 sign are put into groups that cannot be told apart by their overlaps, and the share of the mass
 that each group holds is estimated by short annealing from several base laws. --out draws states
 of each. The verdict is kept in the run directory, where mattis watch shows it. "cost" is
-sweeps of one
-row for each effective sample, all replicas counted, and milliseconds on this machine.`, eval.AgreeRHat, eval.EnoughESS, eval.ApartRHat),
+sweeps of one row for each effective sample, all replicas counted, and milliseconds on this machine.`, eval.AgreeRHat, eval.EnoughESS, eval.ApartRHat),
 		Example: `  mattis diagnose runs/bars-1
   mattis diagnose runs/bars-1 --out phases.png
   mattis diagnose runs/bars-1 --sampler gibbs,tempering --chains 60 --steps 5000 --json`,
@@ -108,14 +110,11 @@ func (f *diagnoseFlags) check() error {
 			return usageError{fmt.Errorf("--sampler %s: it starts each sample anew and has no chains to watch, want some of %s", s, strings.Join(watchable(), ", "))}
 		}
 	}
-	if err := notNegative("chains", f.chains, 4); err != nil {
+	if err := checkCount("chains", f.chains, 4, 20_000); err != nil {
 		return err
 	}
-	if err := notNegative("steps", f.steps, 20); err != nil {
+	if err := checkCount("steps", f.steps, 20, mostRows); err != nil {
 		return err
-	}
-	if most := 20_000; f.chains > most {
-		return usageError{fmt.Errorf("--chains %d is out of range, want 4 to %d", f.chains, most)}
 	}
 	return f.out.check(".png", "")
 }

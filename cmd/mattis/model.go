@@ -33,7 +33,7 @@ func (f *modelFlags) add(cmd *cobra.Command) {
 // addThreshold adds the flag of the commands that read files of greys.
 func (f *modelFlags) addThreshold(cmd *cobra.Command) {
 	cmd.Flags().Float64Var(&f.threshold, "threshold", 0, "`grey` value in [0,1) above which a pixel of a file is +1 (default the recipe's rule)")
-	cmd.Flags().Lookup("threshold").DefValue = ""
+	cmd.Flags().Lookup("threshold").DefValue = "0" // which help leaves out
 }
 
 // addInput adds the flags of the commands that read rows, which may be those of a file.
@@ -50,6 +50,9 @@ func (f *modelFlags) openFor(cmd *cobra.Command, dir, input string) (m *recipe.M
 		}
 	}
 	if recipe.IsSet(input) {
+		if cmd.Flags().Changed("threshold") {
+			return nil, nil, usageError{fmt.Errorf("--threshold %v: is for the greys of a file; %s is binarised as the recipe says, or by --set data.binarize='{threshold: %v}'", f.threshold, input, f.threshold)}
+		}
 		return f.open(cmd, dir, f.set...)
 	}
 	if m, closing, err = f.open(cmd, dir); err == nil {
@@ -206,15 +209,15 @@ func tellNotes(cmd *cobra.Command, sets ...*data.Set) {
 	}
 }
 
-// notNegative refuses counts below least.
-func notNegative(flag string, value, least int) error {
-	if value < least || value > mostRows {
-		return usageError{fmt.Errorf("--%s %d is out of range, want %d to %d", flag, value, least, mostRows)}
+// checkCount refuses the value of a flag that is not least to most.
+func checkCount(flag string, value, least, most int) error {
+	if value < least || value > most {
+		return usageError{fmt.Errorf("--%s %d is out of range, want %d to %d", flag, value, least, most)}
 	}
 	return nil
 }
 
-// mostRows bounds the counts that flags give.
+// mostRows bounds the counts that flags give where nothing else does.
 const mostRows = 1 << 30
 
 // required refuses an empty flag that has to be given.
