@@ -51,7 +51,7 @@ func (f *modelFlags) openFor(cmd *cobra.Command, dir, input string) (m *recipe.M
 	}
 	if recipe.IsSet(input) {
 		if cmd.Flags().Changed("threshold") {
-			return nil, nil, usageError{fmt.Errorf("--threshold %v: is for the greys of a file; %s is binarised as the recipe says, or by --set data.binarize='{threshold: %v}'", f.threshold, input, f.threshold)}
+			return nil, nil, usageError{fmt.Errorf("--threshold %v: is for the greys of a file; %s is binarised as the recipe says", f.threshold, input)}
 		}
 		return f.open(cmd, dir, f.set...)
 	}
