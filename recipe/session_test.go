@@ -508,7 +508,7 @@ func TestModelRows(t *testing.T) {
 		}
 	}
 	for input, want := range map[string]string{
-		"test":                            "data csv have no test set",
+		"test":                            "test: the data csv have no such set",
 		"nofile.csv":                      `"nofile.csv" is neither train, test or validation nor a file`,
 		write("wide.csv", "1,0,0,1\n"):    "rows of 4 values, the machine has 3 visible spins",
 		write("loud.csv", "1,0,7\n"):      "the value 7 is no grey value in [0,1]",

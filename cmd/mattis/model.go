@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -145,6 +146,8 @@ type outFlag struct {
 func (o *outFlag) add(cmd *cobra.Command, usage string) {
 	cmd.Flags().StringVar(&o.path, "out", "", usage)
 	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file of --out")
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.blame(run(cmd, args)) }
 }
 
 // check refuses a path whose extension is none of those given, "" meaning that --out may be left out.
@@ -184,6 +187,15 @@ func (o outFlag) checkPlace() error {
 		return fmt.Errorf("--out %s: %w; give another name, or --force to overwrite it", o.path, fs.ErrExist)
 	}
 	return nil
+}
+
+// blame returns the error of writing the file under the flag's name.
+func (o outFlag) blame(err error) error {
+	var call *fs.PathError
+	if errors.As(err, &call) && call.Path == o.path {
+		return fmt.Errorf("--out %s: %w", o.path, call.Err)
+	}
+	return err
 }
 
 func (o outFlag) is(ext string) bool { return strings.ToLower(filepath.Ext(o.path)) == ext }
