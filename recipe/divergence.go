@@ -68,13 +68,17 @@ func (t *Training) pseudoLikelihood() float64 {
 
 // bound returns what projections bound the entries of the patterns by, 0 for none.
 func (r *Recipe) bound() float64 {
+	least := 0.0
 	for _, c := range slices.Concat(r.Project.Update, r.Project.Epoch) {
+		x := 1.0 // of sign, and of gibbs, which leaves spins
 		if c.Name == "clip" {
-			return *c.Value
+			x = *c.Value
 		}
-		return 1 // sign, and gibbs, which leaves spins
+		if least == 0 || x < least {
+			least = x
+		}
 	}
-	return 0
+	return least
 }
 
 // boundless reports whether the parameters can run away at all.
