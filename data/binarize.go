@@ -87,22 +87,40 @@ func (b *binarizer) spin(x float64, row, col int) (int8, error) {
 			return -1, nil
 		}
 	default:
-		return 0, &GreyError{x, b.signs}
+		return 0, &GreyError{Value: x, Signs: b.signs, White: b.white, Least: x, Most: x}
 	}
 	return 0, fmt.Errorf("the value %v in data that hold both 0 and -1: two-valued data are all 0/1 or all -1/+1", x)
 }
 
 // GreyError says that a value of data without a rule of binarisation is neither of two.
 type GreyError struct {
-	Value float64
-	Signs bool // -1 came before it, so that the values are no greys
+	Value       float64
+	Signs       bool    // -1 came before it, so that the values are no greys
+	White       float64 // the value of grey 1
+	Least, Most float64 // of this value and those after it that were looked at
 }
 
+// lookedAt bounds the values after a wrong one that are looked at to say what kind of data they are.
+const lookedAt = 10_000
+
+// meet widens the range by a value.
+func (e *GreyError) meet(x float64) { e.Least, e.Most = min(e.Least, x), max(e.Most, x) }
+
+// Greys reports whether the values can be greys: a rule of binarisation then makes spins of them.
+func (e *GreyError) Greys() bool { return !e.Signs && e.Least >= 0 && e.Most <= e.White }
+
 func (e *GreyError) Error() string {
-	if e.Signs {
+	switch {
+	case e.Signs:
 		return fmt.Sprintf("the value %v in data that hold -1: two-valued data are all 0/1 or all -1/+1", e.Value)
+	case e.Greys():
+		return fmt.Sprintf("the value %v makes the data more than two-valued (0/1 or -1/+1): set data.binarize to {threshold: 0.3} or stochastic", e.Value)
 	}
-	return fmt.Sprintf("the value %v makes the data more than two-valued (0/1 or -1/+1): set data.binarize to {threshold: 0.3} or stochastic", e.Value)
+	values := fmt.Sprintf("the value %v is neither of two (0/1 or -1/+1), and there are values from %v to %v", e.Value, e.Least, e.Most)
+	if e.Least < 0 {
+		return values + ": no greys, and no spins; scale them to [0,1] and set data.binarize, or write them as 0/1 or -1/+1"
+	}
+	return fmt.Sprintf("%s: if they are greys, set data.white to that of white, such as %v, and data.binarize; if they are classes, they are no spins: write a column of 0/1 for each", values, e.Most)
 }
 
 // SignError says that there is a value -1 in data that a rule of binarisation takes for greys.

@@ -62,6 +62,10 @@ func (o Options) decodeCSV(f io.Reader, p part, words *words) (*Set, error) {
 	if mark, _ := b.Peek(3); string(mark) == "\ufeff" {
 		b.Discard(3)
 	}
+	// Every second byte of UTF-16 is 0 where the text is in English, and numbers are.
+	if start, _ := b.Peek(4); len(start) >= 2 && (string(start[:2]) == "\xff\xfe" || string(start[:2]) == "\xfe\xff" || (start[0] == 0) != (start[1] == 0)) {
+		return nil, errors.New("the text is in UTF-16: save it as UTF-8")
+	}
 	r := csv.NewReader(b)
 	r.Comma = comma
 	r.ReuseRecord = true
@@ -110,6 +114,11 @@ func (o Options) decodeCSV(f io.Reader, p part, words *words) (*Set, error) {
 		if len(record) != columns {
 			return nil, fmt.Errorf("line %d: %d columns, where line %d has %d", line, len(record), first, columns)
 		}
+		if s.Rows == 0 && areNumbers(record, label) { // else a name or a delimiter is in the way, which is said below
+			if err := s.suits(o); err != nil {
+				return nil, err
+			}
+		}
 		col := 0
 		for i, text := range record {
 			text = strings.TrimSpace(text)
@@ -130,7 +139,11 @@ func (o Options) decodeCSV(f io.Reader, p part, words *words) (*Set, error) {
 			}
 			spin, err := bin.spin(x, s.Rows, col)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", csvPlace(r, i, names), err)
+				place := csvPlace(r, i, names)
+				if grey := (*GreyError)(nil); errors.As(err, &grey) {
+					meetCSV(grey, r, record, i, label)
+				}
+				return nil, fmt.Errorf("%s: %w", place, err)
 			}
 			s.Spins = append(s.Spins, spin)
 			col++
@@ -142,6 +155,32 @@ func (o Options) decodeCSV(f io.Reader, p part, words *words) (*Set, error) {
 	}
 	bin.finish(s.Spins)
 	return s, nil
+}
+
+// areNumbers reports whether all fields but that of the label are numbers.
+func areNumbers(record []string, label int) bool {
+	for i, text := range record {
+		if _, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err != nil && i != label {
+			return false
+		}
+	}
+	return true
+}
+
+// meetCSV shows the error the values of the record from field i on, and of those that follow.
+func meetCSV(e *GreyError, r *csv.Reader, record []string, i, label int) {
+	for seen := 0; seen < lookedAt; i = 0 {
+		for j, text := range record[i:] {
+			if x, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil && i+j != label {
+				e.meet(x)
+			}
+		}
+		seen += len(record) - i
+		var err error
+		if record, err = r.Read(); err != nil {
+			return
+		}
+	}
 }
 
 // csvPlace names field i of the record last read: its line, its column from 1,

@@ -33,6 +33,9 @@ func (o Options) readIDX(p part, _ *words) (*Set, error) {
 		s.Height, s.Width = shape[1], shape[2]
 		s.Visible = s.Height * s.Width
 	}
+	if err := s.suits(o); err != nil {
+		return nil, fmt.Errorf("%s: %w", p.path, err)
+	}
 	head := 4 + 4*len(shape)
 	s.Spins, err = o.bytes(values, s.Visible, p.stream, func(i int) string {
 		return fmt.Sprintf("%s: offset %d (row %d, value %d)", p.path, head+i, i/s.Visible+1, i%s.Visible+1)

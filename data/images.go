@@ -38,7 +38,7 @@ func (o Options) readImages(p part, words *words) (*Set, error) {
 	s := &Set{}
 	bin := o.binarizer(p.stream)
 	for i, file := range files {
-		if err := s.addImage(file, files[0], bin); err != nil {
+		if err := s.addImage(file, files[0], bin, o); err != nil {
 			return nil, err
 		}
 		if labels != nil {
@@ -54,7 +54,7 @@ func (o Options) readImages(p part, words *words) (*Set, error) {
 func (o Options) readImage(p part) (*Set, error) {
 	s := &Set{}
 	bin := o.binarizer(p.stream)
-	if err := s.addImage(p.path, p.path, bin); err != nil {
+	if err := s.addImage(p.path, p.path, bin, o); err != nil {
 		return nil, err
 	}
 	bin.finish(s.Spins)
@@ -71,7 +71,7 @@ func (s *Set) noteTransparent() {
 
 // addImage appends the image at path, as spins that are not finished yet. All
 // images are of the size of the first.
-func (s *Set) addImage(path, first string, bin *binarizer) error {
+func (s *Set) addImage(path, first string, bin *binarizer, o Options) error {
 	img, err := openImage(path, s.Height, s.Width)
 	if err != nil {
 		if s.Rows > 0 {
@@ -79,12 +79,15 @@ func (s *Set) addImage(path, first string, bin *binarizer) error {
 		}
 		return err
 	}
-	if o, ok := img.(interface{ Opaque() bool }); ok && !o.Opaque() {
+	if i, ok := img.(interface{ Opaque() bool }); ok && !i.Opaque() {
 		s.transparent = append(s.transparent, path)
 	}
 	at := img.Bounds()
 	s.Height, s.Width = at.Dy(), at.Dx()
 	s.Visible = s.Height * s.Width
+	if err := s.suits(o); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
 	for y := range s.Height {
 		for x := range s.Width {
 			spin, err := bin.spin(greyAt(img, at.Min.X+x, at.Min.Y+y), s.Rows, y*s.Width+x)

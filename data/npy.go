@@ -1,6 +1,7 @@
 package data
 
 import (
+	"errors"
 	"fmt"
 	"math"
 	"os"
@@ -91,6 +92,9 @@ func (o Options) decodeArray(t tensorfile.Tensor, p part) (*Set, error) {
 	if len(t.Shape) == 3 {
 		s.Height, s.Width = t.Shape[1], t.Shape[2]
 	}
+	if err := s.suits(o); err != nil {
+		return nil, err
+	}
 	place := func(i int) string { return fmt.Sprintf("row %d, value %d", i/s.Visible+1, i%s.Visible+1) }
 	if values, ok := t.Data.([]uint8); ok {
 		var err error
@@ -105,6 +109,11 @@ func (o Options) decodeArray(t tensorfile.Tensor, p part) (*Set, error) {
 	for i := range s.Spins {
 		spin, err := bin.spin(at(i), i/s.Visible, i%s.Visible)
 		if err != nil {
+			if grey := (*GreyError)(nil); errors.As(err, &grey) {
+				for j := i; j < min(i+lookedAt, len(s.Spins)); j++ {
+					grey.meet(at(j))
+				}
+			}
 			return nil, fmt.Errorf("%s: %w", place(i), err)
 		}
 		s.Spins[i] = spin

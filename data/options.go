@@ -41,6 +41,8 @@ type Options struct {
 	// Height and Width are the shape of an image whose file holds flat rows
 	// (NPY, CSV, two-dimensional IDX); 0 means plain rows.
 	Height, Width int
+	// Widths are the numbers of values that rows of Read may have; none means any.
+	Widths []int
 	// White is the value that counts as grey 1; 0 means 255 for unsigned bytes
 	// that exceed 1, and 1 for everything else.
 	White float64

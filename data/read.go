@@ -29,7 +29,7 @@ func readAs(kind, path string, o Options) (*Set, error) {
 	table, drawn := kind == "csv", kind == "images"
 	piped := o.piped
 	o = Options{Path: path, Split: "all", Name: o.rename(path), Binarize: o.Binarize, Limit: o.Limit, Key: o.Key,
-		Height: o.Height, Width: o.Width, White: o.White, Labels: o.Labels, Header: o.Header, Delimiter: o.Delimiter}
+		Height: o.Height, Width: o.Width, White: o.White, Widths: o.Widths, Labels: o.Labels, Header: o.Header, Delimiter: o.Delimiter}
 	o.piped = piped
 	if !table {
 		o.Header, o.Delimiter = false, ""
@@ -95,7 +95,7 @@ func ReadSpins(kind, path string, o Options, rule Binarize) (s *Set, by Binarize
 	var signs *SignError
 	if errors.As(second, &signs) { // further on
 		place := strings.TrimSuffix(err.Error(), grey.Error())
-		return nil, Binarize{}, fmt.Errorf("%s%w", place, &GreyError{grey.Value, true})
+		return nil, Binarize{}, fmt.Errorf("%s%w", place, &GreyError{Value: grey.Value, Signs: true})
 	}
 	return s, rule, second
 }

@@ -533,6 +533,12 @@ func TestWrongInputs(t *testing.T) {
 		"quote.csv":        []byte("1,0\n0,\"1\n"),
 		"grey.csv":         []byte("h,k\n0,1\n1,0.5\n"),
 		"gap.csv":          []byte("1,0\n,1\n"),
+		"classes.csv":      []byte("0,1,a\n2,0,b\n3,5,c\n"),
+		"scaled.csv":       []byte("0.5,0.1\n-1.25,1.5\n"),
+		"classes.npy":      npyFile([]int16{0, 1, 2, 7}, 2, 2),
+		"utf16le.csv":      append([]byte{0xff, 0xfe}, "1\x00,\x000\x00\n\x00"...),
+		"utf16be.csv":      append([]byte{0xfe, 0xff}, "\x001\x00,\x000\x00\n"...),
+		"utf16.csv":        []byte("1\x00,\x000\x00\n\x00"),
 		"blank.csv":        []byte("\n \n"),
 		"label.csv":        []byte("1,0\n1,\n"),
 		"inf.csv":          []byte("1,0\n1,inf\n"),
@@ -562,6 +568,7 @@ func TestWrongInputs(t *testing.T) {
 	in := func(name string) string { return filepath.Join(dir, name) }
 	type source = func(Options) (*Split, error)
 	one := func(name string) Options { return Options{Path: in(name)} }
+	read := func(o Options) (*Split, error) { s, err := Read(o.Path, o); return &Split{Train: s}, err }
 	with := func(o Options, change func(o *Options)) Options { change(&o); return o }
 	for _, c := range []struct {
 		name string
@@ -576,6 +583,18 @@ func TestWrongInputs(t *testing.T) {
 		{"bars, a path", Bars, Options{Path: "x"}, []string{"data.path has no meaning for bars"}},
 		{"bars, test 1.5", Bars, Options{Split: "random", Test: 1.5}, []string{"data.test: 1.5", "(0,1)"}},
 		{"bars 2x2, closed", Bars, Options{Size: 2}, []string{"bars 2x2", "leaves one side empty"}},
+
+		{"csv, UTF-16 with a mark", CSV, one("utf16le.csv"), []string{in("utf16le.csv"), "the text is in UTF-16: save it as UTF-8"}},
+		{"csv, UTF-16, big end first", CSV, one("utf16be.csv"), []string{"the text is in UTF-16: save it as UTF-8"}},
+		{"csv, UTF-16 without a mark", CSV, one("utf16.csv"), []string{"the text is in UTF-16: save it as UTF-8"}},
+		{"csv, classes", CSV, with(one("classes.csv"), func(o *Options) { o.Labels = "3" }), []string{"line 2, column 1: the value 2 is neither of two (0/1 or -1/+1), and there are values from 0 to 5: ", "if they are greys, set data.white to that of white, such as 5, and data.binarize; if they are classes"}},
+		{"csv, scaled", CSV, one("scaled.csv"), []string{"line 1, column 1: the value 0.5 is neither of two (0/1 or -1/+1), and there are values from -1.25 to 1.5: no greys, and no spins; scale them to [0,1]"}},
+		{"npy, classes", NPY, one("classes.npy"), []string{"row 2, value 1: the value 2 is neither of two (0/1 or -1/+1), and there are values from 2 to 7: if they are greys, set data.white"}},
+		{"read csv, width before values", read, with(one("classes.csv"), func(o *Options) { o.Widths, o.Labels = []int{4, 5}, "3" }), []string{in("classes.csv"), "rows of 2 values, where [4 5] are wanted"}},
+		{"read npy, width before values", read, with(one("grey.npy"), func(o *Options) { o.Widths = []int{3} }), []string{in("grey.npy"), "rows of 2 values, where [3] are wanted"}},
+		{"read npy, shape before values", read, with(one("grey.npy"), func(o *Options) { o.Height, o.Width = 2, 2 }), []string{in("grey.npy"), "rows of 2 values are no images of data.height 2 x data.width 2"}},
+		{"read image, shape before values", read, with(one("greyimg/a.png"), func(o *Options) { o.Height, o.Width = 2, 2 }), []string{"images of 1x2 pixels, where data.height and data.width say 2x2"}},
+		{"read idx, shape before values", func(o Options) (*Split, error) { s, err := readAs("idx", o.Path, o); return &Split{Train: s}, err }, with(one("grey"), func(o *Options) { o.Height, o.Width = 2, 2 }), []string{in("grey") + ": images of 1x2 pixels"}},
 
 		{"idx, no path", IDX, Options{}, []string{"data.path: no file to read idx from"}},
 		{"idx, absent file", IDX, one("absent"), []string{in("absent"), "no such file"}},

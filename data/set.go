@@ -143,14 +143,38 @@ func (s *Set) shape(path string, o Options) error {
 	if o.Height < 1 || o.Width < 1 {
 		return fmt.Errorf("data.height %d, data.width %d: both must be at least 1, or both absent", o.Height, o.Width)
 	}
-	if s.Height != 0 && (s.Height != o.Height || s.Width != o.Width) {
-		return fmt.Errorf("%s: images of %dx%d pixels, where data.height and data.width say %dx%d", path, s.Height, s.Width, o.Height, o.Width)
-	}
-	if o.Width > s.Visible || o.Height != s.Visible/o.Width || s.Visible%o.Width != 0 {
-		return fmt.Errorf("%s: rows of %d values are no images of data.height %d x data.width %d", path, s.Visible, o.Height, o.Width)
+	if err := s.suits(o); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
 	}
 	s.Height, s.Width = o.Height, o.Width
 	return nil
+}
+
+// suits returns an error where rows of this shape are none that the options ask for. Readers ask before they look at values:
+// whatever these are, the file is another one than was meant. The error names no file.
+func (s *Set) suits(o Options) error {
+	if o.Height > 0 && o.Width > 0 {
+		if s.Height != 0 && (s.Height != o.Height || s.Width != o.Width) {
+			return fmt.Errorf("images of %dx%d pixels, where data.height and data.width say %dx%d", s.Height, s.Width, o.Height, o.Width)
+		}
+		if o.Width > s.Visible || o.Height != s.Visible/o.Width || s.Visible%o.Width != 0 {
+			return fmt.Errorf("rows of %d values are no images of data.height %d x data.width %d", s.Visible, o.Height, o.Width)
+		}
+	}
+	if len(o.Widths) > 0 && !slices.Contains(o.Widths, s.Visible) {
+		return &WidthError{s.Visible, o.Widths}
+	}
+	return nil
+}
+
+// WidthError says that rows have another number of values than those that are wanted.
+type WidthError struct {
+	Width int
+	Want  []int
+}
+
+func (e *WidthError) Error() string {
+	return fmt.Sprintf("rows of %d values, where %v are wanted", e.Width, e.Want)
 }
 
 // agree returns an error unless rows of s and of t, read from the two paths,

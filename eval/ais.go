@@ -14,9 +14,9 @@ import (
 	"mattis/sampler"
 )
 
-// AIS is annealed importance sampling: it estimates log Z by paths between the base law at inverse temperature 0, whose Z is
-// known, and the machine at 1 (Neal 2001; Salakhutdinov and Murray 2008, hidden spins summed out).
-// At inverse temperature beta the exponent of a visible configuration is
+// AIS is annealed importance sampling: it estimates log Z by paths between the base law at inverse
+// temperature 0, whose Z is known, and the machine at 1 (Neal 2001; Salakhutdinov and Murray 2008,
+// hidden spins summed out). At inverse temperature beta the exponent of a visible configuration is
 //
 //	f_beta(v) = sum_a log 2cosh(beta x_a) + beta b.v + (1-beta) base.v
 //
@@ -31,7 +31,8 @@ type AIS struct {
 	// Progress, if there is one, is told the share done of each direction, in [0,1].
 	Progress func(share float64)
 
-	// ends, if there is one, is shown the visible spins at the ends of forward paths, those from path number first on.
+	// ends, if there is one, is shown the visible spins at the ends of forward paths, those from
+	// path number first on.
 	ends func(first int, spins []int8)
 
 	spacing *density  // measured once by a pilot run
@@ -70,7 +71,8 @@ func (a *AIS) check() error {
 	return nil
 }
 
-// baseLogZ returns log Z at inverse temperature 0, less the machine's energy constant: paths leave it out.
+// baseLogZ returns log Z at inverse temperature 0, less the machine's energy constant: paths leave
+// it out.
 func (a *AIS) baseLogZ() float64 {
 	n := a.Machine.Layers()
 	z := float64(n[bm.Hidden])*math.Ln2 - a.Machine.Constant()
@@ -83,8 +85,8 @@ func (a *AIS) baseLogZ() float64 {
 	return z
 }
 
-// Ladder returns the Betas+1 inverse temperatures, from 0 to 1. A pilot run of few paths spaces them
-// so that each step adds about the same variance to the log weights.
+// Ladder returns the Betas+1 inverse temperatures, from 0 to 1. A pilot run of few paths spaces
+// them so that each step adds about the same variance to the log weights.
 func (a *AIS) Ladder(ctx context.Context) ([]float64, error) {
 	if a.betas != nil {
 		return a.betas, nil
@@ -103,7 +105,8 @@ func (a *AIS) Ladder(ctx context.Context) ([]float64, error) {
 	return a.betas, nil
 }
 
-// resized returns an annealing of the same laws in more or fewer steps or runs, spaced by what the pilot run of a has measured.
+// resized returns an annealing of the same laws in more or fewer steps or runs, spaced by what the
+// pilot run of a has measured.
 func (a *AIS) resized(runs, betas int) *AIS {
 	return &AIS{
 		Machine: a.Machine, Base: a.Base, Runs: runs, Betas: betas, Sweeps: a.Sweeps, Key: a.Key, Progress: a.Progress,
@@ -111,8 +114,9 @@ func (a *AIS) resized(runs, betas int) *AIS {
 	}
 }
 
-// pilot returns the law that inverse temperatures are spaced by, from few paths of half as many steps. The variance is that of the
-// log weights over several steps at a time, so that places where paths forget slowly count for more.
+// pilot returns the law that inverse temperatures are spaced by, from few paths of half as many
+// steps. The variance is that of the log weights over several steps at a time, so that places where
+// paths forget slowly count for more.
 func (a *AIS) pilot(ctx context.Context) (density, error) {
 	const n, fewest, most, longest = 32, 50, 2000, 16
 	d := density{critical: critical(a.Machine, a.Key.Fold(streamPilot).Fold(0))}
@@ -181,10 +185,19 @@ func (a *AIS) forward(ctx context.Context) ([]float64, error) {
 		return a.ahead, nil
 	}
 	logs := make([]float64, a.Runs)
+	visible := a.Machine.Layers()[bm.Visible]
 	err := a.cool(ctx, a.Key.Fold(streamForward), func(p *paths) {
-		p.read(logs[p.first : p.first+p.n])
+		own := logs[p.first : p.first+p.n]
+		p.read(own)
+		if a.ends == nil && !a.turns() {
+			return
+		}
+		ends := p.visible()
 		if a.ends != nil {
-			a.ends(p.first, p.visible())
+			a.ends(p.first, ends)
+		}
+		for i := range own {
+			own[i] += weightOfSide(a.side(ends[i*visible:][:visible]))
 		}
 	})
 	if err != nil {
@@ -194,8 +207,44 @@ func (a *AIS) forward(ctx context.Context) ([]float64, error) {
 	return logs, nil
 }
 
-// cool draws Runs paths from the base law to the machine and shows look their ends, part by part. Their log
-// weights are the sums of f at the new less f at the old inverse temperature over the steps.
+// turns reports whether v and -v are as likely but the base prefers one of them. Paths hardly ever
+// cross over then, and half of Z would be missing. But half of Z is on the base's side: forward
+// ends there count twice and others not at all, and reverse paths start there.
+func (a *AIS) turns() bool { return a.Base != nil && a.Machine.Symmetric() }
+
+// side returns the sign of the overlap of a row with the base's fields where paths are turned, and
+// 0 where they are not.
+func (a *AIS) side(row []int8) int {
+	if !a.turns() {
+		return 0
+	}
+	var dot float64
+	for i, x := range row {
+		dot += float64(a.Base[i]) * float64(x)
+	}
+	switch {
+	case dot > 0:
+		return 1
+	case dot < 0:
+		return -1
+	}
+	return 0
+}
+
+// weightOfSide returns the logarithm of the factor of an end's weight.
+func weightOfSide(side int) float64 {
+	switch {
+	case side > 0:
+		return math.Ln2
+	case side < 0:
+		return math.Inf(-1)
+	}
+	return 0
+}
+
+// cool draws Runs paths from the base law to the machine and shows look their ends, part by part.
+// Their log weights are the sums of f at the new less f at the old inverse temperature over the
+// steps.
 func (a *AIS) cool(ctx context.Context, key rng.Key, look func(p *paths)) error {
 	betas, err := a.Ladder(ctx)
 	if err != nil {
@@ -214,7 +263,8 @@ func (a *AIS) cool(ctx context.Context, key rng.Key, look func(p *paths)) error 
 	})
 }
 
-// parts calls run with the n paths, as many at once as fit into memory. run calls tell after each step.
+// parts calls run with the n paths, as many at once as fit into memory. run calls tell after each
+// step.
 func (a *AIS) parts(ctx context.Context, n int, key rng.Key, run func(p *paths, tell func(step int) error) error) error {
 	e := a.Machine.Engine()
 	most := rowsAtOnce(a.Machine)
@@ -238,7 +288,8 @@ func (a *AIS) parts(ctx context.Context, n int, key rng.Key, run func(p *paths, 
 	return nil
 }
 
-// paths are n annealing paths that move together, the first of which is number first of all. They are scratch.
+// paths are n annealing paths that move together, the first of which is number first of all. They
+// are scratch.
 type paths struct {
 	a         *AIS
 	first, n  int
@@ -307,10 +358,12 @@ func (p *paths) at(which int, b float64) compute.Matrix {
 	return p.beta[which]
 }
 
-// step adds f at inverse temperature to less f at from to the log weights and, but for the last step, moves
-// the paths by the sweeps at move, which is from or to. The fields on the hidden layer serve both.
+// step adds f at inverse temperature to less f at from to the log weights and, but for the last
+// step, moves the paths by the sweeps at move, which is from or to. The fields on the hidden layer
+// serve both.
 //
-// For axons it costs K(2V+3H) multiply-adds a row and sweep, the overlap with the patterns being computed once.
+// For axons it costs K(2V+3H) multiply-adds a row and sweep, the overlap with the patterns being
+// computed once.
 func (p *paths) step(from, to, move float64, last bool) {
 	m := p.a.Machine
 	e, c := m.Engine(), m.Couplings()

@@ -105,12 +105,12 @@ func (b BaseLaw) Flat() bool {
 	return true
 }
 
-// likeness returns the cosine of the angle between the means of two laws that are not flat.
-func (b BaseLaw) likeness(other BaseLaw) float64 {
-	var dot, one, two float64
+// like reports whether the means of two laws are the same but for a thousandth of their size.
+func (b BaseLaw) like(other BaseLaw) bool {
+	var apart, size float64
 	for i, x := range b.Fields {
 		s, t := math.Tanh(float64(x)), math.Tanh(float64(other.Fields[i]))
-		dot, one, two = dot+s*t, one+s*s, two+t*t
+		apart, size = apart+(s-t)*(s-t), size+s*s+t*t
 	}
-	return dot / math.Sqrt(one*two)
+	return apart < 1e-3*size
 }

@@ -78,18 +78,18 @@ func NewBases(m *bm.RBM, rows *data.Set, o Options) (*Bases, error) {
 const (
 	streamSurvey uint64 = iota
 	streamPick
+	streamFull
 	streamBase // and those after it, one a base
 )
 
 const (
 	pilotShare  = 8   // of the runs
 	pilotRuns   = 128 // at most
-	likeLaws    = 0.999
 	endsOf      = "ends of "
 	ownBases    = 4       // phases that get bases of their own
 	refinements = 3       // bases round ends of paths that carry much alone
 	mostKept    = 1 << 26 // bytes of ends that are kept for that
-	reached     = 5       // effective paths from which a base has reached a phase
+	reached     = 20      // effective paths from which a base has reached a phase; of fewer, a third of the pilot
 	faintShare  = 1e-3    // of a part that no full run is made for
 )
 
@@ -162,7 +162,7 @@ func (b *Bases) distinct() []BaseLaw {
 			if l.Fields == nil || o.Fields == nil {
 				return l.Fields == nil && o.Fields == nil
 			}
-			return l.likeness(o) > likeLaws
+			return l.like(o)
 		})
 		if !same {
 			laws = append(laws, l)
@@ -184,6 +184,19 @@ func (b *Bases) pilot(ctx context.Context, z *OfBases, law BaseLaw, i int) error
 	}
 	z.Bases = append(z.Bases, o)
 	return nil
+}
+
+// aligned turns rows of so many spins that overlap with the first one by less than half.
+func aligned(rows []int8, spins int) {
+	for i := spins; i < len(rows); i += spins {
+		row, dot := rows[i:i+spins], 0
+		for j, x := range row {
+			dot += int(x) * int(rows[j])
+		}
+		if dot < 0 {
+			copy(row, negated(row))
+		}
+	}
 }
 
 // survey finds the phases from chains and from ends of the pilots, places the latter, and adds
@@ -217,7 +230,7 @@ func (b *Bases) survey(ctx context.Context, z *OfBases) error {
 		if len(z.Bases)-first == ownBases {
 			break
 		}
-		if slices.ContainsFunc(z.Bases, func(o OfBase) bool { return weigh(o.inGroup(z.Phases, g)).ess >= reached }) {
+		if slices.ContainsFunc(z.Bases, func(o OfBase) bool { return weigh(o.inGroup(z.Phases, g)).ess >= min(reached, float64(len(o.logs))/3) }) {
 			continue
 		}
 		if err := b.pilot(ctx, z, LawOfRows(ph.name, ph.States, v), len(z.Bases)); err != nil {
@@ -264,6 +277,9 @@ func (b *Bases) refine(ctx context.Context, z *OfBases) (bool, error) {
 		for slices.ContainsFunc(z.Bases, func(o OfBase) bool { return o.Law.Name == name }) {
 			name += " again"
 		}
+		if b.Machine.Symmetric() {
+			aligned(spins, b.Machine.Layers()[bm.Visible])
+		}
 		law := LawOfRows(name, spins, b.Machine.Layers()[bm.Visible])
 		if err := b.pilot(ctx, z, law, len(z.Bases)); err != nil {
 			return false, err
@@ -286,6 +302,8 @@ func (b *Bases) full(ctx context.Context, z *OfBases, runs, betas int) error {
 		}
 		o := &z.Bases[next]
 		o.ais, o.Pilot = o.ais.resized(runs, betas), false
+		// Other numbers than the pilot's: what was chosen by these is judged by others.
+		o.ais.Key = b.Key.Fold(streamFull).Fold(uint64(next))
 		if err := o.anneal(ctx, z.Phases, runs*b.Machine.Layers()[bm.Visible] <= mostKept); err != nil {
 			return err
 		}

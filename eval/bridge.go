@@ -71,7 +71,9 @@ func bennett(forward, reverse []float64) bridged {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, all := range [...][]float64{forward, reverse} {
 		for _, l := range all {
-			lo, hi = min(lo, l-shift), max(hi, l-shift)
+			if !math.IsInf(l, -1) { // a path that counts for nothing
+				lo, hi = min(lo, l-shift), max(hi, l-shift)
+			}
 		}
 	}
 	lo, hi = lo-50, hi+50 // excess decreases with d

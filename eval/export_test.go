@@ -2,6 +2,8 @@ package eval
 
 import (
 	"context"
+	"maps"
+	"slices"
 
 	"gonum.org/v1/gonum/integrate"
 
@@ -26,6 +28,9 @@ func SetAffordableTerms(n int) (undo func()) {
 	affordableTerms = n
 	return func() { affordableTerms = old }
 }
+
+// ReaderKeys returns the groups and the options that the table of readers has lines for.
+func ReaderKeys() []string { return slices.Sorted(maps.Keys(readers)) }
 
 // LogMean returns what weigh makes of log weights.
 func LogMean(logs []float64) (value, stderr, ess float64, warnings []string) {

@@ -42,13 +42,17 @@ func (p packed) unpack(dst []int8, i int) []int8 {
 	return dst
 }
 
+// differ returns the number of spins that differ in two rows.
+func (p packed) differ(a, b []uint64) (n int) {
+	for w, x := range a {
+		n += bits.OnesCount64(x ^ b[w])
+	}
+	return n
+}
+
 // overlap returns a.b/V in [-1,1] of two rows.
 func (p packed) overlap(a, b []uint64) float64 {
-	differ := 0
-	for w, x := range a {
-		differ += bits.OnesCount64(x ^ b[w])
-	}
-	return 1 - 2*float64(differ)/float64(p.spins)
+	return 1 - 2*float64(p.differ(a, b))/float64(p.spins)
 }
 
 // grouping puts configurations into groups of which one cannot tell apart the members by what they
@@ -95,13 +99,15 @@ func groupRows(rows packed, first [][]int, fold bool) *grouping {
 	return g
 }
 
-// likeness returns the overlap of two rows, without its sign where v and -v are one state.
+// likeness returns the overlap of two rows, without its sign where v and -v are one state: by the
+// very same number for both, or rounding would tell them apart where rows are as near to one as to
+// another.
 func (g *grouping) likeness(a, b []uint64) float64 {
-	q := g.rows.overlap(a, b)
+	n := g.rows.differ(a, b)
 	if g.fold {
-		return math.Abs(q)
+		n = min(n, g.rows.spins-n)
 	}
-	return q
+	return 1 - 2*float64(n)/float64(g.rows.spins)
 }
 
 // near returns the nearness of a row to the members, row number self left out.

@@ -94,8 +94,11 @@ func (s Subject) likelihood(o Options) (*likelihood, *bm.RBM, error) {
 // several returns the estimate from several bases, whichever one the options ask for.
 func (s Subject) several(ctx context.Context, o Options) (*OfBases, error) {
 	l, m, err := s.likelihood(o)
-	if err != nil || l.several != nil {
-		return l.several, err
+	if err != nil {
+		return nil, err
+	}
+	if l.several != nil {
+		return l.several, nil
 	}
 	b, err := NewBases(m, s.known(m), o)
 	if err != nil {

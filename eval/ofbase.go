@@ -29,17 +29,16 @@ func (o *OfBase) anneal(ctx context.Context, p *Phases, keep bool) error {
 	a := o.ais
 	visible := a.Machine.Layers()[bm.Visible]
 	o.where, o.kept = make([]int, a.Runs), nil
-	turned := make([]float64, a.Runs)
 	a.ends = func(first int, spins []int8) {
 		if keep {
 			o.kept = append(o.kept, spins...)
 		}
+		if p == nil {
+			return
+		}
 		rows := pack(spins, visible)
 		for i := range rows.len() {
-			if p != nil {
-				o.where[first+i] = p.cell(rows.row(i))
-			}
-			turned[first+i] = o.turn(spins[i*visible:][:visible])
+			o.where[first+i] = p.cell(rows.row(i))
 		}
 	}
 	logs, err := a.forward(ctx)
@@ -47,33 +46,10 @@ func (o *OfBase) anneal(ctx context.Context, p *Phases, keep bool) error {
 	if err != nil {
 		return err
 	}
-	o.logs = make([]float64, len(logs))
-	for i, l := range logs {
-		o.logs[i] = l + turned[i]
-	}
-	w := weigh(o.logs)
+	o.logs = logs
+	w := weigh(logs)
 	o.LogZ = a.estimate(w, 1, LowerBound, w.warn("AIS from the base "+o.Law.Name, len(logs)), len(logs))
 	return nil
-}
-
-// turn returns the logarithm of the factor by which an end's weight changes where v and -v are as
-// likely but the base prefers one: half of Z is on the base's side, so ends on it count twice and
-// others not at all. Paths hardly ever cross over, and half of Z would be missing.
-func (o *OfBase) turn(row []int8) float64 {
-	if o.Law.Fields == nil || !o.ais.Machine.Symmetric() {
-		return 0
-	}
-	var dot float64
-	for i, x := range row {
-		dot += float64(o.Law.Fields[i]) * float64(x)
-	}
-	switch {
-	case dot > 0:
-		return math.Ln2
-	case dot < 0:
-		return math.Inf(-1)
-	}
-	return 0
 }
 
 // part sets the estimate of each of n cells.

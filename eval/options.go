@@ -40,6 +40,39 @@ func Defaults() Options {
 	}
 }
 
+// likelihoods are the measures of likelihoods by annealed importance sampling, and reversals those of them that go back.
+var (
+	reversals   = []string{"nll_reverse_ais", "logz_reverse_ais", "nll_bridge", "logz_bridge"}
+	likelihoods = append([]string{"nll", "logz", "nll_ais", "logz_ais"}, reversals...)
+)
+
+// readers names the measures that read a group of options, or an option that others read than the rest of its group.
+var readers = map[string][]string{
+	"hamming":             {"hamming"},
+	"hamming_clamped":     {"hamming_clamped"},
+	"gibbs_accessibility": {"gibbs_accessibility", "gibbs_accessibility_mean"},
+	"pseudo_likelihood":   {"pseudo_likelihood"},
+	"samples":             {"valid_share", "coverage", "overlap", "ultrametricity"},
+	"probe":               {"probe_accuracy"},
+	"ais":                 append(slices.Clone(likelihoods), "phases"),
+	"ais.base":            append(slices.Clone(likelihoods), "logz_integration"),
+	"ais.start":           reversals,
+	"ais.start_sweeps":    reversals,
+	"phases":              append(slices.Clone(likelihoods), "phases"),
+	"integration":         {"logz_integration"},
+	"autocorrelation":     {"autocorrelation"},
+}
+
+// Readers returns the names of the measures that read the option, hamming.draws or ais.base, or some of a group, ais; none where
+// there is no such group.
+func Readers(option string) []string {
+	if list, ok := readers[option]; ok {
+		return list
+	}
+	group, _, _ := strings.Cut(option, ".")
+	return readers[group]
+}
+
 // group is the options of one family of measures.
 type group interface {
 	// check returns an error that opens with the name of the first field out of range, as YAML

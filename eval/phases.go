@@ -17,6 +17,7 @@ type Phase struct {
 	Chains int      // that ended in it
 	// LogShare is the logarithm of its share of Z; -Inf where no path of annealing ended in it.
 	LogShare   float64
+	Stderr     float64 // standard error of the share; Unknown where no path ended in it, or all did
 	FreeEnergy float64 // mean of F(v) over the ends, kT
 	MeanSpin   float64 // mean of all spins of the ends, in [-1,1]
 	Overlap    float64 // mean overlap of two ends, in [-1,1]
@@ -53,7 +54,7 @@ type PhasesOptions struct {
 var phasesDefaults = PhasesOptions{Chains: 24, Sweeps: 300}
 
 func (o PhasesOptions) check() error {
-	return cmp.Or(inRange("chains", o.Chains, 4, 10_000), inRange("sweeps", o.Sweeps, 0, most))
+	return cmp.Or(inRange("chains", o.Chains, 4, 1000), inRange("sweeps", o.Sweeps, 0, most))
 }
 
 // Phases are what is known of where the mass of a machine lies.
@@ -107,10 +108,10 @@ func (s Survey) newPhases(ends []ended) *Phases {
 		for _, i := range members {
 			ph.FreeEnergy += f[i] / float64(len(members))
 			ph.States = rows.unpack(ph.States, i)
-			if last := ph.States[len(ph.States)-v:]; p.grouping.fold && rows.overlap(rows.row(i), rows.row(members[0])) < 0 {
-				copy(last, negated(last)) // all on one side
-			}
 			count[from[i]]++
+		}
+		if p.grouping.fold {
+			aligned(ph.States, v)
 		}
 		ph.MeanSpin = meanSpin(ph.States)
 		ph.Overlap = p.grouping.meanOverlap(members)
@@ -300,6 +301,13 @@ func (p *Phases) Say() (lines []string) {
 	default:
 		say("one phase holds %s of the mass", p.All[0].Holds())
 	}
+	var total float64
+	for _, ph := range p.All {
+		total += ph.Share()
+	}
+	if total < 0.99 {
+		say("%.2g %% of the mass lies in none of the phases", 100*(1-total))
+	}
 	if p.Known && p.Data >= 0 && p.All[p.Data].Share() >= little && heavy > 1 {
 		say("that of the data holds %s", p.All[p.Data].Holds())
 	}
@@ -373,16 +381,12 @@ func phases(ctx context.Context, s Subject, o Options) (Result, error) {
 		chains += ph.Chains
 	}
 	d := map[string]any{"phases": list, "log_z": z.Value, "base": z.Base, "warnings": append([]string{}, z.Warnings...)}
-	value := p.All[0].Share()
+	value, stderr := p.All[0].Share(), p.All[0].Stderr
 	if p.Known {
 		d["data"], d["data_stay"], d["data_bare"] = p.Data+1, p.Stays, p.Bare
-		if value = 0; p.Data >= 0 {
-			value = p.All[p.Data].Share()
+		if value, stderr = 0, Unknown; p.Data >= 0 {
+			value, stderr = p.All[p.Data].Share(), p.All[p.Data].Stderr
 		}
-	}
-	stderr := z.Stderr * value * (1 - value)
-	if stderr == 0 {
-		stderr = Unknown // all or nothing, as far as paths went
 	}
 	return Result{Value: value, Stderr: stderr, N: chains, Detail: d}, nil
 }

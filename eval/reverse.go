@@ -25,6 +25,19 @@ func (a *AIS) Reverse(ctx context.Context, start Start) (LogZ, error) {
 		return LogZ{}, err
 	}
 	z := a.upper(reverse, start)
+	if a.turns() {
+		// The mean of 1/w over turned paths is Z_0/Z times the share of forward paths that end on
+		// the base's side.
+		n := float64(len(forward))
+		share := 1.0
+		for _, l := range forward {
+			if math.IsInf(l, -1) {
+				share -= 1 / n
+			}
+		}
+		z.Value += math.Log(share)
+		z.Stderr = math.Hypot(z.Stderr, math.Sqrt((1-share)/(share*n)))
+	}
 	b := bennett(forward, reverse)
 	if gap := z.Value - a.baseLogZ() - b.d; math.Abs(gap) > 2*math.Hypot(z.Stderr, b.stderr) {
 		z.Warnings = append(z.Warnings, fmt.Sprintf("reverse AIS: %.3g nats from the bridge to the forward paths: some valleys are reached in one direction only", gap))
@@ -64,6 +77,16 @@ func (a *AIS) reverse(ctx context.Context, start Start) ([]float64, error) {
 	}
 	e, visible := a.Machine.Engine(), a.Machine.Layers()[bm.Visible]
 	logs := make([]float64, a.Runs)
+	turned := make([]float64, a.Runs)
+	for i := range turned {
+		row := spins[i*visible:][:visible]
+		side := a.side(row)
+		if side < 0 {
+			copy(row, negated(row))
+			side = 1
+		}
+		turned[i] = weightOfSide(side)
+	}
 	err = a.parts(ctx, a.Runs, a.Key.Fold(streamReverse), func(p *paths, tell func(int) error) error {
 		e.Write(p.state[bm.Visible], spins[p.first*visible:(p.first+p.n)*visible])
 		for t := a.Betas - 1; t >= 0; t-- {
@@ -72,7 +95,11 @@ func (a *AIS) reverse(ctx context.Context, start Start) ([]float64, error) {
 				return err
 			}
 		}
-		p.read(logs[p.first : p.first+p.n])
+		own := logs[p.first : p.first+p.n]
+		p.read(own)
+		for i := range own {
+			own[i] += turned[p.first+i]
+		}
 		return nil
 	})
 	if err != nil {

@@ -16,9 +16,12 @@ import (
 // from these that holds most of the mass, and that persistent chains never see. At most 64 of the
 // rows are looked at beside as many chains of 100 sweeps.
 func Unreached(ctx context.Context, m *bm.RBM, held []int8, key rng.Key) (string, error) {
-	const chains, sweeps, few = 64, 100, 0.1
+	const chains, sweeps, few, least = 64, 100, 0.1, 4
 	s := Survey{Machine: m, Chains: chains, Sweeps: sweeps, Key: key}
 	v := s.spins()
+	if len(held) < least*v {
+		return "", nil // so few are no region that one could be outside of
+	}
 	held = held[:min(len(held), chains*v)]
 	random := randomOrigin.spins(s, chains, key.Fold(0))
 	if err := swept(ctx, m, random, chains, sweeps, key.Fold(1)); err != nil {

@@ -36,7 +36,7 @@ var meant = []string{
 	"train.epochs=0", "train.epochs=9223372036854775807", "train.batch=9223372036854775807",
 	"train.checkpoint.epochs=0", "train.checkpoint.minutes=0", "train.checkpoint.keep=0", // never, never, and all
 	"train.checkpoint.epochs=9223372036854775807", "train.checkpoint.keep=9223372036854775807",
-	"train.checkpoint.minutes=9223372036854775807", "train.checkpoint.minutes=18446744073709551615",
+	"train.checkpoint.minutes=1e-320", "train.checkpoint.minutes=9223372036854775807", "train.checkpoint.minutes=18446744073709551615",
 	"train.stop.patience=0", "measure.pictures.every=0", "measure.pictures.every=9223372036854775807", // never, never, and at the start and end
 	"measure.every=0", "measure.every=9223372036854775807", "measure.test=[]", "measure.train=[]", "measure.last=[]",
 	"measure.options.pseudo_likelihood.spins=0", "measure.options.probe.penalty=0", "measure.options.probe.penalty=1e-320",
@@ -89,7 +89,7 @@ func TestEverySettingWithAbsurdValues(t *testing.T) {
 		}
 		for _, value := range absurd {
 			setting := path + "=" + value
-			r, err := Parse("r.yaml", []byte(text), setting)
+			r, err := Parse("r.yaml", []byte(withData(text)), setting)
 			if err != nil {
 				if !strings.HasPrefix(err.Error(), "--set "+setting+": "+path) || strings.Contains(err.Error(), "\n") {
 					t.Errorf("%s: the error is %q", setting, err)

@@ -3,6 +3,7 @@ package recipe
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"fmt"
 	"strings"
 
 	"mattis/bm"
@@ -134,6 +135,20 @@ func (r *Recipe) Digest() string {
 	d.Dir, d.Path, d.TestPath, d.Labels, d.TestLabels = nil, nil, nil, nil, nil
 	sum := sha256.Sum256(encode(decisive{r.Seed, d, r.Machine, r.Couplings, r.Negative, r.Optimizer, r.Project, r.Train.Batch, r.Train.ShortBatch}))
 	return hex.EncodeToString(sum[:])
+}
+
+// decisiveOf returns how an error begins that quotes what of the settings, laid over the recipe's text, changes its digest:
+// the first that does so alone, or all of them.
+func (r *Recipe) decisiveOf(text []byte, settings []string) string {
+	quoted := ""
+	for _, s := range settings {
+		alone, err := Parse(r.origin.source, text, s)
+		if err == nil && alone.Digest() != r.Digest() {
+			return fmt.Sprintf("--set %s: ", s)
+		}
+		quoted += fmt.Sprintf("--set %s: ", s)
+	}
+	return quoted
 }
 
 // BuildMachine returns the recipe's machine of so many visible spins with all parameters 0 and the gain set.

@@ -22,7 +22,6 @@ const unset = math.MinInt
 func defaults(k *Recipe) *Recipe {
 	r := &Recipe{
 		Seed:      1,
-		Data:      Data{Name: "bars"},
 		Machine:   Machine{Kind: "rbm", Hidden: unset, Biases: "none", Offset: "none"},
 		Couplings: Couplings{Kind: "axons"},
 		Negative:  Negative{Kind: "pid"},
@@ -120,11 +119,22 @@ func within(path string, x, lo, hi float64) error {
 	if x >= lo && x <= hi {
 		return notLost(path, x)
 	}
-	if hi == math.MaxFloat32 {
-		return wrong(path, "%v is out of range, want a finite number of at least %v", x, lo)
-	}
-	return wrong(path, "%v is out of range, want %v to %v", x, lo, hi)
+	return wrong(path, "%v is out of range, want %s", x, span(x, lo, hi))
 }
+
+// span says from where to where a number may be that is x and should not.
+func span(x, lo, hi float64) string {
+	switch {
+	case hi != math.MaxFloat32:
+		return fmt.Sprintf("%v to %v", lo, hi)
+	case x > hi && !math.IsInf(x, 0):
+		return fmt.Sprintf("%v to %v: machines are kept in float32, which ends there", lo, largest)
+	}
+	return fmt.Sprintf("a finite number of at least %v", lo)
+}
+
+// largest is what messages call the largest number of float32: cut after two digits, so that it is in range itself.
+const largest = 3.4e38
 
 // notLost refuses a number that is not 0 and that float32, in which machines are kept, has as 0.
 func notLost(path string, x float64) error {
@@ -136,6 +146,9 @@ func notLost(path string, x float64) error {
 
 func (r *Recipe) checkData() error {
 	all := names(sources)
+	if r.Data.Name == "" { // no set is so much the usual one that a machine may be trained on it unasked
+		return wrong("data.name", "is missing, such as bars, mnist, or csv with path; want one of %s", strings.Join(all, ", "))
+	}
 	if err := oneOf("data.name", r.Data.Name, all); err != nil {
 		return err
 	}
@@ -178,8 +191,13 @@ func checkGiven(d Data) error {
 			return wrong(side.path, "%d is out of range, want at least 1 (plain rows have no such shape: leave it out)", *side.value)
 		}
 	}
-	if w := d.White; w != nil && !(float32(*w) > 0 && *w <= math.MaxFloat32) {
-		return wrong("data.white", "%v is no value of white, want a positive number, such as 255", *w)
+	if w := d.White; w != nil {
+		if !(*w > 0 && *w <= math.MaxFloat32) {
+			return wrong("data.white", "%v is no value of white, want a positive number, such as 255, of at most %v", *w, largest)
+		}
+		if err := notLost("data.white", *w); err != nil {
+			return err
+		}
 	}
 	if s := d.Split; s != nil {
 		splits := []string{"files", "random", "all"}
@@ -249,7 +267,7 @@ func (r *Recipe) checkCouplings() error {
 			return wrong("couplings.patterns", "%d is out of range, want 1 to %d", *c.Patterns, 1<<20)
 		}
 		if !(*c.Gain > 0) || math.IsInf(*c.Gain, 0) {
-			return wrong("couplings.gain", "%v is out of range, want a positive number", *c.Gain)
+			return wrong("couplings.gain", "%v is out of range, want a positive number, and a finite one", *c.Gain)
 		}
 		factor := compute.Factor(1/math.Sqrt(float64(*c.Patterns)), float32(math.Log(*c.Gain)))
 		if factor == 0 || math.IsInf(float64(factor), 0) {
@@ -269,7 +287,7 @@ func number(path string, c *Choice, value, least float64) error {
 	case c.Value == nil:
 		c.Value = ptr(value)
 	case !(*c.Value >= least) || *c.Value > math.MaxFloat32:
-		return wrong(path, "%s: %v is out of range, want at least %v", c.Name, *c.Value, least)
+		return wrong(path, "%s: %v is out of range, want %s", c.Name, *c.Value, span(*c.Value, least, math.MaxFloat32))
 	default:
 		return notLost(path, *c.Value)
 	}
@@ -370,7 +388,7 @@ func (r *Recipe) checkProject() error {
 			if c.Name == "gibbs" {
 				least = 1
 				if c.Value != nil && (*c.Value != math.Trunc(*c.Value) || *c.Value > mostCount) {
-					return wrong(path, "gibbs: %v is not a number of steps", *c.Value)
+					return wrong(path, "gibbs: %v is not a number of steps, want a whole one from 1 to %d", *c.Value, mostCount)
 				}
 			}
 			if err := number(path, c, p.value, least); err != nil {
@@ -402,8 +420,8 @@ func (r *Recipe) checkTrain() error {
 			return err
 		}
 	}
-	if err := within("train.checkpoint.minutes", t.Checkpoint.Minutes, 0, math.MaxFloat32); err != nil {
-		return err
+	if m := t.Checkpoint.Minutes; !(m >= 0 && m <= math.MaxFloat32) { // which bounds it, and is not what holds it
+		return wrong("train.checkpoint.minutes", "%v is out of range, want 0 to %v", m, largest)
 	}
 	return oneOf("train.short_batch", t.ShortBatch, []string{string(train.Share), string(train.Released), string(train.Drop), string(train.Mean)})
 }

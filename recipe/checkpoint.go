@@ -116,3 +116,11 @@ func restore(e compute.Engine, params []bm.Param, f *tensorfile.File) error {
 	}
 	return nil
 }
+
+// passedOver returns the errors of damaged checkpoints, newest first, of which the last says what is taken in their place.
+func passedOver(damaged []error, format string, args ...any) []error {
+	if n := len(damaged); n > 0 {
+		damaged = append(slices.Clone(damaged[:n-1]), fmt.Errorf("%w; %s", damaged[n-1], fmt.Sprintf(format, args...)))
+	}
+	return damaged
+}

@@ -188,7 +188,7 @@ func (c Conversion) open(in string) (f *tensorfile.File, path string, from *orig
 		return nil, "", nil, refused, err
 	}
 	from.data = checkpoint.File.Metadata["data"]
-	return checkpoint.File, checkpoint.Path, from, refused, nil
+	return checkpoint.File, checkpoint.Path, from, passedOver(refused, "update %d is taken", checkpoint.Step), nil
 }
 
 // origins are the recipe of the run that a machine comes from and the digest of its training data.

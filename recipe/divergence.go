@@ -69,7 +69,9 @@ func (t *Training) pseudoLikelihood() float64 {
 	return x.Value
 }
 
-// bound returns the most that projections leave of an entry of the patterns, 0 for no bound.
+// bound returns the most that a projection leaves of an entry of the patterns, 0 for no bound. The
+// most and not the least: a sign after epochs undoes a clip of less after updates, and a reference
+// that is too hard calls honest trainings diverged.
 func (r *Recipe) bound() float64 {
 	most := 0.0
 	for _, c := range slices.Concat(r.Project.Update, r.Project.Epoch) {

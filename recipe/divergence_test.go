@@ -250,3 +250,15 @@ func TestDivergedFromAnotherStart(t *testing.T) {
 		t.Errorf("%v, %q", err, lines)
 	}
 }
+
+// A sign at the end of epochs is wider than a clip of updates: patterns that it freezes have not diverged.
+func TestBoundOfProjections(t *testing.T) {
+	for setting, want := range map[string]float64{
+		"project={}": 0, "project={update: [{clip: 0.5}]}": 0.5, "project={epoch: [sign]}": 1, "project={update: [gibbs]}": 1,
+		"project={update: [{clip: 0.5}], epoch: [sign]}": 1, "project={update: [{clip: 3}], epoch: [{clip: 2}]}": 3,
+	} {
+		if got := parse(t, least, setting).bound(); got != want {
+			t.Errorf("%s: %v, want %v", setting, got, want)
+		}
+	}
+}

@@ -21,32 +21,32 @@ func (m *Model) Rows(input string) (*data.Set, error) {
 	if IsSet(input) {
 		split, err := m.LoadData()
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", input, err)
 		}
 		if set := split.Set(input); set != nil {
 			return set, nil
 		}
-		return nil, fmt.Errorf("data %s have no %s set", m.Recipe.Data.Name, input)
+		return nil, fmt.Errorf("%s: the data %s have no such set", input, m.Recipe.Data.Name)
 	}
 	set, err := m.readFile(input)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, fmt.Errorf("%q is neither train, test or validation nor a file: %w", input, os.ErrNotExist)
 	}
-	if grey := (*data.GreyError)(nil); errors.As(err, &grey) && !grey.Signs {
+	if grey := (*data.GreyError)(nil); errors.As(err, &grey) && grey.Greys() {
 		place, _ := strings.CutSuffix(err.Error(), grey.Error())
 		return nil, fmt.Errorf("%sthe value %v is grey, and the machine's recipe has no data.binarize: a threshold makes two values, such as --threshold 0.5", place, grey.Value)
+	}
+	if wide := (*data.WidthError)(nil); errors.As(err, &wide) {
+		if m.LabelNames != nil {
+			return nil, fmt.Errorf("%s: rows of %d values, the machine has %d visible spins and %d more that tell the label", input, wide.Width, m.Pixels(), len(m.LabelNames))
+		}
+		return nil, fmt.Errorf("%s: rows of %d values, the machine has %d visible spins", input, wide.Width, m.Visible())
 	}
 	if err != nil {
 		return nil, err
 	}
 	if m.LabelNames != nil && set.Visible == m.Pixels() {
 		return set.WithLabels(m.LabelNames)
-	}
-	if set.Visible != m.Visible() {
-		if m.LabelNames != nil {
-			return nil, fmt.Errorf("%s: rows of %d values, the machine has %d visible spins and %d more that tell the label", input, set.Visible, m.Pixels(), len(m.LabelNames))
-		}
-		return nil, fmt.Errorf("%s: rows of %d values, the machine has %d visible spins", input, set.Visible, m.Visible())
 	}
 	return set, nil
 }
@@ -56,7 +56,7 @@ func (m *Model) Rows(input string) (*data.Set, error) {
 func (m *Model) readFile(path string) (*data.Set, error) {
 	own := m.Recipe.dataOptions()
 	rule := own.Binarize
-	o := data.Options{Key: own.Key, White: own.White, Height: m.Height, Width: m.Width}
+	o := data.Options{Widths: []int{m.Visible(), m.Pixels()}, Key: own.Key, White: own.White, Height: m.Height, Width: m.Width}
 	if ext := strings.ToLower(filepath.Ext(path)); m.Recipe.Data.Name == "csv" && (ext == ".csv" || ext == ".tsv") { // labels are a column
 		o.Header, o.Delimiter, o.Labels = own.Header, own.Delimiter, own.Labels
 	}

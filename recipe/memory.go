@@ -115,7 +115,10 @@ func (t *Training) updateOnce() error {
 		}
 		return errUpdated
 	})}
-	if err := t.Trainer.Run(context.Background(), 1); err != nil && !errors.Is(err, errUpdated) {
+	// A context that can end, as that of a training: the chains are then kept twice.
+	ctx, cancel := context.WithCancel(context.Background())
+	defer cancel()
+	if err := t.Trainer.Run(ctx, 1); err != nil && !errors.Is(err, errUpdated) {
 		return err
 	}
 	for _, p := range t.Trainer.AfterEpoch {

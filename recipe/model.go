@@ -56,6 +56,7 @@ func LoadModel(d *run.Directory, step int, e compute.Engine, settings ...string)
 	if err != nil {
 		return nil, refused, err
 	}
+	refused = passedOver(refused, "update %d is taken", c.Step)
 	if m, err = newModel(r, c, e); err != nil {
 		return nil, refused, fmt.Errorf("%s: %w", c.Path, err)
 	}

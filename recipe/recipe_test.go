@@ -16,7 +16,7 @@ var written = cmpopts.IgnoreUnexported(Recipe{})
 
 func parse(t *testing.T, text string, settings ...string) *Recipe {
 	t.Helper()
-	r, err := Parse("r.yaml", []byte(text), settings...)
+	r, err := Parse("r.yaml", []byte(withData(text)), settings...)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -109,10 +109,18 @@ func bested(fields string) string {
 	return "machine: {hidden: 10}\ntrain: {epochs: 1, batch: 3, " + fields[1:] + "}\nmeasure:\n  test: [hamming, coverage]\n"
 }
 
+// withData returns the text of a recipe with Bars as its data where it has a machine or a training and names no data.
+func withData(text string) string {
+	if (strings.Contains(text, "machine:") || strings.Contains(text, "train:")) && !strings.Contains(text, "data:") {
+		return strings.TrimSuffix(text, "\n") + "\ndata: {name: bars}\n"
+	}
+	return text
+}
+
 // Each wrong recipe is refused at its place, under the path of the field, with what would be right.
 func TestWrongRecipes(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
-		{"", "r.yaml: machine.hidden: is missing: the number of hidden spins, such as 1000"},
+		{"train: {}\n", "r.yaml: machine.hidden: is missing: the number of hidden spins, such as 1000"},
 		{"hello", "r.yaml:1:1: hello is no mapping, want some of the fields seed, data,"},
 		{"- a\n", "r.yaml:1:1: - a is no mapping"},
 		{"\x00\x01", `r.yaml:1:1: "\x00\x01" is no mapping`},
@@ -121,6 +129,11 @@ func TestWrongRecipes(t *testing.T) {
 		{least + "foo: 1\n", `r.yaml:3:1: unknown field "foo", only seed, data, machine,`},
 		{"machine: {hiden: 3}\n", `r.yaml:1:11: machine: unknown field "hiden", only kind, hidden, biases, offset`},
 		{least + "seed: 1\nseed: 2\n", `r.yaml:4:1: mapping key "seed" already defined at [3:1]`},
+		{"seed: 1\n", "r.yaml: data.name: is missing, such as bars, mnist, or csv with path; want one of bars, bas,"},
+		{least + "data: {}\n", "r.yaml:3:7: data.name: is missing, such as bars, mnist, or csv with path"},
+		{least + "data:\n", "data.name: is missing"},
+		{least + "data: {size: 4}\n", "r.yaml:3:7: data.name: is missing"},
+		{least + "data: {name: ''}\n", "r.yaml:3:14: data.name: is missing"},
 		{least + "seed: -1\n", "r.yaml:3:7: seed: -1 is out of range, want a whole number of 0 or more"},
 		{least + "seed: 99999999999999999999\n", "r.yaml:3:7: seed: 99999999999999999999 is no whole number"},
 		{"machine: {hidden: 1.5}\n", "r.yaml:1:19: machine.hidden: 1.5 is no whole number"},
@@ -156,11 +169,22 @@ func TestWrongRecipes(t *testing.T) {
 		{least + "project: {update: [~]}\n", "r.yaml:3:20: project.update[0]: has no value, want a name, such as sign, or {NAME: NUMBER}, such as {clip: 1}"},
 		{least + "data: {name: npy, path: .nan}\n", "r.yaml:3:25: data.path: .nan is no text; in quotes it is: '.nan'"},
 		{least + "data: {name: npy, path: x, white: 0}\n", "r.yaml:3:35: data.white: 0 is no value of white, want a positive number, such as 255"},
-		{least + "data: {split: ''}\n", "r.yaml:3:15: data.split: is empty: give it a value or leave it out"},
-		{least + "data: {size: 0}\n", "r.yaml:3:14: data.size: 0 is out of range for bars: 2 to 16"},
+		{least + "data: {name: bars, split: ''}\n", "r.yaml:3:27: data.split: is empty: give it a value or leave it out"},
+		{least + "data: {name: bars, size: 0}\n", "r.yaml:3:26: data.size: 0 is out of range for bars: 2 to 16"},
 		{least + "couplings: {init: {bernoulli: 1, uniform: 2}}\n", "is neither a name nor one {name: number}"},
 		{least + "optimizer: {rate: .nan}\n", "r.yaml:3:19: optimizer.rate: NaN is out of range, want a finite number of at least 0"},
 		{least + "optimizer: {rate: .inf}\n", "r.yaml:3:19: optimizer.rate: +Inf is out of range, want a finite number of at least 0"},
+		{least + "optimizer: {rate: 1e50}\n", "r.yaml:3:19: optimizer.rate: 1e+50 is out of range, want 0 to 3.4e+38: machines are kept in float32, which ends there"},
+		{least + "optimizer: {weight_decay: 1e50}\n", "optimizer.weight_decay: 1e+50 is out of range, want 0 to 3.4e+38: machines"},
+		{least + "optimizer: {rate: -1}\n", "r.yaml:3:19: optimizer.rate: -1 is out of range, want a finite number of at least 0"},
+		{least + "project: {update: [{clip: 1e50}]}\n", "project.update[0]: clip: 1e+50 is out of range, want 0 to 3.4e+38: machines"},
+		{least + "project: {update: [{gibbs: 1e12}]}\n", "project.update[0]: gibbs: 1e+12 is not a number of steps, want a whole one from 1 to 1073741824"},
+		{least + "couplings: {gain: .inf}\n", "couplings.gain: +Inf is out of range, want a positive number, and a finite one"},
+		{least + "data: {name: npy, path: x, white: 1e50}\n", "data.white: 1e+50 is no value of white, want a positive number, such as 255, of at most 3.4e+38"},
+		{least + "data: {name: npy, path: x, white: 1e-60}\n", "data.white: 1e-60 is 0 in float32"},
+		{"machine: {hidden: 10}\ntrain: {epochs: 1, batch: 3, checkpoint: {minutes: 1e50}}\n", "train.checkpoint.minutes: 1e+50 is out of range, want 0 to 3.4e+38"},
+		{"machine: {hidden: 1e3}\n", "r.yaml:1:19: machine.hidden: 1e3 is no whole number as YAML writes them: want 1000"},
+		{"machine: {hidden: 20.0}\n", "r.yaml:1:19: machine.hidden: 20.0 is no whole number as YAML writes them: want 20"},
 		{least + "optimizer: {rate: '1e-3'}\n", "r.yaml:3:19: optimizer.rate: '1e-3' is no number"},
 		{least + "optimizer: {decay: {factor: 0}}\n", "r.yaml:3:29: optimizer.decay.factor: 0 would end the training after an epoch, want above 0 to 1"},
 		{least + "optimizer: {decay: {factor: 2}}\n", "r.yaml:3:29: optimizer.decay.factor: 2 is out of range, want 0 to 1"},
@@ -192,7 +216,7 @@ func TestWrongRecipes(t *testing.T) {
 		{least + "measure: {pictures: {every: -1}}\n", "r.yaml:3:29: measure.pictures.every: -1 is out of range, want at least 0"},
 		{least + "data: {name: mnist, binarize: threshold}\n", "data.binarize: threshold needs its number, such as {threshold: 0.3}"},
 	} {
-		_, err := Parse("r.yaml", []byte(c.text))
+		_, err := Parse("r.yaml", []byte(withData(c.text)))
 		switch {
 		case err == nil:
 			t.Errorf("%q is accepted, want %q", c.text, c.want)
@@ -240,6 +264,8 @@ func TestWrongSettings(t *testing.T) {
 		"train.epochs=":              "--set train.epochs=: no value after the =",
 		"train.epochs=#":             "--set train.epochs=#: want one YAML value after the =",
 		"train.epochs=~":             "--set train.epochs=~: train.epochs: has no value",
+		"data={}":                    "--set data={}: data.name: is missing, such as bars, mnist, or csv with path",
+		"data={size: 4}":             "--set data={size: 4}: data.name: is missing",
 		"foo=1":                      `--set foo=1: a recipe has no field "foo", only seed,`,
 		"train.epoch=1":              `--set train.epoch=1: train has no field "epoch", only epochs, batch,`,
 		"train.epochs.x=1":           "--set train.epochs.x=1: train.epochs has no fields",
@@ -251,7 +277,7 @@ func TestWrongSettings(t *testing.T) {
 		"couplings.init.normal=1":    "--set couplings.init.normal=1: couplings.init has no fields",
 		"negative.steps=0":           "--set negative.steps=0: negative.steps: 0 is out of range, want 1 to 1073741824",
 	} {
-		_, err := Parse("r.yaml", []byte(least+"negative: {kind: cd}\n"), setting)
+		_, err := Parse("r.yaml", []byte(withData(least+"negative: {kind: cd}\n")), setting)
 		if err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%q:\n got %v\nwant %s", setting, err, want)
 		}
@@ -297,7 +323,7 @@ func FuzzParse(f *testing.F) {
 	f.Add("[", "a.b=[")
 	f.Add("a: &a [*a]", "machine=*a")
 	f.Fuzz(func(t *testing.T, text, setting string) {
-		r, err := Parse("r.yaml", []byte(text), setting)
+		r, err := Parse("r.yaml", []byte(withData(text)), setting)
 		if err != nil {
 			return
 		}

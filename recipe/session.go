@@ -116,7 +116,7 @@ func (t *Training) Initialize(from *run.Directory) (refused []error, err error) 
 	if err := restore(t.Machine.Engine(), t.Machine.Params(), c.File); err != nil {
 		return refused, fmt.Errorf("%s: %w", c.Path, err)
 	}
-	return refused, nil
+	return passedOver(refused, "update %d is taken", c.Step), nil
 }
 
 // Continue prepares to go on with the run in the directory, from its newest
@@ -137,7 +137,7 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 		return nil, err
 	}
 	if r.Digest() != old.Digest() {
-		return nil, fmt.Errorf("%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, train.best, train.stop, measure and where the data lie may be set (to train another recipe from here: mattis train RECIPE --init %s)", dir.Path(), dir.Path())
+		return nil, fmt.Errorf("%s%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, train.best, train.stop, measure and where the data lie may be set (to train another recipe from here: mattis train RECIPE --init %s)", old.decisiveOf(text, settings), dir.Path(), dir.Path())
 	}
 	r.remember(&dir.Directory)
 	begun, err := dir.Environment()
@@ -162,6 +162,7 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	saved := -1
 	switch {
 	case errors.Is(err, run.ErrNoCheckpoint):
+		refused = passedOver(refused, "going on from the start")
 	case err != nil:
 		return nil, err
 	default:
@@ -169,6 +170,7 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 			return nil, fmt.Errorf("%s: %w", c.Path, err)
 		}
 		saved = c.Step
+		refused = passedOver(refused, "going on from update %d", saved)
 	}
 	s := newSession(t, dir, saved)
 	s.Refused = refused
@@ -179,6 +181,9 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	}
 	if s.kept, err = dir.Checkpoints(); err != nil {
 		return nil, err
+	}
+	if dir.LostMetrics() && s.begun > 0 {
+		s.Warnings = append(s.Warnings, fmt.Sprintf("%s has no metrics.jsonl: the measures up to update %d are lost, and curves begin there", dir.Path(), s.begun))
 	}
 	cut, err := dir.ReadMetrics(s.begun, s.recall)
 	if err != nil {

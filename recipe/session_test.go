@@ -96,7 +96,7 @@ func TestBuildEveryEstimator(t *testing.T) {
 				text := "machine: {hidden: 12, biases: both, offset: mean}\ntrain: {epochs: 1, batch: 4}\n" +
 					"couplings: {kind: " + c.name + "}\nnegative: {kind: " + n.name + "}\n"
 				if n.axons && c.name != "axons" {
-					if _, err := Parse("r.yaml", []byte(text)); err == nil || !strings.Contains(err.Error(), "reads the patterns of axons") {
+					if _, err := Parse("r.yaml", []byte(withData(text))); err == nil || !strings.Contains(err.Error(), "reads the patterns of axons") {
 						t.Fatalf("got %v", err)
 					}
 					return
@@ -150,7 +150,7 @@ func TestWrongBuilds(t *testing.T) {
 	for _, c := range []struct{ text, want string }{
 		{"machine: {hidden: 40}\ntrain: {epochs: 1, batch: 3}\ndata: {name: bas, size: 8}\nnegative: {kind: exact}\n", "r.yaml:4:18: negative.kind: the exact sum runs over"},
 		{"machine: {hidden: 4}\ntrain: {epochs: 1, batch: 30, short_batch: drop}\n", "r.yaml:2:27: train.batch: batches of 30 leave no update: there are 10 rows"},
-		{least + "data: {split: all, size: 3}\nmeasure: {test: [hamming]}\n", "r.yaml:4:17: measure.test: there is no test set"},
+		{least + "data: {name: bars, split: all, size: 3}\nmeasure: {test: [hamming]}\n", "r.yaml:4:17: measure.test: there is no test set"},
 	} {
 		r, split := load(t, c.text)
 		if _, err := r.Build(split, engine(t)); err == nil || !strings.HasPrefix(err.Error(), c.want) {
@@ -508,7 +508,7 @@ func TestModelRows(t *testing.T) {
 		}
 	}
 	for input, want := range map[string]string{
-		"test":                            "data csv have no test set",
+		"test":                            "test: the data csv have no such set",
 		"nofile.csv":                      `"nofile.csv" is neither train, test or validation nor a file`,
 		write("wide.csv", "1,0,0,1\n"):    "rows of 4 values, the machine has 3 visible spins",
 		write("loud.csv", "1,0,7\n"):      "the value 7 is no grey value in [0,1]",

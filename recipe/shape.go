@@ -78,6 +78,9 @@ func fit(n ast.Node, t reflect.Type, path string) error {
 		}
 	case reflect.Int, reflect.Uint64:
 		whole, ok := n.(*ast.IntegerNode)
+		if x, number := numberOf(n); !ok && number && x == math.Trunc(x) && math.Abs(x) < 1<<53 { // 1e3, 2.0
+			return bad(n, "%s is no whole number as YAML writes them: want %.0f", text, x)
+		}
 		if !ok {
 			return bad(n, "%s is no whole number", text)
 		}

@@ -28,7 +28,7 @@ func replace(path string, durable bool, write func(io.Writer) error) (err error)
 	}
 	f, err := os.OpenFile(temporary, os.O_CREATE|os.O_WRONLY|os.O_TRUNC, 0o666)
 	if err != nil {
-		return err
+		return ofFile(path, err)
 	}
 	defer func() {
 		if err != nil {
@@ -41,20 +41,36 @@ func replace(path string, durable bool, write func(io.Writer) error) (err error)
 		return fmt.Errorf("%s: %w", path, err)
 	}
 	if err := b.Flush(); err != nil {
-		return err
+		return ofFile(path, err)
 	}
 	if durable {
 		if err := f.Sync(); err != nil {
-			return err
+			return ofFile(path, err)
 		}
 	}
 	if err := f.Close(); err != nil {
-		return err
+		return ofFile(path, err)
 	}
-	if err := os.Rename(temporary, path); err != nil || !durable {
-		return err
+	if err := os.Rename(temporary, path); err != nil {
+		return ofFile(path, err)
+	}
+	if !durable {
+		return nil
 	}
 	return syncDirectory(filepath.Dir(path))
+}
+
+// ofFile returns the error of a call for the temporary file as one of the file at path, which is the name that people know.
+func ofFile(path string, err error) error {
+	var call *fs.PathError
+	if errors.As(err, &call) {
+		return &fs.PathError{Op: call.Op, Path: path, Err: call.Err}
+	}
+	var link *os.LinkError
+	if errors.As(err, &link) {
+		return &fs.PathError{Op: link.Op, Path: path, Err: link.Err}
+	}
+	return err
 }
 
 // isTemporary reports whether an entry of a folder is a temporary file of WriteFile.

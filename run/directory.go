@@ -37,6 +37,7 @@ type Writer struct {
 	Directory
 	lock     *os.File
 	metrics  *os.File
+	lost     bool      // there was no file of metrics to go on with
 	synced   time.Time // when lines of the metrics were last put on disk
 	unsynced bool      // lines have come since
 }
@@ -157,10 +158,16 @@ func Open(path string) (*Directory, error) {
 // away what a crash has left: temporary files, and a last line of the metrics
 // that is not complete. The error is ErrLocked where another process writes.
 func Resume(path string) (*Writer, error) {
-	if _, err := Open(path); err != nil {
+	d, err := Open(path)
+	if err != nil {
 		return nil, err
 	}
-	return openWriter(path)
+	_, statErr := os.Lstat(d.join(metricsName))
+	w, err := openWriter(path)
+	if err == nil {
+		w.lost = errors.Is(statErr, fs.ErrNotExist)
+	}
+	return w, err
 }
 
 // openWriter locks the directory and makes it ready for writing.

@@ -227,7 +227,7 @@ func (d *Directory) Metrics() ([]Metric, error) {
 	err := d.eachLine(func(n int, line []byte) error {
 		m, err := parseMetric(line, true)
 		if err != nil {
-			return fmt.Errorf("%s:%d: %w", d.join(metricsName), n, err)
+			return d.badLine(n, err)
 		}
 		all = append(all, m)
 		return nil
@@ -237,6 +237,14 @@ func (d *Directory) Metrics() ([]Metric, error) {
 	}
 	return all, nil
 }
+
+// badLine returns the error of a complete line of metrics.jsonl that cannot be read.
+func (d *Directory) badLine(n int, err error) error {
+	return fmt.Errorf("%s:%d: the line is damaged (%w): remove it, and the rest stays", d.join(metricsName), n, err)
+}
+
+// LostMetrics reports whether there was no metrics.jsonl when the directory was opened to write in it again.
+func (w *Writer) LostMetrics() bool { return w.lost }
 
 // eachLine shows visit the complete lines of metrics.jsonl with their newlines and their numbers from 1. A line is gone
 // when visit returns.
@@ -388,7 +396,7 @@ func (c *Cut) stays(n int, line []byte) (Metric, bool, error) {
 	}
 	m, err := parseMetric(line, false)
 	if err != nil {
-		return m, false, fmt.Errorf("%s:%d: %w", c.w.join(metricsName), n, err)
+		return m, false, c.w.badLine(n, err)
 	}
 	return m, m.Step <= c.step, nil
 }

@@ -62,10 +62,21 @@ type Value struct {
 	Step   int    `json:"step"`
 	Epoch  int    `json:"epoch"`
 	Value  number `json:"value"`
-	Stderr number `json:"stderr"`
+	Stderr known  `json:"stderr"`
 }
 
-func valueOf(p point) Value { return Value{p.Step, p.Epoch, number(p.Value), number(p.Stderr)} }
+func valueOf(p point) Value { return Value{p.Step, p.Epoch, number(p.Value), known(p.Stderr)} }
+
+// known is a standard error: null where it is NaN, not known.
+type known float64
+
+// MarshalJSON writes the standard error.
+func (x known) MarshalJSON() ([]byte, error) {
+	if math.IsNaN(float64(x)) {
+		return []byte("null"), nil
+	}
+	return number(x).MarshalJSON()
+}
 
 // number is a float64 whose JSON is a word where JSON has no such number, as in metrics.jsonl.
 type number float64

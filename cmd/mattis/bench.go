@@ -100,7 +100,7 @@ func benchCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, args []string) error {
 			b, ok := benchmarks[args[0]]
 			if !ok {
-				return usageError{fmt.Errorf("no benchmark %q, want one of %v", args[0], names)}
+				return usageError{fmt.Errorf("no benchmark %q, want one of %s", args[0], strings.Join(names, ", "))}
 			}
 			s := b.defaults
 			for _, f := range []struct {

@@ -64,7 +64,7 @@ directory, whose data are shown; or else a data file or a folder of images, whos
   mattis data show bars --out bars.png`,
 		Args: exactly("NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := notNegative("count", count, 0); err != nil {
+			if err := checkCount("count", count, 0, mostRows); err != nil {
 				return err
 			}
 			if err := out.check(".png", ""); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -46,19 +47,22 @@ the energy F(v), the overlaps with the leading singular vectors of the couplings
 pattern, or without patterns which minimum of the energy, each chain is nearest to.
 
 The verdict is by the slowest of them:
-  mixes               split R-hat up to %.2f, autocorrelation times that are known (chains 20 times as long, and
-                      enough slow changes seen for an error), and %d effective samples or more of all chains together
+  mixes               split R-hat up to %.2f, autocorrelation times that are known (chains 20 times
+                      as long, and enough slow changes seen for an error), and %d effective
+                      samples or more of all chains together
   too short to tell   neither; --steps or --chains may settle it
   does not mix        split R-hat above %.1f: the chains do not agree
   one state           no chain ever moves, and all are in the same place
-  one energy          chains move, and neither energy nor modes tell their states apart (couplings of 0)
+  one energy          chains move, and neither energy nor modes tell their states apart
+                      (couplings of 0)
+
 States that no chain has found are missing from every number, so that phases are looked for beside
 it: chains of Gibbs sweeps from random spins, data, their negatives, patterns and states of one
 sign are put into groups that cannot be told apart by their overlaps, and the share of the mass
 that each group holds is estimated by short annealing from several base laws. --out draws states
-of each. The verdict is kept in the run directory, where mattis watch shows it. "cost" is
-sweeps of one
-row for each effective sample, all replicas counted, and milliseconds on this machine.`, eval.AgreeRHat, eval.EnoughESS, eval.ApartRHat),
+of each. The verdict is kept in the run directory, where mattis watch shows it, unless a longer one of this
+checkpoint or a later one is there (chains times sweeps times samplers). "cost" is
+sweeps of one row for each effective sample, all replicas counted, and milliseconds on this machine.`, eval.AgreeRHat, eval.EnoughESS, eval.ApartRHat),
 		Example: `  mattis diagnose runs/bars-1
   mattis diagnose runs/bars-1 --out phases.png
   mattis diagnose runs/bars-1 --sampler gibbs,tempering --chains 60 --steps 5000 --json`,
@@ -108,14 +112,11 @@ func (f *diagnoseFlags) check() error {
 			return usageError{fmt.Errorf("--sampler %s: it starts each sample anew and has no chains to watch, want some of %s", s, strings.Join(watchable(), ", "))}
 		}
 	}
-	if err := notNegative("chains", f.chains, 4); err != nil {
+	if err := checkCount("chains", f.chains, 4, 20_000); err != nil {
 		return err
 	}
-	if err := notNegative("steps", f.steps, 20); err != nil {
+	if err := checkCount("steps", f.steps, 20, mostRows); err != nil {
 		return err
-	}
-	if most := 20_000; f.chains > most {
-		return usageError{fmt.Errorf("--chains %d is out of range, want 4 to %d", f.chains, most)}
 	}
 	return f.out.check(".png", "")
 }
@@ -165,13 +166,7 @@ func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) err
 	if err != nil {
 		return err
 	}
-	// The page of mattis watch shows the last verdict beside the machine. A folder that cannot be written does not matter.
-	if err := run.WriteFile(filepath.Join(dir, watch.DiagnosisFile), func(out io.Writer) error {
-		_, err := out.Write(report)
-		return err
-	}); err != nil {
-		fmt.Fprintf(cmd.ErrOrStderr(), "note: the verdict is not kept for mattis watch: %v\n", err)
-	}
+	keepVerdict(cmd.ErrOrStderr(), dir, report)
 	if f.asJSON {
 		_, err := cmd.OutOrStdout().Write(report)
 		return err
@@ -180,6 +175,51 @@ func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) err
 		return err
 	}
 	return printPhases(cmd.OutOrStdout(), phases)
+}
+
+// verdictSize is what of a report says how much it rests on.
+type verdictSize struct {
+	Step, Chains, Sweeps int
+	Samplers             []struct{ Sampler string }
+}
+
+// sweeps returns how many sweeps of a chain were watched by all samplers together.
+func (v verdictSize) sweeps() float64 {
+	return float64(v.Chains) * float64(v.Sweeps) * float64(len(v.Samplers))
+}
+
+func (v verdictSize) String() string {
+	var names []string
+	for _, s := range v.Samplers {
+		names = append(names, s.Sampler)
+	}
+	return fmt.Sprintf("update %d, %d chains, %d sweeps, %s", v.Step, v.Chains, v.Sweeps, strings.Join(names, ", "))
+}
+
+// keepVerdict leaves the report in the run directory, where mattis watch shows it beside the machine. One that rests on more
+// sweeps of the same or a later checkpoint stays in its place. A folder that cannot be written does not matter.
+func keepVerdict(errw io.Writer, dir string, report []byte) {
+	path := filepath.Join(dir, watch.DiagnosisFile)
+	var old, now verdictSize
+	text, err := os.ReadFile(path)
+	there := err == nil && json.Unmarshal(text, &old) == nil
+	if err := json.Unmarshal(report, &now); err != nil {
+		panic("diagnose: its own report: " + err.Error())
+	}
+	if there && old.Step >= now.Step && old.sweeps() > now.sweeps() {
+		fmt.Fprintf(errw, "note: %s keeps the longer verdict (%s), not this one (%s)\n", path, old, now)
+		return
+	}
+	if err := run.WriteFile(path, func(out io.Writer) error {
+		_, err := out.Write(report)
+		return err
+	}); err != nil {
+		fmt.Fprintf(errw, "note: the verdict is not kept for mattis watch: %v\n", err)
+		return
+	}
+	if there && old.String() != now.String() {
+		fmt.Fprintf(errw, "note: %s keeps this verdict (%s) in place of the one before (%s)\n", path, now, old)
+	}
 }
 
 // mostEnergies bounds the training rows whose energies are looked at.

@@ -59,11 +59,20 @@ random numbers are others: what changes by more than its error is not known as w
 			if split != "" && !slices.Contains(data.Sets, split) {
 				return usageError{fmt.Errorf("--split %q is no set, want train, test or validation", split)}
 			}
+			if err := idle(settings, typed, measures, true); err != nil {
+				return err
+			}
 			m, closing, err := flags.open(cmd, args[0], settings...)
 			if err != nil {
 				return asTyped(err, settings, typed)
 			}
 			defer closing()
+			if len(measures) == 0 {
+				r := m.Recipe.Measure
+				if err := idle(settings, typed, slices.Concat(r.Test, r.Train, r.Last), false); err != nil {
+					return err
+				}
+			}
 			return judge(cmd, &recipe.Judge{Model: m, Seed: seed}, measures, split, asJSON)
 		},
 	}
@@ -93,6 +102,31 @@ func measureSetting(s string) (string, error) {
 		return "", usageError{fmt.Errorf("--set %s: %q is no option of a measure, want data, measure, or one of %s", s, group, strings.Join(groups, ", "))}
 	}
 	return "measure.options." + s, nil
+}
+
+// idle returns an error for a setting that nothing reads: an option of none of the measures, or a list of measures where
+// --measure names them.
+func idle(settings, typed, measures []string, named bool) error {
+	for i, s := range settings {
+		path, _, _ := strings.Cut(s, "=")
+		parts := strings.Split(path, ".")
+		switch {
+		case parts[0] != "measure" || len(parts) == 1:
+		case parts[1] != "options":
+			if !slices.Contains([]string{"test", "train", "last"}, parts[1]) {
+				return usageError{fmt.Errorf("--set %s: %s is for training, and eval does not read it", typed[i], path)}
+			}
+			if named && len(measures) > 0 {
+				return usageError{fmt.Errorf("--set %s: --measure names what is measured, and %s is not read beside it", typed[i], path)}
+			}
+		case len(parts) > 2 && len(measures) > 0:
+			readers := eval.Readers(strings.Join(parts[2:], "."))
+			if len(readers) > 0 && !slices.ContainsFunc(readers, func(r string) bool { return slices.Contains(measures, r) }) {
+				return usageError{fmt.Errorf("--set %s: none of %s reads it; %s would", typed[i], strings.Join(slices.Compact(slices.Sorted(slices.Values(measures))), ", "), strings.Join(readers, ", "))}
+			}
+		}
+	}
+	return nil
 }
 
 func measureList() string {

@@ -6,7 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"os"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 
@@ -88,12 +91,15 @@ with regularized axons and pattern-induced correlations (RAPID, arXiv:1910.01592
 		SilenceErrors: true,
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+		// No command has a hook of its own: it would take the place of this one.
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return noEmptyFlag(cmd.Flags()) },
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(trainCommand(), resumeCommand(), evalCommand(), sampleCommand(), reconstructCommand(), featuresCommand(),
 		scoreCommand(), recipesCommand(), dataCommand(), inspectCommand(), diagnoseCommand(), benchCommand(), figureCommand(), convertCommand(),
 		watchCommand(), runsCommand(), versionCommand())
+	layOutHelp(root)
 	return root
 }
 
@@ -126,7 +132,24 @@ func flagError(err error) error {
 	if !ok {
 		return err
 	}
+	if x, err := strconv.ParseFloat(invalid.GetValue(), 64); err == nil && x == math.Trunc(x) && math.Abs(x) < 1<<53 { // 1e3
+		want += fmt.Sprintf(", such as %.0f", x)
+	}
 	return fmt.Errorf("--%s %s: want %s", invalid.GetFlag().Name, invalid.GetValue(), want)
+}
+
+// noEmptyFlag refuses flags of texts that are given without one: each would be as good as not given, and silently so.
+func noEmptyFlag(flags *pflag.FlagSet) (err error) {
+	flags.Visit(func(f *pflag.Flag) {
+		empty := f.Value.Type() == "string" && f.Value.String() == ""
+		if list, ok := f.Value.(pflag.SliceValue); ok {
+			empty = len(list.GetSlice()) == 0 || slices.Contains(list.GetSlice(), "")
+		}
+		if empty && err == nil {
+			err = usageError{fmt.Errorf("--%s is empty: give it a value or leave it out", f.Name)}
+		}
+	})
+	return err
 }
 
 // exactly refuses any other number of arguments than those named.

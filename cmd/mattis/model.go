@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"io/fs"
@@ -64,7 +65,7 @@ func stepOf(d *run.Directory, name string) (int, error) {
 // addThreshold adds the flag of the commands that read files of greys.
 func (f *modelFlags) addThreshold(cmd *cobra.Command) {
 	cmd.Flags().Float64Var(&f.threshold, "threshold", 0, "`grey` value in [0,1) above which a pixel of a file is +1 (default the recipe's rule)")
-	cmd.Flags().Lookup("threshold").DefValue = ""
+	cmd.Flags().Lookup("threshold").DefValue = "0" // which help leaves out
 }
 
 // addInput adds the flags of the commands that read rows, which may be those of a file.
@@ -81,6 +82,9 @@ func (f *modelFlags) openFor(cmd *cobra.Command, dir, input string) (m *recipe.M
 		}
 	}
 	if recipe.IsSet(input) {
+		if cmd.Flags().Changed("threshold") {
+			return nil, nil, usageError{fmt.Errorf("--threshold %v: is for the greys of a file; %s is binarised as the recipe says", f.threshold, input)}
+		}
 		return f.open(cmd, dir, f.set...)
 	}
 	if m, closing, err = f.open(cmd, dir); err == nil {
@@ -174,6 +178,8 @@ type outFlag struct {
 func (o *outFlag) add(cmd *cobra.Command, usage string) {
 	cmd.Flags().StringVar(&o.path, "out", "", usage)
 	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file of --out")
+	run := cmd.RunE
+	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.blame(run(cmd, args)) }
 }
 
 // check refuses a path whose extension is none of those given, "" meaning that --out may be left out.
@@ -215,6 +221,15 @@ func (o outFlag) checkPlace() error {
 	return nil
 }
 
+// blame returns the error of writing the file under the flag's name.
+func (o outFlag) blame(err error) error {
+	var call *fs.PathError
+	if errors.As(err, &call) && call.Path == o.path {
+		return fmt.Errorf("--out %s: %w", o.path, call.Err)
+	}
+	return err
+}
+
 func (o outFlag) is(ext string) bool { return strings.ToLower(filepath.Ext(o.path)) == ext }
 
 // wrote tells where the output is.
@@ -238,15 +253,15 @@ func tellNotes(cmd *cobra.Command, sets ...*data.Set) {
 	}
 }
 
-// notNegative refuses counts below least.
-func notNegative(flag string, value, least int) error {
-	if value < least || value > mostRows {
-		return usageError{fmt.Errorf("--%s %d is out of range, want %d to %d", flag, value, least, mostRows)}
+// checkCount refuses the value of a flag that is not least to most.
+func checkCount(flag string, value, least, most int) error {
+	if value < least || value > most {
+		return usageError{fmt.Errorf("--%s %d is out of range, want %d to %d", flag, value, least, most)}
 	}
 	return nil
 }
 
-// mostRows bounds the counts that flags give.
+// mostRows bounds the counts that flags give where nothing else does.
 const mostRows = 1 << 30
 
 // required refuses an empty flag that has to be given.

@@ -80,10 +80,10 @@ func (f *reconstructFlags) check() error {
 	if err := required("known", f.known, "rows:a-b, spins:a-b or a mask file"); err != nil {
 		return err
 	}
-	if err := notNegative("steps", f.steps, 1); err != nil {
+	if err := checkCount("steps", f.steps, 1, mostRows); err != nil {
 		return err
 	}
-	if err := notNegative("count", f.count, 0); err != nil {
+	if err := checkCount("count", f.count, 0, mostRows); err != nil {
 		return err
 	}
 	if err := f.sampler.check(); err != nil {

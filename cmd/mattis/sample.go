@@ -63,6 +63,9 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
 				if len(flags.set) > 0 {
 					return usageError{fmt.Errorf("--set %s: chains from %s read no data; --from data or a file does", flags.set[0], input)}
 				}
+				if cmd.Flags().Changed("threshold") {
+					return usageError{fmt.Errorf("--threshold %v: chains from %s read no greys; --from FILE does", flags.threshold, input)}
+				}
 			}
 			m, closing, err := flags.openFor(cmd, args[0], input)
 			if err != nil {
@@ -86,10 +89,10 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
 }
 
 func (f *sampleFlags) check() error {
-	if err := notNegative("count", f.count, 1); err != nil {
+	if err := checkCount("count", f.count, 1, mostRows); err != nil {
 		return err
 	}
-	if err := notNegative("steps", f.steps, 0); err != nil {
+	if err := checkCount("steps", f.steps, 0, mostRows); err != nil {
 		return err
 	}
 	if f.chains < 1 || f.chains > f.count {

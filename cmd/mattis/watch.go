@@ -35,7 +35,8 @@ machine can reach it too: on login nodes, and wherever the page is behind a prox
 --token-file. Any address other than this machine's own needs it.`,
 		Example: `  mattis watch runs
   mattis watch runs/bars-1 --open
-  (umask 077; head -c 24 /dev/urandom | base64 > token); mattis watch runs --address :8000 --token-file token`,
+  (umask 077; head -c 24 /dev/urandom | base64 > token)
+  mattis watch runs --address :8000 --token-file token`,
 		Args: func(_ *cobra.Command, args []string) error {
 			for _, a := range args {
 				if a == "" {
