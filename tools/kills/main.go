@@ -173,7 +173,7 @@ func filesOf(root string) map[string]string {
 }
 
 // anyway are files whose content tells of the process, and checkpoints before the last: which of them are kept depends on interruptions.
-var anyway = regexp.MustCompile(`(^|/)(\.lock|env\.json|summary\.json|instance\.json|results\.md)$`)
+var anyway = regexp.MustCompile(`(^|/)(\.lock|env\.json|state\.json|summary\.json|instance\.json|results\.md)$`)
 
 // compare reports what differs from the reference.
 func (p *program) compare(what string, ref reference, dir string) {
