@@ -128,6 +128,6 @@ func columnSums(e compute.Engine, dst, x, weights compute.Matrix, alpha float64,
 
 // ones sets every entry of the Float32 matrix m to 1.
 func ones(e compute.Engine, m compute.Matrix) {
-	e.Axpby(m, 0, m, 0)
+	e.Fill(m, 0)
 	e.Sign(m, m)
 }
