@@ -178,7 +178,7 @@ func (a *Axons) correlateVisible(o Overlap, s, weights compute.Matrix, scale flo
 	e.RowDot(rows, 1, o.A, s)
 	if weights.IsNone() {
 		weights = e.Scratch(compute.Float32, s.Rows(), 1)
-		ones(e, weights)
+		e.Fill(weights, 1)
 	}
 	a.addLogGain(scale, rows, weights)
 }
@@ -221,7 +221,7 @@ func (a *Axons) correlateVisibleDense(p compute.Matrix, scale float64) {
 	e.Fill(rows, 0)
 	e.RowDot(rows, 1, a.visible.Value, p)
 	all := e.Scratch(compute.Float32, a.patterns(), 1)
-	ones(e, all)
+	e.Fill(all, 1)
 	a.addLogGain(scale, rows, all)
 }
 
