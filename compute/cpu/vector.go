@@ -30,6 +30,8 @@ const (
 	clip
 	sign
 	fill
+	auxiliary // from here on rows are as they are given
+	selfField
 	coins
 	normals
 )
@@ -42,7 +44,7 @@ func (e *Engine) elementwise(t vectorTask) {
 		return
 	}
 	t.e = e
-	if t.kind < coins {
+	if t.kind < auxiliary {
 		t.flatten()
 	}
 	t.pieceRows = max(4, pieceEntries/t.dst.Cols()&^3)
@@ -95,6 +97,10 @@ func (t *vectorTask) do(worker, piece int) {
 			t.signRow(i)
 		case fill:
 			t.fillRow(i)
+		case auxiliary:
+			t.auxiliaryRow(i)
+		case selfField:
+			t.selfFieldRow(i)
 		}
 	}
 }
