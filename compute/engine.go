@@ -55,6 +55,9 @@ type Arithmetic interface {
 	// Axpby sets dst = a*x + b*dst. A factor of zero skips its operand, whatever it
 	// holds. dst is Float32 or Float64, x of any type.
 	Axpby(dst Matrix, a float64, x Matrix, b float64)
+	// Hadamard sets dst = x o y, entry by entry. dst is Float32, x and y are Float32 or Int8 and may be dst; y may also be
+	// Bx1, a factor of each row, or a Repeat of one row.
+	Hadamard(dst, x, y Matrix)
 	// Adam sets m = beta1*m + (1-beta1)*g, s = beta2*s + (1-beta2)*g*g and
 	// dst -= step * m / (sqrt(s/correction) + eps): one step of Kingma and Ba's
 	// method whose first bias correction is part of step and whose second is correction.
@@ -112,6 +115,7 @@ const (
 
 // Epilogue is applied to each entry of a product while it is at hand:
 //
+//	y  = y + Add[i,j]
 //	y  = y + Bias[j]
 //	y  = Scale[i]*y + (1-Scale[i])*Base[j]
 //	LogCosh[i] += sum_j log 2cosh y[i,j]
@@ -122,6 +126,7 @@ type Epilogue struct {
 	Kind     Kind
 	Key      rng.Key // Spin: the stream
 	Row, Col uint64  // Spin: the place of entry (0,0), so that shards and views draw the numbers of the whole
+	Add      Matrix  // BxN Float32
 	Bias     Matrix  // 1xN Float32
 	Scale    Matrix  // Bx1 Float32: inverse temperature of each row
 	Base     Matrix  // 1xN Float32: field at Scale 0

@@ -22,7 +22,7 @@ import (
 //
 // Paths are drawn by Key alone: they do not depend on threads.
 type AIS struct {
-	Machine *bm.RBM
+	Machine *bm.Machine
 	Base    []float32 // fields of the base law, one a visible spin; nil for fair coins
 	Runs    int       // independent paths in each direction
 	Betas   int       // steps from 0 to 1
@@ -297,6 +297,7 @@ type paths struct {
 	sweeps    uint64 // sweeps done: the number of the next one's key
 	state     bm.State
 	base      compute.Matrix // 1xV; none for fair coins
+	near      [1]bm.Overlap
 	linear    compute.Matrix // b - base, 1xV; none where it is 0
 	logWeight compute.Matrix // Bx1 Float64
 	sum       compute.Matrix // Bx1 Float64
@@ -369,7 +370,7 @@ func (p *paths) step(from, to, move float64, last bool) {
 	e, c := m.Engine(), m.Couplings()
 	v, h := p.state[bm.Visible], p.state[bm.Hidden]
 	mark := e.Mark()
-	o := c.Overlap(v, bm.Visible)
+	p.near[0] = c.Overlap(v, bm.Visible)
 	shape := compute.Over(nil, compute.Float32, h.Rows(), h.Cols(), 0)
 	then := compute.Epilogue{Kind: compute.Discard, Bias: m.Bias(bm.Hidden).Value, LogCosh: p.sum}
 	law := bm.Law{Key: p.key.Fold(p.sweeps), Row: uint64(p.first), Base: p.base}
@@ -381,17 +382,17 @@ func (p *paths) step(from, to, move float64, last bool) {
 	}
 	e.Fill(p.sum, 0)
 	then.Scale = p.at(0, other)
-	c.Fields(shape, o, then)
+	c.Fields(shape, p.near[:], bm.Hidden, then)
 	e.Axpby(p.logWeight, sign, p.sum, 1)
 
 	e.Fill(p.sum, 0)
 	then.Scale = p.at(1, move)
 	law.Beta = then.Scale
 	if last {
-		c.Fields(shape, o, then)
+		c.Fields(shape, p.near[:], bm.Hidden, then)
 	} else {
 		then.Kind, then.Key, then.Row = compute.Spin, law.Key.Fold(bm.Hidden), law.Row
-		c.Fields(h, o, then)
+		c.Fields(h, p.near[:], bm.Hidden, then)
 	}
 	e.Axpby(p.logWeight, -sign, p.sum, 1)
 	if !p.linear.IsNone() {

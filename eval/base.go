@@ -43,7 +43,7 @@ func LawOfRows(name string, rows []int8, spins int) BaseLaw {
 }
 
 // lawOfSet returns the law of a data set, or an error where its rows do not fit the machine.
-func lawOfSet(m *bm.RBM, set *data.Set) (BaseLaw, error) {
+func lawOfSet(m *bm.Machine, set *data.Set) (BaseLaw, error) {
 	if v := m.Layers()[bm.Visible]; set.Visible != v {
 		return BaseLaw{}, fmt.Errorf("the rows of the train set %q have %d spins, the machine has %d visible ones", set.Name, set.Visible, v)
 	}
@@ -56,9 +56,9 @@ func lawOfSet(m *bm.RBM, set *data.Set) (BaseLaw, error) {
 //
 // that is reached, by half a step at a time, from m_v = tanh(b). Without biases and offset it is
 // that of fair coins.
-func MeanLaw(m *bm.RBM) BaseLaw {
+func MeanLaw(m *bm.Machine) BaseLaw {
 	const rounds, close, rows = 200, 1e-4, 1000
-	e, c, n := m.Engine(), m.Couplings(), m.Layers()
+	e, n := m.Engine(), m.Layers()
 	mark := e.Mark()
 	defer e.Release(mark)
 	v := e.Scratch(compute.Float32, 1, n[bm.Visible])
@@ -74,8 +74,8 @@ func MeanLaw(m *bm.RBM) BaseLaw {
 	for range rounds {
 		compute.Write(e, v, old)
 		inner := e.Mark()
-		c.Fields(h, c.Overlap(v, bm.Visible), compute.Epilogue{Kind: compute.Tanh, Bias: m.Bias(bm.Hidden).Value})
-		c.Fields(next, c.Overlap(h, bm.Hidden), compute.Epilogue{Kind: compute.Tanh, Bias: m.Bias(bm.Visible).Value})
+		m.Mean(h, bm.State{v}, bm.Hidden, bm.Law{})
+		m.Mean(next, bm.State{{}, h}, bm.Visible, bm.Law{})
 		e.Release(inner)
 		compute.Read(e, means, next)
 		moved := 0.0

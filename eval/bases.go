@@ -36,7 +36,7 @@ const (
 // leading base unless another one finds clearly more. A phase that no base reaches well gets a base
 // of its own, the means of its chains.
 type Bases struct {
-	Machine *bm.RBM
+	Machine *bm.Machine
 	Laws    []BaseLaw
 	Rows    *data.Set // whose rows chains that look for phases start from; nil for none
 	Survey  PhasesOptions
@@ -58,7 +58,7 @@ type Bases struct {
 // NewBases returns the estimate from fair coins, from the means of the rows where there are some,
 // and from the machine's own means, by the options of annealing and of phases; the error is of rows
 // that do not fit the machine.
-func NewBases(m *bm.RBM, rows *data.Set, o Options) (*Bases, error) {
+func NewBases(m *bm.Machine, rows *data.Set, o Options) (*Bases, error) {
 	b := &Bases{
 		Machine: m, Laws: []BaseLaw{UniformLaw()}, Rows: rows, Survey: o.Phases,
 		Runs: o.AIS.Runs, Betas: o.AIS.Betas, Sweeps: o.AIS.Sweeps, Error: o.AIS.Error, Seconds: o.AIS.Seconds,

@@ -8,7 +8,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 	"gonum.org/v1/gonum/stat/distuv"
 
-	"mattis/bm"
+	"mattis/exact"
 )
 
 // The sides of an estimate of log Z.
@@ -34,8 +34,8 @@ type LogZ struct {
 	Started  string   // what reverse runs started from
 	Warnings []string // why the error may be larger than Stderr says
 
-	classes     *bm.PatternClasses // that Value is the sum over; nil of other methods
-	contradicts bool               // reverse paths from an approximate start lie below the forward ones
+	classes     *exact.PatternClasses // that Value is the sum over; nil of other methods
+	contradicts bool                  // reverse paths from an approximate start lie below the forward ones
 }
 
 // LeastESS is the effective number of runs below which an estimate warns.

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"mattis/bm"
+	"mattis/exact"
 )
 
 // OfBases is the estimate from several bases.
@@ -141,7 +142,7 @@ func (b *Bases) combine(z *OfBases) error {
 		return fmt.Errorf("no estimate from any base is finite")
 	}
 	from := z.chosen()
-	var sum bm.LogSum
+	var sum exact.LogSum
 	values := make([]float64, len(from))
 	for g, i := range from {
 		values[g], _ = z.Bases[i].value(g)
@@ -184,7 +185,7 @@ func (b *Bases) combine(z *OfBases) error {
 // share sets the parts of Z that the phases hold, from those of the cells, and orders them.
 func (z *OfBases) share(values []float64, from []int) {
 	p := z.Phases
-	in, out := make([]bm.LogSum, len(p.All)+1), make([]bm.LogSum, len(p.All)+1)
+	in, out := make([]exact.LogSum, len(p.All)+1), make([]exact.LogSum, len(p.All)+1)
 	for c, v := range values {
 		for g := range in {
 			switch {

@@ -343,7 +343,7 @@ func (g *grouping) meanOverlap(members []int) float64 {
 }
 
 // freeEnergiesOf returns F of the rows of V spins, in kT.
-func freeEnergiesOf(m *bm.RBM, spins []int8) []float64 {
+func freeEnergiesOf(m *bm.Machine, spins []int8) []float64 {
 	e, v := m.Engine(), m.Layers()[bm.Visible]
 	n := len(spins) / v
 	f := make([]float64, n)

@@ -17,10 +17,7 @@ func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	m, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return Result{}, fmt.Errorf("no spectrum of a machine of layers %v", s.Machine.Layers())
-	}
+	m := s.Machine
 	w, err := core(m)
 	if err != nil {
 		return Result{}, err
@@ -55,7 +52,7 @@ func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 // SingularValues returns the singular values of the machine's W from the largest
 // to the smallest. Those of axons come from K x K problems and never through W: with Xv^T =
 // Qv Rv and Xh^T = Qh Rh they are those of (g/sqrt K) Rv Rh^T.
-func SingularValues(m *bm.RBM) ([]float64, error) {
+func SingularValues(m *bm.Machine) ([]float64, error) {
 	w, err := core(m)
 	if err != nil {
 		return nil, err
@@ -64,18 +61,16 @@ func SingularValues(m *bm.RBM) ([]float64, error) {
 }
 
 // core returns a matrix on the host with the singular values of W.
-func core(m *bm.RBM) (*mat.Dense, error) {
+func core(m *bm.Machine) (*mat.Dense, error) {
 	var w mat.Dense
 	switch c := m.Couplings().(type) {
 	case *bm.Axons:
-		v, h := c.Patterns()
+		v, h := c.Patterns(bm.Visible), c.Patterns(bm.Hidden)
 		rv, rh := triangle(m.Engine(), v.Value), triangle(m.Engine(), h.Value)
 		w.Mul(rv, rh.T())
-		gain := make([]float32, 1)
-		compute.Read(m.Engine(), gain, c.LogGain().Value)
-		w.Scale(math.Exp(float64(gain[0]))/math.Sqrt(float64(v.Value.Rows())), &w)
+		w.Scale(gainOf(c, 0), &w)
 	case *bm.Dense:
-		w.CloneFrom(host(m.Engine(), c.Weights().Value))
+		w.CloneFrom(host(m.Engine(), c.Weights(0).Value))
 	default:
 		return nil, fmt.Errorf("no spectrum of couplings of type %T", c)
 	}
@@ -93,6 +88,12 @@ func singularValues(w *mat.Dense) ([]float64, error) {
 		return nil, fmt.Errorf("the singular values of a %d x %d matrix did not converge", w.RawMatrix().Rows, w.RawMatrix().Cols)
 	}
 	return svd.Values(nil), nil
+}
+
+// gainOf returns g/sqrt K of a pair in float64.
+func gainOf(a *bm.Axons, pair int) float64 {
+	log := host(a.Engine(), a.LogGain(pair).Value)
+	return math.Exp(log.At(0, 0)) / math.Sqrt(float64(a.K()))
 }
 
 // triangle returns R of X^T = QR for the K x N matrix X, or X^T itself where N < K.

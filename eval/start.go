@@ -11,6 +11,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
+	"mattis/exact"
 	"mattis/rng"
 	"mattis/sampler"
 )
@@ -33,20 +34,20 @@ type Start struct {
 
 // StartExact returns independent samples of the machine by listing all states of its smaller
 // layer, or an error where there are too many.
-func StartExact(m *bm.RBM) (Start, error) {
-	x, err := m.EnumerateSmaller()
+func StartExact(m *bm.Machine) (Start, error) {
+	x, err := exact.Smallest(m)
 	if err != nil {
 		return Start{}, fmt.Errorf("exact samples: %w", err)
 	}
-	return Start{Name: "exact samples by listing all states of the smaller layer", Exact: true,
+	return Start{Name: "exact samples by listing all states of the smaller side", Exact: true,
 		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
 			return listedSamples(ctx, m, x, n, key)
 		}}, nil
 }
 
 // listedSamples returns n independent draws of the visible layer (n x V).
-func listedSamples(ctx context.Context, m *bm.RBM, x *bm.Enumeration, n int, key rng.Key) ([]int8, error) {
-	var total bm.LogSum
+func listedSamples(ctx context.Context, m *bm.Machine, x *exact.Enumeration, n int, key rng.Key) ([]int8, error) {
+	var total exact.LogSum
 	x.Exponents(func(_ uint64, y []float64) bool {
 		for _, v := range y {
 			total.Add(v)
@@ -87,33 +88,47 @@ func listedSamples(ctx context.Context, m *bm.RBM, x *bm.Enumeration, n int, key
 		states[order[done]] = last
 	}
 	size := m.Layers()
-	spins := make([]int8, n*size[x.Layer()])
+	listed := 0
+	for _, l := range x.Layers() {
+		listed += size[l]
+	}
+	spins := make([]int8, n*listed)
 	for i, s := range states {
-		row := spins[i*size[x.Layer()]:][:size[x.Layer()]]
-		bm.SetState(row, s)
+		row := spins[i*listed:][:listed]
+		exact.SetState(row, s)
 		if x.Half() && key.Fold(1).Uniform(uint64(i), 0) < 0.5 {
 			for j := range row {
 				row[j] = -row[j]
 			}
 		}
 	}
-	if x.Layer() == bm.Visible {
-		return spins, nil
+	out := make([]int8, n*size[bm.Visible])
+	if x.Layers()[0] == bm.Visible {
+		for i := range n {
+			copy(out[i*size[bm.Visible]:][:size[bm.Visible]], spins[i*listed:])
+		}
+		return out, nil
 	}
 	e := m.Engine()
 	mark := e.Mark()
 	defer e.Release(mark)
-	state := bm.State{e.Scratch(compute.Int8, n, size[bm.Visible]), e.Scratch(compute.Int8, n, size[bm.Hidden])}
-	compute.Write(e, state[bm.Hidden], spins)
+	state, at := m.Scratch(n), 0
+	for _, l := range x.Layers() {
+		layer := make([]int8, 0, n*size[l])
+		for i := range n {
+			layer = append(layer, spins[i*listed+at:][:size[l]]...)
+		}
+		compute.Write(e, state[l], layer)
+		at += size[l]
+	}
 	m.Sample(state, bm.Visible, bm.Law{Key: key.Fold(2)})
-	out := make([]int8, n*size[bm.Visible])
 	compute.Read(e, out, state[bm.Visible])
 	return out, nil
 }
 
 // StartData returns rows of the set, each taken once before any is taken twice, after so many Gibbs
 // sweeps.
-func StartData(m *bm.RBM, set *data.Set, sweeps int) Start {
+func StartData(m *bm.Machine, set *data.Set, sweeps int) Start {
 	return Start{Name: fmt.Sprintf("rows of %s after %d Gibbs sweeps", set.Name, sweeps),
 		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
 			rows := make([]int32, set.Rows)
@@ -207,14 +222,14 @@ func resample(logs []float64, n int, u float64) []int {
 }
 
 // swept moves the n visible configurations by Gibbs sweeps.
-func swept(ctx context.Context, m *bm.RBM, spins []int8, n, sweeps int, key rng.Key) error {
+func swept(ctx context.Context, m *bm.Machine, spins []int8, n, sweeps int, key rng.Key) error {
 	e, size := m.Engine(), m.Layers()
 	step := rowsAtOnce(m)
 	for first := 0; first < n; first += step {
 		rows := min(step, n-first)
 		part := spins[first*size[bm.Visible] : (first+rows)*size[bm.Visible]]
 		mark := e.Mark()
-		state := bm.State{e.Scratch(compute.Int8, rows, size[bm.Visible]), e.Scratch(compute.Int8, rows, size[bm.Hidden])}
+		state := m.Scratch(rows)
 		compute.Write(e, state[bm.Visible], part)
 		for i := range sweeps {
 			sampler.Gibbs(m, state, bm.Law{Key: key.Fold(uint64(i)), Row: uint64(first)}, 1)

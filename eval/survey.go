@@ -43,7 +43,7 @@ var origins = []origin{
 		e := s.Machine.Engine()
 		mark := e.Mark()
 		defer e.Release(mark)
-		v, _ := a.Patterns()
+		v := a.Patterns(bm.Visible)
 		signs := e.Scratch(compute.Int8, v.Value.Rows(), s.spins())
 		e.Sign(signs, v.Value)
 		p := make([]int8, signs.Len())
@@ -86,7 +86,7 @@ func repeated(x []int8, n int) []int8 {
 
 // Survey looks for phases by Gibbs chains from starts that are far apart.
 type Survey struct {
-	Machine *bm.RBM
+	Machine *bm.Machine
 	Rows    *data.Set // nil for none
 	Chains  int       // of each start
 	Sweeps  int

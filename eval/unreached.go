@@ -15,7 +15,7 @@ import (
 // configurations (V spins a row) are in, or nothing: where they do not, there may be a phase far
 // from these that holds most of the mass, and that persistent chains never see. At most 64 of the
 // rows are looked at beside as many chains of 100 sweeps.
-func Unreached(ctx context.Context, m *bm.RBM, held []int8, key rng.Key) (string, error) {
+func Unreached(ctx context.Context, m *bm.Machine, held []int8, key rng.Key) (string, error) {
 	const chains, sweeps, few, least = 64, 100, 0.1, 4
 	s := Survey{Machine: m, Chains: chains, Sweeps: sweeps, Key: key}
 	v := s.spins()

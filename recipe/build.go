@@ -152,24 +152,24 @@ func (r *Recipe) decisiveOf(text []byte, settings []string) string {
 }
 
 // BuildMachine returns the recipe's machine of so many visible spins with all parameters 0 and the gain set.
-func (r *Recipe) BuildMachine(visible int, e compute.Engine) *bm.RBM {
+func (r *Recipe) BuildMachine(visible int, e compute.Engine) *bm.Machine {
 	c, m := r.Couplings, r.Machine
 	var w bm.Couplings
 	if c.Kind == "axons" {
-		a := bm.NewAxons(e, visible, m.Hidden, *c.Patterns, *c.LearnGain, m.Offset == "mean")
+		a := bm.NewAxons(e, bm.Restricted(visible, m.Hidden, m.Offset == "mean"), *c.Patterns, *c.LearnGain)
 		a.SetGain(*c.Gain)
 		w = a
 	} else {
-		w = bm.NewDense(e, visible, m.Hidden, m.Offset == "mean")
+		w = bm.NewDense(e, bm.Restricted(visible, m.Hidden, m.Offset == "mean"))
 	}
-	return bm.NewRBM(e, w, m.Biases == "visible" || m.Biases == "both", m.Biases == "hidden" || m.Biases == "both")
+	return bm.New(e, w, m.Biases == "visible" || m.Biases == "both", m.Biases == "hidden" || m.Biases == "both")
 }
 
 // Training is a recipe made into objects.
 type Training struct {
 	Recipe  *Recipe
 	Split   *data.Split
-	Machine *bm.RBM
+	Machine *bm.Machine
 	Axons   *bm.Axons // nil for dense couplings
 	Trainer *train.Trainer
 
@@ -228,7 +228,7 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	return t, nil
 }
 
-func (r *Recipe) projections(m *bm.RBM, choices []Choice) []optim.Projection {
+func (r *Recipe) projections(m *bm.Machine, choices []Choice) []optim.Projection {
 	var list []optim.Projection
 	for _, c := range choices {
 		p, _ := find(projections, c.Name)

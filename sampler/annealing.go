@@ -29,7 +29,7 @@ func Geometric(from, to float64) Schedule {
 // sweeps from random spins while the temperature falls. It is a heuristic: the chains
 // end near the law if they cool slowly enough, and no number of sweeps says so.
 type Annealing struct {
-	machine  bm.Machine
+	machine  *bm.Machine
 	schedule Schedule
 	beta     compute.Matrix // Bx1 Float32
 	law, now []float32
@@ -38,7 +38,7 @@ type Annealing struct {
 var _ Sampler = (*Annealing)(nil)
 
 // NewAnnealing returns annealing along the schedule; the law's own Beta multiplies it.
-func NewAnnealing(m bm.Machine, schedule Schedule) *Annealing {
+func NewAnnealing(m *bm.Machine, schedule Schedule) *Annealing {
 	return &Annealing{machine: m, schedule: schedule}
 }
 
@@ -118,7 +118,7 @@ type Ground struct {
 // GroundState returns the best configuration that annealed chains end in after
 // a descent at zero temperature: h = sign of its fields, then v, until no spin flips. The
 // energy is a bound from above; whether it is the least, only an exact sum can say.
-func GroundState(m bm.Machine, o Search) Ground {
+func GroundState(m *bm.Machine, o Search) Ground {
 	if o.Chains <= 0 {
 		o.Chains = 64
 	}
@@ -170,7 +170,7 @@ const mostDescents = 1000
 // Descend sets hidden and visible spins by turns to the signs of their fields,
 // clamped ones aside, until no visible spin flips, and returns the number of rows that have settled. The
 // sign of 0 is +1: spins without a field turn up once and stay, so a descent cannot go in circles.
-func Descend(m bm.Machine, s bm.State, law bm.Law) (settled int) {
+func Descend(m *bm.Machine, s bm.State, law bm.Law) (settled int) {
 	e := m.Engine()
 	mark := e.Mark()
 	defer e.Release(mark)

@@ -32,7 +32,7 @@ type Round struct {
 //
 // Exchange and Flip leave clamped spins out: on the free ones they are involutions all the same.
 type Guided struct {
-	machine *bm.RBM
+	machine *bm.Machine
 	axons   *bm.Axons
 	round   Round
 	stats   GuidedStats
@@ -57,7 +57,7 @@ func (p Proposals) Rate() float64 {
 
 // NewGuided returns guided moves by such rounds, or an error if the machine has no
 // patterns to be guided by.
-func NewGuided(r *bm.RBM, round Round) (*Guided, error) {
+func NewGuided(r *bm.Machine, round Round) (*Guided, error) {
 	a, ok := r.Couplings().(*bm.Axons)
 	if !ok {
 		return nil, fmt.Errorf("guided moves read the patterns of axons, and the couplings are dense; convert them or take tempering")
@@ -174,7 +174,7 @@ const (
 )
 
 func (m *guidedMove) readSigns() {
-	v, _ := m.axons.Patterns()
+	v := m.axons.Patterns(bm.Visible)
 	x := make([]float32, v.Value.Len())
 	compute.Read(m.machine.Engine(), x, v.Value)
 	m.signs = make([]int8, len(x))

@@ -23,7 +23,7 @@ import (
 // is the law itself. The joint law of all rungs stays unchanged; the chains themselves do once the
 // hotter rungs are in equilibrium too.
 type Tempering struct {
-	machine bm.Machine
+	machine *bm.Machine
 	betas   []float64
 	ladders int
 
@@ -54,7 +54,7 @@ var _ Sampler = (*Tempering)(nil)
 
 // NewTempering returns tempering over the inverse temperatures, which fall
 // from the first; rung 0 is the target and 1 is usual. 0 is a good last one: there a sweep draws independent spins.
-func NewTempering(m bm.Machine, betas []float64) (*Tempering, error) {
+func NewTempering(m *bm.Machine, betas []float64) (*Tempering, error) {
 	if err := CheckLadder(betas); err != nil {
 		return nil, err
 	}

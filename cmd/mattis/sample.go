@@ -203,7 +203,7 @@ func (f *sampleFlags) start(cmd *cobra.Command, m *recipe.Model, key rng.Key) (f
 		if m.Axons == nil {
 			return nil, fmt.Errorf("--from patterns: dense couplings have no patterns, want random, data or a file")
 		}
-		p, _ := m.Axons.Patterns()
+		p := m.Axons.Patterns(bm.Visible)
 		signs := m.Machine.Engine().Alloc(compute.Int8, p.Value.Rows(), p.Value.Cols())
 		m.Machine.Engine().Sign(signs, p.Value)
 		set = &data.Set{Rows: signs.Rows(), Visible: signs.Cols(), Spins: make([]int8, signs.Len())}

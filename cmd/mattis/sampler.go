@@ -36,7 +36,7 @@ func (f samplerFlag) check() error {
 // movers makes the samplers that move the chains of a command, part by part.
 type movers struct {
 	named   sampler.Named
-	machine *bm.RBM
+	machine *bm.Machine
 	options sampler.Options
 }
 
@@ -83,7 +83,7 @@ func (s *movers) block(steps int) int {
 }
 
 // earlier returns the machines of the run's checkpoints before the model's, the oldest first.
-func earlier(warn io.Writer, dir string, m *recipe.Model) ([]*bm.RBM, error) {
+func earlier(warn io.Writer, dir string, m *recipe.Model) ([]*bm.Machine, error) {
 	d, err := run.Open(filepath.Clean(dir))
 	if err != nil {
 		return nil, err
@@ -92,7 +92,7 @@ func earlier(warn io.Writer, dir string, m *recipe.Model) ([]*bm.RBM, error) {
 	if err != nil {
 		return nil, err
 	}
-	var machines []*bm.RBM
+	var machines []*bm.Machine
 	for _, step := range steps {
 		if step >= m.Step {
 			break

@@ -8,13 +8,14 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 )
 
 // LogZ returns the logarithm of the sum of exp(-E) over all configurations of
 // r in float64, by a loop over every visible state that shares nothing with the kernels
 // but the rounded factor g/sqrt K. At most 20 visible spins.
-func LogZ(r *bm.RBM) float64 {
-	s := bm.LogSum{}
+func LogZ(r *bm.Machine) float64 {
+	s := exact.LogSum{}
 	forEach(r.Layers()[bm.Visible], func(v []int8) { s.Add(-FreeEnergy(r, v)) })
 	return s.Log()
 }
@@ -22,13 +23,13 @@ func LogZ(r *bm.RBM) float64 {
 func forEach(n int, f func(v []int8)) {
 	v := make([]int8, n)
 	for s := range uint64(1) << n {
-		bm.SetState(v, s)
+		exact.SetState(v, s)
 		f(v)
 	}
 }
 
 // FreeEnergy returns F(v) of Eq. A2 (its sign mended) in float64.
-func FreeEnergy(r *bm.RBM, v []int8) float64 {
+func FreeEnergy(r *bm.Machine, v []int8) float64 {
 	var f float64
 	for i, b := range rows64(r, "bias.visible") {
 		f -= b * float64(v[i])
@@ -40,7 +41,7 @@ func FreeEnergy(r *bm.RBM, v []int8) float64 {
 }
 
 // HiddenFields returns the fields on the hidden spins in float64.
-func HiddenFields(r *bm.RBM, v []int8) []float64 {
+func HiddenFields(r *bm.Machine, v []int8) []float64 {
 	w, m, c := Weights(r), rows64(r, "offset.visible"), rows64(r, "bias.hidden")
 	x := make([]float64, r.Layers()[bm.Hidden])
 	copy(x, c)
@@ -57,7 +58,7 @@ func HiddenFields(r *bm.RBM, v []int8) []float64 {
 }
 
 // Energy returns E(v,h) of Eq. 1 in float64.
-func Energy(r *bm.RBM, v, h []int8) float64 {
+func Energy(r *bm.Machine, v, h []int8) float64 {
 	var e float64
 	for a, x := range HiddenFields(r, v) {
 		e -= x * float64(h[a])
@@ -69,7 +70,7 @@ func Energy(r *bm.RBM, v, h []int8) float64 {
 }
 
 // Weights returns W (VxH) in float64, whatever the couplings.
-func Weights(r *bm.RBM) [][]float64 {
+func Weights(r *bm.Machine) [][]float64 {
 	n := r.Layers()
 	w := make([][]float64, n[bm.Visible])
 	if d := Named(r, "weights"); !d.Value.IsNone() {
@@ -95,7 +96,7 @@ func Weights(r *bm.RBM) [][]float64 {
 }
 
 // Named returns the parameter of that name, or the zero Param.
-func Named(m bm.Machine, name string) bm.Param {
+func Named(m *bm.Machine, name string) bm.Param {
 	for _, p := range m.Params() {
 		if p.Name == name {
 			return p
@@ -104,7 +105,7 @@ func Named(m bm.Machine, name string) bm.Param {
 	return bm.Param{}
 }
 
-func values(r bm.Machine, m compute.Matrix) []float64 {
+func values(r *bm.Machine, m compute.Matrix) []float64 {
 	x := make([]float32, m.Len())
 	compute.Read(r.Engine(), x, m)
 	y := make([]float64, len(x))
@@ -114,7 +115,7 @@ func values(r bm.Machine, m compute.Matrix) []float64 {
 	return y
 }
 
-func rows64(r bm.Machine, name string) []float64 {
+func rows64(r *bm.Machine, name string) []float64 {
 	if p := Named(r, name); !p.Value.IsNone() {
 		return values(r, p.Value)
 	}
@@ -122,7 +123,7 @@ func rows64(r bm.Machine, name string) []float64 {
 }
 
 // NLL returns the mean over the rows of data of F(v) + log Z.
-func NLL(r *bm.RBM, data [][]int8) float64 {
+func NLL(r *bm.Machine, data [][]int8) float64 {
 	var f float64
 	for _, v := range data {
 		f += FreeEnergy(r, v)
@@ -136,7 +137,7 @@ func NLL(r *bm.RBM, data [][]int8) float64 {
 // A difference over 2*step of a smooth L has an error of step^2/6 times its third derivative; with
 // step = 2^-7 that is below 1e-4 for the machines of the suite, where that derivative is below 10. The
 // parameters are float32, and step a power of two, so the points themselves are exact.
-func Gradient(t *testing.T, r *bm.RBM, data [][]int8) {
+func Gradient(t *testing.T, r *bm.Machine, data [][]int8) {
 	t.Helper()
 	const step, tolerance = 0x1p-7, 3e-4
 	e := r.Engine()
@@ -181,7 +182,7 @@ func flat(rows [][]int8) []int8 {
 }
 
 // model returns all visible states with the probabilities of the float64 sum.
-func model(r *bm.RBM) bm.Batch {
+func model(r *bm.Machine) bm.Batch {
 	e, n := r.Engine(), r.Layers()[bm.Visible]
 	logZ := LogZ(r)
 	var spins []int8

@@ -11,6 +11,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 	"mattis/rng"
 )
 
@@ -34,7 +35,7 @@ func Free() Ensemble { return Ensemble{Name: "free", Groups: []Group{{Beta: 1}}}
 // Ensembles returns every kind of law that a sampler has to respect: free,
 // clamped the same way in all rows and in each row otherwise, at other
 // temperatures with a base rate, and all of it at once.
-func Ensembles(r *bm.RBM) []Ensemble {
+func Ensembles(r *bm.Machine) []Ensemble {
 	n := r.Layers()
 	spins := func(l int, places ...int) []int8 {
 		c := make([]int8, n[l])
@@ -71,7 +72,7 @@ const driftStart, driftMove = rng.Key(0x5eed), rng.Key(0x30fe)
 // unchanged: it moves 2^15 chains that start from exact draws of the
 // enumerated distribution of (v,h), and compares where they end with it. Without ensembles it
 // tests the free one. See Drift for the tests and their errors. A move that does nothing passes: that it moves is a test of its own.
-func NoDrift(t *testing.T, r *bm.RBM, move func(s bm.State, law bm.Law), under ...Ensemble) {
+func NoDrift(t *testing.T, r *bm.Machine, move func(s bm.State, law bm.Law), under ...Ensemble) {
 	t.Helper()
 	if len(under) == 0 {
 		under = []Ensemble{Free()}
@@ -87,13 +88,13 @@ func NoDrift(t *testing.T, r *bm.RBM, move func(s bm.State, law bm.Law), under .
 // group it tests chi-square of the visible states and of the joint ones (cells
 // pooled to 5 expected chains) and the mean energy against its standard error; each test fails
 // a right move once in 10^6. Clamped spins that moved, and spins other than +-1, are an error at once.
-func Drift(r *bm.RBM, e Ensemble, move func(s bm.State, law bm.Law)) error {
+func Drift(r *bm.Machine, e Ensemble, move func(s bm.State, law bm.Law)) error {
 	n := r.Layers()
 	v, h := n[bm.Visible], n[bm.Hidden]
 	energies := jointEnergies(r)
-	exact := make([][]float64, len(e.Groups))
-	for g := range exact {
-		exact[g] = joint(r, energies, e, e.Groups[g])
+	laws := make([][]float64, len(e.Groups))
+	for g := range laws {
+		laws[g] = joint(r, energies, e, e.Groups[g])
 	}
 	s := make(bm.State, 2)
 	spins := [2][]int8{}
@@ -101,18 +102,18 @@ func Drift(r *bm.RBM, e Ensemble, move func(s bm.State, law bm.Law)) error {
 		s[l] = r.Engine().Alloc(compute.Int8, driftRows, n[l])
 		spins[l] = make([]int8, driftRows*n[l])
 	}
-	for g, p := range exact {
+	for g, p := range laws {
 		sums := make([]float64, len(p))
 		var sum float64
 		for x, q := range p {
 			sum += q
 			sums[x] = sum
 		}
-		for i := g; i < driftRows; i += len(exact) {
+		for i := g; i < driftRows; i += len(laws) {
 			u := driftStart.Uniform64(uint64(i), 0) * sum
 			x, _ := slices.BinarySearch(sums, u)
-			bm.SetState(spins[bm.Visible][i*v:][:v], uint64(x))
-			bm.SetState(spins[bm.Hidden][i*h:][:h], uint64(x)>>v)
+			exact.SetState(spins[bm.Visible][i*v:][:v], uint64(x))
+			exact.SetState(spins[bm.Hidden][i*h:][:h], uint64(x)>>v)
 		}
 	}
 	for l := range s {
@@ -122,12 +123,12 @@ func Drift(r *bm.RBM, e Ensemble, move func(s bm.State, law bm.Law)) error {
 	for l := range s {
 		compute.Read(r.Engine(), spins[l], s[l])
 	}
-	counts := make([][]float64, len(exact))
-	for g, p := range exact {
+	counts := make([][]float64, len(laws))
+	for g, p := range laws {
 		counts[g] = make([]float64, len(p))
 	}
 	for i := range driftRows {
-		g := i % len(exact)
+		g := i % len(laws)
 		var x uint64
 		for l, shift := range [2]int{0, v} {
 			clamp := e.Groups[g].Clamp[l]
@@ -144,7 +145,7 @@ func Drift(r *bm.RBM, e Ensemble, move func(s bm.State, law bm.Law)) error {
 		}
 		counts[g][x]++
 	}
-	for g, p := range exact {
+	for g, p := range laws {
 		if err := compare(1<<v, energies, p, counts[g]); err != nil {
 			return fmt.Errorf("group %d: %w", g, err)
 		}
@@ -153,7 +154,7 @@ func Drift(r *bm.RBM, e Ensemble, move func(s bm.State, law bm.Law)) error {
 }
 
 // law returns the ensemble as the law of so many rows.
-func (e Ensemble) law(r *bm.RBM, rows int) bm.Law {
+func (e Ensemble) law(r *bm.Machine, rows int) bm.Law {
 	law := bm.Law{Key: driftMove}
 	en := r.Engine()
 	beta := make([]float32, rows)
@@ -198,16 +199,16 @@ func (e Ensemble) law(r *bm.RBM, rows int) bm.Law {
 }
 
 // jointEnergies returns E of each configuration in float64, that of (v,h) at number v + h*2^V.
-func jointEnergies(r *bm.RBM) []float64 {
+func jointEnergies(r *bm.Machine) []float64 {
 	n := r.Layers()
 	v, h := make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
 	bias := rows64(r, "bias.visible")
 	e := make([]float64, 1<<(len(v)+len(h)))
 	for x := range 1 << len(v) {
-		bm.SetState(v, uint64(x))
+		exact.SetState(v, uint64(x))
 		fields := HiddenFields(r, v)
 		for y := range 1 << len(h) {
-			bm.SetState(h, uint64(y))
+			exact.SetState(h, uint64(y))
 			var sum float64
 			for i, b := range bias {
 				sum -= b * float64(v[i])
@@ -222,14 +223,14 @@ func jointEnergies(r *bm.RBM) []float64 {
 }
 
 // joint returns the probability of each configuration of a group.
-func joint(r *bm.RBM, energies []float64, e Ensemble, g Group) []float64 {
+func joint(r *bm.Machine, energies []float64, e Ensemble, g Group) []float64 {
 	n := r.Layers()
 	v, h := make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
 	p := make([]float64, len(energies))
-	z := bm.LogSum{}
+	z := exact.LogSum{}
 	for x := range p {
-		bm.SetState(v, uint64(x))
-		bm.SetState(h, uint64(x)>>len(v))
+		exact.SetState(v, uint64(x))
+		exact.SetState(h, uint64(x)>>len(v))
 		if !agrees(v, g.Clamp[bm.Visible]) || !agrees(h, g.Clamp[bm.Hidden]) {
 			p[x] = math.Inf(-1)
 			continue
@@ -326,7 +327,7 @@ func ChiSquare(counts, p []float64) error {
 // SweepLaw returns the probability of each configuration after so many sweeps
 // (at least one) from the visible seed x, which may be continuous, in float64: that of (v,h) at
 // number v + h*2^V. It is the product of the conditional laws of Eqs. B2.
-func SweepLaw(r *bm.RBM, x []float64, sweeps int) []float64 {
+func SweepLaw(r *bm.Machine, x []float64, sweeps int) []float64 {
 	n := r.Layers()
 	w := Weights(r)
 	row := func(name string, n int) []float64 {
@@ -353,7 +354,7 @@ func SweepLaw(r *bm.RBM, x []float64, sweeps int) []float64 {
 			}
 		}
 		for y := range 1 << len(h) {
-			bm.SetState(h, uint64(y))
+			exact.SetState(h, uint64(y))
 			back := slices.Clone(b)
 			for i := range back {
 				for a, s := range h {
@@ -361,7 +362,7 @@ func SweepLaw(r *bm.RBM, x []float64, sweeps int) []float64 {
 				}
 			}
 			for z := range 1 << len(v) {
-				bm.SetState(v, uint64(z))
+				exact.SetState(v, uint64(z))
 				law[z+y<<len(v)] += weight * chance(fields, h) * chance(back, v)
 			}
 		}
@@ -376,7 +377,7 @@ func SweepLaw(r *bm.RBM, x []float64, sweeps int) []float64 {
 				weight += law[z+y<<len(v)]
 			}
 			seed := make([]float64, len(v))
-			bm.SetState(v, uint64(z))
+			exact.SetState(v, uint64(z))
 			for i, s := range v {
 				seed[i] = float64(s)
 			}
