@@ -126,7 +126,7 @@ type Epilogue struct {
 	Kind     Kind
 	Key      rng.Key // Spin: the stream
 	Row, Col uint64  // Spin: the place of entry (0,0), so that shards and views draw the numbers of the whole
-	Add      Matrix  // BxN Float32
+	Add      Matrix  // BxN Float32: the fields of other neighbours of a layer; not beside Accumulate
 	Bias     Matrix  // 1xN Float32
 	Scale    Matrix  // Bx1 Float32: inverse temperature of each row
 	Base     Matrix  // 1xN Float32: field at Scale 0

@@ -323,7 +323,7 @@ func TestPatternClassesRefuses(t *testing.T) {
 		want string
 	}{
 		{"dense", bm.New(e, bm.NewDense(e, bm.Restricted(4, 3, false)), false, false), "pattern classes need axons, and the couplings are dense"},
-		{"offset", axons(func(a *bm.Axons) { a.SetOffset(e, []float32{0, 0, 0.25, 0}) }), "offset.visible[2] is 0.25; pattern classes need offsets of 0"},
+		{"offset", axons(func(a *bm.Axons) { a.SetOffset(e, bm.Visible, []float32{0, 0, 0.25, 0}) }), "offset.visible[2] is 0.25; pattern classes need offsets of 0"},
 		{"patterns", axons(func(a *bm.Axons) {
 			v := a.Patterns(bm.Visible)
 			compute.Write(e, v.Value, []float32{1, 1, 1, 1, 1, -0.5, 1, 1})

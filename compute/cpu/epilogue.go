@@ -27,6 +27,10 @@ func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer)
 	whole := valid == x.columns
 
 	x.add = 0
+	if t.add != nil { // the kernel of fields adds what dst points at
+		t.addend(s, x, lo, hi, first, c0, valid)
+		t.field(w, lo, hi, first, c0, valid)
+	}
 	if th.Kind == compute.Store || th.Kind == compute.Tanh {
 		staged := &s.staged[0]
 		for i := range x.rows {
@@ -43,7 +47,7 @@ func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer)
 			x.add = 1
 		}
 	}
-	if t.bias != nil || t.scale != nil {
+	if t.add == nil && (t.bias != nil || t.scale != nil) {
 		t.field(w, lo, hi, first, c0, valid)
 	}
 	if t.logCosh != nil {
@@ -67,6 +71,23 @@ func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer)
 	if !whole && (th.Kind == compute.Store || th.Kind == compute.Tanh) {
 		for i := lo; i < hi; i++ {
 			copy(t.dst32[(first+i)*t.dstStride+c0:][:valid], s.staged[i*tileColsMax:])
+		}
+	}
+}
+
+// addend makes the rows of Add what is added to the tile's: as they lie, or a copy at an edge.
+func (t *mulTask) addend(s *space, x *tile, lo, hi, first, c0, valid int) {
+	x.add = 1
+	for i := range x.rows {
+		x.dst[i] = unsafe.Pointer(&s.staged[i*tileColsMax])
+		if i < lo || i >= hi {
+			continue
+		}
+		row := t.add[(first+i)*t.addStride+c0:][:valid]
+		if valid == x.columns {
+			x.dst[i] = unsafe.Pointer(&row[0])
+		} else {
+			copy(s.staged[i*tileColsMax:], row)
 		}
 	}
 }

@@ -240,6 +240,10 @@ func enginePanics(t *testing.T, e compute.Engine) {
 		"accumulate": func() {
 			e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Accumulate, o.Then.Kind = true, compute.Tanh }))
 		},
+		"add": func() { e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Then.Add = f(1, 3) })) },
+		"accumulate add": func() {
+			e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Accumulate, o.Then.Add = true, f(2, 3) }))
+		},
 		"bias":     func() { e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Then.Bias = f(1, 2) })) },
 		"weights":  func() { e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Weights = f(3, 1) })) },
 		"axpby":    func() { e.Axpby(f(2, 3), 1, f(3, 2), 1) },

@@ -41,7 +41,7 @@ func (c productCase) String() string {
 	return fmt.Sprintf("%dx%d over %d, a %v trans %v, b %v trans %v, epilogue %d", c.n, c.m, c.l, c.a, c.transA, c.b, c.transB, c.then)
 }
 
-const epilogues = 11
+const epilogues = 15
 
 // productCases returns every transpose and type on every shape, with the
 // epilogues in turn: shapes with nothing, one row or column, around the tiles
@@ -79,6 +79,7 @@ type mulCase struct {
 	key                                                            rng.Key
 	op                                                             compute.Op
 	dst, x, y, weights, logGain, bias, scale, base, clamp, logCosh operand
+	add                                                            operand
 }
 
 func newProduct(e compute.Engine, c productCase, key rng.Key) *mulCase {
@@ -125,19 +126,27 @@ func newProduct(e compute.Engine, c productCase, key rng.Key) *mulCase {
 	case 5, 6, 7:
 		th.Kind, kind = compute.Spin, compute.Int8
 		th.Key, th.Row, th.Col = key.Fold(5), uint64(c.then-5), 1<<32-20
-	case 8, 9:
+	case 8, 9, 14:
 		th.Kind = compute.Discard
+	case 12:
+		th.Kind = compute.Tanh
+	case 13:
+		th.Kind, kind = compute.Spin, compute.Int8
+		th.Key, th.Row, th.Col = key.Fold(5), 1, 1<<32-20
 	}
-	if c.then >= 4 {
+	if c.then >= 11 {
+		p.add = newOperand(e, compute.Float32, c.n, c.m, random(12))
+	}
+	if c.then >= 4 && c.then != 11 { // 11 has Add alone
 		p.bias = newOperand(e, compute.Float32, 1, c.m, random(6))
 	}
-	if c.then >= 6 {
+	if c.then >= 6 && c.then != 11 && c.then != 12 {
 		p.scale = newOperand(e, compute.Float32, c.n, 1, random(7))
 	}
-	if c.then == 7 || c.then == 9 {
+	if c.then == 7 || c.then == 9 || c.then == 13 {
 		p.base = newOperand(e, compute.Float32, 1, c.m, random(8))
 	}
-	if c.then == 4 || c.then == 7 || c.then >= 8 {
+	if c.then == 4 || c.then == 7 || c.then >= 8 && c.then <= 10 || c.then == 14 {
 		p.logCosh = newOperand(e, compute.Float64, c.n, 1, random(9))
 	}
 	switch c.then {
@@ -149,7 +158,7 @@ func newProduct(e compute.Engine, c productCase, key rng.Key) *mulCase {
 		th.Clamp = p.clamp.m.Repeat(c.n)
 	}
 	p.op.Weights, p.op.LogGain = p.weights.m, p.logGain.m
-	th.Bias, th.Scale, th.Base, th.LogCosh = p.bias.m, p.scale.m, p.base.m, p.logCosh.m
+	th.Add, th.Bias, th.Scale, th.Base, th.LogCosh = p.add.m, p.bias.m, p.scale.m, p.base.m, p.logCosh.m
 	p.dst = newOperand(e, kind, c.n, c.m, random(11))
 	return p
 }
@@ -173,7 +182,7 @@ func engineProducts(t *testing.T, e compute.Engine) {
 // spins the oracle could not decide.
 func (p *mulCase) verify(t *testing.T, e compute.Engine) (open, all int) {
 	t.Helper()
-	for _, o := range []operand{p.x, p.y, p.weights, p.logGain, p.bias, p.scale, p.base, p.clamp} {
+	for _, o := range []operand{p.x, p.y, p.weights, p.logGain, p.add, p.bias, p.scale, p.base, p.clamp} {
 		o.guarded(t, e, p.String(), true)
 	}
 	p.dst.guarded(t, e, p.String(), p.op.Then.Kind == compute.Discard)
@@ -183,7 +192,7 @@ func (p *mulCase) verify(t *testing.T, e compute.Engine) (open, all int) {
 		gain = p.logGain.values[0][0]
 	}
 	y := product(p.n, p.m, p.l, p.dst.values, p.x.values, p.y.values, p.op, gain, p.weights.values)
-	fieldOf(y, p.bias.values, p.scale.values, p.base.values)
+	fieldOf(y, p.add.values, p.bias.values, p.scale.values, p.base.values)
 	got := entriesOf(e, p.dst.m)
 	for i := range y {
 		for j, x := range y[i] {
