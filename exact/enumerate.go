@@ -40,6 +40,7 @@ type Enumeration struct {
 	bias      []float64      // field on the listed spins alone
 	biasRow   []float32
 	biasLow   []float64 // bias.s of the low half's states
+	overlaps  [2]bm.Overlap
 }
 
 // mostLow is the largest low half: its fields, 2^10 rows, fit the outer caches.
@@ -147,8 +148,8 @@ func (e *Enumeration) Phase(weights compute.Matrix, scale float64) bool {
 		return fields, means
 	}
 	correlate := func(x, means compute.Matrix) {
-		pair := [2]bm.Overlap{r.Couplings().Overlap(x, bm.Visible), {Layer: bm.Hidden, X: means}}
-		r.Couplings().Correlate(pair[:], compute.Matrix{}, scale)
+		e.overlaps = [2]bm.Overlap{r.Couplings().Overlap(x, bm.Visible), {Layer: bm.Hidden, X: means}}
+		r.Couplings().Correlate(e.overlaps[:], compute.Matrix{}, scale)
 	}
 	low, lowMeans := fields(e.lowHalf, r.Bias(bm.Hidden).Value)
 	for p := 0; p < e.Len()>>e.low; p += e.block {
@@ -259,8 +260,8 @@ func (e *Enumeration) writeStates(m compute.Matrix, first uint64, from, to int) 
 func (e *Enumeration) halfFields(dst, x, add compute.Matrix) {
 	r, en := e.machine, e.machine.Engine()
 	mark := en.Mark()
-	near := [1]bm.Overlap{r.Couplings().Overlap(x, e.layer)}
-	r.Couplings().Fields(dst, near[:], 1-e.layer, compute.Epilogue{})
+	e.overlaps[0] = r.Couplings().Overlap(x, e.layer)
+	r.Couplings().Fields(dst, e.overlaps[:1], 1-e.layer, compute.Epilogue{})
 	// Overlap takes the offset out of every row; constantFields has it once.
 	if s := r.Couplings().Shift(bm.Visible, bm.Hidden); e.layer == bm.Visible && !s.IsNone() {
 		en.Axpby(dst, -1, s.Repeat(dst.Rows()), 1)

@@ -350,7 +350,7 @@ func ExamplePatternClasses() {
 	a := bm.NewAxons(e, bm.Restricted(784, 3000, false), 2, false)
 	a.Bernoulli(1, 1)
 	a.SetGain(0.001)
-	p, err := bm.New(e, a, false, false).PatternClasses()
+	p, err := exact.ClassesOf(bm.New(e, a, false, false))
 	if err != nil {
 		panic(err)
 	}
