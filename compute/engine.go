@@ -68,6 +68,9 @@ type Arithmetic interface {
 	Sign(dst, src Matrix)
 	// Spins sets dst (Int8) to fair coins: the spins of field 0 of the stream at (row+i, col+j).
 	Spins(dst Matrix, key rng.Key, row, col uint64)
+	// Normals sets dst (Float32) to standard normal numbers: entry (i,j) is number (row+i)%4 of
+	// compute.Normals of the key's block ((row+i)/4, col+j), the same bits on every engine.
+	Normals(dst Matrix, key rng.Key, row, col uint64)
 	// Finite reports whether no entry of the Float32 or Float64 x is NaN or infinite.
 	Finite(x Matrix) bool
 }
@@ -102,6 +105,7 @@ const (
 	Store   Kind = iota // y itself, Float32
 	Tanh                // tanh y, Float32
 	Spin                // a spin in the field y, Int8; see compute.Spin
+	Normal              // a Gaussian number of mean y, Float32; see Epilogue.Scale
 	Discard             // nothing: only the row sums are wanted; dst gives the shape alone and may be a view with no buffer
 )
 
@@ -122,10 +126,20 @@ const (
 //	dst[i,j] = Clamp[i,j] where that is not 0, else Kind(y[i,j])
 //
 // A missing matrix leaves its line out (a missing Base counts as 0).
+//
+// A Normal draws the units of a Gaussian layer, whose energy is z^2/2 - y z with y their field, at the
+// inverse temperature Scale[i], with n the number that Normals has at its place:
+//
+//	dst[i,j] = y[i,j] + n[i,j] / sqrt(Scale[i])
+//
+// y is not scaled, and there is no Base. This is z/sqrt(beta) of the z ~ N(sqrt(beta) y, 1) that belongs to spins
+// in the field beta*b + sqrt(beta)*(z W^T): as their neighbour it is what other neighbours are, in a field
+// beta*(b + dst W^T). Where Scale is below 2^-100, 2^-100 stands for it: the
+// neighbour's own Scale of 0 makes nothing of what is finite.
 type Epilogue struct {
 	Kind     Kind
-	Key      rng.Key // Spin: the stream
-	Row, Col uint64  // Spin: the place of entry (0,0), so that shards and views draw the numbers of the whole
+	Key      rng.Key // Spin, Normal: the stream
+	Row, Col uint64  // Spin, Normal: the place of entry (0,0), so that shards and views draw the numbers of the whole
 	Add      Matrix  // BxN Float32: the fields of other neighbours of a layer; not beside Accumulate
 	Bias     Matrix  // 1xN Float32
 	Scale    Matrix  // Bx1 Float32: inverse temperature of each row

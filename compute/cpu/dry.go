@@ -154,5 +154,8 @@ func (d *Dry) Sign(_, _ compute.Matrix) {}
 // Spins does nothing.
 func (d *Dry) Spins(compute.Matrix, rng.Key, uint64, uint64) {}
 
+// Normals does nothing.
+func (d *Dry) Normals(compute.Matrix, rng.Key, uint64, uint64) {}
+
 // Finite returns true.
 func (d *Dry) Finite(compute.Matrix) bool { return true }

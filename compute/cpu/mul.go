@@ -22,6 +22,7 @@ type mulTask struct {
 	dst32                                             []float32
 	dst8, clamp                                       []int8
 	weights, add, bias, scale, base                   []float32 // nil for none
+	betas                                             []float32 // Scale of Normal, which does not scale
 	logCosh                                           []float64
 	dstStride, clampStride, weightStride, scaleStride int
 	addStride                                         int
@@ -86,6 +87,9 @@ func (t *mulTask) slices() {
 	switch th.Kind {
 	case compute.Store, compute.Tanh:
 		t.dst32 = t.dst.Float32s()
+	case compute.Normal:
+		t.dst32 = t.dst.Float32s()
+		t.keys = philoxKeys(uint64(th.Key))
 	case compute.Spin:
 		t.dst8 = t.dst.Int8s()
 		t.keys = philoxKeys(uint64(th.Key))
@@ -94,7 +98,10 @@ func (t *mulTask) slices() {
 		}
 	}
 	t.weights, t.add, t.bias = present(t.op.Weights), present(th.Add), present(th.Bias)
-	t.scale, t.base = present(th.Scale), present(th.Base)
+	t.scale, t.base, t.betas = present(th.Scale), present(th.Base), nil
+	if th.Kind == compute.Normal {
+		t.scale, t.betas = nil, t.scale
+	}
 	t.logCosh = nil
 	if !th.LogCosh.IsNone() {
 		t.logCosh = th.LogCosh.Float64s()
@@ -197,6 +204,8 @@ func (t *mulTask) check() {
 		t.fail("Accumulate without Store")
 	case t.op.Accumulate && !th.Add.IsNone():
 		t.fail("Accumulate with Add")
+	case !th.Base.IsNone() && th.Kind == compute.Normal:
+		t.fail("Base with Normal")
 	case !th.Clamp.IsNone() && th.Kind != compute.Spin:
 		t.fail("Clamp without Spin")
 	}

@@ -32,6 +32,7 @@ const (
 	fill
 	hadamard
 	coins
+	normals
 )
 
 // pieceEntries is about how many entries one piece holds.
@@ -42,7 +43,7 @@ func (e *Engine) elementwise(t vectorTask) {
 		return
 	}
 	t.e = e
-	if t.kind != coins && (t.m.IsNone() || t.m.SameShape(t.dst)) {
+	if t.kind < coins && (t.m.IsNone() || t.m.SameShape(t.dst)) {
 		t.flatten()
 	}
 	t.pieceRows = max(4, pieceEntries/t.dst.Cols()&^3)
@@ -79,8 +80,8 @@ func (t *vectorTask) reshape(rows, cols int) {
 func (t *vectorTask) do(worker, piece int) {
 	first := piece * t.pieceRows
 	last := min(first+t.pieceRows, t.dst.Rows())
-	if t.kind == coins {
-		t.coins(worker, first, last)
+	if t.kind >= coins {
+		t.draw(worker, first, last)
 		return
 	}
 	for i := first; i < last; i++ {
@@ -338,17 +339,34 @@ func (e *Engine) Spins(dst compute.Matrix, key rng.Key, row, col uint64) {
 	e.elementwise(vectorTask{kind: coins, dst: dst, key: key, row: row, col: col})
 }
 
-// coins draws the spins of field 0 of rows [first, last).
-func (t *vectorTask) coins(worker, first, last int) {
-	d := drawing{k: t.e.kernels, w: &t.e.workers[worker], row: t.row, col: t.col, m: t.dst.Cols(), dst: t.dst.Int8s(), stride: t.dst.Stride()}
+// Normals sets dst to standard normal numbers.
+func (e *Engine) Normals(dst compute.Matrix, key rng.Key, row, col uint64) {
+	if dst.Type() != compute.Float32 {
+		panic(fmt.Sprintf("cpu: Normals of %v", dst))
+	}
+	e.elementwise(vectorTask{kind: normals, dst: dst, key: key, row: row, col: col})
+}
+
+// draw draws rows [first, last): spins of field 0 or numbers of mean 0.
+func (t *vectorTask) draw(worker, first, last int) {
+	k := t.e.kernels
+	d := drawing{w: &t.e.workers[worker], row: t.row, col: t.col, m: t.dst.Cols(), stride: t.dst.Stride()}
+	if t.kind == coins {
+		d.kernel, d.dst8 = k.spin, t.dst.Int8s()
+	} else {
+		d.kernel, d.dst32 = k.normal, t.dst.Float32s()
+	}
 	x := &d.w.tile
 	x.y, x.factor, x.keys = unsafe.Pointer(&noField), 1, philoxKeys(uint64(t.key))
+	for i := range x.scale {
+		x.scale[i] = 1
+	}
 	lead := int((t.row + uint64(first)) % 4)
 	for top := first - lead; top < last; top += 4 {
 		lo, hi := max(0, first-top), min(4, last-top)
-		for c0 := 0; c0 < d.m; c0 += d.k.cols() {
-			valid := min(d.k.cols(), d.m-c0)
-			x.rows, x.columns = 4, round(valid, d.k.lanes)
+		for c0 := 0; c0 < d.m; c0 += k.cols() {
+			valid := min(k.cols(), d.m-c0)
+			x.rows, x.columns = 4, round(valid, k.lanes)
 			d.tile(lo, hi, top, c0, valid)
 		}
 	}

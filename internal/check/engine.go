@@ -15,6 +15,7 @@ import (
 func Engine(t *testing.T, e compute.Engine) {
 	t.Run("products", func(t *testing.T) { engineProducts(t, e) })
 	t.Run("origins", func(t *testing.T) { engineOrigins(t, e) })
+	t.Run("normals", func(t *testing.T) { engineNormals(t, e) })
 	t.Run("specials", func(t *testing.T) { engineSpecials(t, e) })
 	t.Run("vectors", func(t *testing.T) { engineVectors(t, e) })
 	t.Run("pairs", func(t *testing.T) { enginePairs(t, e) })
@@ -244,6 +245,10 @@ func enginePanics(t *testing.T, e compute.Engine) {
 		"accumulate add": func() {
 			e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Accumulate, o.Then.Add = true, f(2, 3) }))
 		},
+		"base of a normal": func() {
+			e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Then.Kind, o.Then.Base = compute.Normal, f(1, 3) }))
+		},
+		"normals":  func() { e.Normals(e.Alloc(compute.Float64, 1, 1), 1, 0, 0) },
 		"bias":     func() { e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Then.Bias = f(1, 2) })) },
 		"weights":  func() { e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Weights = f(3, 1) })) },
 		"axpby":    func() { e.Axpby(f(2, 3), 1, f(3, 2), 1) },
@@ -298,6 +303,7 @@ func engineAllocations(t *testing.T, e compute.Engine) {
 		e.Clip(x, 1)
 		e.Sign(i8, x)
 		e.Spins(i8, 1, 2, 3)
+		e.Normals(x, 1, 2, 3)
 		e.RowDot(sum, 1, x, i8)
 		e.Finite(x)
 		e.Pairs(pairs, x, y, compute.Matrix{}, compute.PairAbs)
