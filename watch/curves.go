@@ -8,6 +8,8 @@ import (
 	"os"
 	"path"
 	"time"
+
+	"mattis/run"
 )
 
 // Curves are the lines of a run's metrics, or those behind a place up to which a reader has them.
@@ -93,7 +95,7 @@ func (l *Library) Curves(ctx context.Context, id string, generation int, offset 
 	if generation != now || offset < 0 {
 		out.Offset, out.Anew = 0, true
 	}
-	file, info, err := openRegular(folder, path.Join(e.rel, metricsFile))
+	file, info, err := openRegular(folder, path.Join(e.rel, run.MetricsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		out.Offset, out.Anew = 0, true
 		return out, nil

@@ -171,15 +171,15 @@ func TestMachineDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(t, filepath.Join(w.Path(), checkpointsDir, "00000002.safetensors"), "damaged")
-	write(t, filepath.Join(w.Path(), DiagnosisFile), `{"samplers":`)
+	write(t, filepath.Join(w.Path(), run.CheckpointsFolder, "00000002.safetensors"), "damaged")
+	write(t, filepath.Join(w.Path(), run.DiagnosisFile), `{"samplers":`)
 	l := library(t, w.Path())
 	m, err := l.Machine(context.Background(), only(t, l).ID)
 	if err != nil || m.Step != 1 || len(m.History) != 2 || !strings.Contains(strings.Join(m.Refused, ";"), "00000002.safetensors: byte 0: truncated") ||
 		!strings.Contains(strings.Join(m.Refused, ";"), "diagnose.json: is no JSON object") || m.Diagnosis != nil {
 		t.Errorf("%+v, %v", m, err)
 	}
-	write(t, filepath.Join(w.Path(), DiagnosisFile), `{"samplers":[]}`)
+	write(t, filepath.Join(w.Path(), run.DiagnosisFile), `{"samplers":[]}`)
 	if m, err := l.Machine(context.Background(), only(t, l).ID); err != nil || string(m.Diagnosis) != `{"samplers":[]}` {
 		t.Errorf("the verdict: %s, %v", m.Diagnosis, err)
 	}
@@ -251,12 +251,12 @@ func TestPictures(t *testing.T) {
 		if err := tensorfile.WriteNPY(&b, x); err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(w.Path(), picturesDir, fmt.Sprintf("%08d.npy", step)), b.String())
+		write(t, filepath.Join(w.Path(), run.PicturesFolder, fmt.Sprintf("%08d.npy", step)), b.String())
 	}
 	record(7, tensorfile.New("", []int8{1, 1, -1, -1, 0, 0, 1, -1}, 2, 2, 1, 2))
 	record(8, tensorfile.New("", []float32{0.5, -1, 2}, 1, 3))
 	record(9, tensorfile.New("", []int8{1}, 1))
-	write(t, filepath.Join(w.Path(), picturesDir, "00000010.npy"), "no npy")
+	write(t, filepath.Join(w.Path(), run.PicturesFolder, "00000010.npy"), "no npy")
 	l = library(t, w.Path())
 	if p, err = l.Pictures(id, "samples", 7, 1); err != nil || p.Height != 1 || p.Width != 2 || len(p.Groups) != 2 || p.Groups[1].Label != "given" || p.Groups[1].Total != 2 || !slices.Equal(data(p, 1), []int8{0, 0}) {
 		t.Errorf("%+v, %v", p, err)

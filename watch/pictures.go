@@ -3,13 +3,18 @@ package watch
 import (
 	"bytes"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
+	"mattis/run"
 	"mattis/tensorfile"
 )
 
@@ -152,7 +157,7 @@ func (p *Pictures) group(list []rowsOf, columns, count int) {
 
 // recorded reads a file of the folder pictures: rows (N,V), images (N,H,W), or several groups of images (G,N,H,W).
 func (e *entry) recorded(folder *os.Root, p *Pictures, count int) error {
-	file := fmt.Sprintf("%s/%08d.npy", picturesDir, p.Step)
+	file := path.Join(run.PicturesFolder, run.PictureFile(p.Step))
 	b, err := readSmall(folder, path.Join(e.rel, file), mostRecorded)
 	if err != nil {
 		return fmt.Errorf("%s: %s", file, reason(err))
@@ -192,6 +197,35 @@ func (e *entry) recorded(folder *os.Root, p *Pictures, count int) error {
 	}
 	p.group(list, columns, count)
 	return nil
+}
+
+// Figure returns a picture that the run has drawn, a PNG, and when.
+func (l *Library) Figure(id, file string) ([]byte, time.Time, error) {
+	e, err := l.entry(id)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if filepath.Base(file) != file || !strings.HasSuffix(file, ".png") || strings.HasPrefix(file, ".") {
+		return nil, time.Time{}, fmt.Errorf("%w: no figure %s", ErrUnknown, shorten(strconv.Quote(file), 100))
+	}
+	folder, err := os.OpenRoot(e.root.path)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	defer folder.Close()
+	full := path.Join(e.rel, run.FiguresFolder, file)
+	info, err := folder.Stat(full)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%w: figures/%s: %s", ErrUnknown, shorten(file, 100), reason(err))
+	}
+	b, err := readSmall(folder, full, 16<<20)
+	if err == nil && !bytes.HasPrefix(b, []byte("\x89PNG\r\n\x1a\n")) {
+		err = errors.New("is no PNG")
+	}
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("figures/%s: %s", shorten(file, 100), reason(err))
+	}
+	return b, info.ModTime(), nil
 }
 
 // number0 returns a whole number above 0, else 0.

@@ -119,6 +119,12 @@ func appendNumber(b []byte, x float64, digits int) []byte {
 	return strconv.AppendFloat(b, x, 'g', digits, 64)
 }
 
+// What is named of a run's checkpoints and pictures each, and of its figures.
+const (
+	mostFiles   = 10_000
+	mostFigures = 50
+)
+
 // summarize publishes what is known of a run, which is locked. Without folder its lists of files stay.
 func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 	s := e.summary
@@ -135,10 +141,15 @@ func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 	s.Damaged, s.Broken = append([]damage{}, e.index.damaged...), e.index.broken
 	s.Best = e.best
 	if folder != nil {
-		s.Checkpoints = steps(listing(folder, path.Join(e.rel, checkpointsDir), 10_000, func(n string) bool { return strings.HasSuffix(n, ".safetensors") }), ".safetensors")
-		s.Pictures = steps(listing(folder, path.Join(e.rel, picturesDir), 10_000, func(n string) bool { return strings.HasSuffix(n, ".npy") }), ".npy")
-		s.Figures = append([]string{}, listing(folder, path.Join(e.rel, figuresDir), 50, func(n string) bool { return strings.HasSuffix(n, ".png") && !strings.HasPrefix(n, ".") })...)
-		_, err := folder.Stat(path.Join(e.rel, DiagnosisFile))
+		names := func(sub, extension string, most int) []string {
+			return listing(folder, path.Join(e.rel, sub), most, func(n string) bool {
+				return strings.HasSuffix(n, extension) && !strings.HasPrefix(n, ".")
+			})
+		}
+		s.Checkpoints = run.CheckpointSteps(names(run.CheckpointsFolder, ".safetensors", mostFiles))
+		s.Pictures = run.PictureSteps(names(run.PicturesFolder, ".npy", mostFiles))
+		s.Figures = append([]string{}, names(run.FiguresFolder, ".png", mostFigures)...)
+		_, err := folder.Stat(path.Join(e.rel, run.DiagnosisFile))
 		s.Diagnosed = err == nil
 	}
 	if n := len(s.Checkpoints); n > 0 && s.Step < s.Checkpoints[n-1] {
@@ -175,14 +186,14 @@ func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 	}
 	if e.index.broken > 0 {
 		d := e.index.damaged[0]
-		text := fmt.Sprintf("%s:%d: %s", metricsFile, d.Line, d.Reason)
+		text := fmt.Sprintf("%s:%d: %s", run.MetricsFile, d.Line, d.Reason)
 		if e.index.broken > 1 {
 			text += fmt.Sprintf(", and %d more damaged lines", e.index.broken-1)
 		}
 		s.Problems = append(s.Problems, text)
 	}
 	if e.index.more {
-		s.Problems = append(s.Problems, fmt.Sprintf("%s: of more than %d measures only the first are shown", metricsFile, mostSeries))
+		s.Problems = append(s.Problems, fmt.Sprintf("%s: of more than %d measures only the first are shown", run.MetricsFile, mostSeries))
 	}
 	l.publish(e, s)
 }
@@ -213,20 +224,6 @@ func measures(all, end *index, whole bool) []Measure {
 			list = append(list, Measure{Name: n.measure, Split: n.split, N: s.n, Last: valueOf(s.last)})
 		}
 	}
-	return list
-}
-
-// steps returns the numbers in names of the form NNNNNNNN with the extension, smallest first.
-func steps(names []string, extension string) []int {
-	list := []int{}
-	for _, n := range names {
-		digits, ok := strings.CutSuffix(n, extension)
-		step, err := strconv.Atoi(digits)
-		if ok && err == nil && step >= 0 && fmt.Sprintf("%08d", step) == digits {
-			list = append(list, step)
-		}
-	}
-	slices.Sort(list)
 	return list
 }
 
