@@ -16,7 +16,8 @@ type Histogram struct {
 	Mean   number `json:"mean"`
 }
 
-// energies returns the histogram of the free energies F(v) of the chains of a restricted machine in kT; nil where there are none:
+// energies returns the histogram of the free energies F(v) of the chains of a restricted machine in
+// kT; nil where there are none:
 //
 //	F(v) = -b.v - sum_j log 2cosh(c_j + sum_i (v_i - m_i) W_ij) + constant
 func energies(f *tensorfile.File) *Histogram {
@@ -24,7 +25,8 @@ func energies(f *tensorfile.File) *Histogram {
 	if chains == nil {
 		return nil
 	}
-	if rungs := matrix(f, "chains.rungs"); rungs != nil { // tempering: those at the target's temperature
+	// tempering: those at the target's temperature
+	if rungs := matrix(f, "chains.rungs"); rungs != nil {
 		x, ladders := rungs.RawMatrix().Data, rungs.RawMatrix().Rows
 		if len(x) != chains.RawMatrix().Rows {
 			return nil

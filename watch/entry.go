@@ -124,7 +124,8 @@ func (l *Library) look(e *entry, folder *os.Root, now time.Time) bool {
 	return true
 }
 
-// readSmall gives the content of a file to set if it has changed, and nothing if there is no such file.
+// readSmall gives the content of a file to set if it has changed, and nothing if there is no such
+// file.
 func (e *entry) readSmall(folder *os.Root, file string, most int64, set func([]byte) error) {
 	full := path.Join(e.rel, file)
 	info, err := folder.Stat(full)

@@ -47,8 +47,9 @@ func newRoot(dir string) (root, error) {
 	return root{p, filepath.Clean(dir)}, err
 }
 
-// find returns the run directories under the root as paths with slashes, "." for the root itself, sorted, and what
-// was left out. Links are not followed, and folders whose names begin with a dot are passed over.
+// find returns the run directories under the root as paths with slashes, "." for the root itself,
+// sorted, and what was left out. Links are not followed, and folders whose names begin with a dot
+// are passed over.
 func (r root) find() (runs []string, notices []string, err error) {
 	folder, err := os.OpenRoot(r.path)
 	if err != nil {
@@ -66,7 +67,8 @@ func (r root) find() (runs []string, notices []string, err error) {
 			return
 		}
 		if info, err := folder.Lstat(path.Join(dir, run.RecipeFile)); err == nil && !info.IsDir() {
-			runs = append(runs, dir) // a link in the place of the recipe is said where the recipe is read
+			// a link in the place of the recipe is said where the recipe is read
+			runs = append(runs, dir)
 			return
 		}
 		d, err := folder.Open(dir)

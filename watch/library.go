@@ -1,8 +1,8 @@
-// Package watch shows run directories: it reads them while others write, follows them, and serves the page of mattis
-// watch.
+// Package watch shows run directories: it reads them while others write, follows them, and serves
+// the page of mattis watch.
 //
-// It takes no lock, changes no file, and keeps little of what it reads: of each run the last and best values and
-// a small curve. What a page asks for is read again when it asks.
+// It takes no lock, changes no file, and keeps little of what it reads: of each run the last and
+// best values and a small curve. What a page asks for is read again when it asks.
 package watch
 
 import (
@@ -50,8 +50,8 @@ type Library struct {
 	seq     int64
 }
 
-// Open returns the library of the runs in the folders, each a run directory or a folder with some in it. Nothing is
-// read before Refresh.
+// Open returns the library of the runs in the folders, each a run directory or a folder with some
+// in it. Nothing is read before Refresh.
 func Open(dirs ...string) (*Library, error) {
 	l := &Library{runs: map[string]*entry{}, changed: map[string]bool{}, gone: map[string]bool{}, wake: make(chan struct{}, 1)}
 	for _, d := range dirs {
@@ -87,7 +87,8 @@ func (l *Library) Refresh(now time.Time) {
 		begun := time.Now()
 		l.search()
 		l.mu.Lock()
-		l.scan = now.Add(max(everyIdle, 20*time.Since(begun))) // of slow disks at most a twentieth of the time
+		// of slow disks at most a twentieth of the time
+		l.scan = now.Add(max(everyIdle, 20*time.Since(begun)))
 		l.mu.Unlock()
 	}
 	l.mu.Lock()
@@ -158,8 +159,8 @@ func (l *Library) search() {
 	}
 }
 
-// Changes returns the runs that are new or have changed since the last call, those that are gone, and what is to be
-// said of the folders.
+// Changes returns the runs that are new or have changed since the last call, those that are gone,
+// and what is to be said of the folders.
 func (l *Library) Changes() (changed []Summary, gone []string, notices []string) {
 	l.mu.Lock()
 	var entries []*entry
@@ -209,7 +210,8 @@ func (l *Library) entry(id string) (*entry, error) {
 	return e, nil
 }
 
-// publish keeps the summary, and tells of it where it differs from the last one. The entry is locked.
+// publish keeps the summary, and tells of it where it differs from the last one. The entry is
+// locked.
 func (l *Library) publish(e *entry, s Summary) {
 	text, err := json.Marshal(s)
 	if err == nil && bytes.Equal(text, e.text) {

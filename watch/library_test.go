@@ -80,8 +80,8 @@ func only(t *testing.T, l *Library) Summary {
 	return all[0]
 }
 
-// Fails where a run's state, progress or values are not those of its files, and where names of files differ from those
-// that run writes.
+// Fails where a run's state, progress or values are not those of its files, and where names of
+// files differ from those that run writes.
 func TestSummary(t *testing.T) {
 	w := begin(t, filepath.Join(t.TempDir(), "bars-1"))
 	l := library(t, w.Path())
@@ -167,8 +167,8 @@ func TestKilled(t *testing.T) {
 	}
 }
 
-// Fails where a run that is cut back to a checkpoint keeps lines that are gone, where curves that a page has are not
-// said to be void, and where new lines come twice or not at all.
+// Fails where a run that is cut back to a checkpoint keeps lines that are gone, where curves that a
+// page has are not said to be void, and where new lines come twice or not at all.
 func TestFollowRestart(t *testing.T) {
 	w := begin(t, filepath.Join(t.TempDir(), "a"))
 	measure(t, w, 0, 9, 8, 7, 6, 1)
@@ -258,7 +258,8 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// Fails where a hostile folder breaks the table, goes unsaid, or is followed out of the folder that was named.
+// Fails where a hostile folder breaks the table, goes unsaid, or is followed out of the folder that
+// was named.
 func TestHostileFolders(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("names and links of other systems")

@@ -25,18 +25,20 @@ import (
 
 // Machine is what the checkpoints of a run say of its machine.
 type Machine struct {
-	Step      int             `json:"step"` // of the newest checkpoint that is whole
-	Epoch     int             `json:"epoch"`
-	Height    int             `json:"height"` // of the images, 0 for plain rows
-	Width     int             `json:"width"`
-	Layers    []Layer         `json:"layers"`
-	Pairs     []Pair          `json:"pairs"`
-	Arrays    []Array         `json:"arrays"`
-	History   []Snapshot      `json:"history"`  // of the checkpoints, oldest first
-	Measured  []Spectrum      `json:"measured"` // what the measure spectrum found
-	Chains    *Histogram      `json:"chains"`   // energies of the chains; nil where there are none, or the machine is not restricted
+	Step     int        `json:"step"` // of the newest checkpoint that is whole
+	Epoch    int        `json:"epoch"`
+	Height   int        `json:"height"` // of the images, 0 for plain rows
+	Width    int        `json:"width"`
+	Layers   []Layer    `json:"layers"`
+	Pairs    []Pair     `json:"pairs"`
+	Arrays   []Array    `json:"arrays"`
+	History  []Snapshot `json:"history"`  // of the checkpoints, oldest first
+	Measured []Spectrum `json:"measured"` // what the measure spectrum found
+	// energies of the chains; nil where there are none, or the machine is not restricted
+	Chains    *Histogram      `json:"chains"`
 	Diagnosis json.RawMessage `json:"diagnosis"`
-	Refused   []string        `json:"refused"` // checkpoints that could not be read, and what was left out
+	// checkpoints that could not be read, and what was left out
+	Refused []string `json:"refused"`
 }
 
 // Snapshot is what one checkpoint says.
@@ -45,9 +47,10 @@ type Snapshot struct {
 	Epoch    int                 `json:"epoch"`
 	Gains    map[string]float64  `json:"gains"`    // g of each pair with axons
 	Spectrum map[string][]number `json:"spectrum"` // singular values of each pair, largest first
-	Overlap  map[string][]number `json:"overlap"`  // of each pattern with itself in the oldest checkpoint, by layer: the cosine
-	start    int                 // step of that checkpoint
-	stamp    stamp
+	// of each pattern with itself in the oldest checkpoint, by layer: the cosine
+	Overlap map[string][]number `json:"overlap"`
+	start   int                 // step of that checkpoint
+	stamp   stamp
 }
 
 // Bounds on what a page makes the server do.
@@ -61,7 +64,8 @@ const (
 // checkpoint returns a checkpoint of the run that is whole.
 func (e *entry) checkpoint(folder *os.Root, step int) (*run.Checkpoint, stamp, error) {
 	file := path.Join(run.CheckpointsFolder, run.CheckpointFile(step))
-	f, info, err := openRegular(folder, path.Join(e.rel, file)) // which follows no link out of the folder
+	// which follows no link out of the folder
+	f, info, err := openRegular(folder, path.Join(e.rel, file))
 	if err != nil {
 		return nil, stamp{}, fmt.Errorf("%s: %s", file, reason(err))
 	}
@@ -116,7 +120,8 @@ func (l *Library) Machine(ctx context.Context, id string) (*Machine, error) {
 	return m, nil
 }
 
-// history fills in what checkpoints say. Of those that were read before only what was found is left.
+// history fills in what checkpoints say. Of those that were read before only what was found is
+// left.
 func (e *entry) history(ctx context.Context, folder *os.Root, steps []int, m *Machine) error {
 	found := map[int]Snapshot{}
 	var start *tensorfile.File

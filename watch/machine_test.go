@@ -25,7 +25,8 @@ func noise(n, seed int) []float32 {
 	return x
 }
 
-// axons returns the tensors of a machine with patterns, and its W in float64 by the definition (g/sqrt K) Xv^T Xh.
+// axons returns the tensors of a machine with patterns, and its W in float64 by the definition
+// (g/sqrt K) Xv^T Xh.
 func axons(k, v, h, seed int, logGain float32) ([]tensorfile.Tensor, *mat.Dense) {
 	xv, xh := noise(k*v, seed), noise(k*h, seed+1)
 	w := mat.NewDense(v, h, nil)
@@ -41,8 +42,8 @@ func axons(k, v, h, seed int, logGain float32) ([]tensorfile.Tensor, *mat.Dense)
 	return []tensorfile.Tensor{tensorfile.New("patterns.visible", xv, k, v), tensorfile.New("patterns.hidden", xh, k, h), tensorfile.New("log_gain", []float32{logGain})}, w
 }
 
-// Fails for singular values, gains, overlaps or energies that are not those of W as Eq. 5 has it, for few and for many
-// patterns.
+// Fails for singular values, gains, overlaps or energies that are not those of W as Eq. 5 has it,
+// for few and for many patterns.
 func TestMachine(t *testing.T) {
 	for _, k := range []int{3, 9} {
 		const v, h = 6, 5
@@ -213,7 +214,8 @@ func TestPictures(t *testing.T) {
 	w := begin(t, filepath.Join(t.TempDir(), "a"))
 	meta := map[string]string{"height": "2", "width": "3"}
 	if err := w.Save(5, &tensorfile.File{Metadata: meta, Tensors: []tensorfile.Tensor{
-		tensorfile.New("weights", []float32{1, 2, 3, 4, 5, 6, 7, -8, 0, 0, 0, 0, 9, 9}, 7, 2), // 6 pixels and a label
+		// 6 pixels and a label
+		tensorfile.New("weights", []float32{1, 2, 3, 4, 5, 6, 7, -8, 0, 0, 0, 0, 9, 9}, 7, 2),
 		tensorfile.New("chains.visible", []int8{1, 1, 1, -1, -1, -1, 1}, 1, 7), tensorfile.New("optimizer.momentum.weights", noise(14, 1), 7, 2),
 	}}); err != nil {
 		t.Fatal(err)

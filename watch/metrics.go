@@ -9,15 +9,16 @@ import (
 	"mattis/run"
 )
 
-// What is read of a run in one go, and how much of a file's end tells the last values of all measures.
+// What is read of a run in one go, and how much of a file's end tells the last values of all
+// measures.
 const (
 	mostAtOnce = 1 << 20
 	slice      = 16 << 20
 	tailLength = 64 << 10
 )
 
-// readMetrics reads the new lines, at once where there are few, and the end of the file where there are many: the
-// rest is then for Work.
+// readMetrics reads the new lines, at once where there are few, and the end of the file where there
+// are many: the rest is then for Work.
 func (l *Library) readMetrics(e *entry, folder *os.Root) error {
 	full := path.Join(e.rel, run.MetricsFile)
 	info, err := folder.Stat(full)
@@ -76,7 +77,8 @@ func (l *Library) enqueue(e *entry) {
 	}
 }
 
-// Work reads long files of metrics in the background, a slice of each in turn, until the context is cancelled.
+// Work reads long files of metrics in the background, a slice of each in turn, until the context is
+// cancelled.
 func (l *Library) Work(ctx context.Context) {
 	for ctx.Err() == nil {
 		if l.work(ctx) {
@@ -117,7 +119,8 @@ func (l *Library) work(ctx context.Context) bool {
 	return true
 }
 
-// next takes the first file out of the queue; nil where it is empty. Who waits for a first look at all runs goes first.
+// next takes the first file out of the queue; nil where it is empty. Who waits for a first look at
+// all runs goes first.
 func (l *Library) next() *entry {
 	l.refreshing.Lock()
 	defer l.refreshing.Unlock()

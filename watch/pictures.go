@@ -18,7 +18,8 @@ import (
 	"mattis/tensorfile"
 )
 
-// Pictures is rows of numbers that are looked at as images, or as bars of values where they are none.
+// Pictures is rows of numbers that are looked at as images, or as bars of values where they are
+// none.
 type Pictures struct {
 	Step    int      `json:"step"`
 	Sources []string `json:"sources"` // what there is to see at that step
@@ -35,7 +36,8 @@ type Group struct {
 	Label string `json:"label"`
 	Total int    `json:"total"` // rows that there are
 	Rows  int    `json:"rows"`  // rows that are here
-	Data  string `json:"data"`  // base64 of int8: rows of Width (times Height) values in units of Ink/127
+	// base64 of int8: rows of Width (times Height) values in units of Ink/127
+	Data string `json:"data"`
 }
 
 const (
@@ -45,8 +47,9 @@ const (
 	mostRecorded = 64 << 20
 )
 
-// Pictures returns what a source ("patterns.visible", "weights", "chains.visible", or "samples" of the folder pictures; "" for
-// the first there is) looks like at a step; count bounds the rows of a group, 0 means 100.
+// Pictures returns what a source ("patterns.visible", "weights", "chains.visible", or "samples" of
+// the folder pictures; "" for the first there is) looks like at a step; count bounds the rows of a
+// group, 0 means 100.
 func (l *Library) Pictures(id, source string, step, count int) (*Pictures, error) {
 	e, err := l.entry(id)
 	if err != nil {
@@ -102,7 +105,8 @@ func (l *Library) Pictures(id, source string, step, count int) (*Pictures, error
 	}
 	values, rows, columns := tensorfile.Floats[float64](t), t.Shape[0], t.Shape[1]
 	label := source
-	if strings.HasPrefix(source, "weights") { // what each spin of the second layer sees in the first
+	// what each spin of the second layer sees in the first
+	if strings.HasPrefix(source, "weights") {
 		values, rows, columns = transpose(values, rows, columns), columns, rows
 		label = fmt.Sprintf("columns of %s", source)
 	}
@@ -127,7 +131,8 @@ type rowsOf struct {
 	rows   int
 }
 
-// group packs rows of so many columns. Their largest magnitude is the ink, so that all groups have one scale.
+// group packs rows of so many columns. Their largest magnitude is the ink, so that all groups have
+// one scale.
 func (p *Pictures) group(list []rowsOf, columns, count int) {
 	ink := 0.0
 	for i := range list {
@@ -155,7 +160,8 @@ func (p *Pictures) group(list []rowsOf, columns, count int) {
 	}
 }
 
-// recorded reads a file of the folder pictures: rows (N,V), images (N,H,W), or several groups of images (G,N,H,W).
+// recorded reads a file of the folder pictures: rows (N,V), images (N,H,W), or several groups of
+// images (G,N,H,W).
 func (e *entry) recorded(folder *os.Root, p *Pictures, count int) error {
 	file := path.Join(run.PicturesFolder, run.PictureFile(p.Step))
 	b, err := readSmall(folder, path.Join(e.rel, file), mostRecorded)

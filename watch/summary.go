@@ -16,35 +16,37 @@ import (
 
 // Summary is a run as the table of runs shows it.
 type Summary struct {
-	Seq         int64     `json:"seq"` // grows with every change of any run
-	ID          string    `json:"id"`
-	Name        string    `json:"name"`
-	Path        string    `json:"path"` // as commands take it
-	State       string    `json:"state"`
-	Message     string    `json:"message"`
-	Step        int       `json:"step"`
-	Epoch       int       `json:"epoch"`
-	Epochs      int       `json:"epochs"` // at the end; 0 where it is not known
-	Seconds     float64   `json:"seconds"`
-	Rate        float64   `json:"rate"` // updates in a second of training, 0 where it is not known
-	ETA         float64   `json:"eta"`  // seconds of training left, 0 where it is not known
-	Begun       int64     `json:"begun"`
-	Updated     int64     `json:"updated"` // Unix seconds of the last sign of life; 0 where there was none
+	Seq     int64   `json:"seq"` // grows with every change of any run
+	ID      string  `json:"id"`
+	Name    string  `json:"name"`
+	Path    string  `json:"path"` // as commands take it
+	State   string  `json:"state"`
+	Message string  `json:"message"`
+	Step    int     `json:"step"`
+	Epoch   int     `json:"epoch"`
+	Epochs  int     `json:"epochs"` // at the end; 0 where it is not known
+	Seconds float64 `json:"seconds"`
+	Rate    float64 `json:"rate"` // updates in a second of training, 0 where it is not known
+	ETA     float64 `json:"eta"`  // seconds of training left, 0 where it is not known
+	Begun   int64   `json:"begun"`
+	// Unix seconds of the last sign of life; 0 where there was none
+	Updated     int64     `json:"updated"`
 	Settings    []Setting `json:"settings"`
 	Environment []Setting `json:"environment"`
 	Measures    []Measure `json:"measures"`
-	Indexed     bool      `json:"indexed"` // all lines have been read: best values and curves are those of the whole run
-	Lines       int       `json:"lines"`
-	Size        int64     `json:"size"` // of the metrics
-	Generation  int       `json:"generation"`
-	Damaged     []damage  `json:"damaged"`
-	Broken      int       `json:"broken"` // damaged lines in all
-	Problems    []string  `json:"problems"`
-	Checkpoints []int     `json:"checkpoints"`
-	Best        *int      `json:"best"` // the step of the best checkpoint, where the run keeps one
-	Pictures    []int     `json:"pictures"`
-	Figures     []string  `json:"figures"`
-	Diagnosed   bool      `json:"diagnosed"`
+	// all lines have been read: best values and curves are those of the whole run
+	Indexed     bool     `json:"indexed"`
+	Lines       int      `json:"lines"`
+	Size        int64    `json:"size"` // of the metrics
+	Generation  int      `json:"generation"`
+	Damaged     []damage `json:"damaged"`
+	Broken      int      `json:"broken"` // damaged lines in all
+	Problems    []string `json:"problems"`
+	Checkpoints []int    `json:"checkpoints"`
+	Best        *int     `json:"best"` // the step of the best checkpoint, where the run keeps one
+	Pictures    []int    `json:"pictures"`
+	Figures     []string `json:"figures"`
+	Diagnosed   bool     `json:"diagnosed"`
 }
 
 // Measure is what the table shows of one measure on one split.
@@ -125,7 +127,8 @@ const (
 	mostFigures = 50
 )
 
-// summarize publishes what is known of a run, which is locked. Without folder its lists of files stay.
+// summarize publishes what is known of a run, which is locked. Without folder its lists of files
+// stay.
 func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 	s := e.summary
 	s.Seq = 0
@@ -198,7 +201,8 @@ func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 	l.publish(e, s)
 }
 
-// measures returns what the table shows. Until all lines have been read, the last values are those of the end of the file.
+// measures returns what the table shows. Until all lines have been read, the last values are those
+// of the end of the file.
 func measures(all, end *index, whole bool) []Measure {
 	list := []Measure{}
 	have := map[name]bool{}
@@ -227,8 +231,9 @@ func measures(all, end *index, whole bool) []Measure {
 	return list
 }
 
-// stateNow returns the state in a word, and why where that is known. A run without state.json, of a version that wrote
-// none, tells by its lock file: it holds the number of the process while one writes.
+// stateNow returns the state in a word, and why where that is known. A run without state.json, of a
+// version that wrote none, tells by its lock file: it holds the number of the process while one
+// writes.
 func (e *entry) stateNow(host string, now time.Time, s Summary) (state, message string) {
 	if e.state != nil {
 		state = e.state.Now(host, now)
@@ -253,7 +258,8 @@ func (e *entry) stateNow(host string, now time.Time, s Summary) (state, message 
 	return run.Interrupted, "mattis resume goes on from the newest checkpoint"
 }
 
-// environment returns where a run comes from as settings, the last session first where a run was resumed.
+// environment returns where a run comes from as settings, the last session first where a run was
+// resumed.
 func environment(env run.Environment) []Setting {
 	if env.Version == "" && env.Go == "" {
 		return []Setting{}

@@ -121,7 +121,8 @@ func (w *watcher) note(m run.Metric) {
 	w.latest = append(w.latest, m)
 }
 
-// notes are the last measures of all sets, the name of one that all have once, and the epoch alone where they are too long.
+// notes are the last measures of all sets, the name of one that all have once, and the epoch alone
+// where they are too long.
 func (w *watcher) notes(epoch int) (long, short string) {
 	short = fmt.Sprintf("epoch %d", epoch)
 	long = short
@@ -166,7 +167,8 @@ type figure struct {
 	draw func(path string) error
 }
 
-// figuresOf returns the figures of a training: the learning curves and, of images, a tile of reconstructions.
+// figuresOf returns the figures of a training: the learning curves and, of images, a tile of
+// reconstructions.
 func figuresOf(s *recipe.Session) []figure {
 	var list []figure
 	curves := map[string][]view.Series{}
@@ -206,8 +208,8 @@ func drawFigures(s *recipe.Session) error {
 	return nil
 }
 
-// completeFigures draws the figures of a run that ended if one is not there or is older than what it shows: the process
-// may have ended before it had drawn them.
+// completeFigures draws the figures of a run that ended if one is not there or is older than what
+// it shows: the process may have ended before it had drawn them.
 func completeFigures(s *recipe.Session) error {
 	drawn, err := s.Dir.Changed()
 	if err != nil {
