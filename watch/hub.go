@@ -133,4 +133,21 @@ func (s *Server) Run(ctx context.Context) {
 	}
 }
 
+// farewell is how long pages have to ask for what they were told of last.
+const farewell = 500 * time.Millisecond
+
+// Farewell tells the pages of what has changed and, in a text for people, that the server is about
+// to end, and leaves them the time to ask for what is new. Where no page is open it does nothing.
+func (s *Server) Farewell(text string) {
+	if s.hub.size() == 0 {
+		return
+	}
+	s.library.Refresh(time.Now().Add(everyIdle)) // all of them are due by then
+	if changed, _, _ := s.library.Changes(); len(changed) > 0 {
+		s.hub.send(event("runs", changed))
+	}
+	s.hub.send(event("end", text))
+	time.Sleep(farewell)
+}
+
 func nonNil(list []string) []string { return append([]string{}, list...) }
