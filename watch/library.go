@@ -48,12 +48,14 @@ type Library struct {
 	queue   []*entry // whose metrics are to be read in the background
 	wake    chan struct{}
 	seq     int64
+	readers chan struct{} // of checkpoints, one for each at work
 }
 
 // Open returns the library of the runs in the folders, each a run directory or a folder with some
 // in it. Nothing is read before Refresh.
 func Open(dirs ...string) (*Library, error) {
-	l := &Library{runs: map[string]*entry{}, changed: map[string]bool{}, gone: map[string]bool{}, wake: make(chan struct{}, 1)}
+	l := &Library{runs: map[string]*entry{}, changed: map[string]bool{}, gone: map[string]bool{},
+		wake: make(chan struct{}, 1), readers: make(chan struct{}, mostReaders)}
 	for _, d := range dirs {
 		r, err := newRoot(d)
 		if err != nil {

@@ -59,7 +59,20 @@ const (
 	mostHistory    = 24        // checkpoints that are looked at
 	mostWork       = 4e8       // multiplications of a spectrum
 	mostDiagnosis  = 4 << 20
+	mostReaders    = 2 // of checkpoints at a time: they hold a few times its size
 )
+
+// begin waits until fewer than mostReaders read checkpoints; who was let in calls end.
+func (l *Library) begin(ctx context.Context) error {
+	select {
+	case l.readers <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (l *Library) end() { <-l.readers }
 
 // checkpoint returns a checkpoint of the run that is whole.
 func (e *entry) checkpoint(folder *os.Root, step int) (*run.Checkpoint, stamp, error) {
@@ -99,6 +112,10 @@ func (l *Library) Machine(ctx context.Context, id string) (*Machine, error) {
 	steps := slices.Clone(e.summary.Checkpoints)
 	e.mu.Unlock()
 	m := &Machine{Step: -1, Layers: []Layer{}, Pairs: []Pair{}, Arrays: []Array{}, History: []Snapshot{}, Measured: []Spectrum{}, Refused: []string{}}
+	if err := l.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer l.end()
 	e.looking.Lock() // two pages ask for one work
 	defer e.looking.Unlock()
 	if err := e.history(ctx, folder, spread(steps, mostHistory), m); err != nil {

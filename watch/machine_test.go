@@ -222,7 +222,7 @@ func TestPictures(t *testing.T) {
 	}
 	l := library(t, w.Path())
 	id := only(t, l).ID
-	p, err := l.Pictures(id, "", 5, 0)
+	p, err := l.Pictures(context.Background(), id, "", 5, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -243,7 +243,7 @@ func TestPictures(t *testing.T) {
 	if got, want := data(p, 0), []int8{16, 48, 79, 111, 0, 0, 32, 64, 95, -127, 0, 0}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if p, err = l.Pictures(id, "chains.visible", 5, 0); err != nil || !p.Spins || !slices.Equal(data(p, 0), []int8{127, 127, 127, -127, -127, -127}) {
+	if p, err = l.Pictures(context.Background(), id, "chains.visible", 5, 0); err != nil || !p.Spins || !slices.Equal(data(p, 0), []int8{127, 127, 127, -127, -127, -127}) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	// The folder pictures: groups of images, plain rows, and what is neither.
@@ -257,17 +257,25 @@ func TestPictures(t *testing.T) {
 	}
 	record(7, tensorfile.New("", []int8{1, 1, -1, -1, 0, 0, 1, -1}, 2, 2, 1, 2))
 	record(8, tensorfile.New("", []float32{0.5, -1, 2}, 1, 3))
+	record(12, tensorfile.New("", make([]int8, 6), 1, 3, 2))
+	record(13, tensorfile.New("", make([]int8, 6), 2, 3, 1))
 	record(9, tensorfile.New("", []int8{1}, 1))
 	write(t, filepath.Join(w.Path(), run.PicturesFolder, "00000010.npy"), "no npy")
 	l = library(t, w.Path())
-	if p, err = l.Pictures(id, "samples", 7, 1); err != nil || p.Height != 1 || p.Width != 2 || len(p.Groups) != 2 || p.Groups[1].Label != "given" || p.Groups[1].Total != 2 || !slices.Equal(data(p, 1), []int8{0, 0}) {
+	if p, err = l.Pictures(context.Background(), id, "samples", 7, 1); err != nil || p.Height != 0 || p.Width != 2 || len(p.Groups) != 2 || p.Groups[1].Label != "given" || p.Groups[1].Total != 2 || !slices.Equal(data(p, 1), []int8{0, 0}) {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if p, err = l.Pictures(id, "samples", 8, 0); err != nil || p.Height != 0 || p.Width != 3 || p.Ink != 2 || !slices.Equal(data(p, 0), []int8{32, -64, 127}) {
+	if p, err = l.Pictures(context.Background(), id, "samples", 8, 0); err != nil || p.Height != 0 || p.Width != 3 || p.Ink != 2 || !slices.Equal(data(p, 0), []int8{32, -64, 127}) {
 		t.Errorf("%+v, %v", p, err)
+	}
+	for step, want := range map[int][3]int{12: {3, 2, 1}, 13: {0, 3, 2}} { // a column of pixels is no image
+		p, err := l.Pictures(context.Background(), id, "samples", step, 0)
+		if err != nil || p.Height != want[0] || p.Width != want[1] || p.Groups[0].Rows != want[2] {
+			t.Errorf("step %d: %+v, %v", step, p, err)
+		}
 	}
 	for step, want := range map[int]string{9: "has the shape [1], want (N,V)", 10: "00000010.npy: byte 0", 11: "no pictures were drawn then"} {
-		if _, err := l.Pictures(id, "samples", step, 0); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := l.Pictures(context.Background(), id, "samples", step, 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("step %d: %v, want an error with %q", step, err, want)
 		}
 	}

@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -50,7 +51,9 @@ const (
 // Pictures returns what a source ("patterns.visible", "weights", "chains.visible", or "samples" of
 // the folder pictures; "" for the first there is) looks like at a step; count bounds the rows of a
 // group, 0 means 100.
-func (l *Library) Pictures(id, source string, step, count int) (*Pictures, error) {
+func (l *Library) Pictures(
+	ctx context.Context, id, source string, step, count int,
+) (*Pictures, error) {
 	e, err := l.entry(id)
 	if err != nil {
 		return nil, err
@@ -79,6 +82,10 @@ func (l *Library) Pictures(id, source string, step, count int) (*Pictures, error
 	if !slices.Contains(checkpoints, step) {
 		return nil, fmt.Errorf("%w at step %d: it has no checkpoint of that step", ErrUnknown, step)
 	}
+	if err := l.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer l.end()
 	c, _, err := e.checkpoint(folder, step)
 	if err != nil {
 		return nil, err
@@ -113,15 +120,22 @@ func (l *Library) Pictures(id, source string, step, count int) (*Pictures, error
 	p.Spins = t.Type() == tensorfile.I8
 	h, w := number0(c.File.Metadata["height"]), number0(c.File.Metadata["width"])
 	visible := strings.HasSuffix(source, ".visible") || source == "weights" || strings.HasPrefix(source, "weights.visible-")
+	p.Width = columns
 	if visible && h > 0 && w > 0 && h*w <= columns { // spins behind the pixels tell labels
-		p.Height, p.Width = h, w
+		p.shape(h, w)
 		values = firstColumns(values, rows, columns, h*w)
 		columns = h * w
-	} else {
-		p.Width = columns
 	}
 	p.group([]rowsOf{{label, values, rows}}, columns, count)
 	return p, nil
+}
+
+// shape sets what the rows are: images, or plain rows where all pixels stand in one line.
+func (p *Pictures) shape(height, width int) {
+	p.Height, p.Width = height, width
+	if height == 1 || width == 1 {
+		p.Height, p.Width = 0, height*width
+	}
 }
 
 // rowsOf is a group before it is packed.
@@ -182,8 +196,8 @@ func (e *entry) recorded(folder *os.Root, p *Pictures, count int) error {
 	case 2:
 		columns, p.Width = shape[1], shape[1]
 	case 3:
-		p.Height, p.Width = shape[1], shape[2]
-		columns = p.Height * p.Width
+		columns = shape[1] * shape[2]
+		p.shape(shape[1], shape[2])
 	default:
 		return fmt.Errorf("%s: has the shape %v, want (N,V), (N,H,W) or (G,N,H,W)", file, t.Shape)
 	}

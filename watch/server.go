@@ -161,7 +161,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			return
 		}
-		p, err := s.library.Pictures(id, q.Get("source"), step, count)
+		p, err := s.library.Pictures(r.Context(), id, q.Get("source"), step, count)
 		answer(w, r, p, err)
 	case "api/figure":
 		b, at, err := s.library.Figure(id, q.Get("name"))
