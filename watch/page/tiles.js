@@ -22,7 +22,7 @@ export function tiles(p, group, room = innerWidth - 84) {
   // Patterns of -1 and +1 are spins, whatever type holds them.
   p = { ...p, spins: p.spins || data.every((v) => v === 127 || v === -127) };
   const what = `${n}${group.total > n ? ` of ${group.total}` : ""}`;
-  const caption = h("figcaption", {}, h("b", {}, group.label), h("span", { class: "muted" }, p.height ? ` ${what}, ${p.height} × ${p.width} pixels` : ` ${what} rows of ${p.width}`),
+  const caption = h("figcaption", {}, h("b", {}, group.label), h("span", { class: "muted" }, p.height ? ` ${what}, ${p.height} × ${p.width} pixels` : ` ${what} rows of ${p.width} ${p.spins ? "spin" : "value"}${p.width > 1 ? "s" : ""}`),
     !p.spins && h("span", { class: "scale" }, h("span", { class: "low" }, `−${short(p.ink, 3)}`), h("span", { class: "ramp", "aria-hidden": "true" }), h("span", { class: "high" }, `+${short(p.ink, 3)}`)));
   if (!n) return h("figure", { class: "tiles" }, caption, h("p", { class: "empty" }, "nothing to see"));
   const canvas = p.height ? images(p, data, n, room) : p.width <= 64 ? bars(p, data, n, room) : strips(p, data, n);
@@ -57,10 +57,12 @@ function images(p, data, n, room) {
 function bars(p, data, n, room) {
   const bar = Math.min(16, Math.max(3, Math.floor(160 / p.width))), w = p.width * bar, hh = 44, gap = 16;
   const columns = Math.max(1, Math.min(n, Math.floor((Math.min(room, 1560) + gap) / (w + gap))));
-  const rows = Math.ceil(n / columns), canvas = h("canvas", { width: columns * (w + gap) - gap, height: rows * (hh + gap) });
-  const ctx = canvas.getContext("2d"), ink = css("--ink"), line = css("--frame"), unknown = `rgb(${sand})`;
+  const rows = Math.ceil(n / columns), canvas = h("canvas", { width: columns * (w + gap) - gap, height: rows * (hh + gap) - gap });
+  const ctx = canvas.getContext("2d"), ink = css("--ink"), line = css("--frame"), back = css("--back"), unknown = `rgb(${sand})`;
   for (let i = 0; i < n; i++) {
     const x = (i % columns) * (w + gap), y = Math.floor(i / columns) * (hh + gap) + hh / 2;
+    ctx.fillStyle = back; // where all bars point one way it shows which
+    ctx.fillRect(x, y - hh / 2, w, hh);
     ctx.fillStyle = line;
     ctx.fillRect(x, y, w, 1);
     for (let j = 0; j < p.width; j++) {
