@@ -174,11 +174,11 @@ func (a *Axons) correlateVisible(o Overlap, s, weights compute.Matrix, scale flo
 		return
 	}
 	rows := e.Scratch(compute.Float64, s.Rows(), 1)
-	e.Axpby(rows, 0, rows, 0)
+	e.Fill(rows, 0)
 	e.RowDot(rows, 1, o.A, s)
 	if weights.IsNone() {
 		weights = e.Scratch(compute.Float32, s.Rows(), 1)
-		ones(e, weights)
+		e.Fill(weights, 1)
 	}
 	a.addLogGain(scale, rows, weights)
 }
@@ -187,7 +187,7 @@ func (a *Axons) correlateVisible(o Overlap, s, weights compute.Matrix, scale flo
 func (a *Axons) addLogGain(scale float64, rows, weights compute.Matrix) {
 	e := a.engine
 	sum := e.Scratch(compute.Float64, 1, 1)
-	e.Axpby(sum, 0, sum, 0)
+	e.Fill(sum, 0)
 	e.RowDot(sum, scale, rows.Reshape(1, rows.Rows()), weights.Reshape(1, rows.Rows()))
 	e.Axpby(a.logGain.Grad, 1, sum, 1)
 }
@@ -218,10 +218,10 @@ func (a *Axons) correlateVisibleDense(p compute.Matrix, scale float64) {
 		return
 	}
 	rows := e.Scratch(compute.Float64, a.patterns(), 1)
-	e.Axpby(rows, 0, rows, 0)
+	e.Fill(rows, 0)
 	e.RowDot(rows, 1, a.visible.Value, p)
 	all := e.Scratch(compute.Float32, a.patterns(), 1)
-	ones(e, all)
+	e.Fill(all, 1)
 	a.addLogGain(scale, rows, all)
 }
 

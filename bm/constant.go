@@ -9,14 +9,14 @@ func (r *RBM) SetConstant(c float64) {
 	if r.constant.Value.IsNone() {
 		r.constant = Param{Name: "energy_constant", Value: r.engine.Alloc(compute.Float64, 1, 1)}
 	}
-	r.engine.Write(r.constant.Value, []float64{c})
+	compute.Write(r.engine, r.constant.Value, []float64{c})
 }
 
 // Constant returns the constant that is added to every energy, in kT; 0 where none was set.
 func (r *RBM) Constant() float64 {
 	var c [1]float64
 	if !r.constant.Value.IsNone() {
-		r.engine.Read(c[:], r.constant.Value)
+		compute.Read(r.engine, c[:], r.constant.Value)
 	}
 	return c[0]
 }

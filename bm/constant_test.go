@@ -26,15 +26,15 @@ func TestConstant(t *testing.T) {
 			write(e, state[1], randomRows(rows, h, 6))
 			beta := []float32{0, 0.25, 0.5, 1, 2}
 			law := bm.Law{Beta: e.Alloc(compute.Float32, rows, 1), Base: e.Alloc(compute.Float32, 1, v)}
-			e.Write(law.Beta, beta)
-			e.Write(law.Base, []float32{0.3, -0.2, 0.1, 0, 0.5, -0.4})
+			compute.Write(e, law.Beta, beta)
+			compute.Write(e, law.Base, []float32{0.3, -0.2, 0.1, 0, 0.5, -0.4})
 			energies := func() (all [][]float64) {
 				dst := e.Alloc(compute.Float64, rows, 1)
 				for _, l := range []bm.Law{{}, law} {
 					for _, st := range []bm.State{state, state[:1], {{}, state[1]}} {
 						x := make([]float64, rows)
 						r.Energy(dst, st, l)
-						e.Read(x, dst)
+						compute.Read(e, x, dst)
 						all = append(all, x)
 					}
 				}

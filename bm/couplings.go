@@ -55,7 +55,7 @@ func (o offset) SetOffset(e compute.Engine, m []float32) {
 	if o.m.IsNone() {
 		panic("bm: couplings without a visible offset")
 	}
-	e.Write(o.m, m)
+	compute.Write(e, o.m, m)
 }
 
 // Offset returns the visible offset m (1xV), or none.

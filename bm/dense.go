@@ -121,13 +121,7 @@ func (d *Dense) Interaction(dst compute.Matrix, alpha float64, o Overlap, y comp
 func columnSums(e compute.Engine, dst, x, weights compute.Matrix, alpha float64, add bool) {
 	if weights.IsNone() {
 		weights = e.Scratch(compute.Float32, x.Rows(), 1)
-		ones(e, weights)
+		e.Fill(weights, 1)
 	}
 	e.Mul(dst, weights, x, compute.Op{TransA: true, Accumulate: add, Alpha: alpha})
-}
-
-// ones sets every entry of the Float32 matrix m to 1.
-func ones(e compute.Engine, m compute.Matrix) {
-	e.Axpby(m, 0, m, 0)
-	e.Sign(m, m)
 }

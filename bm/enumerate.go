@@ -38,7 +38,6 @@ type Enumeration struct {
 	biasRow   []float32
 	biasLow   []float64 // bias.s of the low half's states
 	constant  []float64 // the energy constant
-	read      [3]any    // exponents, biasRow and constant, as Read takes them without an allocation
 }
 
 // mostLow is the largest low half: its fields, 2^10 rows, fit the outer caches.
@@ -60,7 +59,6 @@ func (r *RBM) Enumerate(l int) (*Enumeration, error) {
 	e.exponents = make([]float64, e.block*lowStates)
 	e.bias, e.biasRow, e.biasLow = make([]float64, n), make([]float32, n), make([]float64, lowStates)
 	e.constant = make([]float64, 1)
-	e.read = [3]any{e.exponents, e.biasRow, e.constant}
 	e.writeStates(e.lowHalf, 0, 0, e.low)
 	e.highFirst = e.First() >> e.low
 	e.writeStates(e.highHalf, e.highFirst, e.low, n)
@@ -132,7 +130,7 @@ func (e *Enumeration) phase(weights compute.Matrix, scale float64) bool {
 	fields := func(x, add compute.Matrix) (fields, means compute.Matrix) {
 		fields, means = en.Scratch(compute.Float32, x.Rows(), hidden), en.Scratch(compute.Float32, x.Rows(), hidden)
 		e.halfFields(fields, x, add)
-		en.Axpby(means, 0, means, 0)
+		en.Fill(means, 0)
 		return fields, means
 	}
 	correlate := func(x, means compute.Matrix) {
@@ -189,9 +187,9 @@ func (e *Enumeration) list(f compute.PairKind, visit func(first uint64, x []floa
 		if columns != nil {
 			ab = r.pick(ab, columns)
 		}
-		en.Axpby(sums, 0, sums, 0)
+		en.Fill(sums, 0)
 		en.Pairs(sums, ab, b, counts, f)
-		en.Read(e.read[0], sums)
+		compute.Read(en, e.exponents, sums)
 		en.Release(inner)
 		x := e.exponents
 		for i := range e.block {
@@ -232,7 +230,7 @@ func (e *Enumeration) writeStates(m compute.Matrix, first uint64, from, to int) 
 	for i := range m.Rows() {
 		SetState(x[i*e.spins+from:i*e.spins+to], first+uint64(i))
 	}
-	e.machine.engine.Write(m, x)
+	compute.Write(e.machine.engine, m, x)
 }
 
 // halfFields sets dst to the fields on the other layer of the half states x, plus the row add.
@@ -261,11 +259,11 @@ func (e *Enumeration) readBias() {
 	}
 	clear(e.biasRow)
 	if !m.IsNone() {
-		r.engine.Read(e.read[1], m)
+		compute.Read(r.engine, e.biasRow, m)
 	}
 	r.engine.Release(mark)
 	if c := r.constant.Value; !c.IsNone() {
-		r.engine.Read(e.read[2], c)
+		compute.Read(r.engine, e.constant, c)
 	}
 	for i, x := range e.biasRow {
 		e.bias[i] = float64(x)
@@ -312,7 +310,7 @@ func (r *RBM) columnGroups(l int) (columns []int, counts compute.Matrix) {
 	signs := make([]uint32, n)
 	for _, m := range rows {
 		x := make([]float32, m.Len())
-		r.engine.Read(x, m)
+		compute.Read(r.engine, x, m)
 		for j := range n {
 			for i := range m.Rows() {
 				v := math.Float32bits(x[i*n+j])
@@ -344,7 +342,7 @@ func (r *RBM) columnGroups(l int) (columns []int, counts compute.Matrix) {
 		return nil, counts
 	}
 	counts = r.engine.Scratch(compute.Float32, 1, len(size))
-	r.engine.Write(counts, size)
+	compute.Write(r.engine, counts, size)
 	return columns, counts
 }
 
@@ -352,7 +350,7 @@ func (r *RBM) columnGroups(l int) (columns []int, counts compute.Matrix) {
 func (r *RBM) pick(m compute.Matrix, columns []int) compute.Matrix {
 	en := r.engine
 	x := make([]float32, m.Len())
-	en.Read(x, m)
+	compute.Read(en, x, m)
 	y := make([]float32, m.Rows()*len(columns))
 	for i := range m.Rows() {
 		for g, j := range columns {
@@ -360,7 +358,7 @@ func (r *RBM) pick(m compute.Matrix, columns []int) compute.Matrix {
 		}
 	}
 	d := en.Scratch(compute.Float32, m.Rows(), len(columns))
-	en.Write(d, y)
+	compute.Write(en, d, y)
 	return d
 }
 

@@ -28,7 +28,7 @@ func ExampleRBM() {
 	energy := e.Alloc(compute.Float64, 2, 1)
 	m.Energy(energy, s, bm.Law{})
 	x := make([]float64, 2)
-	e.Read(x, energy)
+	compute.Read(e, x, energy)
 	fmt.Println(x, "kT, the least being -V H g =", -4*6*5)
 	// Output: [-120 -120] kT, the least being -V H g = -120
 }
@@ -40,12 +40,12 @@ func ExampleRBM_Phase() {
 	dense := bm.NewDense(e, 3, 2, false)
 	m := bm.NewRBM(e, dense, false, false)
 	data := e.Alloc(compute.Int8, 1, 3)
-	e.Write(data, []int8{1, -1, 1})
+	compute.Write(e, data, []int8{1, -1, 1})
 	hidden := e.Alloc(compute.Int8, 1, 2)
-	e.Write(hidden, []int8{1, 1})
+	compute.Write(e, hidden, []int8{1, 1})
 	m.Phase(bm.Batch{State: bm.State{data, hidden}}, 1)
 	grad := make([]float32, 6)
-	e.Read(grad, dense.Weights().Grad)
+	compute.Read(e, grad, dense.Weights().Grad)
 	fmt.Println(grad)
 	// Output: [-1 -1 1 1 -1 -1]
 }

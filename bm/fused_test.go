@@ -34,7 +34,7 @@ func TestFusedPhase(t *testing.T) {
 				for j := range x {
 					x[j] = float32(math.Sin(float64(i + 3*j)))
 				}
-				e.Write(p.Value, x)
+				compute.Write(e, p.Value, x)
 			}
 		}
 		spins, mean := e.Alloc(compute.Int8, rows, v), e.Alloc(compute.Float32, rows, h)
@@ -44,14 +44,14 @@ func TestFusedPhase(t *testing.T) {
 			var out [][]float64
 			for _, p := range r.Params() {
 				if !p.Grad.IsNone() {
-					e.Axpby(p.Grad, 0, p.Grad, 0)
+					e.Fill(p.Grad, 0)
 				}
 			}
 			r.Phase(bm.Batch{State: s}, -0.7)
 			for _, p := range r.Params() {
 				if !p.Grad.IsNone() {
 					x := make([]float32, p.Grad.Len())
-					e.Read(x, p.Grad)
+					compute.Read(e, x, p.Grad)
 					out = append(out, widen(x))
 				}
 			}

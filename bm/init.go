@@ -14,7 +14,7 @@ func fill(e compute.Engine, m compute.Matrix, entry func(row, col uint64) float6
 		for j := range x {
 			x[j] = float32(entry(uint64(i), uint64(j)))
 		}
-		e.Write(m.Slice(i, i+1), x)
+		compute.Write(e, m.Slice(i, i+1), x)
 	}
 }
 
@@ -60,5 +60,5 @@ func (a *Axons) draw(key rng.Key, entry func(k rng.Key, i, j uint64) float64) {
 
 // SetGain sets g.
 func (a *Axons) SetGain(g float64) {
-	a.engine.Write(a.logGain.Value, []float32{float32(math.Log(g))})
+	compute.Write(a.engine, a.logGain.Value, []float32{float32(math.Log(g))})
 }

@@ -44,7 +44,7 @@ func TestPhaseOfListedStates(t *testing.T) {
 				for j := range x {
 					x[j] = float32(math.Sin(float64(1 + 3*j)))
 				}
-				e.Write(p.Value, x)
+				compute.Write(e, p.Value, x)
 			}
 		}
 		list, err := r.Enumerate(bm.Visible)
@@ -57,17 +57,17 @@ func TestPhaseOfListedStates(t *testing.T) {
 			weights[i] = rng.Key(7).Uniform(uint64(i), 0) / float32(list.Len())
 		}
 		b := bm.Batch{State: bm.State{e.Alloc(compute.Int8, list.Len(), c.visible)}, Weights: e.Alloc(compute.Float32, list.Len(), 1)}
-		e.Write(b.State[0], spins)
-		e.Write(b.Weights, weights)
+		compute.Write(e, b.State[0], spins)
+		compute.Write(e, b.Weights, weights)
 		gradients := func(b bm.Batch) (out [][]float64) {
 			for _, p := range bm.Learned(r) {
-				e.Axpby(p.Grad, 0, p.Grad, 0)
+				e.Fill(p.Grad, 0)
 			}
 			r.Phase(b, -0.7)
 			r.Phase(b, -0.1) // it adds
 			for _, p := range bm.Learned(r) {
 				x := make([]float32, p.Grad.Len())
-				e.Read(x, p.Grad)
+				compute.Read(e, x, p.Grad)
 				out = append(out, widen(x))
 			}
 			return out
@@ -76,7 +76,7 @@ func TestPhaseOfListedStates(t *testing.T) {
 		b.Listed = list
 		if !c.bias {
 			clear(spins)
-			e.Write(b.State[0], spins)
+			compute.Write(e, b.State[0], spins)
 		}
 		got := gradients(b)
 		for i := range got {
@@ -111,7 +111,7 @@ func TestPhaseOfAnotherMachinesList(t *testing.T) {
 		bm.SetState(spins[5*i:5*i+5], list.First()+uint64(i))
 		w.Float32s()[i] = 0.1
 	}
-	e.Write(v, spins)
+	compute.Write(e, v, spins)
 	other.Phase(bm.Batch{State: bm.State{v}, Weights: w, Listed: list}, 1)
 	one.Phase(bm.Batch{State: bm.State{v}, Weights: w}, 1)
 	for i, x := range otherGrad.Float32s() {

@@ -97,7 +97,7 @@ func (r *RBM) PatternClasses() (*PatternClasses, error) {
 
 func (r *RBM) host(m compute.Matrix) []float32 {
 	x := make([]float32, m.Len())
-	r.engine.Read(x, m)
+	compute.Read(r.engine, x, m)
 	return x
 }
 

@@ -28,7 +28,7 @@ func classMachine(e compute.Engine, visible, hidden, patterns int, gain float64,
 	pv, ph := a.Patterns()
 	for l, p := range []bm.Param{pv, ph} {
 		x := make([]float32, p.Value.Len())
-		e.Read(x, p.Value)
+		compute.Read(e, x, p.Value)
 		n := p.Value.Cols()
 		b := make([]float32, n)
 		for i := range b {
@@ -42,7 +42,7 @@ func classMachine(e compute.Engine, visible, hidden, patterns int, gain float64,
 				b[i] = 0.3 - 0.7*float32(i%2)
 			}
 		}
-		e.Write(r.Bias(l).Value, b)
+		compute.Write(e, r.Bias(l).Value, b)
 	}
 	return r
 }
@@ -123,10 +123,10 @@ func TestPatternClassesFreeEnergies(t *testing.T) {
 				t.Errorf("%v, biases %s: log of the sum of exp(-F) = %.12f, log Z = %.12f", n, biases, z.Log(), want)
 			}
 			v, y := e.Alloc(compute.Int8, rows, n[0]), e.Alloc(compute.Float64, rows, 1)
-			e.Write(v, spins)
+			compute.Write(e, v, spins)
 			r.Energy(y, bm.State{v}, bm.Law{})
 			g := make([]float64, rows)
-			e.Read(g, y)
+			compute.Read(e, g, y)
 			for i := range g {
 				if math.Abs(f[i]-g[i]) > 1e-4 {
 					t.Fatalf("%v, biases %s: F of state %d = %.6f, the engine has %.6f", n, biases, i, f[i], g[i])
@@ -173,7 +173,7 @@ func TestPatternClassesAtRealSize(t *testing.T) {
 			pv, ph := r.Couplings().(*bm.Axons).Patterns()
 			m := []compute.Matrix{pv.Value, ph.Value}[l]
 			x := make([]float32, m.Len())
-			e.Read(x, m)
+			compute.Read(e, x, m)
 			for i := range m.Cols() {
 				if x[i] == x[m.Cols()+i] {
 					same++
@@ -272,15 +272,15 @@ func TestPatternClassesSample(t *testing.T) {
 	}
 	for l := range s {
 		whole, cut := make([]int8, s[l].Len()), make([]int8, s[l].Len())
-		e.Read(whole, s[l])
-		e.Read(cut, parts[l])
+		compute.Read(e, whole, s[l])
+		compute.Read(e, cut, parts[l])
 		if !slices.Equal(whole, cut) {
 			t.Errorf("layer %d in two parts differs from the whole", l)
 		}
 	}
 	energy, x := e.Alloc(compute.Float64, 4000, 1), make([]float64, 4000)
 	r.Energy(energy, s, bm.Law{})
-	e.Read(x, energy)
+	compute.Read(e, x, energy)
 	var mean, square float64
 	for _, y := range x {
 		mean += y / 4000
@@ -315,7 +315,7 @@ func TestPatternClassesRefuses(t *testing.T) {
 		for i := range b {
 			b[i] = float32(i + 1)
 		}
-		e.Write(both.Bias(l).Value, b)
+		compute.Write(e, both.Bias(l).Value, b)
 	}
 	for _, c := range []struct {
 		name string
@@ -326,7 +326,7 @@ func TestPatternClassesRefuses(t *testing.T) {
 		{"offset", axons(func(a *bm.Axons) { a.SetOffset(e, []float32{0, 0, 0.25, 0}) }), "offset.visible[2] is 0.25; pattern classes need offsets of 0"},
 		{"patterns", axons(func(a *bm.Axons) {
 			v, _ := a.Patterns()
-			e.Write(v.Value, []float32{1, 1, 1, 1, 1, -0.5, 1, 1})
+			compute.Write(e, v.Value, []float32{1, 1, 1, 1, 1, -0.5, 1, 1})
 		}), "patterns.visible[1,1] is -0.5 and [0,0] is 1; pattern classes need patterns of one magnitude, such as +-1"},
 		{"size", large, "the sum over pattern classes has about 4e+15 terms of 8 parts each (8 classes of visible, 8 of hidden spins with equal pattern signs and biases), at most 4e+09 terms of 4 parts can be"},
 		{"biases", both, "(300 classes of visible, 200 of hidden spins"},

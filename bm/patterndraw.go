@@ -6,6 +6,7 @@ import (
 	"math"
 	"slices"
 
+	"mattis/compute"
 	"mattis/rng"
 )
 
@@ -27,7 +28,7 @@ func (p *PatternClasses) Sample(ctx context.Context, threads int, s State, law L
 	for i, up := range counts {
 		p.setSpins(spins[i*n:][:n], up, law.Key.Fold(2).Fold(law.Row+uint64(i)))
 	}
-	p.machine.engine.Write(s[p.layer], spins)
+	compute.Write(p.machine.engine, s[p.layer], spins)
 	p.machine.Sample(s, 1-p.layer, Law{Key: law.Key.Fold(3), Row: law.Row})
 	return nil
 }

@@ -137,7 +137,7 @@ func (r *RBM) energy(dst, v, h compute.Matrix, law Law) {
 	e := r.engine
 	mark := e.Mark()
 	defer e.Release(mark)
-	e.Axpby(dst, 0, dst, 0)
+	e.Fill(dst, 0)
 	// dst gathers the exponent of the Boltzmann weight, and changes its sign at the end.
 	switch {
 	case v.IsNone() && h.IsNone():
@@ -162,7 +162,7 @@ func (r *RBM) energy(dst, v, h compute.Matrix, law Law) {
 	r.takeConstant(dst, law.Beta)
 	if !law.Base.IsNone() && !law.Beta.IsNone() && !v.IsNone() { // + (1-Beta) Base.v
 		base := e.Scratch(compute.Float64, v.Rows(), 1)
-		e.Axpby(base, 0, base, 0)
+		e.Fill(base, 0)
 		e.RowDot(base, 1, v, law.Base.Repeat(v.Rows()))
 		e.Axpby(dst, 1, base, 1)
 		r.scaleRows(base, law.Beta)
@@ -187,7 +187,7 @@ func (r *RBM) addBias(dst, x, bias, beta compute.Matrix) {
 		return
 	}
 	sum := e.Scratch(compute.Float64, x.Rows(), 1)
-	e.Axpby(sum, 0, sum, 0)
+	e.Fill(sum, 0)
 	e.RowDot(sum, 1, x, bias.Repeat(x.Rows()))
 	r.scaleRows(sum, beta)
 	e.Axpby(dst, 1, sum, 1)
@@ -200,7 +200,7 @@ func (r *RBM) scaleRows(x, beta compute.Matrix) {
 	}
 	e := r.engine
 	scaled := e.Scratch(compute.Float64, x.Rows(), 1)
-	e.Axpby(scaled, 0, scaled, 0)
+	e.Fill(scaled, 0)
 	e.RowDot(scaled, 1, x, beta)
 	e.Copy(x, scaled)
 }

@@ -54,8 +54,8 @@ func TestEnergy(t *testing.T) {
 				beta[i] = float32(i) / (rows - 1)
 			}
 			law := bm.Law{Beta: e.Alloc(compute.Float32, rows, 1), Base: e.Alloc(compute.Float32, 1, v)}
-			e.Write(law.Beta, beta)
-			e.Write(law.Base, base)
+			compute.Write(e, law.Beta, beta)
+			compute.Write(e, law.Base, base)
 			dst := e.Alloc(compute.Float64, rows, 1)
 			got := make([]float64, rows)
 			exponent := func(i int, vi, hi []int8) float64 {
@@ -83,7 +83,7 @@ func TestEnergy(t *testing.T) {
 				}},
 			} {
 				r.Energy(dst, c.state, law)
-				e.Read(got, dst)
+				compute.Read(e, got, dst)
 				for i := range got {
 					if want := c.want(i); math.Abs(got[i]-want) > 1e-5 {
 						t.Errorf("%s of row %d = %.8f, want %.8f", c.name, i, got[i], want)
@@ -99,7 +99,7 @@ func write(e compute.Engine, m compute.Matrix, rows [][]int8) {
 	for _, r := range rows {
 		x = append(x, r...)
 	}
-	e.Write(m, x)
+	compute.Write(e, m, x)
 }
 
 func all(n int, f func(x []int8)) {
@@ -177,7 +177,7 @@ func TestEnumerationGroupsColumns(t *testing.T) {
 				for i := range c {
 					c[i] = 0.5 * float32(i%2)
 				}
-				e.Write(r.Bias(bm.Hidden).Value, c)
+				compute.Write(e, r.Bias(bm.Hidden).Value, c)
 			}
 			x, err := r.Enumerate(bm.Visible)
 			if err != nil {
@@ -227,7 +227,7 @@ func TestMattisGroundState(t *testing.T) {
 	got, xi := make([]int8, 9), make([]float32, 9)
 	bm.SetState(got, state)
 	v, _ := a.Patterns()
-	e.Read(xi, v.Value)
+	compute.Read(e, xi, v.Value)
 	for i := range got {
 		if float32(got[i])*float32(got[0]) != xi[i]*xi[0] {
 			t.Fatalf("ground state %v, want +-%v", got, xi)

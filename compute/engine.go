@@ -13,10 +13,12 @@ type Memory interface {
 	Mark() Mark
 	// Release gives back all scratch taken since the mark.
 	Release(Mark)
-	// Write sets dst from a []float32, []float64 or []int8 of its type, row by row.
-	Write(dst Matrix, src any)
-	// Read sets a slice of src's type from src, row by row.
-	Read(dst any, src Matrix)
+	// Write sets dst from a slice of its type, row by row; compute.Write is what callers use.
+	Write(dst Matrix, src Host)
+	// Read sets a slice of src's type from src, row by row; compute.Read is what callers use.
+	Read(dst Host, src Matrix)
+	// Fill sets every entry of dst to x.
+	Fill(dst Matrix, x float64)
 	// Copy sets dst to src, of the same shape and type.
 	Copy(dst, src Matrix)
 	// Gather sets row i of dst to row rows[i] of src. The types agree.
@@ -51,7 +53,7 @@ type Arithmetic interface {
 	// made of it, as the sums are of Pairs.
 	PairMeans(dstA, dstB, a, b, weights Matrix)
 	// Axpby sets dst = a*x + b*dst. A factor of zero skips its operand, whatever it
-	// holds: Axpby(m, 0, m, 0) clears m. dst is Float32 or Float64, x of any type.
+	// holds. dst is Float32 or Float64, x of any type.
 	Axpby(dst Matrix, a float64, x Matrix, b float64)
 	// Adam sets m = beta1*m + (1-beta1)*g, s = beta2*s + (1-beta2)*g*g and
 	// dst -= step * m / (sqrt(s/correction) + eps): one step of Kingma and Ba's

@@ -315,15 +315,15 @@ func (a *AIS) paths(n, first int, key rng.Key) *paths {
 		sum:       e.Scratch(compute.Float64, n, 1),
 		beta:      [2]compute.Matrix{e.Scratch(compute.Float32, n, 1), e.Scratch(compute.Float32, n, 1)},
 	}
-	e.Axpby(p.logWeight, 0, p.logWeight, 0)
+	e.Fill(p.logWeight, 0)
 	b := m.Bias(bm.Visible).Value
 	if a.Base != nil {
 		p.base = e.Scratch(compute.Float32, 1, size[bm.Visible])
-		e.Write(p.base, a.Base)
+		compute.Write(e, p.base, a.Base)
 	}
 	if !b.IsNone() || a.Base != nil {
 		p.linear = e.Scratch(compute.Float32, 1, size[bm.Visible])
-		e.Axpby(p.linear, 0, p.linear, 0)
+		e.Fill(p.linear, 0)
 		if !b.IsNone() {
 			e.Axpby(p.linear, 1, b, 1)
 		}
@@ -354,7 +354,7 @@ func (p *paths) at(which int, b float64) compute.Matrix {
 	for i := range p.rows {
 		p.rows[i] = float32(b)
 	}
-	p.a.Machine.Engine().Write(p.beta[which], p.rows)
+	compute.Write(p.a.Machine.Engine(), p.beta[which], p.rows)
 	return p.beta[which]
 }
 
@@ -379,12 +379,12 @@ func (p *paths) step(from, to, move float64, last bool) {
 	if move == from {
 		other, sign = to, 1
 	}
-	e.Axpby(p.sum, 0, p.sum, 0)
+	e.Fill(p.sum, 0)
 	then.Scale = p.at(0, other)
 	c.Fields(shape, o, then)
 	e.Axpby(p.logWeight, sign, p.sum, 1)
 
-	e.Axpby(p.sum, 0, p.sum, 0)
+	e.Fill(p.sum, 0)
 	then.Scale = p.at(1, move)
 	law.Beta = then.Scale
 	if last {
@@ -417,9 +417,9 @@ func (p *paths) step(from, to, move float64, last bool) {
 func (p *paths) visible() []int8 {
 	v := p.state[bm.Visible]
 	x := make([]int8, v.Len())
-	p.a.Machine.Engine().Read(x, v)
+	compute.Read(p.a.Machine.Engine(), x, v)
 	return x
 }
 
 // read sets dst to the log weights.
-func (p *paths) read(dst []float64) { p.a.Machine.Engine().Read(dst, p.logWeight) }
+func (p *paths) read(dst []float64) { compute.Read(p.a.Machine.Engine(), dst, p.logWeight) }

@@ -129,7 +129,7 @@ func TestBaseOfData(t *testing.T) {
 		b[i] = float32(math.Atanh(2*p - 1))
 		exact += compute.LogTwoCosh(float64(b[i]))
 	}
-	e.Write(m.Bias(bm.Visible).Value, b)
+	compute.Write(e, m.Bias(bm.Visible).Value, b)
 	s := eval.Subject{Machine: m, Split: &data.Split{Train: rowsOf(rows...)}, SetName: "train", Key: 2}
 	got := measure(t, "logz_ais", s, options(func(o *eval.Options) { o.AIS.Runs, o.AIS.Betas = 100, 3 }))
 	near(t, "log Z", got.Value, exact, 1e-5)

@@ -88,7 +88,7 @@ func Scattered(m *bm.RBM, chains int, rows []int8, key rng.Key) (start compute.M
 	start = e.Alloc(compute.Int8, chains, visible)
 	sampler.Randomize(m, bm.State{start}, bm.Law{Key: key})
 	x := make([]int8, start.Len())
-	e.Read(x, start)
+	compute.Read(e, x, start)
 	sources := [][]int8{slices.Clone(x)}
 	from = append(from, "random")
 	if a, ok := m.Couplings().(*bm.Axons); ok {
@@ -96,7 +96,7 @@ func Scattered(m *bm.RBM, chains int, rows []int8, key rng.Key) (start compute.M
 		signs := e.Alloc(compute.Int8, v.Value.Rows(), visible)
 		e.Sign(signs, v.Value)
 		p := make([]int8, signs.Len())
-		e.Read(p, signs)
+		compute.Read(e, p, signs)
 		sources, from = append(sources, p), append(from, "patterns")
 	}
 	if len(rows) > 0 {
@@ -106,6 +106,6 @@ func Scattered(m *bm.RBM, chains int, rows []int8, key rng.Key) (start compute.M
 		source := sources[c%len(sources)]
 		copy(x[c*visible:][:visible], source[c/len(sources)*visible%len(source):])
 	}
-	e.Write(start, x)
+	compute.Write(e, start, x)
 	return start, from
 }

@@ -66,18 +66,18 @@ func MeanLaw(m *bm.RBM) BaseLaw {
 	h := e.Scratch(compute.Float32, 1, n[bm.Hidden])
 	old, means := make([]float32, v.Len()), make([]float32, v.Len())
 	if b := m.Bias(bm.Visible).Value; !b.IsNone() {
-		e.Read(old, b)
+		compute.Read(e, old, b)
 		for i, x := range old {
 			old[i] = float32(math.Tanh(float64(x)))
 		}
 	}
 	for range rounds {
-		e.Write(v, old)
+		compute.Write(e, v, old)
 		inner := e.Mark()
 		c.Fields(h, c.Overlap(v, bm.Visible), compute.Epilogue{Kind: compute.Tanh, Bias: m.Bias(bm.Hidden).Value})
 		c.Fields(next, c.Overlap(h, bm.Hidden), compute.Epilogue{Kind: compute.Tanh, Bias: m.Bias(bm.Visible).Value})
 		e.Release(inner)
-		e.Read(means, next)
+		compute.Read(e, means, next)
 		moved := 0.0
 		for i, x := range means {
 			moved = max(moved, math.Abs(float64(x-old[i])))

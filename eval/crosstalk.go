@@ -54,8 +54,8 @@ func misled(e compute.Engine, a *bm.Axons, layer int, from, to compute.Matrix) f
 	own := e.Scratch(compute.Int8, to.Rows(), to.Cols())
 	e.Sign(own, to)
 	x, y := make([]float32, fields.Len()), make([]int8, own.Len())
-	e.Read(x, fields)
-	e.Read(y, own)
+	compute.Read(e, x, fields)
+	compute.Read(e, y, own)
 	halves := 0
 	for i, f := range x {
 		switch {

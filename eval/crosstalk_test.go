@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/eval"
 )
 
@@ -34,8 +35,8 @@ func TestCrosstalk(t *testing.T) {
 	// patterns are 2-2+0, 2-2+0 and 0-0+2, two fields of 0 and one that agrees.
 	a = bm.NewAxons(e, 2, 1, 3, false, false)
 	v, h := a.Patterns()
-	e.Write(v.Value, []float32{1, 1, 1, 1, 1, -1})
-	e.Write(h.Value, []float32{1, -1, 1})
+	compute.Write(e, v.Value, []float32{1, 1, 1, 1, 1, -1})
+	compute.Write(e, h.Value, []float32{1, -1, 1})
 	r = measure(t, "crosstalk", eval.Subject{Machine: bm.NewRBM(e, a, false, false)}, eval.Defaults())
 	near(t, "by hand", r.Value, 1./3, 1e-12)
 

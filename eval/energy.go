@@ -127,7 +127,7 @@ func dot(x, y []float64) (sum float64) {
 // spinsOf returns the spins of x as numbers.
 func spinsOf(e compute.Engine, x compute.Matrix) *mat.Dense {
 	s := make([]int8, x.Len())
-	e.Read(s, x)
+	compute.Read(e, s, x)
 	y := make([]float64, len(s))
 	for i, v := range s {
 		y[i] = float64(v)

@@ -126,8 +126,8 @@ func TestAccessibility(t *testing.T) {
 
 func energies(r *bm.RBM, s bm.State) []float64 {
 	v, h := make([]int8, s[0].Len()), make([]int8, s[1].Len())
-	r.Engine().Read(v, s[0])
-	r.Engine().Read(h, s[1])
+	compute.Read(r.Engine(), v, s[0])
+	compute.Read(r.Engine(), h, s[1])
 	x := make([]float64, s.Rows())
 	for i := range x {
 		x[i] = check.Energy(r, v[i*s[0].Cols():][:s[0].Cols()], h[i*s[1].Cols():][:s[1].Cols()])
@@ -144,7 +144,7 @@ func TestMethodAccessibility(t *testing.T) {
 		e := r.Engine()
 		floor := lowest(r)
 		state := sampler.Chains(r, len(rows))
-		e.Write(state[0], s.Split.Train.Spins)
+		compute.Write(e, state[0], s.Split.Train.Spins)
 		e.Spins(state[1], rng.Key(9), 0, 0)
 		best := math.Inf(1)
 		for _, x := range energies(r, state) {
@@ -175,8 +175,8 @@ func TestMethodAccessibility(t *testing.T) {
 	xi := spins("-+--+-+")
 	r, eta := onePattern(engine(t), xi, 11, 0.1)
 	state := sampler.Chains(r, 1)
-	r.Engine().Write(state[0], xi)
-	r.Engine().Write(state[1], eta)
+	compute.Write(r.Engine(), state[0], xi)
+	compute.Write(r.Engine(), state[1], eta)
 	s := eval.Subject{Machine: r, Drawn: bm.Batch{State: state}}
 	near(t, "one pattern", measure(t, "method_accessibility", s, eval.Defaults()).Value, 1, 1e-6)
 	if state[0].Type() != compute.Int8 {
@@ -237,5 +237,5 @@ func fill(e compute.Engine, x compute.Matrix, key rng.Key) {
 	for i := range y {
 		y[i] = float32(0.5 * key.Normal(0, uint64(i)))
 	}
-	e.Write(x, y)
+	compute.Write(e, x, y)
 }

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/compute/cpu"
 	"mattis/data"
 	"mattis/eval"
@@ -29,7 +30,7 @@ func ExampleMeasure_Run() {
 	for i, s := range split.Train.Row(0) {
 		row[i] = float32(s)
 	}
-	e.Write(visible.Value, row)
+	compute.Write(e, visible.Value, row)
 
 	s := eval.Subject{Machine: bm.NewRBM(e, axons, false, false), Split: split, SetName: "train", Key: 1, Memo: &eval.Memo{}}
 	for _, name := range []string{"hamming", "nll_exact", "gibbs_accessibility_mean", "valid_share", "coverage", "method_accessibility"} {

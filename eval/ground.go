@@ -123,7 +123,7 @@ func (s Subject) energies(dst []float64, state bm.State) {
 	}
 	m := e.Scratch(compute.Float64, len(dst), 1)
 	s.Machine.Energy(m, state, bm.Law{})
-	e.Read(dst, m)
+	compute.Read(e, dst, m)
 	if c := s.constant(); c != 0 {
 		for i := range dst {
 			dst[i] -= c

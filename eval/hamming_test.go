@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/compute/cpu"
 	"mattis/data"
 	"mattis/eval"
@@ -167,7 +168,7 @@ func TestHammingOfLabelSpins(t *testing.T) {
 	defer e.Close()
 	d := bm.NewDense(e, 6, 3, false)
 	m := bm.NewRBM(e, d, true, false)
-	e.Write(m.Bias(bm.Visible).Value, []float32{30, -30, 30, -30, -30, 30})
+	compute.Write(e, m.Bias(bm.Visible).Value, []float32{30, -30, 30, -30, -30, 30})
 	set := &data.Set{Name: "labelled", Rows: 1, Visible: 6, Height: 2, Width: 2, Spins: []int8{1, -1, 1, -1, 1, -1}, LabelNames: []string{"a", "b"}}
 	for _, name := range []string{"hamming", "hamming_clamped"} {
 		measure, err := eval.Named(name)

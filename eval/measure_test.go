@@ -38,9 +38,9 @@ func onePattern(e compute.Engine, xi []int8, hidden int, gain float64) (*bm.RBM,
 		x[i] = float32(s)
 	}
 	v, h := a.Patterns()
-	e.Write(v.Value, x)
+	compute.Write(e, v.Value, x)
 	y := make([]float32, hidden)
-	e.Read(y, h.Value)
+	compute.Read(e, y, h.Value)
 	eta := make([]int8, hidden)
 	for i, s := range y {
 		eta[i] = int8(s)
@@ -188,7 +188,7 @@ func TestWrongSubjects(t *testing.T) {
 	nan.Normal(1, 1)
 	w := make([]float32, 48)
 	w[7] = float32(math.NaN())
-	e.Write(nan.Weights().Value, w)
+	compute.Write(e, nan.Weights().Value, w)
 	batch := func(v, h int) bm.Batch {
 		return bm.Batch{State: bm.State{e.Alloc(compute.Int8, 2, v), e.Alloc(compute.Int8, 2, h)}}
 	}

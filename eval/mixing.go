@@ -199,8 +199,8 @@ func newLooker(m *bm.RBM, s bm.State, values int) *looker {
 func (l *looker) at(s bm.State) {
 	e, v := l.machine.Engine(), s[bm.Visible]
 	l.machine.Energy(l.energies, s[:1], bm.Law{})
-	e.Read(l.numbers, l.energies)
-	e.Read(l.spins, v)
+	compute.Read(e, l.numbers, l.energies)
+	compute.Read(e, l.spins, v)
 	for c, x := range l.numbers {
 		l.traces[0].Chains[c] = append(l.traces[0].Chains[c], x)
 		row, last := l.spins[c*v.Cols():][:v.Cols()], l.last[c*v.Cols():][:v.Cols()]
@@ -227,7 +227,7 @@ func (l *looker) at(s bm.State) {
 			e.Copy(l.copies[k], s[k])
 		}
 		sampler.Descend(l.machine, l.copies, bm.Law{})
-		e.Read(l.spins, l.copies[bm.Visible])
+		compute.Read(e, l.spins, l.copies[bm.Visible])
 		for c := range l.basin {
 			below := string(asBytes(l.spins[c*v.Cols():][:v.Cols()]))
 			if _, ok := l.minima[below]; !ok {

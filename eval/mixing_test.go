@@ -19,7 +19,7 @@ import (
 // chance (1+tanh^2 w)/2, so v is a Markov chain whose correlation falls by tanh^2 w a sweep.
 func pairMachine(e compute.Engine, w float32) *bm.RBM {
 	d := bm.NewDense(e, 1, 1, false)
-	e.Write(d.Weights().Value, []float32{w})
+	compute.Write(e, d.Weights().Value, []float32{w})
 	return bm.NewRBM(e, d, false, false)
 }
 
@@ -89,7 +89,7 @@ func TestFrozenChains(t *testing.T) {
 	// A strong field leaves one state.
 	d := bm.NewDense(e, 1, 1, false)
 	one := bm.NewRBM(e, d, true, false)
-	e.Write(one.Bias(bm.Visible).Value, []float32{40})
+	compute.Write(e, one.Bias(bm.Visible).Value, []float32{40})
 	if v, reasons := watch(t, one, "gibbs", 6, 40).Verdict(); v != eval.NothingSeen {
 		t.Errorf("one state: %s %v", v, reasons)
 	}
@@ -134,8 +134,8 @@ func TestFlipsHideNothing(t *testing.T) {
 	a := bm.NewAxons(e, 8, 8, 2, false, false)
 	v, h := a.Patterns()
 	x := []float32{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1}
-	e.Write(v.Value, x)
-	e.Write(h.Value, x)
+	compute.Write(e, v.Value, x)
+	compute.Write(e, h.Value, x)
 	m := bm.NewRBM(e, a, false, false)
 	s, err := sampler.NewGuided(m, sampler.Round{Flip: 1, Gibbs: 1})
 	if err != nil {
@@ -147,7 +147,7 @@ func TestFlipsHideNothing(t *testing.T) {
 	for i := range rows {
 		rows[i] = int8(x[i%16])
 	}
-	e.Write(start, rows)
+	compute.Write(e, start, rows)
 	got, err := eval.Watch{Machine: m, Sampler: s, Start: start, Sweeps: 60, Key: 1}.Run(context.Background())
 	if err != nil {
 		t.Fatal(err)
@@ -179,7 +179,7 @@ func TestHoldChangesNothing(t *testing.T) {
 			g.Move(s, bm.Law{Key: rng.Key(k)}, 1)
 		}
 		got[i] = make([]int8, 80)
-		e.Read(got[i], s[bm.Visible])
+		compute.Read(e, got[i], s[bm.Visible])
 	}
 	if string(bytesOf(got[0])) != string(bytesOf(got[1])) {
 		t.Error("kept mixtures draw other spins")

@@ -78,7 +78,7 @@ func (s Subject) samples(ctx context.Context, o SampleOptions) ([]int8, error) {
 	err = s.run(ctx, chains{
 		key: s.Key.Fold(purposeSamples).Fold(1), n: o.Chains, sweeps: o.Sweeps, start: start,
 		look: func(first int, st bm.State) {
-			s.Machine.Engine().Read(spins[first*v:(first+st.Rows())*v], st[bm.Visible])
+			compute.Read(s.Machine.Engine(), spins[first*v:(first+st.Rows())*v], st[bm.Visible])
 		},
 	})
 	if err != nil {

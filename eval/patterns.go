@@ -61,7 +61,7 @@ func startPatterns(m *bm.RBM, p *bm.PatternClasses) Start {
 				return nil, err
 			}
 			spins := make([]int8, n*size[bm.Visible])
-			e.Read(spins, state[bm.Visible])
+			compute.Read(e, spins, state[bm.Visible])
 			return spins, nil
 		}}
 }

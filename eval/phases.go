@@ -352,10 +352,10 @@ func freeEnergiesOf(m *bm.RBM, spins []int8) []float64 {
 		rows := min(step, n-first)
 		mark := e.Mark()
 		x := e.Scratch(compute.Int8, rows, v)
-		e.Write(x, spins[first*v:(first+rows)*v])
+		compute.Write(e, x, spins[first*v:(first+rows)*v])
 		sum := e.Scratch(compute.Float64, rows, 1)
 		m.Energy(sum, bm.State{x}, bm.Law{})
-		e.Read(f[first:first+rows], sum)
+		compute.Read(e, f[first:first+rows], sum)
 		e.Release(mark)
 	}
 	return f

@@ -26,7 +26,7 @@ func twoSided(t *testing.T, bias float64) (m *bm.RBM, xi []int8, plus, minus flo
 	for i, x := range xi {
 		b[i] = float32(bias * float64(x))
 	}
-	e.Write(m.Bias(bm.Visible).Value, b)
+	compute.Write(e, m.Bias(bm.Visible).Value, b)
 	var sides [2]bm.LogSum
 	all, _ := math.Lgamma(visible + 1)
 	for n := range visible + 1 {

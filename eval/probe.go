@@ -207,7 +207,7 @@ func (f features) of(s Subject, set *data.Set, rows []int32, key rng.Key, first 
 		spins = append(spins, set.Row(int(r))...)
 	}
 	v := e.Scratch(compute.Int8, len(rows), set.Visible)
-	e.Write(v, spins)
+	compute.Write(e, v, spins)
 	if f.name == FeaturesPixels {
 		return v
 	}

@@ -31,7 +31,7 @@ func TestProbeOfOneSpin(t *testing.T) {
 	add(5, -1, 1)
 	add(35, -1, 0)
 	m := e.Alloc(compute.Int8, len(x), 1)
-	e.Write(m, x)
+	compute.Write(e, m, x)
 	p, err := eval.FitProbe(context.Background(), e, m, labels, 2, options(func(o *eval.Options) { o.Probe.Penalty, o.Probe.Tolerance = 1e-9, 1e-6 }).Probe)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +107,7 @@ func ExampleFitProbe() {
 	e := cpu.New(1)
 	defer e.Close()
 	x := e.Alloc(compute.Int8, 4, 2)
-	e.Write(x, []int8{1, 1, 1, -1, -1, 1, -1, -1})
+	compute.Write(e, x, []int8{1, 1, 1, -1, -1, 1, -1, -1})
 	o := eval.Defaults().Probe
 	o.Penalty = 0.01
 	p, err := eval.FitProbe(context.Background(), e, x, []int32{1, 1, 0, 0}, 2, o)

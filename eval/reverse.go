@@ -6,6 +6,7 @@ import (
 	"math"
 
 	"mattis/bm"
+	"mattis/compute"
 )
 
 // Reverse returns the estimate from paths that run from the start back to the base law (Burda,
@@ -88,7 +89,7 @@ func (a *AIS) reverse(ctx context.Context, start Start) ([]float64, error) {
 		turned[i] = weightOfSide(side)
 	}
 	err = a.parts(ctx, a.Runs, a.Key.Fold(streamReverse), func(p *paths, tell func(int) error) error {
-		e.Write(p.state[bm.Visible], spins[p.first*visible:(p.first+p.n)*visible])
+		compute.Write(e, p.state[bm.Visible], spins[p.first*visible:(p.first+p.n)*visible])
 		for t := a.Betas - 1; t >= 0; t-- {
 			p.step(betas[t], betas[t+1], betas[t], t == 0)
 			if err := tell(a.Betas - t); err != nil {

@@ -46,7 +46,7 @@ func Scan(ctx context.Context, s Subject, o AccessibilityOptions, deviations []f
 		betas[i] = float32(deviations[i/o.Chains] / own)
 	}
 	beta := e.Scratch(compute.Float32, n, 1)
-	e.Write(beta, betas)
+	compute.Write(e, beta, betas)
 	state := bm.State{}
 	for _, spins := range m.Layers() {
 		state = append(state, e.Scratch(compute.Int8, n, spins))
@@ -99,12 +99,12 @@ func Weights(m *bm.RBM, look func(row []float32)) {
 		}
 		mark := e.Mark()
 		x, f := e.Scratch(compute.Int8, n, v), e.Scratch(compute.Float32, n, h)
-		e.Write(x, one[:n*v])
+		compute.Write(e, x, one[:n*v])
 		m.Couplings().Fields(f, m.Couplings().Overlap(x, bm.Visible), compute.Epilogue{})
 		if shift := m.Couplings().Shift(); !shift.IsNone() { // an offset is part of every field
 			e.Axpby(f, -1, shift.Repeat(n), 1)
 		}
-		e.Read(row[:n*h], f)
+		compute.Read(e, row[:n*h], f)
 		e.Release(mark)
 		for i := range n {
 			look(row[i*h : (i+1)*h])

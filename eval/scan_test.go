@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/eval"
 )
 
@@ -28,11 +29,11 @@ func TestScan(t *testing.T) {
 	}
 	first := scan(m)
 	w := make([]float32, 240)
-	e.Read(w, d.Weights().Value)
+	compute.Read(e, w, d.Weights().Value)
 	for i := range w {
 		w[i] *= 8
 	}
-	e.Write(d.Weights().Value, w)
+	compute.Write(e, d.Weights().Value, w)
 	for i, r := range scan(m) {
 		if r != first[i] {
 			t.Errorf("eight times the weights at %v: %+v, was %+v", at[i], r, first[i])
@@ -65,7 +66,7 @@ func TestDeviation(t *testing.T) {
 	for i := range w {
 		w[i] = float32(i % 4) // 0 1 2 3: variance 5/4
 	}
-	e.Write(d.Weights().Value, w)
+	compute.Write(e, d.Weights().Value, w)
 	near(t, "deviation", eval.Deviation(bm.NewRBM(e, d, false, false)), math.Sqrt(1.25), 1e-12)
 	near(t, "Glorot's", eval.GlorotDeviation(20, 1000), 0.0442807, 1e-7)
 	near(t, "Q(1)", eval.TailOfNormal(1), 0.158655, 1e-6)

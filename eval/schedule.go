@@ -28,19 +28,19 @@ func critical(m *bm.RBM, key rng.Key) float64 {
 		if normalize(y) == 0 {
 			return 1
 		}
-		e.Write(h, y)
+		compute.Write(e, h, y)
 		inner := e.Mark()
 		c.Fields(v, c.Overlap(h, bm.Hidden), compute.Epilogue{})
-		e.Read(x, v)
+		compute.Read(e, x, v)
 		if normalize(x) == 0 {
 			return 1
 		}
-		e.Write(v, x)
+		compute.Write(e, v, x)
 		c.Fields(h, c.Overlap(v, bm.Visible), compute.Epilogue{})
 		if shift := c.Shift(); !shift.IsNone() {
 			e.Axpby(h, -1, shift, 1)
 		}
-		e.Read(y, h)
+		compute.Read(e, y, h)
 		e.Release(inner)
 		s = length(y)
 	}

@@ -72,7 +72,7 @@ func core(m *bm.RBM) (*mat.Dense, error) {
 		rv, rh := triangle(m.Engine(), v.Value), triangle(m.Engine(), h.Value)
 		w.Mul(rv, rh.T())
 		gain := make([]float32, 1)
-		m.Engine().Read(gain, c.LogGain().Value)
+		compute.Read(m.Engine(), gain, c.LogGain().Value)
 		w.Scale(math.Exp(float64(gain[0]))/math.Sqrt(float64(v.Value.Rows())), &w)
 	case *bm.Dense:
 		w.CloneFrom(host(m.Engine(), c.Weights().Value))
@@ -112,7 +112,7 @@ func triangle(e compute.Engine, x compute.Matrix) *mat.Dense {
 // host returns a Float32 matrix in float64 on the host.
 func host(e compute.Engine, m compute.Matrix) *mat.Dense {
 	x := make([]float32, m.Len())
-	e.Read(x, m)
+	compute.Read(e, x, m)
 	y := make([]float64, len(x))
 	for i, v := range x {
 		y[i] = float64(v)

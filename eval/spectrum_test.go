@@ -8,6 +8,7 @@ import (
 	"gonum.org/v1/gonum/mat"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/compute/cpu"
 	"mattis/eval"
 )
@@ -57,8 +58,8 @@ func TestSpectrumOfOrthogonalPatterns(t *testing.T) {
 		hidden = append(append(hidden, visible[4*k:4*k+4]...), visible[4*k:4*k+4]...)
 	}
 	v, h := a.Patterns()
-	e.Write(v.Value, visible)
-	e.Write(h.Value, hidden)
+	compute.Write(e, v.Value, visible)
+	compute.Write(e, h.Value, hidden)
 	r := measure(t, "spectrum", eval.Subject{Machine: bm.NewRBM(e, a, false, false)}, eval.Defaults())
 	for i, x := range r.Detail["singular_values"].([]float64) {
 		near(t, fmt.Sprint("value ", i), x, math.Sqrt(4*8./3), 1e-6)

@@ -104,10 +104,10 @@ func listedSamples(ctx context.Context, m *bm.RBM, x *bm.Enumeration, n int, key
 	mark := e.Mark()
 	defer e.Release(mark)
 	state := bm.State{e.Scratch(compute.Int8, n, size[bm.Visible]), e.Scratch(compute.Int8, n, size[bm.Hidden])}
-	e.Write(state[bm.Hidden], spins)
+	compute.Write(e, state[bm.Hidden], spins)
 	m.Sample(state, bm.Visible, bm.Law{Key: key.Fold(2)})
 	out := make([]int8, n*size[bm.Visible])
-	e.Read(out, state[bm.Visible])
+	compute.Read(e, out, state[bm.Visible])
 	return out, nil
 }
 
@@ -135,7 +135,7 @@ func StartAnnealed(a *AIS, sweeps int) Start {
 			ends, logs := make([]int8, a.Runs*visible), make([]float64, a.Runs)
 			err := a.cool(ctx, key.Fold(0), func(p *paths) {
 				p.read(logs[p.first : p.first+p.n])
-				a.Machine.Engine().Read(ends[p.first*visible:(p.first+p.n)*visible], p.state[bm.Visible])
+				compute.Read(a.Machine.Engine(), ends[p.first*visible:(p.first+p.n)*visible], p.state[bm.Visible])
 			})
 			if err != nil {
 				return nil, err
@@ -215,7 +215,7 @@ func swept(ctx context.Context, m *bm.RBM, spins []int8, n, sweeps int, key rng.
 		part := spins[first*size[bm.Visible] : (first+rows)*size[bm.Visible]]
 		mark := e.Mark()
 		state := bm.State{e.Scratch(compute.Int8, rows, size[bm.Visible]), e.Scratch(compute.Int8, rows, size[bm.Hidden])}
-		e.Write(state[bm.Visible], part)
+		compute.Write(e, state[bm.Visible], part)
 		for i := range sweeps {
 			sampler.Gibbs(m, state, bm.Law{Key: key.Fold(uint64(i)), Row: uint64(first)}, 1)
 			if err := ctx.Err(); err != nil {
@@ -223,7 +223,7 @@ func swept(ctx context.Context, m *bm.RBM, spins []int8, n, sweeps int, key rng.
 				return err
 			}
 		}
-		e.Read(part, state[bm.Visible])
+		compute.Read(e, part, state[bm.Visible])
 		e.Release(mark)
 	}
 	return nil

@@ -11,6 +11,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
 	"mattis/negative"
@@ -124,7 +125,7 @@ func TestResultJSON(t *testing.T) {
 func TestJackknife(t *testing.T) {
 	e := engine(t)
 	r := bm.NewRBM(e, bm.NewDense(e, 9, 2, false), true, false)
-	e.Write(r.Bias(bm.Visible).Value, []float32{0.3, 0.6, 1, -0.4, 0.8, 0.2, -0.7, 0.5, 0.1})
+	compute.Write(e, r.Bias(bm.Visible).Value, []float32{0.3, 0.6, 1, -0.4, 0.8, 0.2, -0.7, 0.5, 0.1})
 	split, err := data.Bars(data.Options{Size: 3, Split: "all"})
 	if err != nil {
 		t.Fatal(err)

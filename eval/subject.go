@@ -192,7 +192,7 @@ func (s Subject) freeEnergies(ctx context.Context, n int, fill func(first int, s
 		fill(first, spins[:rows*visible])
 		mark := e.Mark()
 		v := e.Scratch(compute.Int8, rows, visible)
-		e.Write(v, spins[:rows*visible])
+		compute.Write(e, v, spins[:rows*visible])
 		s.energies(f[:rows], bm.State{v})
 		e.Release(mark)
 		if c := s.constant(); c != 0 {

@@ -47,7 +47,7 @@ var origins = []origin{
 		signs := e.Scratch(compute.Int8, v.Value.Rows(), s.spins())
 		e.Sign(signs, v.Value)
 		p := make([]int8, signs.Len())
-		e.Read(p, signs)
+		compute.Read(e, p, signs)
 		return repeated(append(p, negated(p)...), n*s.spins())
 	}},
 	{fromUp, func(s Survey, n int, _ rng.Key) []int8 { return slices.Repeat([]int8{1}, n*s.spins()) }},
@@ -61,7 +61,7 @@ var randomOrigin = origin{fromRandom, func(s Survey, n int, key rng.Key) []int8 
 	v := e.Scratch(compute.Int8, n, s.spins())
 	sampler.Randomize(s.Machine, bm.State{v}, bm.Law{Key: key})
 	x := make([]int8, v.Len())
-	e.Read(x, v)
+	compute.Read(e, x, v)
 	return x
 }}
 

@@ -99,13 +99,13 @@ func engine(t *testing.T, threads int) *cpu.Engine {
 
 func spins(e compute.Engine, m compute.Matrix) []int8 {
 	x := make([]int8, m.Len())
-	e.Read(x, m)
+	compute.Read(e, x, m)
 	return x
 }
 
 func floats(e compute.Engine, m compute.Matrix) []float64 {
 	x := make([]float32, m.Len())
-	e.Read(x, m)
+	compute.Read(e, x, m)
 	y := make([]float64, len(x))
 	for i, v := range x {
 		y[i] = float64(v)
@@ -181,7 +181,7 @@ func isExact(t *testing.T, r *bm.RBM, n negative.Estimator) {
 	e := r.Engine()
 	for _, p := range r.Params() {
 		if !p.Grad.IsNone() {
-			e.Axpby(p.Grad, 0, p.Grad, 0)
+			e.Fill(p.Grad, 0)
 		}
 	}
 	r.Phase(n.Draw(bm.Batch{}, 0), 1)
@@ -190,12 +190,12 @@ func isExact(t *testing.T, r *bm.RBM, n negative.Estimator) {
 			continue
 		}
 		x := make([]float32, p.Value.Len())
-		e.Read(x, p.Value)
+		compute.Read(e, x, p.Value)
 		got := floats(e, p.Grad)
 		for i, old := range x {
 			logZ := func(at float32) float64 {
 				x[i] = at
-				e.Write(p.Value, x)
+				compute.Write(e, p.Value, x)
 				return check.LogZ(r)
 			}
 			up, down := logZ(old+step), logZ(old-step)
@@ -350,9 +350,9 @@ func TestPID(t *testing.T) {
 		e := r.Engine()
 		pv, _ := axons(r).Patterns()
 		x := make([]float32, pv.Value.Len())
-		e.Read(x, pv.Value)
+		compute.Read(e, x, pv.Value)
 		x[1], x[7] = 0, float32(math.Copysign(0, -1))
-		e.Write(pv.Value, x)
+		compute.Write(e, pv.Value, x)
 		drawn := negative.NewPID(r, axons(r)).Draw(bm.Batch{}, 1)
 		v, h := patterns(r)
 		for l, want := range [][][]float64{v, h} {
@@ -380,7 +380,7 @@ func gradients(r *bm.RBM, b bm.Batch) (all []float64) {
 	e := r.Engine()
 	for _, p := range r.Params() {
 		if !p.Grad.IsNone() {
-			e.Axpby(p.Grad, 0, p.Grad, 0)
+			e.Fill(p.Grad, 0)
 		}
 	}
 	r.Phase(b, 1)
@@ -507,13 +507,13 @@ func ExampleNewPID() {
 	defer e.Close()
 	a := bm.NewAxons(e, 4, 3, 2, false, false)
 	v, h := a.Patterns()
-	e.Write(v.Value, []float32{0.3, -0.2, 0, 0.9, -1, 1, -1, 1})
-	e.Write(h.Value, []float32{1, -1, 1, -0.5, 0.5, 1})
+	compute.Write(e, v.Value, []float32{0.3, -0.2, 0, 0.9, -1, 1, -1, 1})
+	compute.Write(e, h.Value, []float32{1, -1, 1, -0.5, 0.5, 1})
 	m := bm.NewRBM(e, a, false, false)
 
 	drawn := negative.NewPID(m, a).Draw(bm.Batch{}, 0)
 	x := make([]int8, 8)
-	e.Read(x, drawn.State[bm.Visible])
+	compute.Read(e, x, drawn.State[bm.Visible])
 	fmt.Println(x[:4], x[4:])
 
 	m.Phase(drawn, -1) // the negative phase of the gradient, in v.Grad and h.Grad

@@ -26,7 +26,6 @@ type ExactSum struct {
 	engine    compute.Engine
 	exponents []float64
 	weights   []float32
-	host      any                                 // weights, boxed once
 	gather    func(uint64, []float64) (stop bool) // appends to exponents
 	stop      *atomic.Bool                        // see Leavable; nil for none
 }
@@ -44,7 +43,6 @@ func NewExact(r *bm.RBM) (*ExactSum, error) {
 	}
 	e := r.Engine()
 	x := &ExactSum{states: states, engine: e, exponents: make([]float64, 0, states.Len()), weights: make([]float32, states.Len())}
-	x.host = x.weights
 	x.gather = func(_ uint64, e []float64) bool {
 		x.exponents = append(x.exponents, e...)
 		return x.stop != nil && x.stop.Load()
@@ -54,7 +52,7 @@ func NewExact(r *bm.RBM) (*ExactSum, error) {
 		bm.SetState(spins[i*n:][:n], states.First()+uint64(i))
 	}
 	v := e.Alloc(compute.Int8, states.Len(), n)
-	e.Write(v, spins)
+	compute.Write(e, v, spins)
 	x.batch = bm.Batch{State: bm.State{v}, Weights: e.Alloc(compute.Float32, states.Len(), 1), Listed: states}
 	return x, nil
 }
@@ -78,7 +76,7 @@ func (x *ExactSum) Draw(bm.Batch, rng.Key) bm.Batch {
 		}
 		x.weights[i] = float32(w)
 	}
-	x.engine.Write(x.batch.Weights, x.host)
+	compute.Write(x.engine, x.batch.Weights, x.weights)
 	return x.batch
 }
 

@@ -30,7 +30,7 @@ func equilibrium(r *bm.RBM, n negative.Estimator, chains, v compute.Matrix) {
 	}
 	e.Gather(chains, v, rows)
 	law := bm.Law{Beta: e.Alloc(compute.Float32, chains.Rows(), 1), Key: 91}
-	e.Write(law.Beta, beta)
+	compute.Write(e, law.Beta, beta)
 	s := sampler.Chains(r, chains.Rows())
 	e.Copy(s[bm.Visible], chains)
 	sampler.Gibbs(r, s, law, 12)

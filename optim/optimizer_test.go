@@ -23,7 +23,7 @@ func engine(t *testing.T) *cpu.Engine {
 
 func floats(e compute.Engine, m compute.Matrix) []float64 {
 	x := make([]float32, m.Len())
-	e.Read(x, m)
+	compute.Read(e, x, m)
 	y := make([]float64, len(x))
 	for i, v := range x {
 		y[i] = float64(v)
@@ -49,7 +49,7 @@ func gradient(r *bm.RBM, t int) map[string][]float64 {
 				x[j] = 0
 			}
 		}
-		r.Engine().Write(p.Grad, x)
+		compute.Write(r.Engine(), p.Grad, x)
 		all[p.Name] = floats(r.Engine(), p.Grad)
 	}
 	return all
@@ -199,7 +199,7 @@ func write(e compute.Engine, m compute.Matrix, x []float64) {
 	for i, v := range x {
 		y[i] = float32(v)
 	}
-	e.Write(m, y)
+	compute.Write(e, m, y)
 }
 
 func TestSchedule(t *testing.T) {

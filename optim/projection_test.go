@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/compute/cpu"
 	"mattis/internal/check"
 	"mattis/optim"
@@ -131,8 +132,8 @@ func ExampleSign() {
 	defer e.Close()
 	a := bm.NewAxons(e, 4, 3, 1, false, false)
 	v, h := a.Patterns()
-	e.Write(v.Value, []float32{0.3, -0.2, 0, -1.4})
-	e.Write(h.Value, []float32{0.9, -0.9, 2})
+	compute.Write(e, v.Value, []float32{0.3, -0.2, 0, -1.4})
+	compute.Write(e, h.Value, []float32{0.9, -0.9, 2})
 	optim.Sign{Machine: bm.NewRBM(e, a, false, false), Axons: a}.Project(0)
 	fmt.Println(floats(e, v.Value), floats(e, h.Value))
 	// Output: [1 -1 1 -1] [1 -1 1]

@@ -178,7 +178,7 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	if r.Machine.Offset == "mean" {
 		for _, p := range m.Params() {
 			if p.Name == "offset.visible" {
-				e.Write(p.Value, pixelMeans(set))
+				compute.Write(e, p.Value, pixelMeans(set))
 			}
 		}
 	}
@@ -189,7 +189,7 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	}
 	opt, _ := find(optimizers, r.Optimizer.Kind)
 	rows := e.Alloc(compute.Int8, set.Rows, set.Visible)
-	e.Write(rows, set.Spins)
+	compute.Write(e, rows, set.Spins)
 	t := &Training{Recipe: r, Split: split, Machine: m, Axons: axonsOf(m)}
 	schedule := optim.Schedule{Rate: r.Optimizer.Rate, Factor: r.Optimizer.Decay.Factor, After: r.Optimizer.Decay.After, Floor: r.Optimizer.Decay.Floor}
 	t.Trainer = &train.Trainer{

@@ -69,7 +69,7 @@ func parts[E float32 | float64 | int8](e compute.Engine, m compute.Matrix) func(
 		x := make([]E, min(rows, m.Rows())*m.Cols())
 		for first := 0; first < m.Rows(); first += rows {
 			part := m.Slice(first, min(first+rows, m.Rows()))
-			e.Read(x[:part.Len()], part)
+			compute.Read(e, x[:part.Len()], part)
 			if err := write(x[:part.Len()]); err != nil {
 				return err
 			}
@@ -97,21 +97,21 @@ func restore(e compute.Engine, params []bm.Param, f *tensorfile.File) error {
 					return fmt.Errorf("tensor %s: entry %d is %v", p.Name, i, v)
 				}
 			}
-			e.Write(p.Value, x)
+			compute.Write(e, p.Value, x)
 		case []float64:
 			for i, v := range x {
 				if math.IsNaN(v) || math.IsInf(v, 0) {
 					return fmt.Errorf("tensor %s: entry %d is %v", p.Name, i, v)
 				}
 			}
-			e.Write(p.Value, x)
+			compute.Write(e, p.Value, x)
 		case []int8:
 			for i, v := range x {
 				if v != -1 && v != 1 {
 					return fmt.Errorf("tensor %s: entry %d is %d, no spin", p.Name, i, v)
 				}
 			}
-			e.Write(p.Value, x)
+			compute.Write(e, p.Value, x)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/eval"
 	"mattis/run"
 	"mattis/tensorfile"
@@ -104,13 +105,13 @@ func (t *Training) reference() reference {
 		v, h := t.Axons.Patterns()
 		for _, p := range []bm.Param{v, h} {
 			x := make([]float32, p.Value.Len())
-			e.Read(x, p.Value)
+			compute.Read(e, x, p.Value)
 			old := slices.Clone(x)
 			for i := range x {
 				x[i] = float32(math.Copysign(b, float64(x[i])))
 			}
-			e.Write(p.Value, x)
-			defer e.Write(p.Value, old)
+			compute.Write(e, p.Value, x)
+			defer compute.Write(e, p.Value, old)
 		}
 		r.include(t)
 	}

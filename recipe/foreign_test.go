@@ -127,9 +127,9 @@ func modelFreeEnergies(m *bm.RBM, rows int, pixel func(n, i int) float64) []floa
 		}
 	}
 	x, dst, f := e.Alloc(compute.Int8, rows, v), e.Alloc(compute.Float64, rows, 1), make([]float64, rows)
-	e.Write(x, spins)
+	compute.Write(e, x, spins)
 	m.Energy(dst, bm.State{x}, bm.Law{})
-	e.Read(f, dst)
+	compute.Read(e, f, dst)
 	return f
 }
 

@@ -33,7 +33,6 @@ type Annealing struct {
 	schedule Schedule
 	beta     compute.Matrix // Bx1 Float32
 	law, now []float32
-	anyNow   any // now, as the engine takes it
 }
 
 var _ Sampler = (*Annealing)(nil)
@@ -50,13 +49,12 @@ func (a *Annealing) Move(s bm.State, law bm.Law, sweeps int) {
 	if len(a.now) != rows {
 		a.beta = e.Alloc(compute.Float32, rows, 1)
 		a.law, a.now = make([]float32, rows), make([]float32, rows)
-		a.anyNow = a.now
 	}
 	for i := range a.law {
 		a.law[i] = 1
 	}
 	if !law.Beta.IsNone() {
-		e.Read(a.law, law.Beta)
+		compute.Read(e, a.law, law.Beta)
 	}
 	start := law
 	start.Key = law.Key.Fold(startStream)
@@ -72,7 +70,7 @@ func (a *Annealing) Move(s bm.State, law bm.Law, sweeps int) {
 		for j, x := range a.law {
 			a.now[j] = b * x
 		}
-		e.Write(a.beta, a.anyNow)
+		compute.Write(e, a.beta, a.now)
 		inner.Key = law.Key.Fold(uint64(i))
 		a.machine.Sweep(s, inner)
 	}
@@ -90,14 +88,14 @@ func overlay(e compute.Engine, m, clamp compute.Matrix) {
 		return
 	}
 	spins, fixed := make([]int8, m.Len()), make([]int8, m.Len())
-	e.Read(spins, m)
-	e.Read(fixed, clamp)
+	compute.Read(e, spins, m)
+	compute.Read(e, fixed, clamp)
 	for i, c := range fixed {
 		if c != 0 {
 			spins[i] = c
 		}
 	}
-	e.Write(m, spins)
+	compute.Write(e, m, spins)
 }
 
 // Search says how a ground state is looked for.
@@ -146,7 +144,7 @@ func GroundState(m bm.Machine, o Search) Ground {
 	energy := e.Alloc(compute.Float64, o.Chains, 1)
 	m.Energy(energy, s, bm.Law{})
 	energies := make([]float64, o.Chains)
-	e.Read(energies, energy)
+	compute.Read(e, energies, energy)
 	best := 0
 	for i, x := range energies {
 		if x < energies[best] {
@@ -161,8 +159,8 @@ func GroundState(m bm.Machine, o Search) Ground {
 	}
 	n := m.Layers()
 	g.Visible, g.Hidden = make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
-	e.Read(g.Visible, s[bm.Visible].Slice(best, best+1))
-	e.Read(g.Hidden, s[bm.Hidden].Slice(best, best+1))
+	compute.Read(e, g.Visible, s[bm.Visible].Slice(best, best+1))
+	compute.Read(e, g.Hidden, s[bm.Hidden].Slice(best, best+1))
 	return g
 }
 
@@ -184,14 +182,14 @@ func Descend(m bm.Machine, s bm.State, law bm.Law) (settled int) {
 	v := s[bm.Visible]
 	old, now := make([]int8, v.Len()), make([]int8, v.Len())
 	overlay(e, v, law.Clamp.Layer(bm.Visible))
-	e.Read(old, v)
+	compute.Read(e, old, v)
 	for range mostDescents {
 		for _, l := range [...]int{bm.Hidden, bm.Visible} {
 			m.Mean(mean[l], s, l, bm.Law{})
 			e.Sign(s[l], mean[l])
 			overlay(e, s[l], law.Clamp.Layer(l))
 		}
-		e.Read(now, v)
+		compute.Read(e, now, v)
 		settled = 0
 		for i := range rows {
 			same := true

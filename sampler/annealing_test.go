@@ -26,7 +26,7 @@ func TestAnnealingCools(t *testing.T) {
 		f := e.Alloc(compute.Float64, chains, 1)
 		r.Energy(f, s, bm.Law{})
 		x := make([]float64, chains)
-		e.Read(x, f)
+		compute.Read(e, x, f)
 		for _, y := range x {
 			m += y / chains
 		}
@@ -101,8 +101,8 @@ func TestGroundState(t *testing.T) {
 			if clamped {
 				fixed[0][1], fixed[0][4], fixed[1][2] = 1, -1, 1
 				o.Clamp = bm.State{e.Alloc(compute.Int8, 1, 8), e.Alloc(compute.Int8, 1, 5)}
-				e.Write(o.Clamp[0], fixed[0])
-				e.Write(o.Clamp[1], fixed[1])
+				compute.Write(e, o.Clamp[0], fixed[0])
+				compute.Write(e, o.Clamp[1], fixed[1])
 			}
 			agrees := func(x []int8, l int) bool {
 				for i, c := range fixed[l] {

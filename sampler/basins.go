@@ -30,7 +30,7 @@ func Nearest(a *bm.Axons, e compute.Engine, v compute.Matrix) []int {
 	overlap := e.Scratch(compute.Float32, v.Rows(), k)
 	e.Mul(overlap, v, signs, compute.Op{TransB: true, Alpha: 1})
 	x := make([]float32, overlap.Len())
-	e.Read(x, overlap)
+	compute.Read(e, x, overlap)
 	basins := make([]int, v.Rows())
 	for i := range basins {
 		best := 0

@@ -24,11 +24,11 @@ func readLaw(r *bm.RBM, law bm.Law, rows int) hostLaw {
 		l.beta[i] = 1
 	}
 	if !law.Beta.IsNone() {
-		e.Read(l.beta, law.Beta)
+		compute.Read(e, l.beta, law.Beta)
 	}
 	if !law.Base.IsNone() {
 		l.base = make([]float32, law.Base.Cols())
-		e.Read(l.base, law.Base)
+		compute.Read(e, l.base, law.Base)
 	}
 	for i := range law.Clamp {
 		if c := law.Clamp[i]; !c.IsNone() {
@@ -47,7 +47,7 @@ func exactVisible(r *bm.RBM, l hostLaw, row func(i int) int, factor func(i int) 
 	states := make([][]int8, 1<<v)
 	b := make([]float32, v)
 	if p := r.Bias(bm.Visible).Value; !p.IsNone() {
-		r.Engine().Read(b, p)
+		compute.Read(r.Engine(), b, p)
 	}
 	for s := range states {
 		states[s] = make([]int8, v)

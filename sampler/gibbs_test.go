@@ -21,7 +21,7 @@ func engine(t *testing.T, threads int) *cpu.Engine {
 
 func spins(e compute.Engine, m compute.Matrix) []int8 {
 	x := make([]int8, m.Len())
-	e.Read(x, m)
+	compute.Read(e, x, m)
 	return x
 }
 
@@ -135,15 +135,15 @@ func ExampleGibbs() {
 	defer e.Close()
 	a := bm.NewAxons(e, 6, 8, 1, false, false)
 	v, h := a.Patterns()
-	e.Write(v.Value, []float32{1, 1, -1, -1, 1, -1})
-	e.Write(h.Value, []float32{1, -1, 1, -1, 1, -1, 1, -1})
+	compute.Write(e, v.Value, []float32{1, 1, -1, -1, 1, -1})
+	compute.Write(e, h.Value, []float32{1, -1, 1, -1, 1, -1, 1, -1})
 	m := bm.NewRBM(e, a, false, false)
 
 	s := sampler.Chains(m, 2)
 	sampler.Randomize(m, s, bm.Law{Key: rng.Key(5).Fold(0)})
 	sampler.Gibbs(m, s, bm.Law{Key: rng.Key(5).Fold(1)}, 10)
 	x := make([]int8, 12)
-	e.Read(x, s[bm.Visible])
+	compute.Read(e, x, s[bm.Visible])
 	fmt.Println(x[:6])
 	fmt.Println(x[6:])
 	// Output:

@@ -70,7 +70,7 @@ func wrongGuided(r *bm.RBM, s bm.State, law bm.Law, wrong string) {
 	a := r.Couplings().(*bm.Axons)
 	p, _ := a.Patterns()
 	xi := make([]float32, p.Value.Len())
-	e.Read(xi, p.Value)
+	compute.Read(e, xi, p.Value)
 	clamp := law.Clamp.Layer(bm.Visible)
 	var fixed []int8
 	if !clamp.IsNone() && wrong != "clamp ignored" {
@@ -104,10 +104,10 @@ func wrongGuided(r *bm.RBM, s bm.State, law bm.Law, wrong string) {
 	}
 	free := func(x []int8) []float64 {
 		m, f := e.Alloc(compute.Int8, s.Rows(), v), e.Alloc(compute.Float64, s.Rows(), 1)
-		e.Write(m, x)
+		compute.Write(e, m, x)
 		r.Energy(f, bm.State{m}, bm.Law{Beta: law.Beta, Base: law.Base})
 		y := make([]float64, s.Rows())
-		e.Read(y, f)
+		compute.Read(e, y, f)
 		return y
 	}
 	f, g := free(now), free(next)
@@ -119,7 +119,7 @@ func wrongGuided(r *bm.RBM, s bm.State, law bm.Law, wrong string) {
 			copy(now[i*v:][:v], next[i*v:])
 		}
 	}
-	e.Write(s[bm.Visible], now)
+	compute.Write(e, s[bm.Visible], now)
 	law.Key = law.Key.Fold(4)
 	r.Sample(s, bm.Hidden, law)
 }
@@ -160,7 +160,7 @@ func TestGuidedCrossesBarriers(t *testing.T) {
 	a := r.Couplings().(*bm.Axons)
 	v, _ := a.Patterns()
 	xi := make([]float32, v.Value.Len())
-	e.Read(xi, v.Value)
+	compute.Read(e, xi, v.Value)
 	basin := func(x []int8) int {
 		best, at := 0.0, 0
 		for k := range patterns {

@@ -18,7 +18,7 @@ func freeEnergies(r *bm.RBM, dst []float64, v compute.Matrix, law bm.Law) {
 	f := e.Scratch(compute.Float64, v.Rows(), 1)
 	state := [1]compute.Matrix{v}
 	r.Energy(f, state[:], bm.Law{Beta: law.Beta, Base: law.Base})
-	e.Read(dst, f)
+	compute.Read(e, dst, f)
 	clamp := law.Clamp.Layer(bm.Hidden)
 	if clamp.IsNone() {
 		return
@@ -26,8 +26,8 @@ func freeEnergies(r *bm.RBM, dst []float64, v compute.Matrix, law bm.Law) {
 	fields := e.Scratch(compute.Float32, v.Rows(), clamp.Cols())
 	r.Couplings().Fields(fields, r.Couplings().Overlap(v, bm.Visible), compute.Epilogue{Bias: r.Bias(bm.Hidden).Value, Scale: law.Beta})
 	x, fixed := make([]float32, fields.Len()), make([]int8, clamp.Len())
-	e.Read(x, fields)
-	e.Read(fixed, clamp)
+	compute.Read(e, x, fields)
+	compute.Read(e, fixed, clamp)
 	for i, h := range fixed {
 		if h != 0 {
 			y := float64(x[i])

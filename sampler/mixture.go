@@ -54,13 +54,13 @@ func newMixture(r *bm.RBM, signs []int8, beta float32, base compute.Matrix, kept
 		seeds[len(signs)+i] = -s
 	}
 	start := e.Scratch(compute.Int8, rows, v)
-	e.Write(start, seeds)
+	compute.Write(e, start, seeds)
 	betas := make([]float32, rows)
 	for i := range betas {
 		betas[i] = beta
 	}
 	law := bm.Law{Beta: e.Scratch(compute.Float32, rows, 1), Base: base}
-	e.Write(law.Beta, betas)
+	compute.Write(e, law.Beta, betas)
 	means, hidden := e.Scratch(compute.Float32, rows, v), e.Scratch(compute.Float32, rows, n[bm.Hidden])
 	for step := range meanFieldSteps {
 		from := means
@@ -70,7 +70,7 @@ func newMixture(r *bm.RBM, signs []int8, beta float32, base compute.Matrix, kept
 		r.Mean(hidden, bm.State{from, hidden}, bm.Hidden, law)
 		r.Mean(means, bm.State{means, hidden}, bm.Visible, law)
 	}
-	e.Read(q.theta, means)
+	compute.Read(e, q.theta, means)
 	free := make([]float64, rows) // of the continuous means: F(v) - S(v)
 	for i, m := range q.theta {
 		t := math.Atanh(float64(m))
@@ -81,7 +81,7 @@ func newMixture(r *bm.RBM, signs []int8, beta float32, base compute.Matrix, kept
 	}
 	f := e.Scratch(compute.Float64, rows, 1)
 	r.Energy(f, bm.State{means}, law)
-	e.Read(q.logs, f)
+	compute.Read(e, q.logs, f)
 	var z bm.LogSum
 	for k := range free {
 		free[k] += q.logs[k]
@@ -90,7 +90,7 @@ func newMixture(r *bm.RBM, signs []int8, beta float32, base compute.Matrix, kept
 	for k := range free {
 		q.logs[k] = math.Log((1-evenShare)*math.Exp(-free[k]-z.Log()) + evenShare/float64(rows))
 	}
-	e.Write(q.matrix, q.theta)
+	compute.Write(e, q.matrix, q.theta)
 	return q
 }
 

@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/internal/check"
 	"mattis/rng"
 	"mattis/sampler"
@@ -59,8 +60,8 @@ func TestTrajectoryIndependentRungOverRounds(t *testing.T) {
 		x.Start(s[bm.Visible])
 		host, rows := readLaw(r, law, s.Rows()), s.Rows()
 		row, one := func(i int) int { return i }, func(int) float64 { return 1 }
-		e.Write(x.At(1), exactVisible(early, host, row, one, rows, 71))
-		e.Write(x.At(2), exactVisible(early, host, row, func(int) float64 { return 0 }, rows, 72))
+		compute.Write(e, x.At(1), exactVisible(early, host, row, one, rows, 71))
+		compute.Write(e, x.At(2), exactVisible(early, host, row, func(int) float64 { return 0 }, rows, 72))
 		x.Move(s, law, 6)
 	})
 }

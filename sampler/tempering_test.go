@@ -30,7 +30,7 @@ func exactReplicas(t *testing.T, r *bm.RBM, x *sampler.Tempering, s bm.State, la
 	x.Start(s[:1], s.Rows())
 	v := exactVisible(r, readLaw(r, law, s.Rows()),
 		func(i int) int { return i / n }, func(i int) float64 { return x.Betas()[i%n] }, s.Rows()*n, 77)
-	r.Engine().Write(x.State()[0].Value, v)
+	compute.Write(r.Engine(), x.State()[0].Value, v)
 }
 
 // With all rungs in equilibrium, rung 0 stays in it, under every ensemble:
@@ -120,7 +120,7 @@ func exchanged(r *bm.RBM, s bm.State, law bm.Law, sign float64, withBase bool) {
 		e.RowDot(energy, 1, s[bm.Visible], law.Base.Repeat(s.Rows()))
 	}
 	x := make([]float64, s.Rows())
-	e.Read(x, energy)
+	compute.Read(e, x, energy)
 	rows := make([]int32, s.Rows())
 	for i := range rows {
 		rows[i] = int32(i)
@@ -266,7 +266,7 @@ func TestTemperingByPlaceAndState(t *testing.T) {
 		}
 		x.Cold(s)
 		rungs := make([]float32, chains*len(ladder))
-		e.Read(rungs, x.State()[1].Value)
+		compute.Read(e, rungs, x.State()[1].Value)
 		return append(spins(e, s[bm.Visible]), spins(e, s[bm.Hidden])...), rungs
 	}
 	want, rungs := run(1, false)
@@ -334,7 +334,7 @@ func TestTemperingRefuses(t *testing.T) {
 	}
 	x := newTempering(t, r, ladder)
 	x.Start(sampler.Chains(r, 2)[:1], 2)
-	r.Engine().Write(x.State()[1].Value, []float32{0, 1, 2, 3, 0, 1, 1, 3})
+	compute.Write(r.Engine(), x.State()[1].Value, []float32{0, 1, 2, 3, 0, 1, 1, 3})
 	defer func() {
 		if got, want := recover(), "sampler: the rungs [0 1 1 3] of ladder 1 are no permutation of 0 to 3"; got != want {
 			t.Errorf("panic %v, want %q", got, want)

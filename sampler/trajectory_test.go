@@ -46,7 +46,7 @@ func TestTrajectoryNoDrift(t *testing.T) {
 					beta    float64
 				}{{r, 1}, {early, 1}, {early, 0}} {
 					if k > 0 { // rung 0 is s
-						e.Write(x.At(k), exactVisible(c.machine, host, func(i int) int { return i }, func(int) float64 { return c.beta }, rows, rng.Key(70+k)))
+						compute.Write(e, x.At(k), exactVisible(c.machine, host, func(i int) int { return i }, func(int) float64 { return c.beta }, rows, rng.Key(70+k)))
 					}
 				}
 				x.Move(s, law, 2)

@@ -70,18 +70,18 @@ func bits(tr *train.Trainer) [][]float64 {
 		switch p.Value.Type() {
 		case compute.Int8:
 			y := make([]int8, len(x))
-			e.Read(y, p.Value)
+			compute.Read(e, y, p.Value)
 			for i := range y {
 				x[i] = float64(y[i])
 			}
 		case compute.Float32:
 			y := make([]float32, len(x))
-			e.Read(y, p.Value)
+			compute.Read(e, y, p.Value)
 			for i := range y {
 				x[i] = float64(y[i])
 			}
 		default:
-			e.Read(x, p.Value)
+			compute.Read(e, x, p.Value)
 		}
 		all = append(all, x)
 	}

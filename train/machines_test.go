@@ -66,7 +66,7 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 			for j := range x {
 				x[j] = float32(0.2 * rng.Key(2).Normal(uint64(i), uint64(j)))
 			}
-			e.Write(p.Value, x)
+			compute.Write(e, p.Value, x)
 		}
 	}
 	tr := &train.Trainer{

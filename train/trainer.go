@@ -256,7 +256,7 @@ func (t *Trainer) update(steps int) (Event, error) {
 		return Event{}, errLeft
 	}
 	for _, p := range t.params {
-		e.Axpby(p.Grad, 0, p.Grad, 0)
+		e.Fill(p.Grad, 0)
 	}
 	up, down := 1.0, 1.0
 	if share := float64(len(rows)) / float64(t.batch.Rows()); share < 1 {

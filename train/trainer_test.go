@@ -20,13 +20,13 @@ import (
 
 func spins(e compute.Engine, m compute.Matrix) []int8 {
 	x := make([]int8, m.Len())
-	e.Read(x, m)
+	compute.Read(e, x, m)
 	return x
 }
 
 func floats(e compute.Engine, m compute.Matrix) []float64 {
 	x := make([]float32, m.Len())
-	e.Read(x, m)
+	compute.Read(e, x, m)
 	y := make([]float64, len(x))
 	for i, v := range x {
 		y[i] = float64(v)
@@ -139,7 +139,7 @@ func batches(t *testing.T, tr *train.Trainer, to int) (all [][]int) {
 	for i := range tr.Data.Rows() {
 		bm.SetState(x[i*visible:][:visible], uint64(i))
 	}
-	e.Write(tr.Data, x)
+	compute.Write(e, tr.Data, x)
 	done := errors.New("done")
 	tr.Observers = []train.Observer{observe(func(ev train.Event) error {
 		if ev.Step == 0 {
@@ -489,7 +489,7 @@ func ExampleTrainer() {
 	d.Normal(0.1, 1)
 	m := bm.NewRBM(e, d, false, false)
 	data := e.Alloc(compute.Int8, 2, 4)
-	e.Write(data, []int8{1, 1, -1, -1, -1, -1, 1, 1})
+	compute.Write(e, data, []int8{1, 1, -1, -1, -1, -1, 1, 1})
 	exact, err := negative.NewExact(m)
 	if err != nil {
 		fmt.Println(err)
@@ -507,7 +507,7 @@ func ExampleTrainer() {
 	f := e.Alloc(compute.Float64, 2, 1)
 	m.Energy(f, bm.State{data}, bm.Law{})
 	free := make([]float64, 2)
-	e.Read(free, f)
+	compute.Read(e, free, f)
 	fmt.Printf("%d updates, %.2f nats\n", t.Step, (free[0]+free[1])/2+states.LogZ())
 	// Output: 100 updates, 0.69 nats
 }

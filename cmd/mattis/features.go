@@ -86,9 +86,9 @@ func writeHidden[E int8 | float32](cmd *cobra.Command, m *recipe.Model, label la
 			n := min(step, set.Rows-first)
 			mark := e.Mark()
 			visible, dst := e.Scratch(compute.Int8, n, v), e.Scratch(kind, n, hidden)
-			e.Write(visible, set.Spins[first*v:(first+n)*v])
+			compute.Write(e, visible, set.Spins[first*v:(first+n)*v])
 			look(dst, bm.State{visible, compute.Matrix{}}, first)
-			e.Read(host[:n*hidden], dst)
+			compute.Read(e, host[:n*hidden], dst)
 			e.Release(mark)
 			if err := a.Write(host[:n*hidden]); err != nil {
 				return err

@@ -180,7 +180,7 @@ func (f *reconstructFlags) complete(cmd *cobra.Command, dir string, m *recipe.Mo
 		for i, row := range given[first : first+n] {
 			copy(x[i*v:], row)
 		}
-		e.Write(state[bm.Visible], x)
+		compute.Write(e, state[bm.Visible], x)
 		e.Copy(clamp, state[bm.Visible])
 		law := bm.Law{Row: uint64(first), Clamp: bm.State{clamp}}
 		if mover, err = movers.next(); err != nil {
@@ -197,7 +197,7 @@ func (f *reconstructFlags) complete(cmd *cobra.Command, dir string, m *recipe.Mo
 			done += n * sweeps
 			bar.Update(done, "")
 		}
-		e.Read(x, state[bm.Visible])
+		compute.Read(e, x, state[bm.Visible])
 	}
 	bar.clear()
 	tellMoves(cmd.ErrOrStderr(), mover)

@@ -207,7 +207,7 @@ func (f *sampleFlags) start(cmd *cobra.Command, m *recipe.Model, key rng.Key) (f
 		signs := m.Machine.Engine().Alloc(compute.Int8, p.Value.Rows(), p.Value.Cols())
 		m.Machine.Engine().Sign(signs, p.Value)
 		set = &data.Set{Rows: signs.Rows(), Visible: signs.Cols(), Spins: make([]int8, signs.Len())}
-		m.Machine.Engine().Read(set.Spins, signs)
+		compute.Read(m.Machine.Engine(), set.Spins, signs)
 	case "data":
 		rows, err := m.Rows("train")
 		if err != nil {
@@ -233,7 +233,7 @@ func (f *sampleFlags) start(cmd *cobra.Command, m *recipe.Model, key rng.Key) (f
 		for i := range visible.Rows() {
 			x = append(x, set.Row(order(first+i))...)
 		}
-		m.Machine.Engine().Write(visible, x)
+		compute.Write(m.Machine.Engine(), visible, x)
 	}, nil
 }
 
@@ -246,7 +246,7 @@ func (f *sampleFlags) clamp(m *recipe.Model) bm.State {
 	row := e.Alloc(compute.Int8, 1, m.Visible())
 	x := make([]int8, m.Visible())
 	f.label.lay(m, x)
-	e.Write(row, x)
+	compute.Write(e, row, x)
 	return bm.State{row}
 }
 
@@ -270,9 +270,9 @@ func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers,
 		clamp := f.clamp(m)
 		if clamp != nil {
 			x := make([]int8, state[bm.Visible].Len())
-			e.Read(x, state[bm.Visible])
+			compute.Read(e, x, state[bm.Visible])
 			f.label.lay(m, x)
-			e.Write(state[bm.Visible], x)
+			compute.Write(e, state[bm.Visible], x)
 			clamp = bm.State{clamp[bm.Visible].Repeat(n)}
 		}
 		if mover, err = movers.next(); err != nil {
@@ -294,12 +294,12 @@ func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers,
 			switch {
 			case some <= 0:
 			case f.ordered(m):
-				e.Read(samples[:some*v], state[bm.Visible].Slice(0, some))
+				compute.Read(e, samples[:some*v], state[bm.Visible].Slice(0, some))
 				if err := take(samples[:some*v]); err != nil {
 					return nil, err
 				}
 			default:
-				e.Read(samples[from*v:(from+some)*v], state[bm.Visible].Slice(0, some))
+				compute.Read(e, samples[from*v:(from+some)*v], state[bm.Visible].Slice(0, some))
 			}
 		}
 	}

@@ -98,9 +98,9 @@ func energiesOf(cmd *cobra.Command, m *recipe.Model, set *data.Set) ([]float64, 
 		n := min(step, set.Rows-first)
 		mark := e.Mark()
 		visible, dst := e.Scratch(compute.Int8, n, v), e.Scratch(compute.Float64, n, 1)
-		e.Write(visible, set.Spins[first*v:(first+n)*v])
+		compute.Write(e, visible, set.Spins[first*v:(first+n)*v])
 		m.Machine.Energy(dst, bm.State{visible}, bm.Law{})
-		e.Read(f[first:first+n], dst)
+		compute.Read(e, f[first:first+n], dst)
 		e.Release(mark)
 		bar.Update(first+n, "")
 	}

@@ -21,7 +21,7 @@ const negligible = 1e-7
 // dense returns a Float32 matrix in float64.
 func dense(e compute.Engine, m compute.Matrix) *mat.Dense {
 	x := make([]float32, m.Len())
-	e.Read(x, m)
+	compute.Read(e, x, m)
 	y := make([]float64, len(x))
 	for i, v := range x {
 		y[i] = float64(v)

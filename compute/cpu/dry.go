@@ -122,10 +122,13 @@ func (d *Dry) Copy(dst, src compute.Matrix) {
 func (d *Dry) Gather(compute.Matrix, compute.Matrix, []int32) {}
 
 // Write does nothing.
-func (d *Dry) Write(compute.Matrix, any) {}
+func (d *Dry) Write(compute.Matrix, compute.Host) {}
 
 // Read does nothing.
-func (d *Dry) Read(any, compute.Matrix) {}
+func (d *Dry) Read(compute.Host, compute.Matrix) {}
+
+// Fill does nothing.
+func (d *Dry) Fill(compute.Matrix, float64) {}
 
 // Sync returns nil.
 func (d *Dry) Sync() error { return nil }

@@ -29,6 +29,7 @@ const (
 	adam
 	clip
 	sign
+	fill
 	coins
 )
 
@@ -91,6 +92,8 @@ func (t *vectorTask) do(worker, piece int) {
 			t.clipRow(row32(t.dst, i), float32(t.a))
 		case sign:
 			t.signRow(i)
+		case fill:
+			t.fillRow(i)
 		}
 	}
 }
@@ -177,6 +180,32 @@ func combine[T float32 | float64, S float32 | float64 | int8](d []T, x []S, a, b
 		for j, v := range x {
 			d[j] = a*T(v) + b*d[j]
 		}
+	}
+}
+
+// Fill sets every entry of dst to x.
+func (e *Engine) Fill(dst compute.Matrix, x float64) {
+	e.elementwise(vectorTask{kind: fill, dst: dst, a: x})
+}
+
+func (t *vectorTask) fillRow(i int) {
+	switch t.dst.Type() {
+	case compute.Float32:
+		fillWith(row32(t.dst, i), float32(t.a))
+	case compute.Float64:
+		fillWith(row64(t.dst, i), t.a)
+	case compute.Int8:
+		fillWith(row8(t.dst, i), int8(t.a))
+	}
+}
+
+func fillWith[T compute.Entry](d []T, x T) {
+	if x == 0 {
+		clear(d)
+		return
+	}
+	for j := range d {
+		d[j] = x
 	}
 }
 

@@ -106,7 +106,7 @@ func Named(m bm.Machine, name string) bm.Param {
 
 func values(r bm.Machine, m compute.Matrix) []float64 {
 	x := make([]float32, m.Len())
-	r.Engine().Read(x, m)
+	compute.Read(r.Engine(), x, m)
 	y := make([]float64, len(x))
 	for i, v := range x {
 		y[i] = float64(v)
@@ -141,10 +141,10 @@ func Gradient(t *testing.T, r *bm.RBM, data [][]int8) {
 	const step, tolerance = 0x1p-7, 3e-4
 	e := r.Engine()
 	v := e.Alloc(compute.Int8, len(data), len(data[0]))
-	e.Write(v, flat(data))
+	compute.Write(e, v, flat(data))
 	for _, p := range r.Params() {
 		if !p.Grad.IsNone() {
-			e.Axpby(p.Grad, 0, p.Grad, 0)
+			e.Fill(p.Grad, 0)
 		}
 	}
 	r.Phase(bm.Batch{State: bm.State{v}}, 1)
@@ -154,21 +154,21 @@ func Gradient(t *testing.T, r *bm.RBM, data [][]int8) {
 			continue
 		}
 		x := make([]float32, p.Value.Len())
-		e.Read(x, p.Value)
+		compute.Read(e, x, p.Value)
 		got := values(r, p.Grad)
 		for i, old := range x {
 			x[i] = old + step
-			e.Write(p.Value, x)
+			compute.Write(e, p.Value, x)
 			up := NLL(r, data)
 			x[i] = old - step
-			e.Write(p.Value, x)
+			compute.Write(e, p.Value, x)
 			down := NLL(r, data)
 			x[i] = old
 			if want := (up - down) / (2 * step); math.Abs(got[i]-want) > tolerance*(1+math.Abs(want)) {
 				t.Errorf("d NLL / d %s[%d] = %.6f, differences give %.6f", p.Name, i, got[i], want)
 			}
 		}
-		e.Write(p.Value, x)
+		compute.Write(e, p.Value, x)
 	}
 }
 
@@ -191,7 +191,7 @@ func model(r *bm.RBM) bm.Batch {
 		weights = append(weights, float32(math.Exp(-FreeEnergy(r, v)-logZ)))
 	})
 	b := bm.Batch{State: bm.State{e.Alloc(compute.Int8, len(weights), n)}, Weights: e.Alloc(compute.Float32, len(weights), 1)}
-	e.Write(b.State[bm.Visible], spins)
-	e.Write(b.Weights, weights)
+	compute.Write(e, b.State[bm.Visible], spins)
+	compute.Write(e, b.Weights, weights)
 	return b
 }

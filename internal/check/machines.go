@@ -41,7 +41,7 @@ func SmallMachines(e compute.Engine, visible, hidden int, key rng.Key) []Small {
 						for s := range x {
 							x[s] = float32(0.4 * k.Fold(uint64(j)+10).Normal(0, uint64(s)))
 						}
-						e.Write(p.Value, x)
+						compute.Write(e, p.Value, x)
 					}
 				}
 				all = append(all, Small{fmt.Sprintf("%s,bias=%v,offset=%v", name, bias, off), r})

@@ -116,11 +116,11 @@ func Drift(r *bm.RBM, e Ensemble, move func(s bm.State, law bm.Law)) error {
 		}
 	}
 	for l := range s {
-		r.Engine().Write(s[l], spins[l])
+		compute.Write(r.Engine(), s[l], spins[l])
 	}
 	move(s, e.law(r, driftRows))
 	for l := range s {
-		r.Engine().Read(spins[l], s[l])
+		compute.Read(r.Engine(), spins[l], s[l])
 	}
 	counts := make([][]float64, len(exact))
 	for g, p := range exact {
@@ -164,11 +164,11 @@ func (e Ensemble) law(r *bm.RBM, rows int) bm.Law {
 	}
 	if warm {
 		law.Beta = en.Alloc(compute.Float32, rows, 1)
-		en.Write(law.Beta, beta)
+		compute.Write(en, law.Beta, beta)
 	}
 	if e.Base != nil {
 		law.Base = en.Alloc(compute.Float32, 1, len(e.Base))
-		en.Write(law.Base, e.Base)
+		compute.Write(en, law.Base, e.Base)
 	}
 	for l, n := range r.Layers() {
 		var any bool
@@ -187,12 +187,12 @@ func (e Ensemble) law(r *bm.RBM, rows int) bm.Law {
 		}
 		if len(e.Groups) == 1 {
 			one := en.Alloc(compute.Int8, 1, n)
-			en.Write(one, x[:n])
+			compute.Write(en, one, x[:n])
 			law.Clamp[l] = one.Repeat(rows)
 			continue
 		}
 		law.Clamp[l] = en.Alloc(compute.Int8, rows, n)
-		en.Write(law.Clamp[l], x)
+		compute.Write(en, law.Clamp[l], x)
 	}
 	return law
 }

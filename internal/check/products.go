@@ -269,8 +269,8 @@ func engineSpecials(t *testing.T, e compute.Engine) {
 	x := []float32{0, float32(math.Copysign(0, -1)), 1e-45, -1e-45, 1e-30, 30, -30, 300, -300, 3e38, -3e38,
 		float32(math.Inf(1)), float32(math.Inf(-1)), float32(math.NaN()), 8.9, 9.1, 0.3, -0.3}
 	a, b := e.Alloc(compute.Float32, 1, 1), e.Alloc(compute.Float32, 1, len(x))
-	e.Write(a, []float32{1})
-	e.Write(b, x)
+	compute.Write(e, a, []float32{1})
+	compute.Write(e, b, x)
 	tanh := e.Alloc(compute.Float32, 1, len(x))
 	e.Mul(tanh, a, b, compute.Op{Alpha: 1, Then: compute.Epilogue{Kind: compute.Tanh}})
 	for j, g := range entriesOf(e, tanh) {

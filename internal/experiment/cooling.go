@@ -91,13 +91,13 @@ func scaledMachine(e compute.Engine, t *trained, factor float64) (m, axons *bm.R
 	build := func(p *recipe.Portable) *bm.RBM {
 		if p.Patterns == 0 {
 			w := bm.NewDense(e, p.Visible, p.Hidden, false)
-			e.Write(w.Weights().Value, narrow(p.Weights, factor))
+			compute.Write(e, w.Weights().Value, narrow(p.Weights, factor))
 			return bm.NewRBM(e, w, false, false)
 		}
 		a := bm.NewAxons(e, p.Visible, p.Hidden, p.Patterns, false, false)
 		v, h := a.Patterns()
-		e.Write(v.Value, narrow(p.VisiblePatterns, 1))
-		e.Write(h.Value, narrow(p.HiddenPatterns, 1))
+		compute.Write(e, v.Value, narrow(p.VisiblePatterns, 1))
+		compute.Write(e, h.Value, narrow(p.HiddenPatterns, 1))
 		a.SetGain(math.Exp(float64(p.LogGain)) * factor)
 		return bm.NewRBM(e, a, false, false)
 	}
@@ -133,9 +133,9 @@ func imageChances(m *bm.RBM, f data.Family) ([]float64, error) {
 		f.Image(spins[i*v:], i)
 	}
 	rows, dst := e.Alloc(compute.Int8, f.Size(), v), e.Alloc(compute.Float64, f.Size(), 1)
-	e.Write(rows, spins)
+	compute.Write(e, rows, spins)
 	m.Energy(dst, bm.State{rows}, bm.Law{})
-	e.Read(free, dst)
+	compute.Read(e, free, dst)
 	p, other := make([]float64, f.Size()+1), 1.0
 	for i, x := range free {
 		p[i] = math.Exp(-x - logZ)
@@ -159,7 +159,7 @@ type coolRun struct {
 func (c coolRun) images(s bm.State) []int16 {
 	v := s[bm.Visible]
 	x := make([]int8, v.Len())
-	c.machine.Engine().Read(x, v)
+	compute.Read(c.machine.Engine(), x, v)
 	list := make([]int16, v.Rows())
 	for i := range list {
 		list[i] = int16(c.family.Index(x[i*v.Cols():][:v.Cols()]))

@@ -92,7 +92,7 @@ func overlapsOf(w *work, m *bm.RBM) error {
 	}
 	t.Cold(s)
 	spins := make([]int8, glassReplicas*v)
-	e.Read(spins, s[bm.Visible])
+	compute.Read(e, spins, s[bm.Visible])
 	if err := describe(w, "replicas", spins, v, w.key.Fold(4)); err != nil {
 		return err
 	}

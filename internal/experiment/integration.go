@@ -49,7 +49,7 @@ func Hard(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string) {
 			for j := range x {
 				x[j] = float32(strength * key.Fold(uint64(10+l)).Normal(0, uint64(j)))
 			}
-			e.Write(m.Bias(l).Value, x)
+			compute.Write(e, m.Bias(l).Value, x)
 		}
 		name += " with biases"
 	}

@@ -35,7 +35,7 @@ func lawOf(m *bm.RBM) *law {
 			return y
 		}
 		f := make([]float32, x.Len())
-		e.Read(f, x)
+		compute.Read(e, f, x)
 		for i, v := range f {
 			y[i] = float64(v)
 		}

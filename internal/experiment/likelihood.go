@@ -46,7 +46,7 @@ func randomMachine(e compute.Engine, i, visible, hidden int, strength float64, k
 			for j := range x {
 				x[j] = float32(0.3 * key.Fold(uint64(1+l)).Normal(0, uint64(j)))
 			}
-			e.Write(b, x)
+			compute.Write(e, b, x)
 		}
 	}
 	if bias {

@@ -34,7 +34,7 @@ func TwoPhases(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string, ro
 	xv, xh := a.Patterns()
 	for l, p := range []bm.Param{xv, xh} {
 		x := make([]float32, p.Value.Len())
-		e.Read(x, p.Value)
+		compute.Read(e, x, p.Value)
 		n := p.Value.Cols()
 		b := make([]float32, n)
 		field := map[string]float64{}
@@ -49,12 +49,12 @@ func TwoPhases(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string, ro
 			}
 			b[s] = float32(sign * field[column])
 		}
-		e.Write(m.Bias(l).Value, b)
+		compute.Write(e, m.Bias(l).Value, b)
 	}
 	signs := make([]int8, patterns*visible)
 	v := e.Alloc(compute.Int8, patterns, visible)
 	e.Sign(v, xv.Value)
-	e.Read(signs, v)
+	compute.Read(e, signs, v)
 	k, turn := key.Intn(patterns, 0, 2), int8(1-2*key.Intn(2, 0, 3))
 	first := slices.Clone(signs[k*visible:][:visible])
 	for s := range first {
@@ -78,10 +78,10 @@ func SmallPhases(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string, 
 func around(m *bm.RBM, first []int8, key rng.Key) *data.Set {
 	const rows, sweeps = 200, 30
 	s := sampler.Chains(m, rows)
-	m.Engine().Write(s[bm.Visible], slices.Repeat(first, rows))
+	compute.Write(m.Engine(), s[bm.Visible], slices.Repeat(first, rows))
 	sampler.Gibbs(m, s, bm.Law{Key: key}, sweeps)
 	set := &data.Set{Name: "one phase", Visible: len(first), Rows: rows, Spins: make([]int8, rows*len(first))}
-	m.Engine().Read(set.Spins, s[bm.Visible])
+	compute.Read(m.Engine(), set.Spins, s[bm.Visible])
 	return set
 }
 

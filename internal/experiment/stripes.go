@@ -95,11 +95,11 @@ func chainsFrom(m *bm.RBM, start []int8, n, sweeps int, key rng.Key) [][]int8 {
 	if start == nil {
 		sampler.Randomize(m, s, bm.Law{Key: key.Fold(0)})
 	} else {
-		e.Write(s[bm.Visible], slices.Repeat(start, n))
+		compute.Write(e, s[bm.Visible], slices.Repeat(start, n))
 	}
 	sampler.Gibbs(m, s, bm.Law{Key: key.Fold(1)}, sweeps)
 	flat := make([]int8, n*v)
-	e.Read(flat, s[bm.Visible])
+	compute.Read(e, flat, s[bm.Visible])
 	return slices.Collect(slices.Chunk(flat, v))
 }
 
