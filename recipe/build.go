@@ -65,8 +65,8 @@ func (r *Recipe) LoadDataOf(digest string) (split *data.Split, former bool, err 
 }
 
 func (r *Recipe) load(o data.Options) (*data.Split, error) {
-	s, _ := find(sources, r.Data.Name)
-	split, err := s.load(o)
+	s, _ := data.Named(r.Data.Name)
+	split, err := s.Load(o)
 	if err != nil {
 		if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
 			err = r.origin.place(&FieldError{Path: path, Message: text})
@@ -77,34 +77,13 @@ func (r *Recipe) load(o data.Options) (*data.Split, error) {
 }
 
 func (r *Recipe) dataOptions() data.Options {
-	d := r.Data
 	o := data.Options{Key: r.Key().Fold(purposeData)}
-	give(&o.Size, d.Size)
-	give(&o.Labels, d.Labels) // a column, unless it is one of the places
-	for field, to := range map[string]*string{"data.dir": &o.Dir, "data.path": &o.Path, "data.test_path": &o.TestPath, "data.labels": &o.Labels, "data.test_labels": &o.TestLabels} {
-		if d.places()[field] != nil {
-			*to = r.at(field)
-		}
-	}
-	give(&o.LabelsVisible, d.LabelsVisible)
-	give(&o.Height, d.Height)
-	give(&o.Width, d.Width)
-	give(&o.Header, d.Header)
-	give(&o.Delimiter, d.Delimiter)
-	give(&o.White, d.White)
-	give(&o.Split, d.Split)
-	give(&o.Closed, d.Closed)
-	give(&o.Test, d.Test)
-	give(&o.Validation, d.Validation)
-	give(&o.Limit, d.Limit)
-	if d.Binarize != nil {
-		o.Binarize = ruleOf(d.Binarize)
+	r.Data.lay(&o)
+	for field := range r.Data.places() {
+		place, _ := o.Field(strings.TrimPrefix(field, "data."))
+		place.SetString(r.at(field))
 	}
 	return o
-}
-
-func ruleOf(c *Choice) data.Binarize {
-	return data.Binarize{Stochastic: c.Name == "stochastic", Threshold: c.Value}
 }
 
 // decisive is what of a recipe decides about the parameters. Checkpoints hold its digest: a field that is added

@@ -1,53 +1,16 @@
 package recipe
 
 import (
-	"errors"
 	"math"
 
 	"mattis/bm"
-	"mattis/data"
 	"mattis/negative"
 	"mattis/optim"
 	"mattis/rng"
 )
 
-// The tables of this file are the one place where names become objects. Each
-// entry gives the defaults of the fields that have a meaning for its kind; a
-// field without a default that may be given is named in optional, one that has to be in required.
-
-type source struct {
-	name               string
-	defaults           func(*Data)
-	required, optional []string
-	load               func(data.Options) (*data.Split, error)
-}
-
-var sources = []source{
-	{name: "bars", load: data.Bars, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(4), ptr("paper") }},
-	{name: "bas", load: data.BAS, optional: []string{"test", "closed"}, defaults: func(d *Data) { d.Size, d.Split = ptr(12), ptr("paper") }},
-	{name: "mnist", load: data.MNIST, optional: []string{"dir", "labels_visible", "test", "closed"},
-		defaults: func(d *Data) {
-			d.Split, d.Binarize, d.Validation, d.Limit = ptr("files"), &Choice{"threshold", ptr(0.3)}, ptr(0), ptr(0)
-		}},
-	{name: "idx", load: data.IDX, required: []string{"path"},
-		optional: []string{"labels", "labels_visible", "test_path", "test_labels", "height", "width", "white", "binarize", "split", "closed", "test", "validation"},
-		defaults: func(d *Data) { d.Limit = ptr(0) }},
-	{name: "npy", load: data.NPY, required: []string{"path"},
-		optional: []string{"labels", "labels_visible", "test_path", "test_labels", "height", "width", "white", "binarize", "split", "closed", "test", "validation"},
-		defaults: func(d *Data) { d.Limit = ptr(0) }},
-	{name: "csv", load: data.CSV, required: []string{"path"},
-		optional: []string{"labels", "labels_visible", "test_path", "height", "width", "white", "binarize", "split", "closed", "test", "validation", "header", "delimiter"},
-		defaults: func(d *Data) { d.Limit = ptr(0) }},
-	{name: "images", load: data.Images, required: []string{"path"},
-		optional: []string{"labels_visible", "test_path", "white", "binarize", "split", "closed", "test", "validation"},
-		defaults: func(d *Data) { d.Limit = ptr(0) }},
-	{name: "none", load: noData, optional: []string{"white", "binarize"}, defaults: func(*Data) {}},
-}
-
-// noData is the data of a machine that was converted from elsewhere: none.
-func noData(data.Options) (*data.Split, error) {
-	return nil, errors.New("data.name: none is no data: name some to measure on, such as --set data.name=npy --set data.path=FILE, and train on by mattis train RECIPE --init DIR")
-}
+// The tables of this file, and data.Sources, are the one place where names become objects. Each
+// entry gives the defaults of the fields that have a meaning for its kind.
 
 type couplingsKind struct {
 	name     string
@@ -168,7 +131,6 @@ func axonsOf(m *bm.Machine) *bm.Axons {
 // entry is one line of a table.
 type entry interface{ called() string }
 
-func (s source) called() string         { return s.name }
 func (k couplingsKind) called() string  { return k.name }
 func (i initKind) called() string       { return i.name }
 func (k negativeKind) called() string   { return k.name }
