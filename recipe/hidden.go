@@ -2,10 +2,12 @@ package recipe
 
 import (
 	"context"
+	"slices"
 
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
+	"mattis/eval"
 )
 
 // RowsAtOnce bounds the configurations of the machine that are held at once, so that their spins and
@@ -83,4 +85,27 @@ func (m *Model) parts(ctx context.Context, set *data.Set, progress func(int), vi
 		}
 	}
 	return e.Sync()
+}
+
+// PseudoLikelihoods returns for each row of the set V log p(v_i | all other v), the estimate of its log
+// pseudo-likelihood in nats from the one spin i = flips[row].
+func (m *Model) PseudoLikelihoods(ctx context.Context, set *data.Set, flips []int32) ([]float64, error) {
+	f, err := m.FreeEnergies(ctx, set, nil)
+	if err != nil {
+		return nil, err
+	}
+	flipped := *set
+	flipped.Spins = slices.Clone(set.Spins)
+	for i, j := range flips {
+		row := flipped.Row(i)
+		row[j] = -row[j]
+	}
+	g, err := m.FreeEnergies(ctx, &flipped, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i := range f {
+		f[i] = float64(set.Visible) * eval.LogSigmoid(g[i]-f[i])
+	}
+	return f, nil
 }

@@ -7,7 +7,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mattis/compute/cpu"
 	"mattis/recipe"
 	"mattis/run"
 )
@@ -68,14 +67,8 @@ reconstructions of every N epochs.`,
 				return err
 			}
 			tellNotes(cmd, split.Train, split.Test, split.Validation)
-			need, field := r.LeastMemory(split.Train.Rows, split.Train.Visible)
-			if err := enoughMemory(field, need); err != nil {
-				return err
-			}
-			if need, err = r.Memory(split, cpu.NewDry(flags.threads)); err != nil {
-				return err
-			}
-			if err := enoughMemory(field, need); err != nil {
+			need, err := roomFor(r, split, flags.threads)
+			if err != nil {
 				return err
 			}
 			if need < muchMemory {
