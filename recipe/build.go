@@ -191,9 +191,8 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	rows := e.Alloc(compute.Int8, set.Rows, set.Visible)
 	compute.Write(e, rows, set.Spins)
 	t := &Training{Recipe: r, Split: split, Machine: m, Axons: axonsOf(m)}
-	schedule := optim.Schedule{Rate: r.Optimizer.Rate, Factor: r.Optimizer.Decay.Factor, After: r.Optimizer.Decay.After, Floor: r.Optimizer.Decay.Floor}
 	t.Trainer = &train.Trainer{
-		Machine: m, Negative: estimator, Optimizer: opt.build(m, r.Optimizer), Rate: schedule.At,
+		Machine: m, Negative: estimator, Optimizer: opt.build(m, r.Optimizer), Rate: r.schedule().At,
 		Data: rows, BatchSize: r.Train.Batch, Short: train.ShortBatch(r.Train.ShortBatch),
 		AfterUpdate: r.projections(m, r.Project.Update), AfterEpoch: r.projections(m, r.Project.Epoch),
 		Key: r.Key().Fold(purposeTrain),
@@ -205,6 +204,11 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 		return nil, r.origin.place(wrong("measure.test", "there is no test set; set data.split or data.test_path, or measure.test=[]"))
 	}
 	return t, nil
+}
+
+func (r *Recipe) schedule() optim.Schedule {
+	d := r.Optimizer.Decay
+	return optim.Schedule{Rate: r.Optimizer.Rate, Factor: d.Factor, After: d.After, Floor: d.Floor}
 }
 
 func (r *Recipe) projections(m *bm.Machine, choices []Choice) []optim.Projection {

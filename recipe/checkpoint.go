@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"mattis/bm"
@@ -17,18 +16,9 @@ const formatName = "mattis 1"
 
 // checkpoint returns the file that holds everything a training goes on from.
 func (t *Training) checkpoint() *tensorfile.File {
-	f := &tensorfile.File{Metadata: map[string]string{
-		"format": formatName,
-		"epoch":  strconv.Itoa(t.Trainer.Step / t.Trainer.StepsPerEpoch()),
-		"key":    strconv.FormatUint(uint64(t.Trainer.Key), 16),
-		"recipe": t.Recipe.Digest(),
-		"data":   t.Split.Train.Digest(),
-		"height": strconv.Itoa(t.Split.Train.Height),
-		"width":  strconv.Itoa(t.Split.Train.Width),
-	}}
-	if names := t.Split.Train.LabelNames; names != nil {
-		f.Metadata[labelsKey] = encodeLabels(names)
-	}
+	set := t.Split.Train
+	f := &tensorfile.File{Metadata: t.Recipe.metadata(t.Trainer.Key, t.Trainer.Step/t.Trainer.StepsPerEpoch(), set.Height, set.Width, set.LabelNames)}
+	f.Metadata["data"] = set.Digest()
 	for _, p := range t.Trainer.State() {
 		f.Tensors = append(f.Tensors, tensor(t.Machine.Engine(), p))
 	}
