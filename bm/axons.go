@@ -173,7 +173,7 @@ func (a *Axons) addDiagonal(dst, x compute.Matrix, pair int, alpha float64) {
 
 // denseFields sets dst to the epilogue of (v-m) W or h W^T, W formed in scratch.
 func (a *Axons) denseFields(dst compute.Matrix, o Overlap, then compute.Epilogue) {
-	e, w := a.engine, a.weights()
+	e, w := a.engine, a.Formed(0)
 	if o.Layer == Hidden {
 		e.Mul(dst, o.X, w, compute.Op{TransB: true, Alpha: 1, Then: then})
 		return
@@ -188,11 +188,15 @@ func (a *Axons) scaled(op compute.Op, pair int) compute.Op {
 	return op
 }
 
-// weights returns W of a machine of one pair, VxH scratch.
-func (a *Axons) weights() compute.Matrix {
-	v, h := a.layers[Visible].Value, a.layers[Hidden].Value
-	w := a.engine.Scratch(compute.Float32, v.Cols(), h.Cols())
-	a.engine.Mul(w, v, h, a.scaled(compute.Op{TransA: true}, 0))
+// Formed returns the W of a pair, N_A x N_B scratch.
+func (a *Axons) Formed(pair int) compute.Matrix {
+	p := a.graph.Pairs[pair]
+	x, y := a.layers[p.A].Value, a.layers[p.B].Value
+	w := a.engine.Scratch(compute.Float32, x.Cols(), y.Cols())
+	a.engine.Mul(w, x, y, a.scaled(compute.Op{TransA: true}, pair))
+	if p.A == p.B {
+		a.engine.Fill(w.Diagonal(), 0)
+	}
 	return w
 }
 

@@ -38,6 +38,8 @@ type Couplings interface {
 	// MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b) of a restricted machine, of which the hidden layer has
 	// no offset; bias, which may be none, is that of the hidden layer and biasGrad its gradient.
 	MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64)
+	// Formed returns the W of a pair (N_A x N_B), made in scratch where it is not kept.
+	Formed(pair int) compute.Matrix
 	// Times sets dst to x W of a pair (BxN_A to BxN_B), or with transposed to x W^T. Offsets take no part.
 	Times(dst, x compute.Matrix, pair int, transposed bool)
 }

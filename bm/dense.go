@@ -26,6 +26,9 @@ func NewDense(e compute.Engine, g Graph) *Dense {
 // Weights returns the W of a pair (N_A x N_B) and its gradient.
 func (d *Dense) Weights(pair int) Param { return d.weights[pair] }
 
+// Formed returns the W of a pair.
+func (d *Dense) Formed(pair int) compute.Matrix { return d.weights[pair].Value }
+
 // Graph returns the graph.
 func (d *Dense) Graph() Graph { return d.graph }
 
