@@ -143,7 +143,7 @@ func (t *Integration) Estimate(ctx context.Context) (LogZ, error) {
 			z.Warnings = append(z.Warnings, fmt.Sprintf("integration: "+d.say, d.nats))
 		}
 	}
-	z.Stderr = math.Hypot(math.Hypot(chance, rule), rounding(t.Machine.Layers()[bm.Hidden], z.Value))
+	z.Stderr = math.Hypot(math.Hypot(chance, rule), rounding(t.Machine, z.Value))
 	if rule > chance && rule > 0.01 {
 		z.Warnings = append(z.Warnings, fmt.Sprintf("integration: other parabolas through the mean energies change the integral by %.3g nats: take more inverse temperatures", rule))
 	}

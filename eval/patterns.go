@@ -6,7 +6,6 @@ import (
 	"runtime"
 
 	"mattis/bm"
-	"mattis/compute"
 	"mattis/exact"
 	"mattis/rng"
 )
@@ -50,15 +49,15 @@ func StartPatterns(m *bm.Machine) (Start, error) {
 func startPatterns(m *bm.Machine, p *exact.PatternClasses) Start {
 	return Start{Name: "exact samples by the sum over pattern classes", Exact: true,
 		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
-			e, size := m.Engine(), m.Layers()
+			e, left := m.Engine(), leftOf(m)
 			mark := e.Mark()
 			defer e.Release(mark)
-			state := bm.State{e.Scratch(compute.Int8, n, size[bm.Visible]), e.Scratch(compute.Int8, n, size[bm.Hidden])}
+			state := m.Scratch(n)
 			if err := p.Sample(ctx, threads(), state, bm.Law{Key: key}); err != nil {
 				return nil, err
 			}
-			spins := make([]int8, n*size[bm.Visible])
-			compute.Read(e, spins, state[bm.Visible])
-			return spins, nil
+			rows := make([]int8, n*left.width)
+			left.read(rows, state)
+			return rows, nil
 		}}
 }
