@@ -22,7 +22,8 @@ func (m *Machine) rowsAtOnce() int {
 //   - log sum exp = ... - sum_a log 2cosh(Beta*x_a + (1-Beta)*Base_a) + Beta*m.f     (Eq. A2 with its sign mended)
 //     ... - Beta/2 |x|^2                                              of a Gaussian layer
 //
-// A Gaussian layer is integrated with dz/sqrt(2 pi). One that is there takes no Beta.
+// A Gaussian layer is integrated with dz/sqrt(2 pi/Beta): its law at Beta is that of z with the energy Beta*E, and what is left is Beta times
+// the free energy of the spins.
 func (m *Machine) Energy(dst compute.Matrix, s State, law Law) {
 	rows := s.Rows()
 	if dst.Rows() != rows || dst.Cols() != 1 || dst.Type() != compute.Float64 {
@@ -80,10 +81,7 @@ func (m *Machine) energy(dst compute.Matrix, s State, law Law) {
 		case x.IsNone():
 			m.sumOut(dst, s, l, law)
 		case m.graph.Layers[l].Kind == Gaussian:
-			if !law.Beta.IsNone() {
-				panic("bm: Energy of a Gaussian layer at a temperature: sum it out")
-			}
-			e.RowDot(dst, -0.5, x, x)
+			m.addSquares(dst, -0.5, x, law.Beta)
 		}
 	}
 	m.takeConstant(dst, law.Beta)
@@ -141,16 +139,6 @@ func (m *Machine) presentPairs(dst compute.Matrix, s State, beta compute.Matrix)
 // sumOut adds the logarithm of the sum over layer l, which s lacks.
 func (m *Machine) sumOut(dst compute.Matrix, s State, l int, law Law) {
 	e := m.engine
-	if m.graph.Layers[l].Kind == Gaussian {
-		x := e.Scratch(compute.Float32, dst.Rows(), m.sizes[l])
-		m.couplings.Fields(x, m.nearby(s, l, false), l, compute.Epilogue{Bias: m.biases[l].Value})
-		half := e.Scratch(compute.Float64, dst.Rows(), 1)
-		e.Fill(half, 0)
-		e.RowDot(half, 0.5, x, x)
-		m.scaleRows(half, law.Beta)
-		e.Axpby(dst, 1, half, 1)
-		return
-	}
 	if !m.couplings.Offset(l).IsNone() { // (s-m) f is what the sum is over, and m f is no part of it
 		for _, other := range m.near[l] {
 			shift := m.couplings.Shift(l, other)
@@ -158,9 +146,25 @@ func (m *Machine) sumOut(dst compute.Matrix, s State, l int, law Law) {
 			m.addOffsets(dst, shift, m.couplings.Offset(other), law.Beta)
 		}
 	}
+	if m.graph.Layers[l].Kind == Gaussian {
+		x := e.Scratch(compute.Float32, dst.Rows(), m.sizes[l])
+		m.couplings.Fields(x, m.nearby(s, l, false), l, compute.Epilogue{Bias: m.biases[l].Value})
+		m.addSquares(dst, 0.5, x, law.Beta)
+		return
+	}
 	then := m.epilogue(compute.Discard, l, law)
 	then.LogCosh = dst
 	m.couplings.Fields(compute.Over(nil, compute.Float32, dst.Rows(), m.sizes[l], 0), m.nearby(s, l, false), l, then)
+}
+
+// addSquares adds alpha * beta * |x|^2 of each row to dst.
+func (m *Machine) addSquares(dst compute.Matrix, alpha float64, x, beta compute.Matrix) {
+	e := m.engine
+	sum := e.Scratch(compute.Float64, dst.Rows(), 1)
+	e.Fill(sum, 0)
+	e.RowDot(sum, alpha, x, x)
+	m.scaleRows(sum, beta)
+	e.Axpby(dst, 1, sum, 1)
 }
 
 // addOffsets adds - beta * shift.offset to each row of dst.

@@ -26,7 +26,7 @@ type Ensemble struct {
 // the configurations that agree with the clamped spins.
 type Group struct {
 	Beta  float32
-	Clamp [2][]int8 // per layer nil, or an entry per spin, 0 where it is free
+	Clamp [][]int8 // per layer, as far as there are some: nil, or an entry per spin, 0 where it is free
 }
 
 // Free returns the machine's own distribution.
@@ -48,8 +48,11 @@ func Ensembles(r *bm.Machine) []Ensemble {
 	for i := range base {
 		base[i] = 0.7 - 0.4*float32(i%4)
 	}
-	some := [2][]int8{bm.Visible: spins(bm.Visible, 0, 2)}
-	other := [2][]int8{bm.Visible: spins(bm.Visible, 3), bm.Hidden: spins(bm.Hidden, 1)}
+	some := [][]int8{spins(bm.Visible, 0, 2)}
+	other := [][]int8{spins(bm.Visible, 3)}
+	if last := len(n) - 1; last > 0 && r.Graph().Layers[1].Kind == bm.Spins {
+		other = append(other, spins(bm.Hidden, 1))
+	}
 	return []Ensemble{
 		Free(),
 		{Name: "clamped alike", Groups: []Group{{Beta: 1, Clamp: some}}},
@@ -87,19 +90,18 @@ func NoDrift(t *testing.T, r *bm.Machine, move func(s bm.State, law bm.Law), und
 // Drift returns an error if the chains end elsewhere than they started. For each
 // group it tests chi-square of the visible states and of the joint ones (cells
 // pooled to 5 expected chains) and the mean energy against its standard error; each test fails
-// a right move once in 10^6. Clamped spins that moved, and spins other than +-1, are an error at once.
+// a right move once in 10^6. Clamped spins that moved, and spins other than +-1, are an error at once. Gaussian layers are summed out: moves
+// start with theirs undefined.
 func Drift(r *bm.Machine, e Ensemble, move func(s bm.State, law bm.Law)) error {
-	n := r.Layers()
-	v, h := n[bm.Visible], n[bm.Hidden]
-	energies := jointEnergies(r)
+	n, x := r.Layers(), ExactOf(r)
+	energies := x.Energies()
 	laws := make([][]float64, len(e.Groups))
 	for g := range laws {
-		laws[g] = joint(r, energies, e, e.Groups[g])
+		laws[g] = joint(x, energies, e, e.Groups[g])
 	}
-	s := make(bm.State, 2)
-	spins := [2][]int8{}
-	for l := range s {
-		s[l] = r.Engine().Alloc(compute.Int8, driftRows, n[l])
+	s := r.State(driftRows)
+	spins := make([][]int8, len(s))
+	for _, l := range x.spins {
 		spins[l] = make([]int8, driftRows*n[l])
 	}
 	for g, p := range laws {
@@ -111,16 +113,17 @@ func Drift(r *bm.Machine, e Ensemble, move func(s bm.State, law bm.Law)) error {
 		}
 		for i := g; i < driftRows; i += len(laws) {
 			u := driftStart.Uniform64(uint64(i), 0) * sum
-			x, _ := slices.BinarySearch(sums, u)
-			exact.SetState(spins[bm.Visible][i*v:][:v], uint64(x))
-			exact.SetState(spins[bm.Hidden][i*h:][:h], uint64(x)>>v)
+			at, _ := slices.BinarySearch(sums, u)
+			for l, layer := range x.Split(uint64(at)) {
+				copy(spins[l][i*n[l]:], layer)
+			}
 		}
 	}
-	for l := range s {
+	for _, l := range x.spins {
 		compute.Write(r.Engine(), s[l], spins[l])
 	}
 	move(s, e.law(r, driftRows))
-	for l := range s {
+	for _, l := range x.spins {
 		compute.Read(r.Engine(), spins[l], s[l])
 	}
 	counts := make([][]float64, len(laws))
@@ -129,9 +132,10 @@ func Drift(r *bm.Machine, e Ensemble, move func(s bm.State, law bm.Law)) error {
 	}
 	for i := range driftRows {
 		g := i % len(laws)
-		var x uint64
-		for l, shift := range [2]int{0, v} {
-			clamp := e.Groups[g].Clamp[l]
+		var state uint64
+		shift := 0
+		for _, l := range x.spins {
+			clamp := e.Groups[g].clamp(l)
 			for j, spin := range spins[l][i*n[l]:][:n[l]] {
 				switch {
 				case spin != 1 && spin != -1:
@@ -139,16 +143,25 @@ func Drift(r *bm.Machine, e Ensemble, move func(s bm.State, law bm.Law)) error {
 				case clamp != nil && clamp[j] != 0 && clamp[j] != spin:
 					return fmt.Errorf("clamped spin (%d,%d) of layer %d is %d, want %d", i, j, l, spin, clamp[j])
 				case spin == 1:
-					x |= 1 << (shift + j)
+					state |= 1 << (shift + j)
 				}
 			}
+			shift += n[l]
 		}
-		counts[g][x]++
+		counts[g][state]++
 	}
 	for g, p := range laws {
-		if err := compare(1<<v, energies, p, counts[g]); err != nil {
+		if err := compare(1<<n[bm.Visible], energies, p, counts[g]); err != nil {
 			return fmt.Errorf("group %d: %w", g, err)
 		}
+	}
+	return nil
+}
+
+// clamp returns the clamped spins of a layer, or nil.
+func (g Group) clamp(l int) []int8 {
+	if l < len(g.Clamp) {
+		return g.Clamp[l]
 	}
 	return nil
 }
@@ -175,7 +188,7 @@ func (e Ensemble) law(r *bm.Machine, rows int) bm.Law {
 		var any bool
 		x := make([]int8, rows*n)
 		for i := range rows {
-			if c := e.Groups[i%len(e.Groups)].Clamp[l]; c != nil {
+			if c := e.Groups[i%len(e.Groups)].clamp(l); c != nil {
 				copy(x[i*n:], c)
 				any = true
 			}
@@ -184,7 +197,7 @@ func (e Ensemble) law(r *bm.Machine, rows int) bm.Law {
 		case !any:
 			continue
 		case law.Clamp == nil:
-			law.Clamp = make(bm.State, 2)
+			law.Clamp = make(bm.State, len(r.Layers()))
 		}
 		if len(e.Groups) == 1 {
 			one := en.Alloc(compute.Int8, 1, n)
@@ -198,46 +211,23 @@ func (e Ensemble) law(r *bm.Machine, rows int) bm.Law {
 	return law
 }
 
-// jointEnergies returns E of each configuration in float64, that of (v,h) at number v + h*2^V.
-func jointEnergies(r *bm.Machine) []float64 {
-	n := r.Layers()
-	v, h := make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
-	bias := rows64(r, "bias.visible")
-	e := make([]float64, 1<<(len(v)+len(h)))
-	for x := range 1 << len(v) {
-		exact.SetState(v, uint64(x))
-		fields := HiddenFields(r, v)
-		for y := range 1 << len(h) {
-			exact.SetState(h, uint64(y))
-			var sum float64
-			for i, b := range bias {
-				sum -= b * float64(v[i])
-			}
-			for a, f := range fields {
-				sum -= f * float64(h[a])
-			}
-			e[x+y<<len(v)] = sum
-		}
-	}
-	return e
-}
-
 // joint returns the probability of each configuration of a group.
-func joint(r *bm.Machine, energies []float64, e Ensemble, g Group) []float64 {
-	n := r.Layers()
-	v, h := make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
+func joint(m *Exact, energies []float64, e Ensemble, g Group) []float64 {
 	p := make([]float64, len(energies))
 	z := exact.LogSum{}
 	for x := range p {
-		exact.SetState(v, uint64(x))
-		exact.SetState(h, uint64(x)>>len(v))
-		if !agrees(v, g.Clamp[bm.Visible]) || !agrees(h, g.Clamp[bm.Hidden]) {
+		s := m.Split(uint64(x))
+		free := true
+		for l, layer := range s {
+			free = free && agrees(layer, g.clamp(l))
+		}
+		if !free {
 			p[x] = math.Inf(-1)
 			continue
 		}
 		p[x] = -float64(g.Beta) * energies[x]
 		for i, b := range e.Base {
-			p[x] += (1 - float64(g.Beta)) * float64(b) * float64(v[i])
+			p[x] += (1 - float64(g.Beta)) * float64(b) * float64(s[bm.Visible][i])
 		}
 		z.Add(p[x])
 	}
