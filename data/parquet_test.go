@@ -328,3 +328,32 @@ func FuzzParquet(f *testing.F) {
 		}
 	})
 }
+
+// FuzzParquetPages changes a part of a good file, so that the metadata and the checks of sizes let most of it pass.
+func FuzzParquetPages(f *testing.F) {
+	var files [][]byte
+	for _, codec := range []compress.Codec{&parquet.Uncompressed, &parquet.Snappy, &parquet.Zstd} {
+		for _, version := range []int{1, 2} {
+			files = append(files, parquetFile(f, spinRows(), parquet.Compression(codec), parquet.DataPageVersion(version)))
+		}
+	}
+	files = append(files, decoded(f, foreignParquet), decoded(f, foreignNulls))
+	for i := range files {
+		f.Add(uint8(i), uint16(20), []byte{1, 0, 7})
+		f.Add(uint8(i), uint16(len(files[i])-100), []byte{0xff})
+	}
+	f.Fuzz(func(t *testing.T, which uint8, at uint16, change []byte) {
+		file := bytes.Clone(files[int(which)%len(files)])
+		for i, c := range change {
+			if at := int(at) + i; at < len(file)-8 {
+				file[at] ^= c
+			}
+		}
+		var w words
+		label := map[bool]string{true: "kind"}[int(which)%len(files) < 7]
+		s, err := Options{gaps: true}.decodeParquet(memory{bytes.NewReader(file)}, int64(len(file)), part{labels: label}, &w)
+		if err == nil && (len(s.Spins) != s.Rows*s.Visible || label != "" && len(s.Labels) != s.Rows) {
+			t.Fatalf("%d rows of %d: %d spins, %d labels", s.Rows, s.Visible, len(s.Spins), len(s.Labels))
+		}
+	})
+}
