@@ -138,6 +138,16 @@ func (a *Axons) Fields(dst compute.Matrix, near []Overlap, layer int, then compu
 	e.Mul(dst, a.sum(near, layer), x, compute.Op{Alpha: 1, Then: then})
 }
 
+// Scan draws a layer coupled to itself by its patterns.
+func (a *Axons) Scan(s compute.Matrix, near []Overlap, own Overlap, order compute.Order, then compute.Epilogue) {
+	op := compute.ScanOp{Patterns: a.layers[own.Layer].Value, Overlap: own.A, Offset: a.m[own.Layer], Order: order, Then: then,
+		Alpha: 1 / a.rootK(), LogGain: a.logGains[a.graph.PairOf(own.Layer, own.Layer)].Value}
+	if len(near) > 0 {
+		op.Rest = a.sum(near, own.Layer)
+	}
+	a.engine.Scan(s, op)
+}
+
 // sum returns the sum of (g_lm/sqrt K) A_m over the layers near layer l, BxK scratch.
 func (a *Axons) sum(near []Overlap, layer int) compute.Matrix {
 	e := a.engine

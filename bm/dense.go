@@ -76,6 +76,17 @@ func (d *Dense) Fields(dst compute.Matrix, near []Overlap, layer int, then compu
 	}
 }
 
+// Scan draws a layer coupled to itself by its J.
+func (d *Dense) Scan(s compute.Matrix, near []Overlap, own Overlap, order compute.Order, then compute.Epilogue) {
+	e, l := d.engine, own.Layer
+	if len(near) > 0 {
+		rest := e.Scratch(compute.Float32, s.Rows(), s.Cols())
+		d.Fields(rest, near, l, compute.Epilogue{})
+		then.Add = rest
+	}
+	e.Scan(s, compute.ScanOp{Dense: d.weights[d.graph.PairOf(l, l)].Value, Offset: d.m[l], Alpha: 1, Order: order, Then: then})
+}
+
 // Correlate adds scale * sum_b w_b (s_b-m)_i (s'_b-m')_a to dL/dW_ia (Eq. A6).
 func (d *Dense) Correlate(layers []Overlap, weights compute.Matrix, scale float64) {
 	for i, p := range d.graph.Pairs {
