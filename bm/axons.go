@@ -35,7 +35,7 @@ func NewAxons(e compute.Engine, g Graph, patterns int, learnGain bool) *Axons {
 		a.layers = append(a.layers, learned(e, "patterns."+l.Name, patterns, l.N, 1))
 	}
 	for i := range g.Pairs {
-		p := Param{Name: nameOf(g, "log_gain", i), Value: e.Alloc(compute.Float32, 1, 1), Rate: 1}
+		p := Param{Name: g.TensorName("log_gain", i), Value: e.Alloc(compute.Float32, 1, 1), Rate: 1}
 		if learnGain {
 			p.Grad = e.Alloc(compute.Float32, 1, 1)
 		}

@@ -18,7 +18,7 @@ var _ Couplings = (*Dense)(nil)
 func NewDense(e compute.Engine, g Graph) *Dense {
 	d := &Dense{offsets: newOffsets(e, g), engine: e, graph: g}
 	for i, p := range g.Pairs {
-		d.weights = append(d.weights, learned(e, nameOf(g, "weights", i), g.Layers[p.A].N, g.Layers[p.B].N, 1))
+		d.weights = append(d.weights, learned(e, g.TensorName("weights", i), g.Layers[p.A].N, g.Layers[p.B].N, 1))
 	}
 	return d
 }
