@@ -139,7 +139,7 @@ func (e *GreyError) Error() string {
 	}
 	values := fmt.Sprintf("the value %v is neither of two (0/1 or -1/+1), and there are values from %v to %v", e.Value, e.Least, e.Most)
 	if e.Least < 0 {
-		return values + ": no greys, and no spins; scale them to [0,1] and set data.binarize, or write them as 0/1 or -1/+1"
+		return values + ": measurements and no spins: cut each column where that has a meaning, such as at 0 or at its median, and write 0/1; or scale greys to [0,1] and set data.binarize"
 	}
 	return fmt.Sprintf("%s: if they are greys, set data.white to that of white, such as %v, and data.binarize; if they are classes, they are no spins: write a column of 0/1 for each", values, e.Most)
 }

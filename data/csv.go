@@ -37,7 +37,7 @@ func (o Options) readCSV(p part, words *words) (*Set, error) {
 }
 
 // delimiter returns the delimiter of the columns of the text in b, which the file at path holds.
-func (o Options) delimiter(b *bufio.Reader, path string) (string, error) {
+func (o Options) delimiter(b *bufio.Reader, path string, comments bool) (string, error) {
 	switch {
 	case o.Delimiter == "" && strings.HasSuffix(strings.TrimSuffix(path, ".gz"), ".tsv"):
 		return tab, nil
@@ -45,7 +45,7 @@ func (o Options) delimiter(b *bufio.Reader, path string) (string, error) {
 		return ",", nil
 	case o.Delimiter == "":
 		start, _ := b.Peek(peekable)
-		return seenDelimiter(start, o.Header), nil
+		return seenDelimiter(start, o.Header, comments), nil
 	}
 	if text := CheckDelimiter(o.Delimiter); text != "" {
 		return "", fmt.Errorf("data.delimiter: %s", text)
@@ -66,13 +66,14 @@ func (o Options) text(f io.Reader, size int64, p part) (t table, delimiter strin
 	if start, _ := b.Peek(4); len(start) >= 2 && (string(start[:2]) == "\xff\xfe" || string(start[:2]) == "\xfe\xff" || (start[0] == 0) != (start[1] == 0)) {
 		return nil, "", errors.New("the text is in UTF-16: save it as UTF-8")
 	}
-	if delimiter, err = o.delimiter(b, p.path); err != nil {
+	comments := p.labels != "1" // which the first column may look like
+	if delimiter, err = o.delimiter(b, p.path, comments); err != nil {
 		return nil, "", err
 	}
 	if start, _ := b.Peek(1); o.Header && string(start) == "#" { // numpy.savetxt has names in a comment
 		b.Discard(1)
 	}
-	return openTable(b, delimiter, p.labels != "1"), delimiter, nil
+	return openTable(b, delimiter, comments), delimiter, nil
 }
 
 func (o Options) decodeCSV(f io.Reader, size int64, p part, words *words) (*Set, error) {

@@ -588,7 +588,7 @@ func TestWrongInputs(t *testing.T) {
 		{"csv, UTF-16, big end first", CSV, one("utf16be.csv"), []string{"the text is in UTF-16: save it as UTF-8"}},
 		{"csv, UTF-16 without a mark", CSV, one("utf16.csv"), []string{"the text is in UTF-16: save it as UTF-8"}},
 		{"csv, classes", CSV, with(one("classes.csv"), func(o *Options) { o.Labels = "3" }), []string{"line 2, column 1: the value 2 is neither of two (0/1 or -1/+1), and there are values from 0 to 5: ", "if they are greys, set data.white to that of white, such as 5, and data.binarize; if they are classes"}},
-		{"csv, scaled", CSV, one("scaled.csv"), []string{"line 1, column 1: the value 0.5 is neither of two (0/1 or -1/+1), and there are values from -1.25 to 1.5: no greys, and no spins; scale them to [0,1]"}},
+		{"csv, scaled", CSV, one("scaled.csv"), []string{"line 1, column 1: the value 0.5 is neither of two (0/1 or -1/+1), and there are values from -1.25 to 1.5: measurements and no spins: cut each column"}},
 		{"npy, classes", NPY, one("classes.npy"), []string{"row 2, value 1: the value 2 is neither of two (0/1 or -1/+1), and there are values from 2 to 7: if they are greys, set data.white"}},
 		{"read csv, width before values", read, with(one("classes.csv"), func(o *Options) { o.Widths, o.Labels = []int{4, 5}, "3" }), []string{in("classes.csv"), "rows of 2 values, where [4 5] are wanted"}},
 		{"read npy, width before values", read, with(one("grey.npy"), func(o *Options) { o.Widths = []int{3} }), []string{in("grey.npy"), "rows of 2 values, where [3] are wanted"}},
@@ -810,6 +810,11 @@ func FuzzCSV(f *testing.F) {
 	f.Add("1,0\n0,1\n", false, "", "")
 	f.Add("a,\"b\"\n0,1\n\n1,cat\n", true, "b", "")
 	f.Add("1;0\n\"0\";1", false, "1", ";")
+	for _, c := range texts {
+		f.Add(c.text, c.o.Header, "", c.o.Delimiter)
+	}
+	f.Add(string(gzipped([]byte("1 0 a\n0 1 b\n"))), false, "3", "whitespace")
+	f.Add("0?1\n110\n", false, "", "none")
 	f.Fuzz(func(t *testing.T, text string, header bool, label, delimiter string) {
 		var w words
 		s, err := Options{Header: header, Delimiter: delimiter}.decodeCSV(strings.NewReader(text), int64(len(text)), part{path: "x.csv", labels: label}, &w)

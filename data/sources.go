@@ -56,6 +56,8 @@ func Sources() []Source {
 			Needs: []string{"path"}, Says: []string{"limit"}, Takes: append([]string{"array"}, arrays...), Files: []string{"path", "labels", "test_path", "test_labels"}, Load: NPY},
 		{Name: "csv", About: "text: one row of values a line, between commas, blanks or nothing; a column of labels if there is one", Where: fields("path", "test_path"),
 			Needs: []string{"path"}, Says: []string{"limit"}, Takes: append([]string{"header", "delimiter"}, tables...), Files: []string{"path", "test_path"}, Load: CSV},
+		{Name: "parquet", About: "tables of flat columns, one a spin; a column of labels if there is one", Where: fields("path", "test_path"),
+			Needs: []string{"path"}, Says: []string{"limit"}, Takes: tables, Files: []string{"path", "test_path"}, Load: Parquet},
 		{Name: "images", About: "folders of PNG or JPEG images of one size, subfolders as labels or train and test", Where: fields("path", "test_path"),
 			Needs: []string{"path"}, Says: []string{"limit"}, Takes: images, Files: []string{"path", "test_path"}, Load: Images},
 		{Name: "none", About: "no data: a machine that was converted from elsewhere", Where: nowhere, Takes: []string{"white", "binarize"}, Load: noData},

@@ -210,15 +210,15 @@ func valueOf(text string) (x float64, truth, ok bool) {
 // lookedLines is how many lines of a text are looked at for its form.
 const lookedLines = 50
 
-// firstLines returns the first lines of a text that are whole and hold something, without comments.
-func firstLines(start []byte) (lines []string) {
+// firstLines returns the first lines of a text that are whole and hold something; where there are comments, without them.
+func firstLines(start []byte, comments bool) (lines []string) {
 	start = bytes.TrimPrefix(start, []byte("\ufeff"))
 	for line := range bytes.Lines(start) {
 		ends := line[len(line)-1] == '\n'
 		if len(lines) == lookedLines || !ends && len(start) >= peekable {
 			break
 		}
-		if text := strings.TrimSpace(string(line)); text != "" && text[0] != '#' {
+		if text := strings.TrimSpace(string(line)); text != "" && !(comments && text[0] == '#') {
 			lines = append(lines, strings.TrimRight(string(line), "\r\n"))
 		}
 	}
@@ -230,9 +230,13 @@ func showsValues(start []byte) bool {
 	if !utf8.Valid(start[:max(0, len(start)-utf8.UTFMax)]) || bytes.IndexByte(start, 0) >= 0 {
 		return false
 	}
+	delimiter := seenDelimiter(start, false, true)
+	if delimiter == none {
+		return true
+	}
 	fields, known := 0, 0
-	for _, line := range firstLines(start) {
-		for _, field := range splitBy(line, seenDelimiter(start, false)) {
+	for _, line := range firstLines(start, true) {
+		for _, field := range splitBy(line, delimiter) {
 			fields++
 			if _, _, ok := valueOf(field); ok {
 				known++
@@ -257,9 +261,9 @@ func splitBy(line, delimiter string) []string {
 
 // seenDelimiter returns the delimiter that the first lines of a text show: a comma where one occurs, none where all characters are
 // 0 and 1 or + and -, whitespace or tabs where they divide all lines into equally many fields of which most are values, else a comma. The
-// first line is passed over where it holds names.
-func seenDelimiter(start []byte, header bool) string {
-	lines := firstLines(start)
+// first line, a comment or not, is passed over where it holds names.
+func seenDelimiter(start []byte, header, comments bool) string {
+	lines := firstLines(start, comments && !header)
 	if header && len(lines) > 0 {
 		lines = lines[1:]
 	}
