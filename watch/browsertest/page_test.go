@@ -287,6 +287,7 @@ func (w *world) beside() {
 	}
 	w.until("the last line is there", fmt.Sprintf("%s === %d", last("hamming"), most))
 	w.shot("ended")
+	w.open("view=runs")
 }
 
 func (w *world) theme() {
@@ -296,8 +297,8 @@ func (w *world) theme() {
 	if after, is := js[string](w, background), js[string](w, `document.documentElement.dataset.theme`); after == before || is == was {
 		w.Errorf("the switch left %s, %s", is, after)
 	}
-	js[bool](w, `(location.reload(), true)`)
-	w.until("it is kept", `document.readyState === "complete" && document.documentElement.dataset.theme !== `+strconv.Quote(was))
+	js[bool](w, `(window.before = true, location.reload(), true)`)
+	w.until("it is kept", `!window.before && document.readyState === "complete" && document.documentElement.dataset.theme !== `+strconv.Quote(was))
 	w.open("view=curves&sel=" + sel("done", "live"))
 	w.until("curves in the dark", last("hamming")+" > 0")
 	w.shot("dark")
