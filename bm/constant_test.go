@@ -7,6 +7,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 	"mattis/internal/check"
 )
 
@@ -26,15 +27,15 @@ func TestConstant(t *testing.T) {
 			write(e, state[1], randomRows(rows, h, 6))
 			beta := []float32{0, 0.25, 0.5, 1, 2}
 			law := bm.Law{Beta: e.Alloc(compute.Float32, rows, 1), Base: e.Alloc(compute.Float32, 1, v)}
-			e.Write(law.Beta, beta)
-			e.Write(law.Base, []float32{0.3, -0.2, 0.1, 0, 0.5, -0.4})
+			compute.Write(e, law.Beta, beta)
+			compute.Write(e, law.Base, []float32{0.3, -0.2, 0.1, 0, 0.5, -0.4})
 			energies := func() (all [][]float64) {
 				dst := e.Alloc(compute.Float64, rows, 1)
 				for _, l := range []bm.Law{{}, law} {
 					for _, st := range []bm.State{state, state[:1], {{}, state[1]}} {
 						x := make([]float64, rows)
 						r.Energy(dst, st, l)
-						e.Read(x, dst)
+						compute.Read(e, x, dst)
 						all = append(all, x)
 					}
 				}
@@ -42,7 +43,7 @@ func TestConstant(t *testing.T) {
 			}
 			sums := func() (x [4]float64) {
 				for l := range 2 {
-					list, err := r.Enumerate(l)
+					list, err := exact.Enumerate(r, l)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -85,11 +86,11 @@ func TestConstant(t *testing.T) {
 
 func TestConstantOfPatternClasses(t *testing.T) {
 	e := engine(t)
-	a := bm.NewAxons(e, 8, 6, 2, false, false)
+	a := bm.NewAxons(e, bm.Restricted(8, 6, false), 2, false)
 	a.Bernoulli(1, 4)
-	r := bm.NewRBM(e, a, false, false)
+	r := bm.New(e, a, false, false)
 	r.SetConstant(-2.5)
-	p, err := r.PatternClasses()
+	p, err := exact.ClassesOf(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ func TestConstantOfPatternClasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := r.EnumerateSmaller()
+	list, err := exact.Smallest(r)
 	if err != nil {
 		t.Fatal(err)
 	}

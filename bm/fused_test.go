@@ -18,23 +18,23 @@ func TestFusedPhase(t *testing.T) {
 		bias := c.bias
 		var couplings bm.Couplings
 		if c.dense {
-			d := bm.NewDense(e, v, h, bias)
+			d := bm.NewDense(e, bm.Restricted(v, h, bias))
 			d.Normal(0.2, 3)
 			couplings = d
 		} else {
-			a := bm.NewAxons(e, v, h, k, true, bias)
+			a := bm.NewAxons(e, bm.Restricted(v, h, bias), k, true)
 			a.Uniform(1, 3)
 			a.SetGain(0.3)
 			couplings = a
 		}
-		r := bm.NewRBM(e, couplings, bias, bias)
+		r := bm.New(e, couplings, bias, bias)
 		for i, p := range r.Params() {
 			if p.Name == "bias.hidden" || p.Name == "offset.visible" {
 				x := make([]float32, p.Value.Len())
 				for j := range x {
 					x[j] = float32(math.Sin(float64(i + 3*j)))
 				}
-				e.Write(p.Value, x)
+				compute.Write(e, p.Value, x)
 			}
 		}
 		spins, mean := e.Alloc(compute.Int8, rows, v), e.Alloc(compute.Float32, rows, h)
@@ -44,14 +44,14 @@ func TestFusedPhase(t *testing.T) {
 			var out [][]float64
 			for _, p := range r.Params() {
 				if !p.Grad.IsNone() {
-					e.Axpby(p.Grad, 0, p.Grad, 0)
+					e.Fill(p.Grad, 0)
 				}
 			}
 			r.Phase(bm.Batch{State: s}, -0.7)
 			for _, p := range r.Params() {
 				if !p.Grad.IsNone() {
 					x := make([]float32, p.Grad.Len())
-					e.Read(x, p.Grad)
+					compute.Read(e, x, p.Grad)
 					out = append(out, widen(x))
 				}
 			}

@@ -24,7 +24,7 @@ func TestContractionOrders(t *testing.T) {
 		for i := range w {
 			w[i] = float32(i%7) / rows
 		}
-		e.Write(weights, w)
+		compute.Write(e, weights, w)
 		results := func(step int) [][]float64 {
 			var out [][]float64
 			for l := range 2 {
@@ -35,14 +35,14 @@ func TestContractionOrders(t *testing.T) {
 					r.Energy(energy.Slice(i, i+step), state.Slice(i, i+step), bm.Law{})
 				}
 				x, y := make([]float32, mean.Len()), make([]float64, rows)
-				e.Read(x, mean)
-				e.Read(y, energy)
+				compute.Read(e, x, mean)
+				compute.Read(e, y, energy)
 				out = append(out, widen(x), y)
 			}
 			for _, marginal := range []bool{false, true} {
 				for _, p := range r.Params() {
 					if !p.Grad.IsNone() {
-						e.Axpby(p.Grad, 0, p.Grad, 0)
+						e.Fill(p.Grad, 0)
 					}
 				}
 				for i := 0; i < rows; i += step {
@@ -51,7 +51,7 @@ func TestContractionOrders(t *testing.T) {
 				for _, p := range r.Params() {
 					if !p.Grad.IsNone() {
 						x := make([]float32, p.Grad.Len())
-						e.Read(x, p.Grad)
+						compute.Read(e, x, p.Grad)
 						out = append(out, widen(x))
 					}
 				}

@@ -13,10 +13,12 @@ type Memory interface {
 	Mark() Mark
 	// Release gives back all scratch taken since the mark.
 	Release(Mark)
-	// Write sets dst from a []float32, []float64 or []int8 of its type, row by row.
-	Write(dst Matrix, src any)
-	// Read sets a slice of src's type from src, row by row.
-	Read(dst any, src Matrix)
+	// Write sets dst from a slice of its type, row by row; compute.Write is what callers use.
+	Write(dst Matrix, src Host)
+	// Read sets a slice of src's type from src, row by row; compute.Read is what callers use.
+	Read(dst Host, src Matrix)
+	// Fill sets every entry of dst to x.
+	Fill(dst Matrix, x float64)
 	// Copy sets dst to src, of the same shape and type.
 	Copy(dst, src Matrix)
 	// Gather sets row i of dst to row rows[i] of src. The types agree.
@@ -51,8 +53,11 @@ type Arithmetic interface {
 	// made of it, as the sums are of Pairs.
 	PairMeans(dstA, dstB, a, b, weights Matrix)
 	// Axpby sets dst = a*x + b*dst. A factor of zero skips its operand, whatever it
-	// holds: Axpby(m, 0, m, 0) clears m. dst is Float32 or Float64, x of any type.
+	// holds. dst is Float32 or Float64, x of any type.
 	Axpby(dst Matrix, a float64, x Matrix, b float64)
+	// Hadamard sets dst = x o y, entry by entry. dst is Float32, x and y are Float32 or Int8 and may be dst; y may also be
+	// Bx1, a factor of each row, or a Repeat of one row.
+	Hadamard(dst, x, y Matrix)
 	// Adam sets m = beta1*m + (1-beta1)*g, s = beta2*s + (1-beta2)*g*g and
 	// dst -= step * m / (sqrt(s/correction) + eps): one step of Kingma and Ba's
 	// method whose first bias correction is part of step and whose second is correction.
@@ -63,6 +68,9 @@ type Arithmetic interface {
 	Sign(dst, src Matrix)
 	// Spins sets dst (Int8) to fair coins: the spins of field 0 of the stream at (row+i, col+j).
 	Spins(dst Matrix, key rng.Key, row, col uint64)
+	// Normals sets dst (Float32) to standard normal numbers: entry (i,j) is number (row+i)%4 of
+	// compute.Normals of the key's block ((row+i)/4, col+j), the same bits on every engine.
+	Normals(dst Matrix, key rng.Key, row, col uint64)
 	// Finite reports whether no entry of the Float32 or Float64 x is NaN or infinite.
 	Finite(x Matrix) bool
 }
@@ -97,6 +105,7 @@ const (
 	Store   Kind = iota // y itself, Float32
 	Tanh                // tanh y, Float32
 	Spin                // a spin in the field y, Int8; see compute.Spin
+	Normal              // a Gaussian number of mean y, Float32; see Epilogue.Scale
 	Discard             // nothing: only the row sums are wanted; dst gives the shape alone and may be a view with no buffer
 )
 
@@ -110,16 +119,28 @@ const (
 
 // Epilogue is applied to each entry of a product while it is at hand:
 //
+//	y  = y + Add[i,j]
 //	y  = y + Bias[j]
 //	y  = Scale[i]*y + (1-Scale[i])*Base[j]
 //	LogCosh[i] += sum_j log 2cosh y[i,j]
 //	dst[i,j] = Clamp[i,j] where that is not 0, else Kind(y[i,j])
 //
 // A missing matrix leaves its line out (a missing Base counts as 0).
+//
+// A Normal draws the units of a Gaussian layer, whose energy is z^2/2 - y z with y their field, at the
+// inverse temperature Scale[i], with n the number that Normals has at its place:
+//
+//	dst[i,j] = y[i,j] + n[i,j] / sqrt(Scale[i])
+//
+// y is not scaled, and there is no Base. This is z/sqrt(beta) of the z ~ N(sqrt(beta) y, 1) that belongs to spins
+// in the field beta*b + sqrt(beta)*(z W^T): as their neighbour it is what other neighbours are, in a field
+// beta*(b + dst W^T). Where Scale is below 2^-100, 2^-100 stands for it: the
+// neighbour's own Scale of 0 makes nothing of what is finite.
 type Epilogue struct {
 	Kind     Kind
-	Key      rng.Key // Spin: the stream
-	Row, Col uint64  // Spin: the place of entry (0,0), so that shards and views draw the numbers of the whole
+	Key      rng.Key // Spin, Normal: the stream
+	Row, Col uint64  // Spin, Normal: the place of entry (0,0), so that shards and views draw the numbers of the whole
+	Add      Matrix  // BxN Float32: the fields of other neighbours of a layer; not beside Accumulate
 	Bias     Matrix  // 1xN Float32
 	Scale    Matrix  // Bx1 Float32: inverse temperature of each row
 	Base     Matrix  // 1xN Float32: field at Scale 0

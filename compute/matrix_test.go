@@ -76,12 +76,12 @@ func Example() {
 	e := cpu.New(1)
 	defer e.Close()
 	v, w := e.Alloc(compute.Int8, 2, 2), e.Alloc(compute.Float32, 2, 3)
-	e.Write(v, []int8{1, 1, 1, -1})
-	e.Write(w, []float32{30, 30, -30, 0, 50, 0})
+	compute.Write(e, v, []int8{1, 1, 1, -1})
+	compute.Write(e, w, []float32{30, 30, -30, 0, 50, 0})
 	h := e.Alloc(compute.Int8, 2, 3)
 	e.Mul(h, v, w, compute.Op{Alpha: 1, Then: compute.Epilogue{Kind: compute.Spin, Key: 1}})
 	spins := make([]int8, h.Len())
-	e.Read(spins, h)
+	compute.Read(e, spins, h)
 	fmt.Println(h, spins) // fields of 20 and more: no spin flips
 	// Output: 2x3 int8 [1 1 -1 1 -1 -1]
 }

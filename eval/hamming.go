@@ -82,12 +82,12 @@ func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) 
 				turn(first + i)
 				copy(x[i*v:], begin)
 			}
-			e.Write(visible, x)
+			compute.Write(e, visible, x)
 		},
 		look: func(first int, st bm.State) {
 			n := st.Rows()
 			x := host(n)
-			e.Read(x, st[bm.Visible])
+			compute.Read(e, x, st[bm.Visible])
 			for i := range n {
 				row, place := turn(first + i)
 				off, offUnknown, open := 0, 0, 0

@@ -13,6 +13,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 	"mattis/rng"
 	"mattis/sampler"
 )
@@ -47,7 +48,7 @@ func (o IntegrationOptions) check() error {
 // basin that the hot ladders have no reason to share. The two halves of the ladders, the two halves of the time and the
 // time that the integral remembers are what equilibrium is judged by.
 type Integration struct {
-	Machine *bm.RBM
+	Machine *bm.Machine
 	Base    []float32 // fields of the base law, one a visible spin; nil for fair coins
 	Ladders int       // independent ladders, hot and cold in turn; the error is over them
 	Betas   int       // intervals between 0 and 1, rounded up to a multiple of 4
@@ -142,7 +143,7 @@ func (t *Integration) Estimate(ctx context.Context) (LogZ, error) {
 			z.Warnings = append(z.Warnings, fmt.Sprintf("integration: "+d.say, d.nats))
 		}
 	}
-	z.Stderr = math.Hypot(math.Hypot(chance, rule), rounding(t.Machine.Layers()[bm.Hidden], z.Value))
+	z.Stderr = math.Hypot(math.Hypot(chance, rule), rounding(t.Machine, z.Value))
 	if rule > chance && rule > 0.01 {
 		z.Warnings = append(z.Warnings, fmt.Sprintf("integration: other parabolas through the mean energies change the integral by %.3g nats: take more inverse temperatures", rule))
 	}
@@ -181,7 +182,7 @@ func (t *Integration) start(ctx context.Context, up []float64) (*climb, error) {
 	c := &climb{Integration: t, chains: chains, up: up, sums: make([]float64, t.Ladders*n)}
 	if t.Base != nil {
 		c.law.Base = e.Scratch(compute.Float32, 1, visible)
-		e.Write(c.law.Base, t.Base)
+		compute.Write(e, c.law.Base, t.Base)
 	}
 	mark := e.Mark()
 	defer e.Release(mark)
@@ -190,9 +191,9 @@ func (t *Integration) start(ctx context.Context, up []float64) (*climb, error) {
 		return nil, err
 	}
 	spins := make([]int8, s[bm.Visible].Len())
-	e.Read(spins, s[bm.Visible])
+	compute.Read(e, spins, s[bm.Visible])
 	c.sink(spins, s)
-	e.Write(s[bm.Visible], spins)
+	compute.Write(e, s[bm.Visible], spins)
 	chains.Start(s[:1].Slice(0, 1), t.Ladders)
 	e.Copy(chains.State()[0].Value, s[bm.Visible])
 	c.law.Key = t.Key.Fold(streamIntegration).Fold(streamTempering)
@@ -219,7 +220,7 @@ func (c *climb) cool(ctx context.Context, s bm.State, down []float64) error {
 				rows[i] = float32(min(b, down[i%n]))
 			}
 		}
-		e.Write(law.Beta, rows)
+		compute.Write(e, law.Beta, rows)
 		law.Key = key.Fold(uint64(k))
 		c.Machine.Sweep(s, law)
 		c.tell(0.1 * float64(k+1) / float64(steps))
@@ -242,11 +243,11 @@ func (c *climb) sink(spins []int8, s bm.State) {
 		}
 	}
 	if a, ok := m.Couplings().(*bm.Axons); ok {
-		p, _ := a.Patterns()
+		p := a.Patterns(bm.Visible)
 		signs := e.Scratch(compute.Int8, p.Value.Rows(), visible)
 		e.Sign(signs, p.Value)
 		x := make([]int8, signs.Len())
-		e.Read(x, signs)
+		compute.Read(e, x, signs)
 		pool = append(pool, x...)
 		for _, v := range x {
 			pool = append(pool, -v)
@@ -254,13 +255,13 @@ func (c *climb) sink(spins []int8, s bm.State) {
 	}
 	rows := len(pool) / visible
 	low := bm.State{e.Scratch(compute.Int8, rows, visible), e.Scratch(compute.Int8, rows, m.Layers()[bm.Hidden])}
-	e.Write(low[bm.Visible], pool)
+	compute.Write(e, low[bm.Visible], pool)
 	sampler.Descend(m, low, bm.Law{})
-	e.Read(pool, low[bm.Visible])
+	compute.Read(e, pool, low[bm.Visible])
 	minima := distinctRows(pool, visible)
 	rows = len(minima) / visible
 	low = low[:1].Slice(0, rows)
-	e.Write(low[bm.Visible], minima)
+	compute.Write(e, low[bm.Visible], minima)
 
 	key := c.Key.Fold(streamIntegration).Fold(streamMinimum)
 	law := bm.Law{Base: c.law.Base, Beta: e.Scratch(compute.Float32, rows, 1)}
@@ -270,10 +271,10 @@ func (c *climb) sink(spins []int8, s bm.State) {
 		for i := range beta {
 			beta[i] = float32(c.up[n-1-r])
 		}
-		e.Write(law.Beta, beta)
+		compute.Write(e, law.Beta, beta)
 		m.Energy(energies, low, law)
-		e.Read(f, energies)
-		var sum bm.LogSum
+		compute.Read(e, f, energies)
+		var sum exact.LogSum
 		for _, x := range f {
 			sum.Add(-x)
 		}

@@ -111,9 +111,9 @@ func (l *crossEntropy) evaluate(w []float64) {
 			l.flatW[c*f+j] = float32(w[c*(f+1)+j])
 		}
 	}
-	e.Write(l.w, l.flatW)
+	compute.Write(e, l.w, l.flatW)
 	e.Mul(l.logits, l.x, l.w, compute.Op{TransB: true, Alpha: 1})
-	e.Read(l.flatLogits, l.logits)
+	compute.Read(e, l.flatLogits, l.logits)
 	l.loss = 0
 	clear(l.gradient)
 	p := make([]float64, l.classes)
@@ -132,9 +132,9 @@ func (l *crossEntropy) evaluate(w []float64) {
 		}
 	}
 	l.loss /= float64(n)
-	e.Write(l.off, l.flatLogits)
+	compute.Write(e, l.off, l.flatLogits)
 	e.Mul(l.grad, l.off, l.x, compute.Op{TransA: true, Alpha: 1})
-	e.Read(l.flatW, l.grad)
+	compute.Read(e, l.flatW, l.grad)
 	for c := range l.classes {
 		for j := range f {
 			k := c*(f+1) + j
@@ -176,10 +176,10 @@ func (p *Probe) Probabilities(e compute.Engine, x compute.Matrix) [][]float64 {
 			host[c*p.Features+j] = float32(p.Weights[c*(p.Features+1)+j])
 		}
 	}
-	e.Write(w, host)
+	compute.Write(e, w, host)
 	e.Mul(y, x, w, compute.Op{TransB: true, Alpha: 1})
 	flat := make([]float32, y.Len())
-	e.Read(flat, y)
+	compute.Read(e, flat, y)
 	all := make([][]float64, x.Rows())
 	for i := range all {
 		all[i] = make([]float64, p.Classes)

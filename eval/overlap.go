@@ -78,7 +78,7 @@ func (s Subject) samples(ctx context.Context, o SampleOptions) ([]int8, error) {
 	err = s.run(ctx, chains{
 		key: s.Key.Fold(purposeSamples).Fold(1), n: o.Chains, sweeps: o.Sweeps, start: start,
 		look: func(first int, st bm.State) {
-			s.Machine.Engine().Read(spins[first*v:(first+st.Rows())*v], st[bm.Visible])
+			compute.Read(s.Machine.Engine(), spins[first*v:(first+st.Rows())*v], st[bm.Visible])
 		},
 	})
 	if err != nil {
@@ -119,10 +119,7 @@ const watched = 40
 // starts far apart (fair coins, patterns, data): the verdict of Mixing and the largest split R-hat. Both are the memo's where it has
 // them. Machines of other layers are not watched.
 func (s Subject) addMixing(ctx context.Context, o SampleOptions, detail map[string]any) error {
-	r, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return nil
-	}
+	r := s.Machine
 	of, _, err := s.sampling(o)
 	if err != nil {
 		return err
@@ -152,7 +149,7 @@ type sampleMixing struct {
 	rHat    float64 // 0 where nothing changes or nothing was watched
 }
 
-func (s Subject) watch(ctx context.Context, r *bm.RBM, m *sampleMixing) error {
+func (s Subject) watch(ctx context.Context, r *bm.Machine, m *sampleMixing) error {
 	key := s.Key.Fold(purposeSamples).Fold(2)
 	mover, err := sampler.New("gibbs", r, sampler.Options{Key: key.Fold(0)})
 	if err != nil {

@@ -31,7 +31,7 @@ func TestProbeOfOneSpin(t *testing.T) {
 	add(5, -1, 1)
 	add(35, -1, 0)
 	m := e.Alloc(compute.Int8, len(x), 1)
-	e.Write(m, x)
+	compute.Write(e, m, x)
 	p, err := eval.FitProbe(context.Background(), e, m, labels, 2, options(func(o *eval.Options) { o.Probe.Penalty, o.Probe.Tolerance = 1e-9, 1e-6 }).Probe)
 	if err != nil {
 		t.Fatal(err)
@@ -75,9 +75,9 @@ func TestProbeAccuracy(t *testing.T) {
 	}
 	sum := func(row []int8) int32 { return int32(row[0]+row[1]+row[2]+3) / 2 }
 	product := func(row []int8) int32 { return int32(row[0]*row[1]*row[2]+1) / 2 }
-	d := bm.NewDense(e, 8, 200, false)
+	d := bm.NewDense(e, bm.Restricted(8, 200, false))
 	d.Normal(3, 1)
-	m := bm.NewRBM(e, d, false, false)
+	m := bm.New(e, d, false, false)
 	accuracy := func(label func([]int8) int32, features string) float64 {
 		s := eval.Subject{Machine: m, SetName: "test", Key: 9, Split: &data.Split{Train: set(1500, 1, label), Test: set(500, 2, label)}}
 		r := measure(t, "probe_accuracy", s, options(func(o *eval.Options) { o.Probe.Features = features }))
@@ -107,7 +107,7 @@ func ExampleFitProbe() {
 	e := cpu.New(1)
 	defer e.Close()
 	x := e.Alloc(compute.Int8, 4, 2)
-	e.Write(x, []int8{1, 1, 1, -1, -1, 1, -1, -1})
+	compute.Write(e, x, []int8{1, 1, 1, -1, -1, 1, -1, -1})
 	o := eval.Defaults().Probe
 	o.Penalty = 0.01
 	p, err := eval.FitProbe(context.Background(), e, x, []int32{1, 1, 0, 0}, 2, o)

@@ -70,7 +70,7 @@ func pseudoLikelihood(ctx context.Context, s Subject, o Options) (Result, error)
 				itself = f
 				continue
 			}
-			terms[(first+i)/width] += logSigmoid(f-itself) * float64(v) / float64(flips)
+			terms[(first+i)/width] += LogSigmoid(f-itself) * float64(v) / float64(flips)
 		}
 	})
 	if err != nil {
@@ -82,8 +82,8 @@ func pseudoLikelihood(ctx context.Context, s Subject, o Options) (Result, error)
 	}}, nil
 }
 
-// logSigmoid returns log 1/(1+exp(-x)) without overflow.
-func logSigmoid(x float64) float64 {
+// LogSigmoid returns log 1/(1+exp(-x)) without overflow.
+func LogSigmoid(x float64) float64 {
 	if x < 0 {
 		return x - math.Log1p(math.Exp(x))
 	}

@@ -3,6 +3,7 @@ package eval
 import (
 	"context"
 	"fmt"
+	"math"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -17,10 +18,7 @@ func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	m, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return Result{}, fmt.Errorf("no spectrum of a machine of layers %v", s.Machine.Layers())
-	}
+	m := s.Machine
 	w, err := core(m)
 	if err != nil {
 		return Result{}, err
@@ -54,7 +52,7 @@ func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 
 // SingularValues returns the singular values of the machine's W from the largest
 // to the smallest. Those of axons come from K x K problems and never through W.
-func SingularValues(m *bm.RBM) ([]float64, error) {
+func SingularValues(m *bm.Machine) ([]float64, error) {
 	w, err := core(m)
 	if err != nil {
 		return nil, err
@@ -63,23 +61,28 @@ func SingularValues(m *bm.RBM) ([]float64, error) {
 }
 
 // core returns a matrix on the host with the singular values of W.
-func core(m *bm.RBM) (*mat.Dense, error) {
+func core(m *bm.Machine) (*mat.Dense, error) {
 	switch c := m.Couplings().(type) {
 	case *bm.Axons:
-		v, h := c.Patterns()
-		gain := make([]float32, 1)
-		m.Engine().Read(gain, c.LogGain().Value)
-		return spectra.Core(host(m.Engine(), v.Value), host(m.Engine(), h.Value), float64(gain[0])), nil
+		v, h := c.Patterns(bm.Visible).Value, c.Patterns(bm.Hidden).Value
+		gain := host(m.Engine(), c.LogGain(0).Value).At(0, 0)
+		return spectra.Core(host(m.Engine(), v), host(m.Engine(), h), gain), nil
 	case *bm.Dense:
-		return host(m.Engine(), c.Weights().Value), nil
+		return host(m.Engine(), c.Weights(0).Value), nil
 	}
 	return nil, fmt.Errorf("no spectrum of couplings of type %T", m.Couplings())
+}
+
+// gainOf returns g/sqrt K of a pair in float64.
+func gainOf(a *bm.Axons, pair int) float64 {
+	log := host(a.Engine(), a.LogGain(pair).Value)
+	return math.Exp(log.At(0, 0)) / math.Sqrt(float64(a.K()))
 }
 
 // host returns a Float32 matrix in float64 on the host.
 func host(e compute.Engine, m compute.Matrix) *mat.Dense {
 	x := make([]float32, m.Len())
-	e.Read(x, m)
+	compute.Read(e, x, m)
 	y := make([]float64, len(x))
 	for i, v := range x {
 		y[i] = float64(v)

@@ -92,7 +92,7 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 		key: s.Key.Fold(purposeSamples).Fold(1), n: o.Chains, sweeps: o.Sweeps, start: start,
 		look: func(_ int, st bm.State) {
 			x := make([]int8, st[bm.Visible].Len())
-			s.Machine.Engine().Read(x, st[bm.Visible])
+			compute.Read(s.Machine.Engine(), x, st[bm.Visible])
 			for i := range st.Rows() {
 				if n := family.Index(x[i*v : (i+1)*v]); n >= 0 {
 					t.valid++
@@ -124,6 +124,6 @@ func (s Subject) dataStart(set *data.Set, key rng.Key) func(first int, visible c
 		for i := range visible.Rows() {
 			x = append(x, set.Row(int(order[(first+i)%set.Rows]))...)
 		}
-		s.Machine.Engine().Write(visible, x)
+		compute.Write(s.Machine.Engine(), visible, x)
 	}
 }

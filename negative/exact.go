@@ -7,6 +7,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 	"mattis/rng"
 )
 
@@ -21,40 +22,38 @@ const leastWeight = 1e-27
 // where F(v) = F(-v). The gradient of the sum over half of the states with
 // doubled weights is that of all.
 type ExactSum struct {
-	states    *bm.Enumeration
+	states    *exact.Enumeration
 	batch     bm.Batch
 	engine    compute.Engine
 	exponents []float64
 	weights   []float32
-	host      any                                 // weights, boxed once
 	gather    func(uint64, []float64) (stop bool) // appends to exponents
 	stop      *atomic.Bool                        // see Leavable; nil for none
 }
 
 // NewExact returns the estimator, or an error if the machine has more than
 // MostExactSpins visible spins.
-func NewExact(r *bm.RBM) (*ExactSum, error) {
+func NewExact(r *bm.Machine) (*ExactSum, error) {
 	n := r.Layers()[bm.Visible]
 	if n > MostExactSpins {
 		return nil, fmt.Errorf("the exact sum runs over 2^%d visible states, at most 2^%d can be; take pcd or pid-gibbs", n, MostExactSpins)
 	}
-	states, err := r.Enumerate(bm.Visible)
+	states, err := exact.Enumerate(r, bm.Visible)
 	if err != nil {
 		return nil, err
 	}
 	e := r.Engine()
 	x := &ExactSum{states: states, engine: e, exponents: make([]float64, 0, states.Len()), weights: make([]float32, states.Len())}
-	x.host = x.weights
 	x.gather = func(_ uint64, e []float64) bool {
 		x.exponents = append(x.exponents, e...)
 		return x.stop != nil && x.stop.Load()
 	}
 	spins := make([]int8, states.Len()*n)
 	for i := range states.Len() {
-		bm.SetState(spins[i*n:][:n], states.First()+uint64(i))
+		exact.SetState(spins[i*n:][:n], states.First()+uint64(i))
 	}
 	v := e.Alloc(compute.Int8, states.Len(), n)
-	e.Write(v, spins)
+	compute.Write(e, v, spins)
 	x.batch = bm.Batch{State: bm.State{v}, Weights: e.Alloc(compute.Float32, states.Len(), 1), Listed: states}
 	return x, nil
 }
@@ -78,7 +77,7 @@ func (x *ExactSum) Draw(bm.Batch, rng.Key) bm.Batch {
 		}
 		x.weights[i] = float32(w)
 	}
-	x.engine.Write(x.batch.Weights, x.host)
+	compute.Write(x.engine, x.batch.Weights, x.weights)
 	return x.batch
 }
 

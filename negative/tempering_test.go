@@ -15,7 +15,7 @@ import (
 
 // equilibrium sets the chains of an estimator to v, which is in equilibrium. The warmer replicas of
 // tempering are taken there by Gibbs sweeps: a small warm machine forgets its start at a factor of 2 a sweep or faster.
-func equilibrium(r *bm.RBM, n negative.Estimator, chains, v compute.Matrix) {
+func equilibrium(r *bm.Machine, n negative.Estimator, chains, v compute.Matrix) {
 	e := r.Engine()
 	t, ok := n.(*negative.Tempering)
 	if !ok {
@@ -30,7 +30,7 @@ func equilibrium(r *bm.RBM, n negative.Estimator, chains, v compute.Matrix) {
 	}
 	e.Gather(chains, v, rows)
 	law := bm.Law{Beta: e.Alloc(compute.Float32, chains.Rows(), 1), Key: 91}
-	e.Write(law.Beta, beta)
+	compute.Write(e, law.Beta, beta)
 	s := sampler.Chains(r, chains.Rows())
 	e.Copy(s[bm.Visible], chains)
 	sampler.Gibbs(r, s, law, 12)

@@ -29,7 +29,7 @@ type SGD struct {
 }
 
 // NewSGD returns the optimizer of the learned parameters of m.
-func NewSGD(m bm.Machine, momentum, weightDecay float64) *SGD {
+func NewSGD(m *bm.Machine, momentum, weightDecay float64) *SGD {
 	s := &SGD{engine: m.Engine(), params: bm.Learned(m), momentum: momentum, decay: weightDecay}
 	if momentum != 0 {
 		s.moments = like(s.engine, s.params)
@@ -80,35 +80,34 @@ type Adam struct {
 	beta1, beta2  float64
 	eps, decay    float64
 	powers        compute.Matrix // 1x2 Float64: beta1^t, beta2^t
-	host          any            // a []float64 for powers; boxed once, so that a step allocates nothing
+	host          []float64      // its entries
 }
 
 // NewAdam returns the optimizer of the learned parameters of m.
-func NewAdam(m bm.Machine, beta1, beta2, eps, weightDecay float64) *Adam {
+func NewAdam(m *bm.Machine, beta1, beta2, eps, weightDecay float64) *Adam {
 	e := m.Engine()
 	a := &Adam{engine: e, params: bm.Learned(m), beta1: beta1, beta2: beta2, eps: eps, decay: weightDecay}
 	a.first, a.second = like(e, a.params), like(e, a.params)
 	a.powers = e.Alloc(compute.Float64, 1, 2)
 	a.host = []float64{1, 1}
-	e.Write(a.powers, a.host)
+	compute.Write(e, a.powers, a.host)
 	return a
 }
 
 // Step moves the parameters.
 func (a *Adam) Step(rate float64) {
 	e := a.engine
-	powers := a.host.([]float64)
-	e.Read(a.host, a.powers)
-	powers[0] *= a.beta1
-	powers[1] *= a.beta2
-	e.Write(a.powers, a.host)
+	compute.Read(e, a.host, a.powers)
+	a.host[0] *= a.beta1
+	a.host[1] *= a.beta2
+	compute.Write(e, a.powers, a.host)
 	for i, p := range a.params {
 		r := rate * float64(p.Rate)
 		if d := a.decay * float64(p.Decay); d != 0 {
 			e.Axpby(p.Value, 0, p.Value, 1-r*d)
 		}
 		e.Adam(p.Value, p.Grad, a.first[i], a.second[i], float32(a.beta1), float32(a.beta2),
-			float32(r/(1-powers[0])), float32(1-powers[1]), float32(a.eps))
+			float32(r/(1-a.host[0])), float32(1-a.host[1]), float32(a.eps))
 	}
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-	"strconv"
 	"strings"
 
 	"mattis/bm"
@@ -17,18 +16,9 @@ const formatName = "mattis 1"
 
 // checkpoint returns the file that holds everything a training goes on from.
 func (t *Training) checkpoint() *tensorfile.File {
-	f := &tensorfile.File{Metadata: map[string]string{
-		"format": formatName,
-		"epoch":  strconv.Itoa(t.Trainer.Step / t.Trainer.StepsPerEpoch()),
-		"key":    strconv.FormatUint(uint64(t.Trainer.Key), 16),
-		"recipe": t.Recipe.Digest(),
-		"data":   t.Split.Train.Digest(),
-		"height": strconv.Itoa(t.Split.Train.Height),
-		"width":  strconv.Itoa(t.Split.Train.Width),
-	}}
-	if names := t.Split.Train.LabelNames; names != nil {
-		f.Metadata[labelsKey] = encodeLabels(names)
-	}
+	set := t.Split.Train
+	f := &tensorfile.File{Metadata: t.Recipe.metadata(t.Trainer.Key, t.Trainer.Step/t.Trainer.StepsPerEpoch(), set.Height, set.Width, set.LabelNames)}
+	f.Metadata["data"] = set.Digest()
 	for _, p := range t.Trainer.State() {
 		f.Tensors = append(f.Tensors, tensor(t.Machine.Engine(), p))
 	}
@@ -69,7 +59,7 @@ func parts[E float32 | float64 | int8](e compute.Engine, m compute.Matrix) func(
 		x := make([]E, min(rows, m.Rows())*m.Cols())
 		for first := 0; first < m.Rows(); first += rows {
 			part := m.Slice(first, min(first+rows, m.Rows()))
-			e.Read(x[:part.Len()], part)
+			compute.Read(e, x[:part.Len()], part)
 			if err := write(x[:part.Len()]); err != nil {
 				return err
 			}
@@ -97,21 +87,21 @@ func restore(e compute.Engine, params []bm.Param, f *tensorfile.File) error {
 					return fmt.Errorf("tensor %s: entry %d is %v", p.Name, i, v)
 				}
 			}
-			e.Write(p.Value, x)
+			compute.Write(e, p.Value, x)
 		case []float64:
 			for i, v := range x {
 				if math.IsNaN(v) || math.IsInf(v, 0) {
 					return fmt.Errorf("tensor %s: entry %d is %v", p.Name, i, v)
 				}
 			}
-			e.Write(p.Value, x)
+			compute.Write(e, p.Value, x)
 		case []int8:
 			for i, v := range x {
 				if v != -1 && v != 1 {
 					return fmt.Errorf("tensor %s: entry %d is %d, no spin", p.Name, i, v)
 				}
 			}
-			e.Write(p.Value, x)
+			compute.Write(e, p.Value, x)
 		}
 	}
 	return nil

@@ -9,6 +9,7 @@ import (
 	"strings"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/eval"
 	"mattis/run"
 	"mattis/tensorfile"
@@ -101,16 +102,16 @@ func (t *Training) reference() reference {
 	start := r.start
 	if b := t.Recipe.bound(); b > 0 { // patterns may come to their bound and be frozen there, which is no divergence
 		e := t.Machine.Engine()
-		v, h := t.Axons.Patterns()
+		v, h := t.Axons.Patterns(bm.Visible), t.Axons.Patterns(bm.Hidden)
 		for _, p := range []bm.Param{v, h} {
 			x := make([]float32, p.Value.Len())
-			e.Read(x, p.Value)
+			compute.Read(e, x, p.Value)
 			old := slices.Clone(x)
 			for i := range x {
 				x[i] = float32(math.Copysign(b, float64(x[i])))
 			}
-			e.Write(p.Value, x)
-			defer e.Write(p.Value, old)
+			compute.Write(e, p.Value, x)
+			defer compute.Write(e, p.Value, old)
 		}
 		r.include(t)
 	}

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"mattis/compute"
 	"mattis/run"
 	"mattis/train"
 )
@@ -103,7 +104,7 @@ func TestLooks(t *testing.T) {
 		for i := range x {
 			x[i] = float32(scale * s.Recipe.Key().Normal(uint64(i), 0))
 		}
-		s.Machine.Engine().Write(w.Value, x)
+		compute.Write(s.Machine.Engine(), w.Value, x)
 	}
 	value := func(scale float64) float64 {
 		set(scale)

@@ -74,7 +74,7 @@ func (s *Session) readDraw(f *tensorfile.File) error {
 			return fmt.Errorf("the draw that was kept for update %d is not one of the machine", s.begun)
 		}
 		m := e.Alloc(compute.Int8, t.Shape[0], t.Shape[1])
-		e.Write(m, t.Data)
+		compute.Write(e, m, t.Data.([]int8))
 		state = append(state, m)
 	}
 	s.now.Drawn = bm.Batch{State: state}

@@ -20,7 +20,7 @@ import (
 // and the shape of its images. It needs no data until one of its methods reads them.
 type Model struct {
 	Recipe        *Recipe
-	Machine       *bm.RBM
+	Machine       *bm.Machine
 	Axons         *bm.Axons // nil for dense couplings
 	Step, Epoch   int
 	Height, Width int      // 0 for plain rows
@@ -165,7 +165,7 @@ func (m *Model) Draw(split *data.Split) (bm.Batch, negative.Kind, error) {
 		data.Order(order, key.Fold(0))
 		rows := split.Train.Take(order[:min(r.Train.Batch, len(order))])
 		visible := e.Alloc(compute.Int8, rows.Rows, rows.Visible)
-		e.Write(visible, rows.Spins)
+		compute.Write(e, visible, rows.Spins)
 		batch.State = bm.State{visible}
 	}
 	return estimator.Draw(batch, key.Fold(1)), estimator.Kind(), nil

@@ -36,7 +36,7 @@ func (t *Training) Reconstructions(set *data.Set, n, sweeps int, key rng.Key) (g
 	mark := e.Mark()
 	defer e.Release(mark)
 	state := t.chains(n)
-	e.Write(state[bm.Visible], slices.Concat(given...))
+	compute.Write(e, state[bm.Visible], slices.Concat(given...))
 	sampler.Reconstruct(t.Machine, state, bm.Law{Key: key}, sweeps)
 	result = t.rows(state[bm.Visible])
 	pixels := set.Pixels()
@@ -59,7 +59,7 @@ func (t *Training) chains(n int) bm.State {
 
 func (t *Training) rows(m compute.Matrix) [][]int8 {
 	flat := make([]int8, m.Len())
-	t.Machine.Engine().Read(flat, m)
+	compute.Read(t.Machine.Engine(), flat, m)
 	return slices.Collect(slices.Chunk(flat, m.Cols()))
 }
 

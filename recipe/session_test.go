@@ -11,6 +11,7 @@ import (
 	"testing"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/compute/cpu"
 	"mattis/data"
 	"mattis/eval"
@@ -130,7 +131,7 @@ func TestOffsetIsTheMean(t *testing.T) {
 			continue
 		}
 		got := make([]float32, p.Value.Len())
-		tr.Machine.Engine().Read(got, p.Value)
+		compute.Read(tr.Machine.Engine(), got, p.Value)
 		for j, m := range got {
 			sum := 0
 			for i := range split.Train.Rows {
@@ -390,12 +391,12 @@ func TestInitialize(t *testing.T) {
 	}
 }
 
-func equalParams(a, b *bm.RBM) bool {
+func equalParams(a, b *bm.Machine) bool {
 	p, q := a.Params(), b.Params()
 	for i := range p {
 		x, y := make([]float32, p[i].Value.Len()), make([]float32, q[i].Value.Len())
-		a.Engine().Read(x, p[i].Value)
-		b.Engine().Read(y, q[i].Value)
+		compute.Read(a.Engine(), x, p[i].Value)
+		compute.Read(b.Engine(), y, q[i].Value)
 		for j := range x {
 			if x[j] != y[j] {
 				return false

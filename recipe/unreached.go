@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/eval"
 	"mattis/train"
 )
@@ -34,7 +35,7 @@ func (u *unreached) Observe(ev train.Event) error {
 	begin := time.Now()
 	defer func() { u.spent += time.Since(begin) }()
 	rows := make([]int8, held.Len())
-	u.Machine.Engine().Read(rows, held)
+	compute.Read(u.Machine.Engine(), rows, held)
 	text, err := eval.Unreached(u.ctx, u.Machine, rows, u.Recipe.measureKey(ev.Step).Fold(purposeUnreached))
 	switch {
 	case u.ctx.Err() != nil: // the training ends, and says so itself

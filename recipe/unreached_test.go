@@ -43,7 +43,7 @@ measure: {every: 2, last: []}
 		return &unreached{Session: s, ctx: context.Background()}, &told
 	}
 	up, coins := e.Alloc(compute.Int8, 40, 64), e.Alloc(compute.Int8, 40, 64)
-	e.Write(up, slices.Repeat([]int8{1}, up.Len()))
+	compute.Write(e, up, slices.Repeat([]int8{1}, up.Len()))
 	e.Spins(coins, 3, 0, 0)
 	u, told := session("pcd, chains: 40, steps: 1")
 	for i, c := range []struct {

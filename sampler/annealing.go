@@ -29,17 +29,16 @@ func Geometric(from, to float64) Schedule {
 // sweeps from random spins while the temperature falls. It is a heuristic: the chains
 // end near the law if they cool slowly enough, and no number of sweeps says so.
 type Annealing struct {
-	machine  bm.Machine
+	machine  *bm.Machine
 	schedule Schedule
 	beta     compute.Matrix // Bx1 Float32
 	law, now []float32
-	anyNow   any // now, as the engine takes it
 }
 
 var _ Sampler = (*Annealing)(nil)
 
 // NewAnnealing returns annealing along the schedule; the law's own Beta multiplies it.
-func NewAnnealing(m bm.Machine, schedule Schedule) *Annealing {
+func NewAnnealing(m *bm.Machine, schedule Schedule) *Annealing {
 	return &Annealing{machine: m, schedule: schedule}
 }
 
@@ -50,13 +49,12 @@ func (a *Annealing) Move(s bm.State, law bm.Law, sweeps int) {
 	if len(a.now) != rows {
 		a.beta = e.Alloc(compute.Float32, rows, 1)
 		a.law, a.now = make([]float32, rows), make([]float32, rows)
-		a.anyNow = a.now
 	}
 	for i := range a.law {
 		a.law[i] = 1
 	}
 	if !law.Beta.IsNone() {
-		e.Read(a.law, law.Beta)
+		compute.Read(e, a.law, law.Beta)
 	}
 	start := law
 	start.Key = law.Key.Fold(startStream)
@@ -72,7 +70,7 @@ func (a *Annealing) Move(s bm.State, law bm.Law, sweeps int) {
 		for j, x := range a.law {
 			a.now[j] = b * x
 		}
-		e.Write(a.beta, a.anyNow)
+		compute.Write(e, a.beta, a.now)
 		inner.Key = law.Key.Fold(uint64(i))
 		a.machine.Sweep(s, inner)
 	}
@@ -90,14 +88,14 @@ func overlay(e compute.Engine, m, clamp compute.Matrix) {
 		return
 	}
 	spins, fixed := make([]int8, m.Len()), make([]int8, m.Len())
-	e.Read(spins, m)
-	e.Read(fixed, clamp)
+	compute.Read(e, spins, m)
+	compute.Read(e, fixed, clamp)
 	for i, c := range fixed {
 		if c != 0 {
 			spins[i] = c
 		}
 	}
-	e.Write(m, spins)
+	compute.Write(e, m, spins)
 }
 
 // Search says how a ground state is looked for.
@@ -120,7 +118,7 @@ type Ground struct {
 // GroundState returns the best configuration that annealed chains end in after
 // a descent at zero temperature: h = sign of its fields, then v, until no spin flips. The
 // energy is a bound from above; whether it is the least, only an exact sum can say.
-func GroundState(m bm.Machine, o Search) Ground {
+func GroundState(m *bm.Machine, o Search) Ground {
 	if o.Chains <= 0 {
 		o.Chains = 64
 	}
@@ -146,7 +144,7 @@ func GroundState(m bm.Machine, o Search) Ground {
 	energy := e.Alloc(compute.Float64, o.Chains, 1)
 	m.Energy(energy, s, bm.Law{})
 	energies := make([]float64, o.Chains)
-	e.Read(energies, energy)
+	compute.Read(e, energies, energy)
 	best := 0
 	for i, x := range energies {
 		if x < energies[best] {
@@ -161,8 +159,8 @@ func GroundState(m bm.Machine, o Search) Ground {
 	}
 	n := m.Layers()
 	g.Visible, g.Hidden = make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
-	e.Read(g.Visible, s[bm.Visible].Slice(best, best+1))
-	e.Read(g.Hidden, s[bm.Hidden].Slice(best, best+1))
+	compute.Read(e, g.Visible, s[bm.Visible].Slice(best, best+1))
+	compute.Read(e, g.Hidden, s[bm.Hidden].Slice(best, best+1))
 	return g
 }
 
@@ -172,7 +170,7 @@ const mostDescents = 1000
 // Descend sets hidden and visible spins by turns to the signs of their fields,
 // clamped ones aside, until no visible spin flips, and returns the number of rows that have settled. The
 // sign of 0 is +1: spins without a field turn up once and stay, so a descent cannot go in circles.
-func Descend(m bm.Machine, s bm.State, law bm.Law) (settled int) {
+func Descend(m *bm.Machine, s bm.State, law bm.Law) (settled int) {
 	e := m.Engine()
 	mark := e.Mark()
 	defer e.Release(mark)
@@ -184,14 +182,14 @@ func Descend(m bm.Machine, s bm.State, law bm.Law) (settled int) {
 	v := s[bm.Visible]
 	old, now := make([]int8, v.Len()), make([]int8, v.Len())
 	overlay(e, v, law.Clamp.Layer(bm.Visible))
-	e.Read(old, v)
+	compute.Read(e, old, v)
 	for range mostDescents {
 		for _, l := range [...]int{bm.Hidden, bm.Visible} {
 			m.Mean(mean[l], s, l, bm.Law{})
 			e.Sign(s[l], mean[l])
 			overlay(e, s[l], law.Clamp.Layer(l))
 		}
-		e.Read(now, v)
+		compute.Read(e, now, v)
 		settled = 0
 		for i := range rows {
 			same := true

@@ -9,6 +9,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/compute/cpu"
+	"mattis/exact"
 	"mattis/internal/check"
 	"mattis/sampler"
 )
@@ -26,7 +27,7 @@ func TestAnnealingCools(t *testing.T) {
 		f := e.Alloc(compute.Float64, chains, 1)
 		r.Energy(f, s, bm.Law{})
 		x := make([]float64, chains)
-		e.Read(x, f)
+		compute.Read(e, x, f)
 		for _, y := range x {
 			m += y / chains
 		}
@@ -39,8 +40,8 @@ func TestAnnealingCools(t *testing.T) {
 	logZ := check.LogZ(r)
 	v, h := make([]int8, 6), make([]int8, 5)
 	for s := range uint64(1 << 11) {
-		bm.SetState(v, s)
-		bm.SetState(h, s>>6)
+		exact.SetState(v, s)
+		exact.SetState(h, s>>6)
 		en := check.Energy(r, v, h)
 		p := math.Exp(-en - logZ)
 		want += p * en
@@ -101,8 +102,8 @@ func TestGroundState(t *testing.T) {
 			if clamped {
 				fixed[0][1], fixed[0][4], fixed[1][2] = 1, -1, 1
 				o.Clamp = bm.State{e.Alloc(compute.Int8, 1, 8), e.Alloc(compute.Int8, 1, 5)}
-				e.Write(o.Clamp[0], fixed[0])
-				e.Write(o.Clamp[1], fixed[1])
+				compute.Write(e, o.Clamp[0], fixed[0])
+				compute.Write(e, o.Clamp[1], fixed[1])
 			}
 			agrees := func(x []int8, l int) bool {
 				for i, c := range fixed[l] {
@@ -137,7 +138,7 @@ func TestGroundState(t *testing.T) {
 func all(n int, f func(x []int8)) {
 	x := make([]int8, n)
 	for s := range uint64(1) << n {
-		bm.SetState(x, s)
+		exact.SetState(x, s)
 		f(x)
 	}
 }
@@ -170,10 +171,10 @@ func TestDescendSettlesOnTies(t *testing.T) {
 func ExampleGroundState() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 30, 20, 1, false, false)
+	a := bm.NewAxons(e, bm.Restricted(30, 20, false), 1, false)
 	a.Bernoulli(1, 1)
 	a.SetGain(0.5)
-	g := sampler.GroundState(bm.NewRBM(e, a, false, false), sampler.Search{Key: 1})
+	g := sampler.GroundState(bm.New(e, a, false, false), sampler.Search{Key: 1})
 	fmt.Printf("%.3f in %d of 64 chains\n", g.Energy, g.Chains)
 	// Output:
 	// -300.000 in 64 of 64 chains

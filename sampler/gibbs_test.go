@@ -21,16 +21,16 @@ func engine(t *testing.T, threads int) *cpu.Engine {
 
 func spins(e compute.Engine, m compute.Matrix) []int8 {
 	x := make([]int8, m.Len())
-	e.Read(x, m)
+	compute.Read(e, x, m)
 	return x
 }
 
 // Every sampler, as a move of two sweeps. A new one goes here and passes unchanged.
 var samplers = []struct {
 	name string
-	move func(m bm.Machine, s bm.State, law bm.Law)
+	move func(m *bm.Machine, s bm.State, law bm.Law)
 }{
-	{"gibbs", func(m bm.Machine, s bm.State, law bm.Law) { sampler.Gibbs(m, s, law, 2) }},
+	{"gibbs", func(m *bm.Machine, s bm.State, law bm.Law) { sampler.Gibbs(m, s, law, 2) }},
 }
 
 func TestNoDrift(t *testing.T) {
@@ -133,17 +133,17 @@ func TestRandomize(t *testing.T) {
 func ExampleGibbs() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 6, 8, 1, false, false)
-	v, h := a.Patterns()
-	e.Write(v.Value, []float32{1, 1, -1, -1, 1, -1})
-	e.Write(h.Value, []float32{1, -1, 1, -1, 1, -1, 1, -1})
-	m := bm.NewRBM(e, a, false, false)
+	a := bm.NewAxons(e, bm.Restricted(6, 8, false), 1, false)
+	v, h := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
+	compute.Write(e, v.Value, []float32{1, 1, -1, -1, 1, -1})
+	compute.Write(e, h.Value, []float32{1, -1, 1, -1, 1, -1, 1, -1})
+	m := bm.New(e, a, false, false)
 
 	s := sampler.Chains(m, 2)
 	sampler.Randomize(m, s, bm.Law{Key: rng.Key(5).Fold(0)})
 	sampler.Gibbs(m, s, bm.Law{Key: rng.Key(5).Fold(1)}, 10)
 	x := make([]int8, 12)
-	e.Read(x, s[bm.Visible])
+	compute.Read(e, x, s[bm.Visible])
 	fmt.Println(x[:6])
 	fmt.Println(x[6:])
 	// Output:

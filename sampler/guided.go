@@ -32,7 +32,7 @@ type Round struct {
 //
 // Exchange and Flip leave clamped spins out: on the free ones they are involutions all the same.
 type Guided struct {
-	machine *bm.RBM
+	machine *bm.Machine
 	axons   *bm.Axons
 	round   Round
 	stats   GuidedStats
@@ -57,7 +57,7 @@ func (p Proposals) Rate() float64 {
 
 // NewGuided returns guided moves by such rounds, or an error if the machine has no
 // patterns to be guided by.
-func NewGuided(r *bm.RBM, round Round) (*Guided, error) {
+func NewGuided(r *bm.Machine, round Round) (*Guided, error) {
 	a, ok := r.Couplings().(*bm.Axons)
 	if !ok {
 		return nil, fmt.Errorf("guided moves read the patterns of axons, and the couplings are dense; convert them or take tempering")
@@ -114,19 +114,19 @@ func (g *Guided) Move(s bm.State, law bm.Law, sweeps int) {
 	m.free, m.next = make([]float64, m.rows), make([]float64, m.rows)
 	m.on = e.Scratch(compute.Int8, m.rows, m.v)
 	overlay(e, visible, law.Clamp.Layer(bm.Visible))
-	e.Read(m.spins, visible)
+	compute.Read(e, m.spins, visible)
 	if slices.Contains(m.spins, 0) {
 		start := law
 		start.Key = law.Key.Fold(startStream)
 		g.machine.Sweep(s, start)
-		e.Read(m.spins, visible)
+		compute.Read(e, m.spins, visible)
 	}
 	if c := law.Clamp.Layer(bm.Visible); !c.IsNone() {
 		if c.Stride() == 0 {
 			c = c.Slice(0, 1)
 		}
 		m.clamp = make([]int8, c.Len())
-		e.Read(m.clamp, c)
+		compute.Read(e, m.clamp, c)
 	}
 	m.readSigns()
 	if g.round.Mixture > 0 && sweeps > 0 {
@@ -139,12 +139,12 @@ func (g *Guided) Move(s bm.State, law bm.Law, sweeps int) {
 		}
 		key := law.Key.Fold(uint64(i))
 		if g.round.Gibbs > 0 {
-			e.Write(visible, m.spins)
+			compute.Write(e, visible, m.spins)
 			for j := range g.round.Gibbs {
 				inner.Key = key.Fold(gibbsStream).Fold(uint64(j))
 				g.machine.Sweep(s, inner)
 			}
-			e.Read(m.spins, visible)
+			compute.Read(e, m.spins, visible)
 			m.known = false
 		}
 		for j := range g.round.Mixture {
@@ -159,7 +159,7 @@ func (g *Guided) Move(s bm.State, law bm.Law, sweeps int) {
 			m.step(&g.stats.Flip, key.Fold(flipStream).Fold(uint64(j)), m.flipped, false)
 		}
 	}
-	e.Write(visible, m.spins)
+	compute.Write(e, visible, m.spins)
 	inner.Key = law.Key.Fold(endStream)
 	g.machine.Sample(s, bm.Hidden, inner)
 }
@@ -174,9 +174,9 @@ const (
 )
 
 func (m *guidedMove) readSigns() {
-	v, _ := m.axons.Patterns()
+	v := m.axons.Patterns(bm.Visible)
 	x := make([]float32, v.Value.Len())
-	m.machine.Engine().Read(x, v.Value)
+	compute.Read(m.machine.Engine(), x, v.Value)
 	m.signs = make([]int8, len(x))
 	for i, y := range x {
 		m.signs[i] = 1
@@ -204,7 +204,7 @@ func (m *guidedMove) makeMixtures() {
 		betas[i] = 1
 	}
 	if !m.law.Beta.IsNone() {
-		m.machine.Engine().Read(betas, m.law.Beta)
+		compute.Read(m.machine.Engine(), betas, m.law.Beta)
 	}
 	different := slices.Compact(slices.Sorted(slices.Values(betas)))
 	if n := len(different); n > mostMixtures {
@@ -251,12 +251,12 @@ func (m *guidedMove) makeMixtures() {
 func (m *guidedMove) step(count *Proposals, key rng.Key, propose func(key rng.Key), mixed bool) {
 	e := m.machine.Engine()
 	if !m.known {
-		e.Write(m.on, m.spins)
+		compute.Write(e, m.on, m.spins)
 		freeEnergies(m.machine, m.free, m.on, m.law)
 		m.known, m.dense = true, false
 	}
 	propose(key.Fold(0))
-	e.Write(m.on, m.proposed)
+	compute.Write(e, m.on, m.proposed)
 	freeEnergies(m.machine, m.next, m.on, m.law)
 	logs := make([]float64, m.rows)
 	for i := range logs {
@@ -301,12 +301,12 @@ func (m *guidedMove) densities(dst []float64, spins []int8) {
 	e := m.machine.Engine()
 	mark := e.Mark()
 	defer e.Release(mark)
-	e.Write(m.on, spins)
+	compute.Write(e, m.on, spins)
 	for k, q := range m.mixtures {
 		near := e.Scratch(compute.Float32, m.rows, len(q.logs))
 		e.Mul(near, m.on, q.matrix, compute.Op{TransB: true, Alpha: 1})
 		x := make([]float32, near.Len())
-		e.Read(x, near)
+		compute.Read(e, x, near)
 		for i := range dst {
 			if m.of[i] == k {
 				dst[i] = q.density(spins[i*m.v:][:m.v], x[i*len(q.logs):][:len(q.logs)])

@@ -23,7 +23,7 @@ import (
 // is the law itself. The joint law of all rungs stays unchanged; the chains themselves do once the
 // hotter rungs are in equilibrium too.
 type Tempering struct {
-	machine bm.Machine
+	machine *bm.Machine
 	betas   []float64
 	ladders int
 
@@ -39,13 +39,11 @@ type Tempering struct {
 	law32          []float32 // the law's own Beta of each ladder
 	parity32       []float32
 	energies       []float64
-	// The same as the engine takes them: a slice becomes an any once and not at every call.
-	anyRung, anyBeta, anyLaw, anyEnergies, anyParity any
-	rung                                             []int   // of each replica
-	at                                               []int32 // ladder i, rung r: its row
-	cold                                             []int32 // the rows at rung 0
-	owner                                            []int32 // the ladder of each row
-	clamp                                            [2]compute.Matrix
+	rung           []int   // of each replica
+	at             []int32 // ladder i, rung r: its row
+	cold           []int32 // the rows at rung 0
+	owner          []int32 // the ladder of each row
+	clamp          [2]compute.Matrix
 
 	flow       flow
 	energySum  []float64 // ladder i, rung r: of E + Base.v
@@ -56,7 +54,7 @@ var _ Sampler = (*Tempering)(nil)
 
 // NewTempering returns tempering over the inverse temperatures, which fall
 // from the first; rung 0 is the target and 1 is usual. 0 is a good last one: there a sweep draws independent spins.
-func NewTempering(m bm.Machine, betas []float64) (*Tempering, error) {
+func NewTempering(m *bm.Machine, betas []float64) (*Tempering, error) {
 	if err := CheckLadder(betas); err != nil {
 		return nil, err
 	}
@@ -98,7 +96,6 @@ func (t *Tempering) Start(s bm.State, ladders int) {
 		t.energy, t.base = e.Alloc(compute.Float64, n, 1), e.Alloc(compute.Float64, n, 1)
 		t.rung32, t.beta32, t.energies = make([]float32, n), make([]float32, n), make([]float64, n)
 		t.law32, t.parity32 = make([]float32, ladders), make([]float32, 1)
-		t.anyRung, t.anyBeta, t.anyLaw, t.anyEnergies, t.anyParity = t.rung32, t.beta32, t.law32, t.energies, t.parity32
 		t.rung, t.at, t.cold, t.owner = make([]int, n), make([]int32, n), make([]int32, ladders), make([]int32, n)
 	}
 	for i := range n {
@@ -106,8 +103,8 @@ func (t *Tempering) Start(s bm.State, ladders int) {
 		t.rung32[i] = float32(i % r)
 	}
 	t.parity32[0] = 0
-	e.Write(t.parity, t.anyParity)
-	e.Write(t.rungs, t.anyRung)
+	compute.Write(e, t.parity, t.parity32)
+	compute.Write(e, t.rungs, t.rung32)
 	for l, m := range s {
 		if !m.IsNone() {
 			e.Gather(t.replicas[l], m, t.owner)
@@ -196,7 +193,7 @@ func (t *Tempering) At(dst bm.State, rung int) {
 // readRungs takes the rungs from their matrix, which a checkpoint may have set.
 func (t *Tempering) readRungs() {
 	r := len(t.betas)
-	t.machine.Engine().Read(t.anyRung, t.rungs)
+	compute.Read(t.machine.Engine(), t.rung32, t.rungs)
 	for i := range t.at {
 		t.at[i] = -1
 	}
@@ -226,11 +223,11 @@ func (t *Tempering) Advance(law bm.Law, sweeps int) {
 		t.law32[i] = 1
 	}
 	if !law.Beta.IsNone() {
-		e.Read(t.anyLaw, law.Beta)
+		compute.Read(e, t.law32, law.Beta)
 	}
 	inner := bm.Law{Beta: t.beta, Base: law.Base, Row: law.Row * uint64(r), Clamp: t.clampOf(law.Clamp)}
 	t.writeBetas()
-	e.Read(t.anyParity, t.parity)
+	compute.Read(e, t.parity32, t.parity)
 	for round := range sweeps {
 		if law.Stopped() {
 			break
@@ -250,8 +247,8 @@ func (t *Tempering) Advance(law bm.Law, sweeps int) {
 	for i, k := range t.rung {
 		t.rung32[i] = float32(k)
 	}
-	e.Write(t.rungs, t.anyRung)
-	e.Write(t.parity, t.anyParity)
+	compute.Write(e, t.rungs, t.rung32)
+	compute.Write(e, t.parity, t.parity32)
 	e.Release(mark)
 }
 
@@ -286,7 +283,7 @@ func (t *Tempering) writeBetas() {
 	for i, k := range t.rung {
 		t.beta32[i] = float32(t.betas[k]) * t.law32[i/len(t.betas)]
 	}
-	t.machine.Engine().Write(t.beta, t.anyBeta)
+	compute.Write(t.machine.Engine(), t.beta, t.beta32)
 }
 
 // readEnergies sets energies to E(v,h) + Base.v of each replica, and sums them by rung.
@@ -297,7 +294,7 @@ func (t *Tempering) readEnergies(law bm.Law) {
 		v := t.replicas[bm.Visible]
 		e.RowDot(t.energy, 1, v, law.Base.Repeat(v.Rows()))
 	}
-	e.Read(t.anyEnergies, t.energy)
+	compute.Read(e, t.energies, t.energy)
 	r := len(t.betas)
 	for i, k := range t.rung {
 		t.energySum[i/r*r+k] += t.energies[i]

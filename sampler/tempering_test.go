@@ -16,7 +16,7 @@ import (
 
 var ladder = []float64{1, 0.7, 0.3, 0}
 
-func newTempering(t testing.TB, m bm.Machine, betas []float64) *sampler.Tempering {
+func newTempering(t testing.TB, m *bm.Machine, betas []float64) *sampler.Tempering {
 	x, err := sampler.NewTempering(m, betas)
 	if err != nil {
 		t.Fatal(err)
@@ -25,12 +25,12 @@ func newTempering(t testing.TB, m bm.Machine, betas []float64) *sampler.Temperin
 }
 
 // exactReplicas starts tempering with every replica in equilibrium at its rung.
-func exactReplicas(t *testing.T, r *bm.RBM, x *sampler.Tempering, s bm.State, law bm.Law) {
+func exactReplicas(t *testing.T, r *bm.Machine, x *sampler.Tempering, s bm.State, law bm.Law) {
 	n := len(x.Betas())
 	x.Start(s[:1], s.Rows())
 	v := exactVisible(r, readLaw(r, law, s.Rows()),
 		func(i int) int { return i / n }, func(i int) float64 { return x.Betas()[i%n] }, s.Rows()*n, 77)
-	r.Engine().Write(x.State()[0].Value, v)
+	compute.Write(r.Engine(), x.State()[0].Value, v)
 }
 
 // With all rungs in equilibrium, rung 0 stays in it, under every ensemble:
@@ -51,7 +51,7 @@ func TestTemperingNoDrift(t *testing.T) {
 }
 
 // rungsEnsemble is an ensemble whose groups are the rungs of the ladder.
-func rungsEnsemble(r *bm.RBM, base bool) check.Ensemble {
+func rungsEnsemble(r *bm.Machine, base bool) check.Ensemble {
 	e := check.Ensemble{Name: "rungs"}
 	if base {
 		for i := range r.Layers()[bm.Visible] {
@@ -65,7 +65,7 @@ func rungsEnsemble(r *bm.RBM, base bool) check.Ensemble {
 }
 
 // advance moves rows that are exact at the rungs, one group a rung, by so many rounds.
-func advance(t *testing.T, r *bm.RBM, s bm.State, law bm.Law, rounds int) {
+func advance(t *testing.T, r *bm.Machine, s bm.State, law bm.Law, rounds int) {
 	e, n := r.Engine(), len(ladder)
 	x := newTempering(t, r, ladder)
 	ladders := s.Rows() / n
@@ -111,7 +111,7 @@ func TestTemperingNoDriftOfAllRungs(t *testing.T) {
 
 // exchanged moves exact rungs by a sweep and swaps the states of the pairs (0,1), (2,3) with probability
 // exp(sign * (b_i-b_j)(E_i-E_j)), E with or without the base rate's part.
-func exchanged(r *bm.RBM, s bm.State, law bm.Law, sign float64, withBase bool) {
+func exchanged(r *bm.Machine, s bm.State, law bm.Law, sign float64, withBase bool) {
 	e := r.Engine()
 	r.Sweep(s, law)
 	energy := e.Alloc(compute.Float64, s.Rows(), 1)
@@ -120,7 +120,7 @@ func exchanged(r *bm.RBM, s bm.State, law bm.Law, sign float64, withBase bool) {
 		e.RowDot(energy, 1, s[bm.Visible], law.Base.Repeat(s.Rows()))
 	}
 	x := make([]float64, s.Rows())
-	e.Read(x, energy)
+	compute.Read(e, x, energy)
 	rows := make([]int32, s.Rows())
 	for i := range rows {
 		rows[i] = int32(i)
@@ -156,11 +156,11 @@ func TestDriftSeesWrongExchanges(t *testing.T) {
 }
 
 // frozen returns a machine of one pattern so strong that Gibbs chains never leave its two states.
-func frozen(e compute.Engine, gain float64) (*bm.RBM, *bm.Axons) {
-	a := bm.NewAxons(e, 10, 12, 1, false, false)
+func frozen(e compute.Engine, gain float64) (*bm.Machine, *bm.Axons) {
+	a := bm.NewAxons(e, bm.Restricted(10, 12, false), 1, false)
 	a.Bernoulli(1, 3)
 	a.SetGain(gain)
-	return bm.NewRBM(e, a, false, false), a
+	return bm.New(e, a, false, false), a
 }
 
 // Tempering crosses between the two states of a frozen machine, where Gibbs chains
@@ -169,7 +169,7 @@ func TestTemperingMixes(t *testing.T) {
 	const chains = 400
 	e := engine(t, 2)
 	r, a := frozen(e, 0.5)
-	v, _ := a.Patterns()
+	v := a.Patterns(bm.Visible)
 	up := func(move func(s bm.State)) int {
 		s := sampler.Chains(r, chains)
 		one := e.Alloc(compute.Int8, 1, 10)
@@ -266,7 +266,7 @@ func TestTemperingByPlaceAndState(t *testing.T) {
 		}
 		x.Cold(s)
 		rungs := make([]float32, chains*len(ladder))
-		e.Read(rungs, x.State()[1].Value)
+		compute.Read(e, rungs, x.State()[1].Value)
 		return append(spins(e, s[bm.Visible]), spins(e, s[bm.Hidden])...), rungs
 	}
 	want, rungs := run(1, false)
@@ -334,7 +334,7 @@ func TestTemperingRefuses(t *testing.T) {
 	}
 	x := newTempering(t, r, ladder)
 	x.Start(sampler.Chains(r, 2)[:1], 2)
-	r.Engine().Write(x.State()[1].Value, []float32{0, 1, 2, 3, 0, 1, 1, 3})
+	compute.Write(r.Engine(), x.State()[1].Value, []float32{0, 1, 2, 3, 0, 1, 1, 3})
 	defer func() {
 		if got, want := recover(), "sampler: the rungs [0 1 1 3] of ladder 1 are no permutation of 0 to 3"; got != want {
 			t.Errorf("panic %v, want %q", got, want)
@@ -390,9 +390,9 @@ func TestAdaptLadder(t *testing.T) {
 func ExampleTempering() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 6, 8, 1, false, false)
+	a := bm.NewAxons(e, bm.Restricted(6, 8, false), 1, false)
 	a.Bernoulli(1, 1)
-	m := bm.NewRBM(e, a, false, false)
+	m := bm.New(e, a, false, false)
 	tempering, err := sampler.NewTempering(m, []float64{1, 0.4, 0.2, 0.1, 0})
 	if err != nil {
 		panic(err)

@@ -37,14 +37,14 @@ var _ Sampler = (*Trajectory)(nil)
 
 // rung is a machine, or with free one at inverse temperature 0.
 type rung struct {
-	machine *bm.RBM
+	machine *bm.Machine
 	free    bool
 }
 
 // NewTrajectory returns tempering over machines of equal shape on one engine,
 // in the order of training; the last one is the target. independent adds a rung before the
 // first machine that draws each state anew from the law's Base, or from fair coins.
-func NewTrajectory(machines []*bm.RBM, independent bool) (*Trajectory, error) {
+func NewTrajectory(machines []*bm.Machine, independent bool) (*Trajectory, error) {
 	if len(machines) == 0 {
 		return nil, fmt.Errorf("trajectory tempering has no machines")
 	}

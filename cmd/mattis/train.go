@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mattis/compute/cpu"
 	"mattis/recipe"
 	"mattis/run"
 )
@@ -94,14 +93,8 @@ addresses and a token are options of mattis watch, which shows running trainings
 				return err
 			}
 			tellNotes(cmd, split.Train, split.Test, split.Validation)
-			need, field := r.LeastMemory(split.Train.Rows, split.Train.Visible)
-			if err := enoughMemory(field, need); err != nil {
-				return err
-			}
-			if need, err = r.Memory(split, cpu.NewDry(flags.threads)); err != nil {
-				return err
-			}
-			if err := enoughMemory(field, need); err != nil {
+			need, err := roomFor(r, split, flags.threads)
+			if err != nil {
 				return err
 			}
 			if need < muchMemory {

@@ -31,6 +31,7 @@ type kernels struct {
 	tanh      func(t *byte)
 	cosh      func(t *byte)
 	spin      func(t *byte)
+	normal    func(t *byte)
 	copyRect  func(dst, src *float32, dstStep, srcStep, rows, cols uintptr)
 	widenRect func(dst *float32, src *int8, dstStep, srcStep, rows, cols uintptr)
 	panels    func(dst, src, weights *float32, dstStep, srcStep, weightStep, steps, panels uintptr)

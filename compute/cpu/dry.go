@@ -122,10 +122,13 @@ func (d *Dry) Copy(dst, src compute.Matrix) {
 func (d *Dry) Gather(compute.Matrix, compute.Matrix, []int32) {}
 
 // Write does nothing.
-func (d *Dry) Write(compute.Matrix, any) {}
+func (d *Dry) Write(compute.Matrix, compute.Host) {}
 
 // Read does nothing.
-func (d *Dry) Read(any, compute.Matrix) {}
+func (d *Dry) Read(compute.Host, compute.Matrix) {}
+
+// Fill does nothing.
+func (d *Dry) Fill(compute.Matrix, float64) {}
 
 // Sync returns nil.
 func (d *Dry) Sync() error { return nil }
@@ -135,6 +138,9 @@ func (d *Dry) RowDot(compute.Matrix, float64, compute.Matrix, compute.Matrix) {}
 
 // Axpby does nothing.
 func (d *Dry) Axpby(compute.Matrix, float64, compute.Matrix, float64) {}
+
+// Hadamard does nothing.
+func (d *Dry) Hadamard(_, _, _ compute.Matrix) {}
 
 // Adam does nothing.
 func (d *Dry) Adam(_, _, _, _ compute.Matrix, _, _, _, _, _ float32) {}
@@ -147,6 +153,9 @@ func (d *Dry) Sign(_, _ compute.Matrix) {}
 
 // Spins does nothing.
 func (d *Dry) Spins(compute.Matrix, rng.Key, uint64, uint64) {}
+
+// Normals does nothing.
+func (d *Dry) Normals(compute.Matrix, rng.Key, uint64, uint64) {}
 
 // Finite returns true.
 func (d *Dry) Finite(compute.Matrix) bool { return true }

@@ -48,7 +48,7 @@ func TestDryCountsTheArena(t *testing.T) {
 			mark := e.Mark()
 			a, b, w := e.Scratch(compute.Float32, 300, 500), e.Scratch(compute.Float32, 4000, 500), e.Scratch(compute.Float32, 300, 4000)
 			for _, m := range []compute.Matrix{a, b, w} {
-				e.Axpby(m, 0, m, 0)
+				e.Fill(m, 0)
 			}
 			e.Pairs(e.Scratch(compute.Float64, 300, 4000), a, b, compute.Matrix{}, compute.PairLogCosh)
 			e.PairMeans(e.Scratch(compute.Float32, 300, 500), e.Scratch(compute.Float32, 4000, 500), a, b, w)

@@ -65,44 +65,42 @@ func checkedLen(rows, cols int) int {
 	return rows * cols
 }
 
-// Write copies a []float32, []float64 or []int8 into dst.
-func (e *Engine) Write(dst compute.Matrix, src any) {
-	ok := false
-	switch s := src.(type) {
-	case []float32:
-		ok = dst.Type() == compute.Float32 && copyRows(dst, s, dst.Float32s, true)
-	case []float64:
-		ok = dst.Type() == compute.Float64 && copyRows(dst, s, dst.Float64s, true)
-	case []int8:
-		ok = dst.Type() == compute.Int8 && copyRows(dst, s, dst.Int8s, true)
-	}
-	if !ok {
-		panic(fmt.Sprintf("cpu: Write of a %T to %v", src, dst))
+// Write copies a slice into dst.
+func (e *Engine) Write(dst compute.Matrix, src compute.Host) {
+	switch dst.Type() {
+	case compute.Float32:
+		copyRows(dst, src.F32, dst.Float32s, true)
+	case compute.Float64:
+		copyRows(dst, src.F64, dst.Float64s, true)
+	case compute.Int8:
+		copyRows(dst, src.I8, dst.Int8s, true)
+	default:
+		panic(fmt.Sprintf("cpu: Write to %v", dst))
 	}
 }
 
-// Read copies src into a []float32, []float64 or []int8.
-func (e *Engine) Read(dst any, src compute.Matrix) {
-	ok := false
-	switch d := dst.(type) {
-	case []float32:
-		ok = src.Type() == compute.Float32 && copyRows(src, d, src.Float32s, false)
-	case []float64:
-		ok = src.Type() == compute.Float64 && copyRows(src, d, src.Float64s, false)
-	case []int8:
-		ok = src.Type() == compute.Int8 && copyRows(src, d, src.Int8s, false)
-	}
-	if !ok {
-		panic(fmt.Sprintf("cpu: Read of %v to a %T", src, dst))
+// Read copies src into a slice.
+func (e *Engine) Read(dst compute.Host, src compute.Matrix) {
+	switch src.Type() {
+	case compute.Float32:
+		copyRows(src, dst.F32, src.Float32s, false)
+	case compute.Float64:
+		copyRows(src, dst.F64, src.Float64s, false)
+	case compute.Int8:
+		copyRows(src, dst.I8, src.Int8s, false)
+	default:
+		panic(fmt.Sprintf("cpu: Read of %v", src))
 	}
 }
 
-func copyRows[T any](m compute.Matrix, flat []T, entries func() []T, write bool) bool {
+// copyRows copies flat to the entries of m, or these to flat. A slice of another type than m's
+// arrives here as none of m's.
+func copyRows[T compute.Entry](m compute.Matrix, flat []T, entries func() []T, write bool) {
 	if len(flat) != m.Len() {
-		panic(fmt.Sprintf("cpu: %d entries for %v", len(flat), m))
+		panic(fmt.Sprintf("cpu: %d entries of type %T for %v", len(flat), *new(T), m))
 	}
 	if len(flat) == 0 {
-		return true
+		return
 	}
 	x, n := entries(), m.Cols()
 	for i := range m.Rows() {
@@ -113,7 +111,6 @@ func copyRows[T any](m compute.Matrix, flat []T, entries func() []T, write bool)
 			copy(flat[i*n:][:n], row)
 		}
 	}
-	return true
 }
 
 // Copy copies all rows.

@@ -14,11 +14,12 @@ func ExampleEngine_Mul() {
 	v := e.Alloc(compute.Int8, 1, 2)
 	w := e.Alloc(compute.Float32, 2, 3)
 	h := e.Alloc(compute.Int8, 1, 3)
-	e.Write(v, []int8{1, -1})
-	e.Write(w, []float32{
+	compute.Write(e, v, []int8{1, -1})
+	compute.Write(e, w, []float32{
 		20, -20, 20,
 		0, 0, 40,
 	})
+
 	e.Mul(h, v, w, compute.Op{Alpha: 1, Then: compute.Epilogue{Kind: compute.Spin, Key: 1}})
 	fmt.Println(h.Int8s()) // fields of 20 leave nothing to chance
 	// Output: [1 -1 -1]

@@ -7,6 +7,7 @@ type worker struct {
 	tile       tile
 	bias, base [tileColsMax]float32
 	spins      [tileMax]int8 // a tile that does not fit the destination
+	normals    [tileMax]float32
 	sums       [8]float64
 }
 

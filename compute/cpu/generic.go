@@ -16,7 +16,7 @@ var generic = &kernels{
 		{{microGeneric(byRows, 1), microGeneric(byRows, 2), microGeneric(byRows, 3)}},
 		{{microGeneric(byColumns, 1), microGeneric(byColumns, 2), microGeneric(byColumns, 3)}},
 	},
-	field: fieldGeneric, store: storeGeneric, tanh: tanhGeneric, cosh: coshGeneric, spin: spinGeneric,
+	field: fieldGeneric, store: storeGeneric, tanh: tanhGeneric, cosh: coshGeneric, spin: spinGeneric, normal: normalGeneric,
 	copyRect: copyRectGeneric, widenRect: widenRectGeneric, panels: panelsGeneric[float32], panels8: panelsGeneric[int8],
 	transpose: [2]func(dst, src *float32, dstStep, srcStep, squares uintptr){transposeGeneric(genericLanes), transposeGeneric(genericLanes / 2)},
 	addTo:     addToGeneric, peak: peakGeneric,

@@ -109,6 +109,13 @@ func coshTileAVX2(t *byte)
 //go:noescape
 func spinTileAVX2(t *byte)
 
+// normalTileAVX2 stores sums and normal numbers, four rows to a block of random numbers:
+//
+//	dst[i,j] = factor*y[i,j] + scale[i]*n, n = number i%4 of compute.Normals of block (i/4, j)
+//
+//go:noescape
+func normalTileAVX2(t *byte)
+
 // copyRectAVX2 copies a rectangle; steps are bytes between rows:
 //
 //	dst[i,j] = src[i,j]

@@ -2300,12 +2300,6 @@ DATA halfAVX2<>+24(SB)/4, $0x2f800000
 DATA halfAVX2<>+28(SB)/4, $0x2f800000
 GLOBL halfAVX2<>(SB), RODATA|NOPTR, $32
 
-DATA evenLanesAVX2<>+0(SB)/8, $0x0000000000000000
-DATA evenLanesAVX2<>+8(SB)/8, $0x0000000000000002
-DATA evenLanesAVX2<>+16(SB)/8, $0x0000000000000004
-DATA evenLanesAVX2<>+24(SB)/8, $0x0000000000000006
-GLOBL evenLanesAVX2<>(SB), RODATA|NOPTR, $32
-
 DATA oneWordAVX2<>+0(SB)/4, $0x00000001
 DATA oneWordAVX2<>+4(SB)/4, $0x00000001
 DATA oneWordAVX2<>+8(SB)/4, $0x00000001
@@ -2315,6 +2309,639 @@ DATA oneWordAVX2<>+20(SB)/4, $0x00000001
 DATA oneWordAVX2<>+24(SB)/4, $0x00000001
 DATA oneWordAVX2<>+28(SB)/4, $0x00000001
 GLOBL oneWordAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA evenLanesAVX2<>+0(SB)/8, $0x0000000000000000
+DATA evenLanesAVX2<>+8(SB)/8, $0x0000000000000002
+DATA evenLanesAVX2<>+16(SB)/8, $0x0000000000000004
+DATA evenLanesAVX2<>+24(SB)/8, $0x0000000000000006
+GLOBL evenLanesAVX2<>(SB), RODATA|NOPTR, $32
+
+// func normalTileAVX2(t *byte)
+// Requires: AVX, AVX2
+TEXT ·normalTileAVX2(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ AX, SI
+	MOVQ AX, DI
+	MOVQ AX, R8
+
+group:
+	XORQ BX, BX
+
+vector:
+	VPBROADCASTD 56(AX), Y0
+	MOVL         BX, R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPADDD       evenLanesAVX2<>+0(SB), Y0, Y0
+	VPADDD       oneWordAVX2<>+0(SB), Y0, Y1
+	VPMULUDQ     mult0AVX2<>+0(SB), Y0, Y0
+	VPSHUFD      $0xf5, Y0, Y2
+	VBROADCASTSS 144(SI), Y3
+	VPXOR        Y3, Y2, Y2
+	VPMULUDQ     mult1AVX2<>+0(SB), Y2, Y2
+	VPSHUFD      $0xf5, Y2, Y3
+	VBROADCASTSS 148(SI), Y4
+	VPXOR        Y4, Y3, Y3
+	VBROADCASTSS 152(SI), Y4
+	VPXOR        Y4, Y0, Y0
+	VBROADCASTSS 156(SI), Y4
+	VPMULUDQ     mult0AVX2<>+0(SB), Y1, Y1
+	VPSHUFD      $0xf5, Y1, Y5
+	VBROADCASTSS 144(SI), Y6
+	VPXOR        Y6, Y5, Y5
+	VPMULUDQ     mult1AVX2<>+0(SB), Y5, Y5
+	VPSHUFD      $0xf5, Y5, Y6
+	VBROADCASTSS 148(SI), Y7
+	VPXOR        Y7, Y6, Y6
+	VBROADCASTSS 152(SI), Y7
+	VPXOR        Y7, Y1, Y1
+	VBROADCASTSS 156(SI), Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y3, Y3
+	VPMULUDQ     mult1AVX2<>+0(SB), Y0, Y0
+	VPSHUFD      $0xf5, Y0, Y8
+	VPSHUFD      $0xf5, Y3, Y9
+	VPXOR        Y2, Y8, Y8
+	VPXOR        Y4, Y9, Y9
+	VBROADCASTSS 80(AX), Y2
+	VPXOR        Y2, Y8, Y8
+	VBROADCASTSS 84(AX), Y2
+	VPXOR        Y2, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y2
+	VPMULUDQ     mult1AVX2<>+0(SB), Y1, Y1
+	VPSHUFD      $0xf5, Y1, Y4
+	VPSHUFD      $0xf5, Y2, Y6
+	VPXOR        Y5, Y4, Y4
+	VPXOR        Y7, Y6, Y6
+	VBROADCASTSS 80(AX), Y5
+	VPXOR        Y5, Y4, Y4
+	VBROADCASTSS 84(AX), Y5
+	VPXOR        Y5, Y6, Y6
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y5
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y7
+	VPSHUFD      $0xf5, Y7, Y8
+	VPSHUFD      $0xf5, Y5, Y9
+	VPXOR        Y0, Y8, Y8
+	VPXOR        Y3, Y9, Y9
+	VBROADCASTSS 88(AX), Y0
+	VPXOR        Y0, Y8, Y8
+	VBROADCASTSS 92(AX), Y0
+	VPXOR        Y0, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y4, Y0
+	VPMULUDQ     mult1AVX2<>+0(SB), Y6, Y3
+	VPSHUFD      $0xf5, Y3, Y4
+	VPSHUFD      $0xf5, Y0, Y6
+	VPXOR        Y1, Y4, Y4
+	VPXOR        Y2, Y6, Y6
+	VBROADCASTSS 88(AX), Y1
+	VPXOR        Y1, Y4, Y4
+	VBROADCASTSS 92(AX), Y1
+	VPXOR        Y1, Y6, Y6
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y2
+	VPSHUFD      $0xf5, Y2, Y8
+	VPSHUFD      $0xf5, Y1, Y9
+	VPXOR        Y7, Y8, Y8
+	VPXOR        Y5, Y9, Y9
+	VBROADCASTSS 96(AX), Y5
+	VPXOR        Y5, Y8, Y8
+	VBROADCASTSS 100(AX), Y5
+	VPXOR        Y5, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y4, Y4
+	VPMULUDQ     mult1AVX2<>+0(SB), Y6, Y5
+	VPSHUFD      $0xf5, Y5, Y6
+	VPSHUFD      $0xf5, Y4, Y7
+	VPXOR        Y3, Y6, Y6
+	VPXOR        Y0, Y7, Y7
+	VBROADCASTSS 96(AX), Y0
+	VPXOR        Y0, Y6, Y6
+	VBROADCASTSS 100(AX), Y0
+	VPXOR        Y0, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y0
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y3
+	VPSHUFD      $0xf5, Y3, Y8
+	VPSHUFD      $0xf5, Y0, Y9
+	VPXOR        Y2, Y8, Y8
+	VPXOR        Y1, Y9, Y9
+	VBROADCASTSS 104(AX), Y1
+	VPXOR        Y1, Y8, Y8
+	VBROADCASTSS 108(AX), Y1
+	VPXOR        Y1, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y2
+	VPSHUFD      $0xf5, Y2, Y6
+	VPSHUFD      $0xf5, Y1, Y7
+	VPXOR        Y5, Y6, Y6
+	VPXOR        Y4, Y7, Y7
+	VBROADCASTSS 104(AX), Y4
+	VPXOR        Y4, Y6, Y6
+	VBROADCASTSS 108(AX), Y4
+	VPXOR        Y4, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y4
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y5
+	VPSHUFD      $0xf5, Y5, Y8
+	VPSHUFD      $0xf5, Y4, Y9
+	VPXOR        Y3, Y8, Y8
+	VPXOR        Y0, Y9, Y9
+	VBROADCASTSS 112(AX), Y0
+	VPXOR        Y0, Y8, Y8
+	VBROADCASTSS 116(AX), Y0
+	VPXOR        Y0, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y0
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y3
+	VPSHUFD      $0xf5, Y3, Y6
+	VPSHUFD      $0xf5, Y0, Y7
+	VPXOR        Y2, Y6, Y6
+	VPXOR        Y1, Y7, Y7
+	VBROADCASTSS 112(AX), Y1
+	VPXOR        Y1, Y6, Y6
+	VBROADCASTSS 116(AX), Y1
+	VPXOR        Y1, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y2
+	VPSHUFD      $0xf5, Y2, Y8
+	VPSHUFD      $0xf5, Y1, Y9
+	VPXOR        Y5, Y8, Y8
+	VPXOR        Y4, Y9, Y9
+	VBROADCASTSS 120(AX), Y4
+	VPXOR        Y4, Y8, Y8
+	VBROADCASTSS 124(AX), Y4
+	VPXOR        Y4, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y4
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y5
+	VPSHUFD      $0xf5, Y5, Y6
+	VPSHUFD      $0xf5, Y4, Y7
+	VPXOR        Y3, Y6, Y6
+	VPXOR        Y0, Y7, Y7
+	VBROADCASTSS 120(AX), Y0
+	VPXOR        Y0, Y6, Y6
+	VBROADCASTSS 124(AX), Y0
+	VPXOR        Y0, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y0
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y3
+	VPSHUFD      $0xf5, Y3, Y8
+	VPSHUFD      $0xf5, Y0, Y9
+	VPXOR        Y2, Y8, Y8
+	VPXOR        Y1, Y9, Y9
+	VBROADCASTSS 128(AX), Y1
+	VPXOR        Y1, Y8, Y8
+	VBROADCASTSS 132(AX), Y1
+	VPXOR        Y1, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y2
+	VPSHUFD      $0xf5, Y2, Y6
+	VPSHUFD      $0xf5, Y1, Y7
+	VPXOR        Y5, Y6, Y6
+	VPXOR        Y4, Y7, Y7
+	VBROADCASTSS 128(AX), Y4
+	VPXOR        Y4, Y6, Y6
+	VBROADCASTSS 132(AX), Y4
+	VPXOR        Y4, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y4
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y5
+	VPSHUFD      $0xf5, Y5, Y8
+	VPSHUFD      $0xf5, Y4, Y9
+	VPXOR        Y3, Y8, Y8
+	VPXOR        Y0, Y9, Y9
+	VBROADCASTSS 136(AX), Y0
+	VPXOR        Y0, Y8, Y8
+	VBROADCASTSS 140(AX), Y0
+	VPXOR        Y0, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y0
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y3
+	VPSHUFD      $0xf5, Y3, Y6
+	VPSHUFD      $0xf5, Y0, Y7
+	VPXOR        Y2, Y6, Y6
+	VPXOR        Y1, Y7, Y7
+	VBROADCASTSS 136(AX), Y1
+	VPXOR        Y1, Y6, Y6
+	VBROADCASTSS 140(AX), Y1
+	VPXOR        Y1, Y7, Y7
+	VMOVSLDUP    Y6, Y6
+	VPBLENDD     $0xaa, Y6, Y8, Y8
+	VMOVSLDUP    Y3, Y3
+	VPBLENDD     $0xaa, Y3, Y5, Y5
+	VMOVSLDUP    Y7, Y7
+	VPBLENDD     $0xaa, Y7, Y9, Y9
+	VMOVSLDUP    Y0, Y0
+	VPBLENDD     $0xaa, Y0, Y4, Y4
+	VPSRLD       $0x01, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       scaleAVX2<>+0(SB), Y8, Y8
+	VADDPS       halfAVX2<>+0(SB), Y8, Y8
+	VPSUBD       rootBitAVX2<>+0(SB), Y8, Y0
+	VPSRAD       $0x17, Y0, Y0
+	VPSLLD       $0x17, Y0, Y1
+	VPSUBD       Y1, Y8, Y8
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       oneAVX2<>+0(SB), Y8, Y8
+	VMULPS       Y8, Y8, Y1
+	VMULPS       Y1, Y8, Y2
+	VMOVUPS      normalLog_0AVX2<>+0(SB), Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_1AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_2AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_3AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_4AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_5AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_6AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_7AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_8AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VMULPS       minusHalfAVX2<>+0(SB), Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMULPS       ln2loAVX2<>+0(SB), Y0, Y1
+	VADDPS       Y1, Y2, Y2
+	VADDPS       Y8, Y2, Y2
+	VMULPS       ln2hiAVX2<>+0(SB), Y0, Y1
+	VADDPS       Y1, Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y2, Y2
+	VSQRTPS      Y2, Y2
+	VPADDD       eighthTurnAVX2<>+0(SB), Y5, Y5
+	VPAND        fractionAVX2<>+0(SB), Y5, Y0
+	VPSUBD       eighthTurnAVX2<>+0(SB), Y0, Y0
+	VPOR         oneWordAVX2<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       angleUnitAVX2<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y0, Y1
+	VMOVUPS      normalSin_0AVX2<>+0(SB), Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_1AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_2AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_3AVX2<>+0(SB), Y3, Y3
+	VMOVUPS      normalCos_0AVX2<>+0(SB), Y6
+	VMULPS       Y1, Y6, Y6
+	VADDPS       normalCos_1AVX2<>+0(SB), Y6, Y6
+	VMULPS       Y1, Y6, Y6
+	VADDPS       normalCos_2AVX2<>+0(SB), Y6, Y6
+	VMULPS       Y1, Y6, Y6
+	VADDPS       normalCos_3AVX2<>+0(SB), Y6, Y6
+	VMULPS       Y0, Y3, Y3
+	VMULPS       Y1, Y6, Y6
+	VADDPS       oneAVX2<>+0(SB), Y6, Y6
+	VPSLLD       $0x01, Y5, Y1
+	VBLENDVPS    Y1, Y3, Y6, Y0
+	VBLENDVPS    Y1, Y6, Y3, Y3
+	VPADDD       quadrantAVX2<>+0(SB), Y5, Y1
+	VPAND        signAVX2<>+0(SB), Y1, Y1
+	VPXOR        Y1, Y0, Y0
+	VPAND        signAVX2<>+0(SB), Y5, Y1
+	VPXOR        Y1, Y3, Y3
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y2, Y3, Y3
+	VBROADCASTSS 48(AX), Y1
+	VMULPS       (CX)(BX*4), Y1, Y1
+	VBROADCASTSS 176(R8), Y2
+	VMULPS       Y2, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	MOVQ         208(DI), R9
+	VMOVUPS      Y1, (R9)(BX*4)
+	VBROADCASTSS 48(AX), Y0
+	VMULPS       96(CX)(BX*4), Y0, Y0
+	VBROADCASTSS 180(R8), Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y3, Y0, Y0
+	MOVQ         216(DI), R9
+	VMOVUPS      Y0, (R9)(BX*4)
+	VPSRLD       $0x01, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       scaleAVX2<>+0(SB), Y9, Y9
+	VADDPS       halfAVX2<>+0(SB), Y9, Y9
+	VPSUBD       rootBitAVX2<>+0(SB), Y9, Y0
+	VPSRAD       $0x17, Y0, Y0
+	VPSLLD       $0x17, Y0, Y1
+	VPSUBD       Y1, Y9, Y9
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       oneAVX2<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y9, Y1
+	VMULPS       Y1, Y9, Y2
+	VMOVUPS      normalLog_0AVX2<>+0(SB), Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_1AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_2AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_3AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_4AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_5AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_6AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_7AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_8AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VMULPS       minusHalfAVX2<>+0(SB), Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMULPS       ln2loAVX2<>+0(SB), Y0, Y1
+	VADDPS       Y1, Y2, Y2
+	VADDPS       Y9, Y2, Y2
+	VMULPS       ln2hiAVX2<>+0(SB), Y0, Y1
+	VADDPS       Y1, Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y2, Y2
+	VSQRTPS      Y2, Y2
+	VPADDD       eighthTurnAVX2<>+0(SB), Y4, Y4
+	VPAND        fractionAVX2<>+0(SB), Y4, Y0
+	VPSUBD       eighthTurnAVX2<>+0(SB), Y0, Y0
+	VPOR         oneWordAVX2<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       angleUnitAVX2<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y0, Y1
+	VMOVUPS      normalSin_0AVX2<>+0(SB), Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_1AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_2AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_3AVX2<>+0(SB), Y3, Y3
+	VMOVUPS      normalCos_0AVX2<>+0(SB), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       normalCos_1AVX2<>+0(SB), Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       normalCos_2AVX2<>+0(SB), Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       normalCos_3AVX2<>+0(SB), Y5, Y5
+	VMULPS       Y0, Y3, Y3
+	VMULPS       Y1, Y5, Y5
+	VADDPS       oneAVX2<>+0(SB), Y5, Y5
+	VPSLLD       $0x01, Y4, Y1
+	VBLENDVPS    Y1, Y3, Y5, Y0
+	VBLENDVPS    Y1, Y5, Y3, Y3
+	VPADDD       quadrantAVX2<>+0(SB), Y4, Y1
+	VPAND        signAVX2<>+0(SB), Y1, Y1
+	VPXOR        Y1, Y0, Y0
+	VPAND        signAVX2<>+0(SB), Y4, Y1
+	VPXOR        Y1, Y3, Y3
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y2, Y3, Y3
+	VBROADCASTSS 48(AX), Y1
+	VMULPS       192(CX)(BX*4), Y1, Y1
+	VBROADCASTSS 184(R8), Y2
+	VMULPS       Y2, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	MOVQ         224(DI), R9
+	VMOVUPS      Y1, (R9)(BX*4)
+	VBROADCASTSS 48(AX), Y0
+	VMULPS       288(CX)(BX*4), Y0, Y0
+	VBROADCASTSS 188(R8), Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y3, Y0, Y0
+	MOVQ         232(DI), R9
+	VMOVUPS      Y0, (R9)(BX*4)
+	ADDQ         $0x00000008, BX
+	CMPQ         BX, 16(AX)
+	JL           vector
+	ADDQ         $0x00000180, CX
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, R8
+	ADDQ         $0x20, DI
+	SUBQ         $0x04, DX
+	JG           group
+	VZEROUPPER
+	RET
+
+DATA rootBitAVX2<>+0(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+4(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+8(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+12(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+16(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+20(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+24(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+28(SB)/4, $0x3f3504f3
+GLOBL rootBitAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA minusHalfAVX2<>+0(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+4(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+8(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+12(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+16(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+20(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+24(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+28(SB)/4, $0xbf000000
+GLOBL minusHalfAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA eighthTurnAVX2<>+0(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+4(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+8(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+12(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+16(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+20(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+24(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+28(SB)/4, $0x20000000
+GLOBL eighthTurnAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA fractionAVX2<>+0(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+4(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+8(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+12(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+16(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+20(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+24(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+28(SB)/4, $0x3fffffff
+GLOBL fractionAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA angleUnitAVX2<>+0(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+4(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+8(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+12(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+16(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+20(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+24(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+28(SB)/4, $0x31000000
+GLOBL angleUnitAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA quadrantAVX2<>+0(SB)/4, $0x40000000
+DATA quadrantAVX2<>+4(SB)/4, $0x40000000
+DATA quadrantAVX2<>+8(SB)/4, $0x40000000
+DATA quadrantAVX2<>+12(SB)/4, $0x40000000
+DATA quadrantAVX2<>+16(SB)/4, $0x40000000
+DATA quadrantAVX2<>+20(SB)/4, $0x40000000
+DATA quadrantAVX2<>+24(SB)/4, $0x40000000
+DATA quadrantAVX2<>+28(SB)/4, $0x40000000
+GLOBL quadrantAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_0AVX2<>+0(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+4(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+8(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+12(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+16(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+20(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+24(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+28(SB)/4, $0x3d8ec752
+GLOBL normalLog_0AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_1AVX2<>+0(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+4(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+8(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+12(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+16(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+20(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+24(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+28(SB)/4, $0xbdeb1ade
+GLOBL normalLog_1AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_2AVX2<>+0(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+4(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+8(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+12(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+16(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+20(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+24(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+28(SB)/4, $0x3def5141
+GLOBL normalLog_2AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_3AVX2<>+0(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+4(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+8(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+12(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+16(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+20(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+24(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+28(SB)/4, $0xbdfe7a63
+GLOBL normalLog_3AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_4AVX2<>+0(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+4(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+8(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+12(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+16(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+20(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+24(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+28(SB)/4, $0x3e11e90d
+GLOBL normalLog_4AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_5AVX2<>+0(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+4(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+8(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+12(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+16(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+20(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+24(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+28(SB)/4, $0xbe2aada5
+GLOBL normalLog_5AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_6AVX2<>+0(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+4(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+8(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+12(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+16(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+20(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+24(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+28(SB)/4, $0x3e4ccead
+GLOBL normalLog_6AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_7AVX2<>+0(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+4(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+8(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+12(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+16(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+20(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+24(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+28(SB)/4, $0xbe7ffffe
+GLOBL normalLog_7AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_8AVX2<>+0(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+4(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+8(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+12(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+16(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+20(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+24(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+28(SB)/4, $0x3eaaaaaa
+GLOBL normalLog_8AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalSin_0AVX2<>+0(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+4(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+8(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+12(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+16(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+20(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+24(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+28(SB)/4, $0xb816cda0
+GLOBL normalSin_0AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalSin_1AVX2<>+0(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+4(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+8(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+12(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+16(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+20(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+24(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+28(SB)/4, $0x3b232f62
+GLOBL normalSin_1AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalSin_2AVX2<>+0(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+4(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+8(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+12(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+16(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+20(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+24(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+28(SB)/4, $0xbda55ddd
+GLOBL normalSin_2AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalSin_3AVX2<>+0(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+4(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+8(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+12(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+16(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+20(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+24(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+28(SB)/4, $0x3f490fdb
+GLOBL normalSin_3AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalCos_0AVX2<>+0(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+4(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+8(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+12(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+16(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+20(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+24(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+28(SB)/4, $0x366db249
+GLOBL normalCos_0AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalCos_1AVX2<>+0(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+4(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+8(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+12(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+16(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+20(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+24(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+28(SB)/4, $0xb9aae5cc
+GLOBL normalCos_1AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalCos_2AVX2<>+0(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+4(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+8(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+12(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+16(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+20(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+24(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+28(SB)/4, $0x3c81e0f5
+GLOBL normalCos_2AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalCos_3AVX2<>+0(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+4(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+8(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+12(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+16(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+20(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+24(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+28(SB)/4, $0xbe9de9e6
+GLOBL normalCos_3AVX2<>(SB), RODATA|NOPTR, $32
 
 // func copyRectAVX2(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
 // Requires: AVX, MMX+

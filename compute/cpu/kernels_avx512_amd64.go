@@ -175,6 +175,13 @@ func coshTileAVX512(t *byte)
 //go:noescape
 func spinTileAVX512(t *byte)
 
+// normalTileAVX512 stores sums and normal numbers, four rows to a block of random numbers:
+//
+//	dst[i,j] = factor*y[i,j] + scale[i]*n, n = number i%4 of compute.Normals of block (i/4, j)
+//
+//go:noescape
+func normalTileAVX512(t *byte)
+
 // copyRectAVX512 copies a rectangle; steps are bytes between rows:
 //
 //	dst[i,j] = src[i,j]

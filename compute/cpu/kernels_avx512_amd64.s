@@ -4455,16 +4455,6 @@ DATA halfAVX512<>+56(SB)/4, $0x2f800000
 DATA halfAVX512<>+60(SB)/4, $0x2f800000
 GLOBL halfAVX512<>(SB), RODATA|NOPTR, $64
 
-DATA evenLanesAVX512<>+0(SB)/8, $0x0000000000000000
-DATA evenLanesAVX512<>+8(SB)/8, $0x0000000000000002
-DATA evenLanesAVX512<>+16(SB)/8, $0x0000000000000004
-DATA evenLanesAVX512<>+24(SB)/8, $0x0000000000000006
-DATA evenLanesAVX512<>+32(SB)/8, $0x0000000000000008
-DATA evenLanesAVX512<>+40(SB)/8, $0x000000000000000a
-DATA evenLanesAVX512<>+48(SB)/8, $0x000000000000000c
-DATA evenLanesAVX512<>+56(SB)/8, $0x000000000000000e
-GLOBL evenLanesAVX512<>(SB), RODATA|NOPTR, $64
-
 DATA oneWordAVX512<>+0(SB)/4, $0x00000001
 DATA oneWordAVX512<>+4(SB)/4, $0x00000001
 DATA oneWordAVX512<>+8(SB)/4, $0x00000001
@@ -4482,6 +4472,788 @@ DATA oneWordAVX512<>+52(SB)/4, $0x00000001
 DATA oneWordAVX512<>+56(SB)/4, $0x00000001
 DATA oneWordAVX512<>+60(SB)/4, $0x00000001
 GLOBL oneWordAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA evenLanesAVX512<>+0(SB)/8, $0x0000000000000000
+DATA evenLanesAVX512<>+8(SB)/8, $0x0000000000000002
+DATA evenLanesAVX512<>+16(SB)/8, $0x0000000000000004
+DATA evenLanesAVX512<>+24(SB)/8, $0x0000000000000006
+DATA evenLanesAVX512<>+32(SB)/8, $0x0000000000000008
+DATA evenLanesAVX512<>+40(SB)/8, $0x000000000000000a
+DATA evenLanesAVX512<>+48(SB)/8, $0x000000000000000c
+DATA evenLanesAVX512<>+56(SB)/8, $0x000000000000000e
+GLOBL evenLanesAVX512<>(SB), RODATA|NOPTR, $64
+
+// func normalTileAVX512(t *byte)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·normalTileAVX512(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         AX, SI
+	MOVQ         AX, DI
+	MOVQ         AX, R8
+	MOVL         $0xd2511f53, BX
+	VPBROADCASTD BX, Z0
+	MOVL         $0xcd9e8d57, BX
+	VPBROADCASTD BX, Z1
+	MOVL         $0x0000aaaa, BX
+	KMOVW        BX, K1
+
+group:
+	XORQ BX, BX
+
+vector:
+	VPBROADCASTD    56(AX), Z2
+	MOVL            BX, R9
+	VPBROADCASTD    R9, Z3
+	VPADDD          Z3, Z2, Z2
+	VPADDD          evenLanesAVX512<>+0(SB), Z2, Z2
+	VPADDD          oneWordAVX512<>+0(SB), Z2, Z3
+	VPMULUDQ        Z0, Z2, Z2
+	VPSHUFD         $0xf5, Z2, Z8
+	VBROADCASTSS    144(SI), Z9
+	VPXORD          Z9, Z8, Z8
+	VPMULUDQ        Z1, Z8, Z8
+	VPSHUFD         $0xf5, Z8, Z9
+	VBROADCASTSS    148(SI), Z10
+	VPXORD          Z10, Z9, Z9
+	VBROADCASTSS    152(SI), Z10
+	VPXORD          Z10, Z2, Z2
+	VBROADCASTSS    156(SI), Z10
+	VPMULUDQ        Z0, Z3, Z3
+	VPSHUFD         $0xf5, Z3, Z11
+	VBROADCASTSS    144(SI), Z12
+	VPXORD          Z12, Z11, Z11
+	VPMULUDQ        Z1, Z11, Z11
+	VPSHUFD         $0xf5, Z11, Z12
+	VBROADCASTSS    148(SI), Z13
+	VPXORD          Z13, Z12, Z12
+	VBROADCASTSS    152(SI), Z13
+	VPXORD          Z13, Z3, Z3
+	VBROADCASTSS    156(SI), Z13
+	VPMULUDQ        Z0, Z9, Z9
+	VPMULUDQ        Z1, Z2, Z2
+	VPSHUFD         $0xf5, Z2, Z14
+	VPSHUFD         $0xf5, Z9, Z15
+	VPTERNLOGD.BCST $0x96, 80(AX), Z8, Z14
+	VPTERNLOGD.BCST $0x96, 84(AX), Z10, Z15
+	VPMULUDQ        Z0, Z12, Z8
+	VPMULUDQ        Z1, Z3, Z3
+	VPSHUFD         $0xf5, Z3, Z10
+	VPSHUFD         $0xf5, Z8, Z12
+	VPTERNLOGD.BCST $0x96, 80(AX), Z11, Z10
+	VPTERNLOGD.BCST $0x96, 84(AX), Z13, Z12
+	VPMULUDQ        Z0, Z14, Z11
+	VPMULUDQ        Z1, Z15, Z13
+	VPSHUFD         $0xf5, Z13, Z14
+	VPSHUFD         $0xf5, Z11, Z15
+	VPTERNLOGD.BCST $0x96, 88(AX), Z2, Z14
+	VPTERNLOGD.BCST $0x96, 92(AX), Z9, Z15
+	VPMULUDQ        Z0, Z10, Z2
+	VPMULUDQ        Z1, Z12, Z9
+	VPSHUFD         $0xf5, Z9, Z10
+	VPSHUFD         $0xf5, Z2, Z12
+	VPTERNLOGD.BCST $0x96, 88(AX), Z3, Z10
+	VPTERNLOGD.BCST $0x96, 92(AX), Z8, Z12
+	VPMULUDQ        Z0, Z14, Z3
+	VPMULUDQ        Z1, Z15, Z8
+	VPSHUFD         $0xf5, Z8, Z14
+	VPSHUFD         $0xf5, Z3, Z15
+	VPTERNLOGD.BCST $0x96, 96(AX), Z13, Z14
+	VPTERNLOGD.BCST $0x96, 100(AX), Z11, Z15
+	VPMULUDQ        Z0, Z10, Z10
+	VPMULUDQ        Z1, Z12, Z11
+	VPSHUFD         $0xf5, Z11, Z12
+	VPSHUFD         $0xf5, Z10, Z13
+	VPTERNLOGD.BCST $0x96, 96(AX), Z9, Z12
+	VPTERNLOGD.BCST $0x96, 100(AX), Z2, Z13
+	VPMULUDQ        Z0, Z14, Z2
+	VPMULUDQ        Z1, Z15, Z9
+	VPSHUFD         $0xf5, Z9, Z14
+	VPSHUFD         $0xf5, Z2, Z15
+	VPTERNLOGD.BCST $0x96, 104(AX), Z8, Z14
+	VPTERNLOGD.BCST $0x96, 108(AX), Z3, Z15
+	VPMULUDQ        Z0, Z12, Z3
+	VPMULUDQ        Z1, Z13, Z8
+	VPSHUFD         $0xf5, Z8, Z12
+	VPSHUFD         $0xf5, Z3, Z13
+	VPTERNLOGD.BCST $0x96, 104(AX), Z11, Z12
+	VPTERNLOGD.BCST $0x96, 108(AX), Z10, Z13
+	VPMULUDQ        Z0, Z14, Z10
+	VPMULUDQ        Z1, Z15, Z11
+	VPSHUFD         $0xf5, Z11, Z14
+	VPSHUFD         $0xf5, Z10, Z15
+	VPTERNLOGD.BCST $0x96, 112(AX), Z9, Z14
+	VPTERNLOGD.BCST $0x96, 116(AX), Z2, Z15
+	VPMULUDQ        Z0, Z12, Z2
+	VPMULUDQ        Z1, Z13, Z9
+	VPSHUFD         $0xf5, Z9, Z12
+	VPSHUFD         $0xf5, Z2, Z13
+	VPTERNLOGD.BCST $0x96, 112(AX), Z8, Z12
+	VPTERNLOGD.BCST $0x96, 116(AX), Z3, Z13
+	VPMULUDQ        Z0, Z14, Z3
+	VPMULUDQ        Z1, Z15, Z8
+	VPSHUFD         $0xf5, Z8, Z14
+	VPSHUFD         $0xf5, Z3, Z15
+	VPTERNLOGD.BCST $0x96, 120(AX), Z11, Z14
+	VPTERNLOGD.BCST $0x96, 124(AX), Z10, Z15
+	VPMULUDQ        Z0, Z12, Z10
+	VPMULUDQ        Z1, Z13, Z11
+	VPSHUFD         $0xf5, Z11, Z12
+	VPSHUFD         $0xf5, Z10, Z13
+	VPTERNLOGD.BCST $0x96, 120(AX), Z9, Z12
+	VPTERNLOGD.BCST $0x96, 124(AX), Z2, Z13
+	VPMULUDQ        Z0, Z14, Z2
+	VPMULUDQ        Z1, Z15, Z9
+	VPSHUFD         $0xf5, Z9, Z14
+	VPSHUFD         $0xf5, Z2, Z15
+	VPTERNLOGD.BCST $0x96, 128(AX), Z8, Z14
+	VPTERNLOGD.BCST $0x96, 132(AX), Z3, Z15
+	VPMULUDQ        Z0, Z12, Z3
+	VPMULUDQ        Z1, Z13, Z8
+	VPSHUFD         $0xf5, Z8, Z12
+	VPSHUFD         $0xf5, Z3, Z13
+	VPTERNLOGD.BCST $0x96, 128(AX), Z11, Z12
+	VPTERNLOGD.BCST $0x96, 132(AX), Z10, Z13
+	VPMULUDQ        Z0, Z14, Z10
+	VPMULUDQ        Z1, Z15, Z11
+	VPSHUFD         $0xf5, Z11, Z14
+	VPSHUFD         $0xf5, Z10, Z15
+	VPTERNLOGD.BCST $0x96, 136(AX), Z9, Z14
+	VPTERNLOGD.BCST $0x96, 140(AX), Z2, Z15
+	VPMULUDQ        Z0, Z12, Z2
+	VPMULUDQ        Z1, Z13, Z9
+	VPSHUFD         $0xf5, Z9, Z12
+	VPSHUFD         $0xf5, Z2, Z13
+	VPTERNLOGD.BCST $0x96, 136(AX), Z8, Z12
+	VPTERNLOGD.BCST $0x96, 140(AX), Z3, Z13
+	VMOVSLDUP       Z12, Z12
+	VBLENDMPS       Z12, Z14, K1, Z14
+	VMOVSLDUP       Z9, Z9
+	VBLENDMPS       Z9, Z11, K1, Z11
+	VMOVSLDUP       Z13, Z13
+	VBLENDMPS       Z13, Z15, K1, Z15
+	VMOVSLDUP       Z2, Z2
+	VBLENDMPS       Z2, Z10, K1, Z10
+	VPSRLD          $0x01, Z14, Z14
+	VCVTDQ2PS       Z14, Z14
+	VMULPS          scaleAVX512<>+0(SB), Z14, Z14
+	VADDPS          halfAVX512<>+0(SB), Z14, Z14
+	VPSUBD          rootBitAVX512<>+0(SB), Z14, Z2
+	VPSRAD          $0x17, Z2, Z2
+	VPSLLD          $0x17, Z2, Z3
+	VPSUBD          Z3, Z14, Z14
+	VCVTDQ2PS       Z2, Z2
+	VSUBPS          oneAVX512<>+0(SB), Z14, Z14
+	VMULPS          Z14, Z14, Z3
+	VMULPS          Z3, Z14, Z8
+	VMOVUPS         normalLog_0AVX512<>+0(SB), Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_1AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_2AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_3AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_4AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_5AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_6AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_7AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_8AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z9, Z8, Z8
+	VMULPS          minusHalfAVX512<>+0(SB), Z3, Z3
+	VADDPS          Z3, Z8, Z8
+	VMULPS          ln2loAVX512<>+0(SB), Z2, Z3
+	VADDPS          Z3, Z8, Z8
+	VADDPS          Z14, Z8, Z8
+	VMULPS          ln2hiAVX512<>+0(SB), Z2, Z3
+	VADDPS          Z3, Z8, Z8
+	VMULPS          minusTwoAVX512<>+0(SB), Z8, Z8
+	VSQRTPS         Z8, Z8
+	VPADDD          eighthTurnAVX512<>+0(SB), Z11, Z11
+	VPANDD          fractionAVX512<>+0(SB), Z11, Z2
+	VPSUBD          eighthTurnAVX512<>+0(SB), Z2, Z2
+	VPORD           oneWordAVX512<>+0(SB), Z2, Z2
+	VCVTDQ2PS       Z2, Z2
+	VMULPS          angleUnitAVX512<>+0(SB), Z2, Z2
+	VMULPS          Z2, Z2, Z3
+	VMOVUPS         normalSin_0AVX512<>+0(SB), Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_1AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_2AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_3AVX512<>+0(SB), Z9, Z9
+	VMOVUPS         normalCos_0AVX512<>+0(SB), Z12
+	VMULPS          Z3, Z12, Z12
+	VADDPS          normalCos_1AVX512<>+0(SB), Z12, Z12
+	VMULPS          Z3, Z12, Z12
+	VADDPS          normalCos_2AVX512<>+0(SB), Z12, Z12
+	VMULPS          Z3, Z12, Z12
+	VADDPS          normalCos_3AVX512<>+0(SB), Z12, Z12
+	VMULPS          Z2, Z9, Z9
+	VMULPS          Z3, Z12, Z12
+	VADDPS          oneAVX512<>+0(SB), Z12, Z12
+	VPSLLD          $0x01, Z11, Z3
+	VPMOVD2M        Z3, K2
+	VPBLENDMD       Z9, Z12, K2, Z4
+	VPBLENDMD       Z12, Z9, K2, Z5
+	VPADDD          quadrantAVX512<>+0(SB), Z11, Z3
+	VPANDD          signAVX512<>+0(SB), Z3, Z3
+	VPXORD          Z3, Z4, Z4
+	VPANDD          signAVX512<>+0(SB), Z11, Z3
+	VPXORD          Z3, Z5, Z5
+	VMULPS          Z8, Z4, Z4
+	VMULPS          Z8, Z5, Z5
+	VBROADCASTSS    48(AX), Z2
+	VMULPS          (CX)(BX*4), Z2, Z2
+	VBROADCASTSS    176(R8), Z3
+	VMULPS          Z3, Z4, Z4
+	VADDPS          Z4, Z2, Z2
+	MOVQ            208(DI), R9
+	VMOVUPS         Z2, (R9)(BX*4)
+	VBROADCASTSS    48(AX), Z2
+	VMULPS          192(CX)(BX*4), Z2, Z2
+	VBROADCASTSS    180(R8), Z3
+	VMULPS          Z3, Z5, Z5
+	VADDPS          Z5, Z2, Z2
+	MOVQ            216(DI), R9
+	VMOVUPS         Z2, (R9)(BX*4)
+	VPSRLD          $0x01, Z15, Z15
+	VCVTDQ2PS       Z15, Z15
+	VMULPS          scaleAVX512<>+0(SB), Z15, Z15
+	VADDPS          halfAVX512<>+0(SB), Z15, Z15
+	VPSUBD          rootBitAVX512<>+0(SB), Z15, Z2
+	VPSRAD          $0x17, Z2, Z2
+	VPSLLD          $0x17, Z2, Z3
+	VPSUBD          Z3, Z15, Z15
+	VCVTDQ2PS       Z2, Z2
+	VSUBPS          oneAVX512<>+0(SB), Z15, Z15
+	VMULPS          Z15, Z15, Z3
+	VMULPS          Z3, Z15, Z8
+	VMOVUPS         normalLog_0AVX512<>+0(SB), Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_1AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_2AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_3AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_4AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_5AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_6AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_7AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_8AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z9, Z8, Z8
+	VMULPS          minusHalfAVX512<>+0(SB), Z3, Z3
+	VADDPS          Z3, Z8, Z8
+	VMULPS          ln2loAVX512<>+0(SB), Z2, Z3
+	VADDPS          Z3, Z8, Z8
+	VADDPS          Z15, Z8, Z8
+	VMULPS          ln2hiAVX512<>+0(SB), Z2, Z3
+	VADDPS          Z3, Z8, Z8
+	VMULPS          minusTwoAVX512<>+0(SB), Z8, Z8
+	VSQRTPS         Z8, Z8
+	VPADDD          eighthTurnAVX512<>+0(SB), Z10, Z10
+	VPANDD          fractionAVX512<>+0(SB), Z10, Z2
+	VPSUBD          eighthTurnAVX512<>+0(SB), Z2, Z2
+	VPORD           oneWordAVX512<>+0(SB), Z2, Z2
+	VCVTDQ2PS       Z2, Z2
+	VMULPS          angleUnitAVX512<>+0(SB), Z2, Z2
+	VMULPS          Z2, Z2, Z3
+	VMOVUPS         normalSin_0AVX512<>+0(SB), Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_1AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_2AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_3AVX512<>+0(SB), Z9, Z9
+	VMOVUPS         normalCos_0AVX512<>+0(SB), Z11
+	VMULPS          Z3, Z11, Z11
+	VADDPS          normalCos_1AVX512<>+0(SB), Z11, Z11
+	VMULPS          Z3, Z11, Z11
+	VADDPS          normalCos_2AVX512<>+0(SB), Z11, Z11
+	VMULPS          Z3, Z11, Z11
+	VADDPS          normalCos_3AVX512<>+0(SB), Z11, Z11
+	VMULPS          Z2, Z9, Z9
+	VMULPS          Z3, Z11, Z11
+	VADDPS          oneAVX512<>+0(SB), Z11, Z11
+	VPSLLD          $0x01, Z10, Z3
+	VPMOVD2M        Z3, K2
+	VPBLENDMD       Z9, Z11, K2, Z6
+	VPBLENDMD       Z11, Z9, K2, Z7
+	VPADDD          quadrantAVX512<>+0(SB), Z10, Z3
+	VPANDD          signAVX512<>+0(SB), Z3, Z3
+	VPXORD          Z3, Z6, Z6
+	VPANDD          signAVX512<>+0(SB), Z10, Z3
+	VPXORD          Z3, Z7, Z7
+	VMULPS          Z8, Z6, Z6
+	VMULPS          Z8, Z7, Z7
+	VBROADCASTSS    48(AX), Z2
+	VMULPS          384(CX)(BX*4), Z2, Z2
+	VBROADCASTSS    184(R8), Z3
+	VMULPS          Z3, Z6, Z6
+	VADDPS          Z6, Z2, Z2
+	MOVQ            224(DI), R9
+	VMOVUPS         Z2, (R9)(BX*4)
+	VBROADCASTSS    48(AX), Z2
+	VMULPS          576(CX)(BX*4), Z2, Z2
+	VBROADCASTSS    188(R8), Z3
+	VMULPS          Z3, Z7, Z7
+	VADDPS          Z7, Z2, Z2
+	MOVQ            232(DI), R9
+	VMOVUPS         Z2, (R9)(BX*4)
+	ADDQ            $0x00000010, BX
+	CMPQ            BX, 16(AX)
+	JL              vector
+	ADDQ            $0x00000300, CX
+	ADDQ            $0x10, SI
+	ADDQ            $0x10, R8
+	ADDQ            $0x20, DI
+	SUBQ            $0x04, DX
+	JG              group
+	VZEROUPPER
+	RET
+
+DATA rootBitAVX512<>+0(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+4(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+8(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+12(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+16(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+20(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+24(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+28(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+32(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+36(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+40(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+44(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+48(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+52(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+56(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+60(SB)/4, $0x3f3504f3
+GLOBL rootBitAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA minusHalfAVX512<>+0(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+4(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+8(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+12(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+16(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+20(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+24(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+28(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+32(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+36(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+40(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+44(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+48(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+52(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+56(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+60(SB)/4, $0xbf000000
+GLOBL minusHalfAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA eighthTurnAVX512<>+0(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+4(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+8(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+12(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+16(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+20(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+24(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+28(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+32(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+36(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+40(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+44(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+48(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+52(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+56(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+60(SB)/4, $0x20000000
+GLOBL eighthTurnAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA fractionAVX512<>+0(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+4(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+8(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+12(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+16(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+20(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+24(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+28(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+32(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+36(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+40(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+44(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+48(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+52(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+56(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+60(SB)/4, $0x3fffffff
+GLOBL fractionAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA angleUnitAVX512<>+0(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+4(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+8(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+12(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+16(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+20(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+24(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+28(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+32(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+36(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+40(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+44(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+48(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+52(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+56(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+60(SB)/4, $0x31000000
+GLOBL angleUnitAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA quadrantAVX512<>+0(SB)/4, $0x40000000
+DATA quadrantAVX512<>+4(SB)/4, $0x40000000
+DATA quadrantAVX512<>+8(SB)/4, $0x40000000
+DATA quadrantAVX512<>+12(SB)/4, $0x40000000
+DATA quadrantAVX512<>+16(SB)/4, $0x40000000
+DATA quadrantAVX512<>+20(SB)/4, $0x40000000
+DATA quadrantAVX512<>+24(SB)/4, $0x40000000
+DATA quadrantAVX512<>+28(SB)/4, $0x40000000
+DATA quadrantAVX512<>+32(SB)/4, $0x40000000
+DATA quadrantAVX512<>+36(SB)/4, $0x40000000
+DATA quadrantAVX512<>+40(SB)/4, $0x40000000
+DATA quadrantAVX512<>+44(SB)/4, $0x40000000
+DATA quadrantAVX512<>+48(SB)/4, $0x40000000
+DATA quadrantAVX512<>+52(SB)/4, $0x40000000
+DATA quadrantAVX512<>+56(SB)/4, $0x40000000
+DATA quadrantAVX512<>+60(SB)/4, $0x40000000
+GLOBL quadrantAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA signAVX512<>+0(SB)/4, $0x80000000
+DATA signAVX512<>+4(SB)/4, $0x80000000
+DATA signAVX512<>+8(SB)/4, $0x80000000
+DATA signAVX512<>+12(SB)/4, $0x80000000
+DATA signAVX512<>+16(SB)/4, $0x80000000
+DATA signAVX512<>+20(SB)/4, $0x80000000
+DATA signAVX512<>+24(SB)/4, $0x80000000
+DATA signAVX512<>+28(SB)/4, $0x80000000
+DATA signAVX512<>+32(SB)/4, $0x80000000
+DATA signAVX512<>+36(SB)/4, $0x80000000
+DATA signAVX512<>+40(SB)/4, $0x80000000
+DATA signAVX512<>+44(SB)/4, $0x80000000
+DATA signAVX512<>+48(SB)/4, $0x80000000
+DATA signAVX512<>+52(SB)/4, $0x80000000
+DATA signAVX512<>+56(SB)/4, $0x80000000
+DATA signAVX512<>+60(SB)/4, $0x80000000
+GLOBL signAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_0AVX512<>+0(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+4(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+8(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+12(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+16(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+20(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+24(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+28(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+32(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+36(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+40(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+44(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+48(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+52(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+56(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+60(SB)/4, $0x3d8ec752
+GLOBL normalLog_0AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_1AVX512<>+0(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+4(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+8(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+12(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+16(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+20(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+24(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+28(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+32(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+36(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+40(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+44(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+48(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+52(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+56(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+60(SB)/4, $0xbdeb1ade
+GLOBL normalLog_1AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_2AVX512<>+0(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+4(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+8(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+12(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+16(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+20(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+24(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+28(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+32(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+36(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+40(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+44(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+48(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+52(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+56(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+60(SB)/4, $0x3def5141
+GLOBL normalLog_2AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_3AVX512<>+0(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+4(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+8(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+12(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+16(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+20(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+24(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+28(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+32(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+36(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+40(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+44(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+48(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+52(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+56(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+60(SB)/4, $0xbdfe7a63
+GLOBL normalLog_3AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_4AVX512<>+0(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+4(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+8(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+12(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+16(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+20(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+24(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+28(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+32(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+36(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+40(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+44(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+48(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+52(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+56(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+60(SB)/4, $0x3e11e90d
+GLOBL normalLog_4AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_5AVX512<>+0(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+4(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+8(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+12(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+16(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+20(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+24(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+28(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+32(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+36(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+40(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+44(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+48(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+52(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+56(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+60(SB)/4, $0xbe2aada5
+GLOBL normalLog_5AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_6AVX512<>+0(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+4(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+8(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+12(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+16(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+20(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+24(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+28(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+32(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+36(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+40(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+44(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+48(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+52(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+56(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+60(SB)/4, $0x3e4ccead
+GLOBL normalLog_6AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_7AVX512<>+0(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+4(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+8(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+12(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+16(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+20(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+24(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+28(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+32(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+36(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+40(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+44(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+48(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+52(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+56(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+60(SB)/4, $0xbe7ffffe
+GLOBL normalLog_7AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_8AVX512<>+0(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+4(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+8(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+12(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+16(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+20(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+24(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+28(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+32(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+36(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+40(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+44(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+48(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+52(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+56(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+60(SB)/4, $0x3eaaaaaa
+GLOBL normalLog_8AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalSin_0AVX512<>+0(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+4(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+8(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+12(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+16(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+20(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+24(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+28(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+32(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+36(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+40(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+44(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+48(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+52(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+56(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+60(SB)/4, $0xb816cda0
+GLOBL normalSin_0AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalSin_1AVX512<>+0(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+4(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+8(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+12(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+16(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+20(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+24(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+28(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+32(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+36(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+40(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+44(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+48(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+52(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+56(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+60(SB)/4, $0x3b232f62
+GLOBL normalSin_1AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalSin_2AVX512<>+0(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+4(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+8(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+12(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+16(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+20(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+24(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+28(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+32(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+36(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+40(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+44(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+48(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+52(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+56(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+60(SB)/4, $0xbda55ddd
+GLOBL normalSin_2AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalSin_3AVX512<>+0(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+4(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+8(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+12(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+16(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+20(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+24(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+28(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+32(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+36(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+40(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+44(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+48(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+52(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+56(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+60(SB)/4, $0x3f490fdb
+GLOBL normalSin_3AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalCos_0AVX512<>+0(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+4(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+8(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+12(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+16(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+20(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+24(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+28(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+32(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+36(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+40(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+44(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+48(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+52(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+56(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+60(SB)/4, $0x366db249
+GLOBL normalCos_0AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalCos_1AVX512<>+0(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+4(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+8(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+12(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+16(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+20(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+24(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+28(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+32(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+36(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+40(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+44(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+48(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+52(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+56(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+60(SB)/4, $0xb9aae5cc
+GLOBL normalCos_1AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalCos_2AVX512<>+0(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+4(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+8(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+12(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+16(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+20(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+24(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+28(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+32(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+36(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+40(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+44(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+48(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+52(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+56(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+60(SB)/4, $0x3c81e0f5
+GLOBL normalCos_2AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalCos_3AVX512<>+0(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+4(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+8(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+12(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+16(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+20(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+24(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+28(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+32(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+36(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+40(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+44(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+48(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+52(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+56(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+60(SB)/4, $0xbe9de9e6
+GLOBL normalCos_3AVX512<>(SB), RODATA|NOPTR, $64
 
 // func copyRectAVX512(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
 // Requires: AVX, AVX512F, MMX+

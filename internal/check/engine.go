@@ -15,6 +15,7 @@ import (
 func Engine(t *testing.T, e compute.Engine) {
 	t.Run("products", func(t *testing.T) { engineProducts(t, e) })
 	t.Run("origins", func(t *testing.T) { engineOrigins(t, e) })
+	t.Run("normals", func(t *testing.T) { engineNormals(t, e) })
 	t.Run("specials", func(t *testing.T) { engineSpecials(t, e) })
 	t.Run("vectors", func(t *testing.T) { engineVectors(t, e) })
 	t.Run("pairs", func(t *testing.T) { enginePairs(t, e) })
@@ -147,6 +148,18 @@ func engineMoves(t *testing.T, e compute.Engine, rows, cols int, random func(rng
 			}
 		}
 	}
+	for _, kind := range []compute.Type{compute.Float32, compute.Float64, compute.Int8} {
+		for _, x := range []float64{0, -1, 3} {
+			d := newOperand(e, kind, rows, cols, random(1))
+			e.Fill(d.m, x)
+			d.guarded(t, e, "Fill", false)
+			for i, g := range entriesOf(e, d.m) {
+				if g != x {
+					t.Fatalf("Fill %dx%d %v: entry %d is %v, want %v", rows, cols, kind, i, g, x)
+				}
+			}
+		}
+	}
 	for _, kind := range []compute.Type{compute.Float32, compute.Float64} {
 		if o := newOperand(e, kind, rows, cols, random(7)); !e.Finite(o.m) {
 			t.Fatalf("Finite %dx%d %v: finite entries called infinite", rows, cols, kind)
@@ -228,6 +241,14 @@ func enginePanics(t *testing.T, e compute.Engine) {
 		"accumulate": func() {
 			e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Accumulate, o.Then.Kind = true, compute.Tanh }))
 		},
+		"add": func() { e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Then.Add = f(1, 3) })) },
+		"accumulate add": func() {
+			e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Accumulate, o.Then.Add = true, f(2, 3) }))
+		},
+		"base of a normal": func() {
+			e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Then.Kind, o.Then.Base = compute.Normal, f(1, 3) }))
+		},
+		"normals":  func() { e.Normals(e.Alloc(compute.Float64, 1, 1), 1, 0, 0) },
 		"bias":     func() { e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Then.Bias = f(1, 2) })) },
 		"weights":  func() { e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Weights = f(3, 1) })) },
 		"axpby":    func() { e.Axpby(f(2, 3), 1, f(3, 2), 1) },
@@ -235,7 +256,8 @@ func enginePanics(t *testing.T, e compute.Engine) {
 		"adam":     func() { e.Adam(f(2, 3), f(2, 3), f(2, 2), f(2, 3), 0, 0, 0, 1, 1) },
 		"sign":     func() { e.Sign(e.Alloc(compute.Float64, 1, 1), f(1, 1)) },
 		"gather":   func() { e.Gather(f(2, 3), f(4, 3), []int32{1}) },
-		"write":    func() { e.Write(f(2, 3), make([]float32, 5)) },
+		"read":     func() { compute.Read(e, make([]float64, 6), f(2, 3)) },
+		"write":    func() { compute.Write(e, f(2, 3), make([]float32, 5)) },
 		"negative": func() { e.Alloc(compute.Float32, -1, 3) },
 	} {
 		func() {
@@ -260,6 +282,7 @@ func engineAllocations(t *testing.T, e compute.Engine) {
 	x, y := e.Alloc(compute.Float32, 300, 300), e.Alloc(compute.Float32, 300, 300)
 	i8, sum, pairs := e.Alloc(compute.Int8, 300, 300), e.Alloc(compute.Float64, 300, 1), e.Alloc(compute.Float64, 300, 300)
 	z, w := e.Alloc(compute.Float32, 300, 300), e.Alloc(compute.Float32, 300, 300)
+	host32, host64, host8 := make([]float32, x.Len()), make([]float64, sum.Len()), make([]int8, i8.Len())
 	if n := testing.AllocsPerRun(2, func() {
 		for _, p := range cases {
 			p.run(e)
@@ -267,12 +290,20 @@ func engineAllocations(t *testing.T, e compute.Engine) {
 		mark := e.Mark()
 		e.Scratch(compute.Float32, 700, 900)
 		e.Release(mark)
+		compute.Write(e, x, host32)
+		compute.Write(e, sum, host64)
+		compute.Write(e, i8, host8)
+		compute.Read(e, host32, x)
+		compute.Read(e, host64, sum)
+		compute.Read(e, host8, i8)
+		e.Fill(x, 1)
 		e.Axpby(x, 1, y, 0.5)
 		e.Axpby(x, 1, i8, 0.5)
 		e.Adam(x, y, y, y, 0.9, 0.9, 0.1, 1, 1)
 		e.Clip(x, 1)
 		e.Sign(i8, x)
 		e.Spins(i8, 1, 2, 3)
+		e.Normals(x, 1, 2, 3)
 		e.RowDot(sum, 1, x, i8)
 		e.Finite(x)
 		e.Pairs(pairs, x, y, compute.Matrix{}, compute.PairAbs)

@@ -11,7 +11,7 @@ import (
 // Small is a machine that can be enumerated, and its name.
 type Small struct {
 	Name    string
-	Machine *bm.RBM
+	Machine *bm.Machine
 }
 
 // SmallMachines returns machines of V visible and H hidden spins with every
@@ -25,23 +25,23 @@ func SmallMachines(e compute.Engine, visible, hidden int, key rng.Key) []Small {
 				name := "dense"
 				k := key.Fold(uint64(i))
 				if axons {
-					a := bm.NewAxons(e, visible, hidden, 3, true, off)
+					a := bm.NewAxons(e, bm.Restricted(visible, hidden, off), 3, true)
 					a.Uniform(1, k.Fold(0))
 					a.SetGain(0.7)
 					c, name = a, "axons"
 				} else {
-					d := bm.NewDense(e, visible, hidden, off)
+					d := bm.NewDense(e, bm.Restricted(visible, hidden, off))
 					d.Normal(0.5, k.Fold(0))
 					c = d
 				}
-				r := bm.NewRBM(e, c, bias, bias)
+				r := bm.New(e, c, bias, bias)
 				for j, p := range r.Params() {
 					if p.Name == "bias.visible" || p.Name == "bias.hidden" || p.Name == "offset.visible" {
 						x := make([]float32, p.Value.Len())
 						for s := range x {
 							x[s] = float32(0.4 * k.Fold(uint64(j)+10).Normal(0, uint64(s)))
 						}
-						e.Write(p.Value, x)
+						compute.Write(e, p.Value, x)
 					}
 				}
 				all = append(all, Small{fmt.Sprintf("%s,bias=%v,offset=%v", name, bias, off), r})

@@ -24,7 +24,7 @@ func TestDriftSeesWrongSamplers(t *testing.T) {
 			clamped = append(clamped, en)
 		}
 	}
-	sweeps := func(m bm.Machine, change func(law *bm.Law, sweep int)) func(bm.State, bm.Law) {
+	sweeps := func(m *bm.Machine, change func(law *bm.Law, sweep int)) func(bm.State, bm.Law) {
 		return func(s bm.State, law bm.Law) {
 			for i := range 3 {
 				l := law
@@ -42,7 +42,7 @@ func TestDriftSeesWrongSamplers(t *testing.T) {
 			for i := range ones {
 				ones[i] = 1.1
 			}
-			e.Write(law.Beta, ones)
+			compute.Write(e, law.Beta, ones)
 		}
 		for _, c := range []struct {
 			name  string
@@ -102,24 +102,24 @@ func TestDriftSeesWrongSamplers(t *testing.T) {
 // putBack sets the spins of m that are clamped.
 func putBack(e compute.Engine, m, clamp compute.Matrix) {
 	spins, fixed := make([]int8, m.Len()), make([]int8, m.Len())
-	e.Read(spins, m)
-	e.Read(fixed, clamp)
+	compute.Read(e, spins, m)
+	compute.Read(e, fixed, clamp)
 	for i, c := range fixed {
 		if c != 0 {
 			spins[i] = c
 		}
 	}
-	e.Write(m, spins)
+	compute.Write(e, m, spins)
 }
 
 // drawWith draws layer l with numbers that do not depend on the layer.
-func drawWith(r *bm.RBM, s bm.State, l int, fields compute.Matrix, k rng.Key) {
+func drawWith(r *bm.Machine, s bm.State, l int, fields compute.Matrix, k rng.Key) {
 	e := r.Engine()
 	m := s[l]
 	mean := e.Alloc(compute.Float32, m.Rows(), m.Cols())
 	r.Mean(mean, s, l, bm.Law{})
 	x, spins := make([]float32, m.Len()), make([]int8, m.Len())
-	e.Read(x, mean)
+	compute.Read(e, x, mean)
 	for i := range spins {
 		u := compute.SpinUniform(k.Uint32(uint64(i/m.Cols()), uint64(i%m.Cols())))
 		spins[i] = 1
@@ -127,7 +127,7 @@ func drawWith(r *bm.RBM, s bm.State, l int, fields compute.Matrix, k rng.Key) {
 			spins[i] = -1
 		}
 	}
-	e.Write(m, spins)
+	compute.Write(e, m, spins)
 }
 
 func TestChiSquare(t *testing.T) {

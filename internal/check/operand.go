@@ -51,19 +51,19 @@ func newOperand(e compute.Engine, kind compute.Type, rows, cols int, value func(
 func setEntries(e compute.Engine, m compute.Matrix, x []float64) {
 	switch m.Type() {
 	case compute.Float64:
-		e.Write(m, x)
+		compute.Write(e, m, x)
 	case compute.Float32:
 		y := make([]float32, len(x))
 		for i, v := range x {
 			y[i] = float32(v)
 		}
-		e.Write(m, y)
+		compute.Write(e, m, y)
 	case compute.Int8:
 		y := make([]int8, len(x))
 		for i, v := range x {
 			y[i] = int8(v)
 		}
-		e.Write(m, y)
+		compute.Write(e, m, y)
 	}
 }
 
@@ -71,16 +71,16 @@ func entriesOf(e compute.Engine, m compute.Matrix) []float64 {
 	x := make([]float64, m.Len())
 	switch m.Type() {
 	case compute.Float64:
-		e.Read(x, m)
+		compute.Read(e, x, m)
 	case compute.Float32:
 		y := make([]float32, len(x))
-		e.Read(y, m)
+		compute.Read(e, y, m)
 		for i, v := range y {
 			x[i] = float64(v)
 		}
 	case compute.Int8:
 		y := make([]int8, len(x))
-		e.Read(y, m)
+		compute.Read(e, y, m)
 		for i, v := range y {
 			x[i] = float64(v)
 		}

@@ -112,19 +112,19 @@ func bitsOf(e compute.Engine, m compute.Matrix) []uint64 {
 	switch m.Type() {
 	case compute.Float32:
 		y := make([]float32, len(x))
-		e.Read(y, m)
+		compute.Read(e, y, m)
 		for i, v := range y {
 			x[i] = uint64(math.Float32bits(v))
 		}
 	case compute.Float64:
 		y := make([]float64, len(x))
-		e.Read(y, m)
+		compute.Read(e, y, m)
 		for i, v := range y {
 			x[i] = math.Float64bits(v)
 		}
 	case compute.Int8:
 		y := make([]int8, len(x))
-		e.Read(y, m)
+		compute.Read(e, y, m)
 		for i, v := range y {
 			x[i] = uint64(uint8(v))
 		}
@@ -154,19 +154,19 @@ func setBits(e compute.Engine, p bm.Param, bits []uint64) {
 		for i, v := range bits {
 			y[i] = math.Float32frombits(uint32(v))
 		}
-		e.Write(p.Value, y)
+		compute.Write(e, p.Value, y)
 	case compute.Float64:
 		y := make([]float64, len(bits))
 		for i, v := range bits {
 			y[i] = math.Float64frombits(v)
 		}
-		e.Write(p.Value, y)
+		compute.Write(e, p.Value, y)
 	case compute.Int8:
 		y := make([]int8, len(bits))
 		for i, v := range bits {
 			y[i] = int8(v)
 		}
-		e.Write(p.Value, y)
+		compute.Write(e, p.Value, y)
 	}
 }
 

@@ -420,9 +420,9 @@ func reconstruct(m *recipe.Model, set *data.Set) (given, result, original [][]in
 	mark := e.Mark()
 	defer e.Release(mark)
 	s := bm.State{e.Scratch(compute.Int8, set.Rows, set.Visible), e.Scratch(compute.Int8, set.Rows, m.Machine.Layers()[bm.Hidden])}
-	e.Write(s[bm.Visible], slices.Concat(given...))
+	compute.Write(e, s[bm.Visible], slices.Concat(given...))
 	sampler.Gibbs(m.Machine, s, bm.Law{Key: recipe.SampleKey(m.Recipe.Seed)}, 1)
 	flat := make([]int8, set.Rows*set.Visible)
-	e.Read(flat, s[bm.Visible])
+	compute.Read(e, flat, s[bm.Visible])
 	return given, slices.Collect(slices.Chunk(flat, set.Visible)), original
 }

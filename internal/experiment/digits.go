@@ -61,7 +61,7 @@ const readerRows = 20_000
 func newReader(ctx context.Context, e compute.Engine, set *data.Set) (*reader, error) {
 	rows := min(set.Rows, readerRows)
 	x := e.Alloc(compute.Int8, rows, set.Visible)
-	e.Write(x, set.Spins[:rows*set.Visible])
+	compute.Write(e, x, set.Spins[:rows*set.Visible])
 	o := eval.Defaults().Probe
 	o.Penalty, o.Tolerance = 1e-3, 1e-4
 	p, err := eval.FitProbe(ctx, e, x, set.Labels[:rows], 10, o)
@@ -73,7 +73,7 @@ func (r *reader) read(rows [][]int8) (classes []int, confidence []float64) {
 	mark := r.engine.Mark()
 	defer r.engine.Release(mark)
 	x := r.engine.Scratch(compute.Int8, len(rows), len(rows[0]))
-	r.engine.Write(x, slices.Concat(rows...))
+	compute.Write(r.engine, x, slices.Concat(rows...))
 	for _, p := range r.probe.Probabilities(r.engine, x) {
 		best := 0
 		for c, y := range p {
@@ -94,7 +94,7 @@ var digitSweeps = []int{10, digitsShown, 100, 1000}
 
 // drawDigits returns samples after so many sweeps. A machine without biases gives an image and its negative the same
 // probability: the one with more background than ink stands for both.
-func drawDigits(m *bm.RBM, start []int8, n, sweeps int, key rng.Key) [][]int8 {
+func drawDigits(m *bm.Machine, start []int8, n, sweeps int, key rng.Key) [][]int8 {
 	rows := chainsFrom(m, start, n, sweeps, key)
 	if m.Symmetric() {
 		lessInk(rows)
@@ -270,10 +270,10 @@ func finishPatterns(r *results) error {
 	if err != nil {
 		return err
 	}
-	visible, _ := m.Axons.Patterns()
+	visible := m.Axons.Patterns(bm.Visible)
 	e, k, v := m.Machine.Engine(), visible.Value.Rows(), visible.Value.Cols()
 	flat := make([]float32, k*v)
-	e.Read(flat, visible.Value)
+	compute.Read(e, flat, visible.Value)
 	order := make([]int32, k)
 	data.Order(order, recipe.SampleKey(m.Recipe.Seed))
 	const shown, chains, steps = 8, 32, 100
@@ -349,16 +349,16 @@ func nearest(e compute.Engine, rows [][]int8, set *data.Set) []float64 {
 	mark := e.Mark()
 	defer e.Release(mark)
 	x := e.Scratch(compute.Int8, len(rows), set.Visible)
-	e.Write(x, slices.Concat(rows...))
+	compute.Write(e, x, slices.Concat(rows...))
 	const block = 4096
 	for first := 0; first < set.Rows; first += block {
 		inner := e.Mark()
 		n := min(block, set.Rows-first)
 		y, q := e.Scratch(compute.Int8, n, set.Visible), e.Scratch(compute.Float32, len(rows), n)
-		e.Write(y, set.Spins[first*set.Visible:(first+n)*set.Visible])
+		compute.Write(e, y, set.Spins[first*set.Visible:(first+n)*set.Visible])
 		e.Mul(q, x, y, compute.Op{TransB: true, Alpha: 1 / float64(set.Visible)})
 		flat := make([]float32, q.Len())
-		e.Read(flat, q)
+		compute.Read(e, flat, q)
 		e.Release(inner)
 		for i := range best {
 			for _, f := range flat[i*n : (i+1)*n] {

@@ -86,20 +86,20 @@ func sampleStripes(w *work, t *trained) error {
 }
 
 // chainsFrom returns the visible spins of n Gibbs chains after their sweeps, all from one row, or from random spins where start is nil.
-func chainsFrom(m *bm.RBM, start []int8, n, sweeps int, key rng.Key) [][]int8 {
+func chainsFrom(m *bm.Machine, start []int8, n, sweeps int, key rng.Key) [][]int8 {
 	e := m.Engine()
 	mark := e.Mark()
 	defer e.Release(mark)
-	v, h := m.Couplings().Sizes()
-	s := bm.State{e.Scratch(compute.Int8, n, v), e.Scratch(compute.Int8, n, h)}
+	v := m.Layers()[bm.Visible]
+	s := m.Scratch(n)
 	if start == nil {
 		sampler.Randomize(m, s, bm.Law{Key: key.Fold(0)})
 	} else {
-		e.Write(s[bm.Visible], slices.Repeat(start, n))
+		compute.Write(e, s[bm.Visible], slices.Repeat(start, n))
 	}
 	sampler.Gibbs(m, s, bm.Law{Key: key.Fold(1)}, sweeps)
 	flat := make([]int8, n*v)
-	e.Read(flat, s[bm.Visible])
+	compute.Read(e, flat, s[bm.Visible])
 	return slices.Collect(slices.Chunk(flat, v))
 }
 

@@ -36,6 +36,7 @@ func main() {
 	a.tanhTile()
 	a.coshTile()
 	a.spinTile()
+	a.normalTile()
 	a.copyRect()
 	a.widenRect()
 	a.panels("", "float32", 4)
