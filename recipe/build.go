@@ -70,13 +70,18 @@ func (r *Recipe) LoadDataOf(digest string) (split *data.Split, former bool, err 
 func (r *Recipe) load(o data.Options) (*data.Split, error) {
 	s, _ := data.Named(r.Data.Name)
 	split, err := s.Load(o)
-	if err != nil {
-		if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
-			err = r.origin.place(&FieldError{Path: path, Message: text})
-		}
-		return nil, r.missing(err)
+	return split, r.ofData(err)
+}
+
+// ofData returns an error of the data with the place of the field that it names.
+func (r *Recipe) ofData(err error) error {
+	if err == nil {
+		return nil
 	}
-	return split, nil
+	if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
+		err = r.origin.place(&FieldError{Path: path, Message: text})
+	}
+	return r.missing(err)
 }
 
 func (r *Recipe) dataOptions() data.Options {
