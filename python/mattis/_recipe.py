@@ -39,7 +39,7 @@ def check(est):
     if cut is not None and (not isinstance(cut, numbers.Real) or isinstance(cut, bool) or cut != cut):
         raise MattisValueError(f"binarize={cut!r}: want None or the value above which an entry of X is 1")
     shape = est.image_shape
-    if shape is not None and (len(shape) != 2 or not all(isinstance(n, numbers.Integral) and n > 0 for n in shape)):
+    if shape is not None and (not isinstance(shape, (tuple, list)) or len(shape) != 2 or not all(isinstance(n, numbers.Integral) and n > 0 for n in shape)):
         raise MattisValueError(f"image_shape={shape!r}: want None or (height, width)")
     if est.settings is not None and not isinstance(est.settings, dict):
         raise MattisValueError(f'settings={est.settings!r}: want a dict such as {{"optimizer.momentum": 0.5}}')
@@ -104,7 +104,7 @@ def default(est):
             "rate": float(est.learning_rate) / UNITS,
             "decay": {"factor": FALL ** (1 / (n - 1)) if n > 1 else 1, "after": 0, "floor": 0},
         },
-        "train": {"epochs": n, "batch": int(est.batch_size), "checkpoint": {"epochs": 0, "minutes": 5, "keep": 1}},
+        "train": {"epochs": n, "batch": int(est.batch_size), "checkpoint": {"epochs": 0, "minutes": 5, "keep": 3}},
         "measure": {"every": 0},
     }
 

@@ -64,17 +64,17 @@ def _half_of_white(X, name):
     """Return where greys are cut, with a word about it; values that are no greys are an error."""
     least, most = X.min(), X.max()
     whole = X.dtype.kind in "iu" or bool((X == np.floor(X)).all())
-    if least == -1 and most == 1 and whole:
+    if least == -1 and most <= 1 and whole:
         raise MattisValueError(
-            f"{name} holds -1, 0 and 1: spins have two values, 0 and 1 or -1 and 1. If 0 stands for a missing entry, give "
-            "rows without them; if the three are grades, binarize=0 makes 1 of those above 0"
+            f"{name} holds -1 and 0: spins have two values, 0 and 1 or -1 and 1. If 0 stands for a missing entry, give "
+            "rows without them; if they are grades, binarize=0 makes 1 of those above 0"
         )
     if least >= 0 and most <= 1:
         cut, white = CUT_HALF, 1
     elif least >= 0 and most <= 255 and whole:
         cut, white = CUT_BYTES, 255
     else:
-        place = np.argwhere((X != 0) & (X != 1))[0]
+        place = np.argwhere((X < 0) | (X > 1))[0]
         raise MattisValueError(
             f"{name} holds {X[tuple(place)]} (row {place[0]}, column {place[1]}, counted from 0): spins have two values, 0 and 1 "
             "or -1 and 1. Make two of them where that has a meaning, such as (X > X.mean(axis=0)), or give binarize=VALUE, "

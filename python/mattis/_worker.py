@@ -91,7 +91,7 @@ class Worker:
         try:
             hello, _ = self.call("hello")
         except (MattisError, Failed) as err:
-            why = f"no answer within {GREETING:.0f} s" if late.is_set() else str(err)
+            why = f"no answer within {GREETING:.0f} s" if late.is_set() and isinstance(err, WorkerDied) else str(err)
             self.end()
             raise MattisError(f"{self.binary} is no mattis program that Python can talk to: {why}") from err
         finally:
