@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import subprocess
 import tempfile
 import time
 import warnings
@@ -320,6 +321,34 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         est.random_state_ = np.random.RandomState(est._seed % 2**32)
         est.n_iter_, est.recipe_, est.history_, est.run_dir_ = head["epoch"], head["recipe"], [], run
         return est
+
+    @classmethod
+    def from_sklearn(cls, rbm, **params):
+        """Return the fitted estimator of a BernoulliRBM that scikit-learn has fitted, or of any object with its three
+        attributes: the same machine, with what this class can say of it. params are the estimator's."""
+        with tempfile.TemporaryDirectory(prefix="mattis-") as folder:
+            given, run = os.path.join(folder, "rbm.npz"), os.path.join(folder, "run")
+            names = ("components_", "intercept_hidden_", "intercept_visible_")
+            np.savez(given, **{name: np.asarray(getattr(rbm, name)) for name in names})
+            program = _binary.find(params.get("binary"))
+            done = subprocess.run([program, "convert", given, run], capture_output=True, text=True)
+            if done.returncode != 0:
+                raise MattisValueError(done.stderr.strip())
+            est = cls.load(run, **params)
+        del est.run_dir_
+        est._dtype = np.asarray(rbm.components_).dtype
+        return est
+
+    def to_sklearn(self):
+        """Return scikit-learn's BernoulliRBM of the same machine."""
+        from sklearn.neural_network import BernoulliRBM
+
+        rbm = BernoulliRBM(self.n_components, random_state=self.random_state)
+        rbm.components_, rbm.intercept_hidden_, rbm.intercept_visible_ = (a.copy() for a in self._parameters())
+        rbm.n_features_in_, rbm.h_samples_ = self.n_features_in_, np.zeros((self.batch_size, self._n_features_out))
+        if hasattr(self, "feature_names_in_"):
+            rbm.feature_names_in_ = self.feature_names_in_
+        return rbm
 
     # How it is done.
 

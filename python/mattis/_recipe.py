@@ -10,6 +10,7 @@ from ._errors import MattisValueError
 
 # A rate in 0/1 units is 16 times one in spins: components_ = 4 W, and a step of W is that of components_ over 4.
 UNITS = 16
+AXON_UNITS = 5  # patterns have entries of about 1 whatever the sizes, and Adam moves each by about the rate
 FALL = 0.01  # the rate of the last epoch, as a share of the first
 CHAINS = 32  # persistent chains, where no more are in a batch
 PATTERNS = 64  # of axons, where none are named
@@ -92,18 +93,17 @@ def default(est):
     """Return the recipe that the parameters make where none is given; docs/python.md says why it is this one."""
     axons = est.couplings == "axons" or est.patterns is not None
     couplings = {"kind": "dense", "init": {"normal": 0.01}}
+    optimizer = {"kind": "sgd", "rate": float(est.learning_rate) / UNITS}
     if axons:
-        couplings = {"kind": "axons", "patterns": int(est.patterns or PATTERNS), "init": {"uniform": 0.1}}
+        couplings = {"kind": "axons", "patterns": int(est.patterns or PATTERNS), "gain": 0.1, "init": {"uniform": 1}}
+        optimizer = {"kind": "adam", "rate": float(est.learning_rate) / AXON_UNITS}
     n = int(est.n_iter)
+    optimizer["decay"] = {"factor": FALL ** (1 / (n - 1)) if n > 1 else 1, "after": 0, "floor": 0}
     return {
         "machine": {"kind": "rbm", "hidden": int(est.n_components), "biases": "both", "offset": "mean"},
         "couplings": couplings,
         "negative": {"kind": "pcd", "steps": 1, "chains": int(est.n_chains or max(CHAINS, est.batch_size))},
-        "optimizer": {
-            "kind": "sgd",
-            "rate": float(est.learning_rate) / UNITS,
-            "decay": {"factor": FALL ** (1 / (n - 1)) if n > 1 else 1, "after": 0, "floor": 0},
-        },
+        "optimizer": optimizer,
         "train": {"epochs": n, "batch": int(est.batch_size), "checkpoint": {"epochs": 0, "minutes": 5, "keep": 3}},
         "measure": {"every": 0},
     }

@@ -54,6 +54,12 @@ class Sklearn(unittest.TestCase):
             np.testing.assert_allclose(other._free_energy(x), m.free_energy(x), atol=1e-5)
             np.testing.assert_allclose(other.score_samples(x), m.score_samples(x, random_state=3), atol=1e-3)
             self.assertEqual(m.transform(x).dtype, dtype)
+            there, back = m.to_sklearn(), BoltzmannMachine.from_sklearn(m.to_sklearn(), threads=1)
+            np.testing.assert_allclose(there.transform(x), m.transform(x), atol=1e-6)
+            self.assertEqual(there.gibbs(x).shape, x.shape)
+            np.testing.assert_allclose(back.free_energy(x), m.free_energy(x), atol=2e-5)
+            self.assertAlmostEqual(back.score(x), m.score(x), delta=1e-4)
+            self.assertEqual((back.transform(x).dtype, back.sample(2).dtype), (dtype, dtype))
 
     def test_clone_pipeline_and_search(self):
         x = rows(300)
