@@ -14,19 +14,15 @@ import (
 // are turned; detail.visible is the same from the hidden side, where theory says Q(sqrt(H/(K-1))). Fields of 0 count as
 // half. The biases are left out. The number is exact for the machine: n entries are counted, and all of them.
 func crosstalk(ctx context.Context, s Subject, _ Options) (Result, error) {
-	m, ok := s.Machine.(*bm.RBM)
-	var a *bm.Axons
-	if ok {
-		a, ok = m.Couplings().(*bm.Axons)
-	}
-	if !ok {
+	m, a := s.Machine, s.Machine.Axons()
+	if a == nil {
 		return Result{}, &NoValue{"dense couplings have no patterns"}
 	}
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
 	e := m.Engine()
-	visible, hidden := a.Patterns()
+	visible, hidden := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 	v, h, k := visible.Value.Cols(), hidden.Value.Cols(), visible.Value.Rows()
 	ofHidden := misled(e, a, bm.Visible, visible.Value, hidden.Value)
 	ofVisible := misled(e, a, bm.Hidden, hidden.Value, visible.Value)
@@ -50,7 +46,8 @@ func misled(e compute.Engine, a *bm.Axons, layer int, from, to compute.Matrix) f
 	signs := e.Scratch(compute.Int8, from.Rows(), from.Cols())
 	e.Sign(signs, from)
 	fields := e.Scratch(compute.Float32, to.Rows(), to.Cols())
-	a.Fields(fields, a.Overlap(signs, layer), compute.Epilogue{})
+	near := [1]bm.Overlap{a.Overlap(signs, layer)}
+	a.Fields(fields, near[:], 1-layer, compute.Epilogue{})
 	own := e.Scratch(compute.Int8, to.Rows(), to.Cols())
 	e.Sign(own, to)
 	x, y := make([]float32, fields.Len()), make([]int8, own.Len())

@@ -9,6 +9,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 )
 
 // ground is the state of lowest energy.
@@ -53,18 +54,23 @@ func (s Subject) ground(ctx context.Context) (*ground, error) {
 	if err != nil {
 		return nil, err
 	}
-	spins := make([]int8, s.Machine.Layers()[x.Layer()])
-	bm.SetState(spins, at)
+	sizes := s.Machine.Layers()
+	n := 0
+	for _, l := range x.Layers() {
+		n += sizes[l]
+	}
+	spins := make([]int8, n)
+	exact.SetState(spins, at)
 	s.Memo.ground = &ground{energy: -best, state: signs(spins)}
-	if m, ok := s.Machine.(*bm.RBM); ok {
-		if f := newEnergy(m); f != nil {
-			row := mat.NewDense(1, len(spins), nil)
-			for i, y := range spins {
-				row.Set(0, i, float64(y))
-			}
-			v, h := f.best(x.Layer(), row)
-			s.Memo.ground.energy = f.of(v, h)[0] + s.constant()
+	if s.allSpins() { // a Gaussian layer is where it is lowest in Minima
+		layers := make([]*mat.Dense, len(sizes))
+		for _, l := range x.Layers() {
+			layers[l] = rowsOf(spins[:sizes[l]], 1)
+			spins = spins[sizes[l]:]
 		}
+		f := newEnergy(s.Machine)
+		f.settle(layers, sizes)
+		s.Memo.ground.energy = f.of(layers)[0] + s.constant()
 	}
 	return s.Memo.ground, nil
 }
@@ -96,12 +102,11 @@ func (s Subject) floor(ctx context.Context) (float64, error) {
 }
 
 // constant returns the energy constant of the machine, 0 where it has none.
-func (s Subject) constant() float64 {
-	m, ok := s.Machine.(interface{ Constant() float64 })
-	if !ok {
-		return 0
-	}
-	return m.Constant()
+func (s Subject) constant() float64 { return s.Machine.Constant() }
+
+// allSpins reports whether the machine has no Gaussian layers.
+func (s Subject) allSpins() bool {
+	return !slices.ContainsFunc(s.Machine.Graph().Layers, func(l bm.Layer) bool { return l.Kind != bm.Spins })
 }
 
 // share returns energy, the mean or the lowest of the energies, as a share of the ground-state energy: at most 1. Of states that tie
@@ -110,16 +115,18 @@ func share(energy float64, energies []float64, floor float64) float64 {
 	return min(1, energy/min(floor, slices.Min(energies)))
 }
 
-// energies sets dst to E(v,h) of each configuration in kT, in float64, or to F(v) where there is no
-// hidden layer, without the energy constant: shares of the ground-state energy are taken of them. Its scratch is the
+// energies sets dst to E of each configuration in kT, in float64, or to F(v) where there are no
+// hidden layers, without the energy constant: shares of the ground-state energy are taken of them. Its scratch is the
 // caller's to release.
 func (s Subject) energies(dst []float64, state bm.State) {
 	e := s.Machine.Engine()
-	if r, ok := s.Machine.(*bm.RBM); ok && !state.Layer(bm.Hidden).IsNone() {
-		if f := newEnergy(r); f != nil {
-			copy(dst, f.of(spinsOf(e, state[bm.Visible]), spinsOf(e, state[bm.Hidden])))
-			return
+	if s.allSpins() && len(state) == len(s.Machine.Layers()) {
+		layers := make([]*mat.Dense, len(state))
+		for l, x := range state {
+			layers[l] = spinsOf(e, x)
 		}
+		copy(dst, newEnergy(s.Machine).of(layers))
+		return
 	}
 	m := e.Scratch(compute.Float64, len(dst), 1)
 	s.Machine.Energy(m, state, bm.Law{})

@@ -13,6 +13,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 	"mattis/rng"
 	"mattis/sampler"
 )
@@ -47,7 +48,7 @@ func (o IntegrationOptions) check() error {
 // basin that the hot ladders have no reason to share. The two halves of the ladders, the two halves of the time and the
 // time that the integral remembers are what equilibrium is judged by.
 type Integration struct {
-	Machine *bm.RBM
+	Machine *bm.Machine
 	Base    []float32 // fields of the base law, one a visible spin; nil for fair coins
 	Ladders int       // independent ladders, hot and cold in turn; the error is over them
 	Betas   int       // intervals between 0 and 1, rounded up to a multiple of 4
@@ -142,7 +143,7 @@ func (t *Integration) Estimate(ctx context.Context) (LogZ, error) {
 			z.Warnings = append(z.Warnings, fmt.Sprintf("integration: "+d.say, d.nats))
 		}
 	}
-	z.Stderr = math.Hypot(math.Hypot(chance, rule), rounding(t.Machine.Layers()[bm.Hidden], z.Value))
+	z.Stderr = math.Hypot(math.Hypot(chance, rule), rounding(t.Machine, z.Value))
 	if rule > chance && rule > 0.01 {
 		z.Warnings = append(z.Warnings, fmt.Sprintf("integration: other parabolas through the mean energies change the integral by %.3g nats: take more inverse temperatures", rule))
 	}
@@ -242,7 +243,7 @@ func (c *climb) sink(spins []int8, s bm.State) {
 		}
 	}
 	if a, ok := m.Couplings().(*bm.Axons); ok {
-		p, _ := a.Patterns()
+		p := a.Patterns(bm.Visible)
 		signs := e.Scratch(compute.Int8, p.Value.Rows(), visible)
 		e.Sign(signs, p.Value)
 		x := make([]int8, signs.Len())
@@ -273,7 +274,7 @@ func (c *climb) sink(spins []int8, s bm.State) {
 		compute.Write(e, law.Beta, beta)
 		m.Energy(energies, low, law)
 		compute.Read(e, f, energies)
-		var sum bm.LogSum
+		var sum exact.LogSum
 		for _, x := range f {
 			sum.Add(-x)
 		}

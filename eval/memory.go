@@ -11,7 +11,7 @@ import (
 
 // Memory takes from the machine's engine what the measure takes for configurations that are held at once, and returns
 // the bytes that it takes beside the engine. It is for engines that count, and compute nothing.
-func Memory(measure string, m bm.Machine, set *data.Set, o Options) (beside float64) {
+func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside float64) {
 	e, n := m.Engine(), m.Layers()
 	part := rowsAtOnce(m)
 	all := math.MaxInt

@@ -15,7 +15,7 @@ import (
 
 // Watch is what Mixing is found by: chains that a sampler moves, and how long they are looked at.
 type Watch struct {
-	Machine *bm.RBM
+	Machine *bm.Machine
 	Sampler sampler.Sampler
 	// Start is where the chains begin, C x V Int8; it stays as it is. Starts that are far apart tell most.
 	Start compute.Matrix
@@ -152,7 +152,7 @@ func (w Watch) move(ctx context.Context, m *Mixing, s bm.State, i, values int) e
 
 // looker takes down the traces.
 type looker struct {
-	machine    *bm.RBM
+	machine    *bm.Machine
 	axons      *bm.Axons
 	directions [][]float64
 	traces     []Trace // the energy, then the directions
@@ -169,7 +169,7 @@ type looker struct {
 	numbers []float64
 }
 
-func newLooker(m *bm.RBM, s bm.State, values int) *looker {
+func newLooker(m *bm.Machine, s bm.State, values int) *looker {
 	e, n := m.Engine(), s.Rows()
 	l := &looker{machine: m, directions: leading(m, modes), energies: e.Alloc(compute.Float64, n, 1),
 		each: max(1, values/descents), visits: map[int]int{}, minima: map[string]int{},
@@ -442,20 +442,21 @@ func (m *Mixing) Verdict() (v Verdict, reasons []string) {
 
 // leading returns the first left singular vectors of W, at most n of them, by iterating W W^T on a random subspace: near
 // enough for looking along, and W of axons is never formed.
-func leading(m *bm.RBM, n int) [][]float64 {
-	visible, hidden := m.Couplings().Sizes()
+func leading(m *bm.Machine, n int) [][]float64 {
+	sizes := m.Layers()
+	visible, hidden := sizes[bm.Visible], sizes[bm.Hidden]
 	n = min(n, visible, hidden)
 	var gram func(q []float64) []float64
 	switch c := m.Couplings().(type) {
 	case *bm.Axons:
-		xv, xh := c.Patterns()
+		xv, xh := c.Patterns(bm.Visible), c.Patterns(bm.Hidden)
 		v, h := host(m.Engine(), xv.Value), host(m.Engine(), xh.Value)
 		gram = func(q []float64) []float64 {
 			return times(v.RawMatrix().Data, visible, true, times(h.RawMatrix().Data, hidden, false,
 				times(h.RawMatrix().Data, hidden, true, times(v.RawMatrix().Data, visible, false, q))))
 		}
 	case *bm.Dense:
-		w := host(m.Engine(), c.Weights().Value).RawMatrix().Data
+		w := host(m.Engine(), c.Weights(0).Value).RawMatrix().Data
 		gram = func(q []float64) []float64 { return times(w, hidden, false, times(w, hidden, true, q)) }
 	default:
 		return nil

@@ -3,7 +3,7 @@ package eval
 import (
 	"context"
 
-	"mattis/bm"
+	"mattis/exact"
 )
 
 // nllExact is the mean of F(v) + log Z over all rows of the set, in nats. The
@@ -24,7 +24,7 @@ func nllExact(ctx context.Context, s Subject, _ Options) (Result, error) {
 
 // meanFreeEnergy returns the mean of F(v) over all rows of the set in nats, with its standard error, in float64
 // where the pattern classes are given that log Z is the sum over.
-func (s Subject) meanFreeEnergy(ctx context.Context, classes *bm.PatternClasses) (mean, stderr float64, rows int, err error) {
+func (s Subject) meanFreeEnergy(ctx context.Context, classes *exact.PatternClasses) (mean, stderr float64, rows int, err error) {
 	set, err := s.set()
 	if err != nil {
 		return 0, 0, 0, err

@@ -77,10 +77,7 @@ func bestMethod(s Subject, o Options) error {
 
 // inPhases is for what all base laws together tell.
 func inPhases(s Subject, _ Options) error {
-	m, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return fmt.Errorf("no annealed importance sampling of a machine of layers %v: it takes restricted ones", s.Machine.Layers())
-	}
+	m := s.Machine
 	if known := s.known(m); known != nil {
 		_, err := lawOfSet(m, known)
 		return err
@@ -93,7 +90,7 @@ func annealed(s Subject, o Options) error {
 	if err := inPhases(s, o); err != nil || o.AIS.Base != BaseData {
 		return err
 	}
-	_, err := s.law(s.Machine.(*bm.RBM), BaseData)
+	_, err := s.law(s.Machine, BaseData)
 	return err
 }
 
@@ -112,7 +109,7 @@ func reversed(s Subject, o Options) error {
 			return fmt.Errorf("ais.start: data needs a training set")
 		}
 	case StartFromExact: // of axons the sum over pattern classes may serve, which the patterns decide
-		m := s.Machine.(*bm.RBM)
+		m := s.Machine
 		_, axons := m.Couplings().(*bm.Axons)
 		if _, err := StartExact(m); err != nil && !axons {
 			return fmt.Errorf("ais.start: %w; take auto", err)
@@ -148,11 +145,8 @@ func compared(least int, why string) func(Subject, Options) error {
 
 // watchable is for measures along chains.
 func watchable(s Subject, o Options) error {
-	m, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return fmt.Errorf("no chains to watch of a machine of layers %v", s.Machine.Layers())
-	}
-	if _, ok := m.Couplings().(*bm.Axons); !ok && o.Autocorrelation.Sampler == "guided" {
+	m := s.Machine
+	if m.Axons() == nil && o.Autocorrelation.Sampler == "guided" {
 		return fmt.Errorf("autocorrelation.sampler: guided moves read the patterns of axons, and the couplings are dense; take tempering")
 	}
 	return nil
@@ -160,18 +154,13 @@ func watchable(s Subject, o Options) error {
 
 // restricted is for measures of W.
 func restricted(s Subject, _ Options) error {
-	if _, ok := s.Machine.(*bm.RBM); !ok {
-		return fmt.Errorf("no spectrum of a machine of layers %v", s.Machine.Layers())
-	}
 	return nil
 }
 
 // ofPatterns is for measures of patterns.
 func ofPatterns(s Subject, _ Options) error {
-	if m, ok := s.Machine.(*bm.RBM); ok {
-		if _, ok := m.Couplings().(*bm.Axons); ok {
-			return nil
-		}
+	if s.Machine.Axons() != nil {
+		return nil
 	}
 	return &NoValue{"dense couplings have no patterns"}
 }
@@ -199,9 +188,6 @@ func labelled(s Subject, o Options) error {
 		return &NoValue{"all rows have the same label"}
 	}
 	if o.Probe.Features == FeaturesUntrained {
-		if _, ok := s.Machine.(*bm.RBM); !ok {
-			return fmt.Errorf("probe.features: no untrained machine of layers %v", s.Machine.Layers())
-		}
 	}
 	return nil
 }

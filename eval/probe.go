@@ -3,7 +3,6 @@ package eval
 import (
 	"cmp"
 	"context"
-	"fmt"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -160,7 +159,7 @@ type features struct {
 	name    string
 	kind    compute.Type
 	size    int
-	machine bm.Machine
+	machine *bm.Machine
 }
 
 func (s Subject) features(name string) (features, error) {
@@ -176,24 +175,21 @@ func (s Subject) features(name string) (features, error) {
 	case FeaturesPixels:
 		f.size = v
 	case FeaturesRandom:
-		d := bm.NewDense(e, v, h, false)
+		d := bm.NewDense(e, bm.Restricted(v, h, false))
 		d.Normal(1, key)
-		f.machine = bm.NewRBM(e, d, false, false)
+		f.machine = bm.New(e, d, false, false)
 	case FeaturesUntrained:
-		m, ok := s.Machine.(*bm.RBM)
-		if !ok {
-			return f, fmt.Errorf("probe.features: no untrained machine of layers %v", s.Machine.Layers())
-		}
+		m := s.Machine
 		switch c := m.Couplings().(type) {
 		case *bm.Axons:
-			patterns, _ := c.Patterns()
-			a := bm.NewAxons(e, v, h, patterns.Value.Rows(), false, false)
+			patterns := c.Patterns(bm.Visible)
+			a := bm.NewAxons(e, bm.Restricted(v, h, false), patterns.Value.Rows(), false)
 			a.Bernoulli(1, key)
-			f.machine = bm.NewRBM(e, a, false, false)
+			f.machine = bm.New(e, a, false, false)
 		default:
-			d := bm.NewDense(e, v, h, false)
+			d := bm.NewDense(e, bm.Restricted(v, h, false))
 			d.Normal(0.01, key)
-			f.machine = bm.NewRBM(e, d, false, false)
+			f.machine = bm.New(e, d, false, false)
 		}
 	}
 	return f, nil

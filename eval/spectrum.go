@@ -9,6 +9,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	spectra "mattis/internal/spectrum"
 )
 
 // spectrum is the largest singular value of W; detail.singular_values are
@@ -17,10 +18,7 @@ func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	m, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return Result{}, fmt.Errorf("no spectrum of a machine of layers %v", s.Machine.Layers())
-	}
+	m := s.Machine
 	w, err := core(m)
 	if err != nil {
 		return Result{}, err
@@ -28,7 +26,7 @@ func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 	var values []float64
 	done := make(chan struct{})
 	go func() { // it has no look at the context: who does not want it any more leaves it to end by itself
-		values, err = singularValues(w)
+		values, err = spectra.Values(w)
 		close(done)
 	}()
 	select {
@@ -53,60 +51,32 @@ func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 }
 
 // SingularValues returns the singular values of the machine's W from the largest
-// to the smallest. Those of axons come from K x K problems and never through W: with Xv^T =
-// Qv Rv and Xh^T = Qh Rh they are those of (g/sqrt K) Rv Rh^T.
-func SingularValues(m *bm.RBM) ([]float64, error) {
+// to the smallest. Those of axons come from K x K problems and never through W.
+func SingularValues(m *bm.Machine) ([]float64, error) {
 	w, err := core(m)
 	if err != nil {
 		return nil, err
 	}
-	return singularValues(w)
+	return spectra.Values(w)
 }
 
 // core returns a matrix on the host with the singular values of W.
-func core(m *bm.RBM) (*mat.Dense, error) {
-	var w mat.Dense
+func core(m *bm.Machine) (*mat.Dense, error) {
 	switch c := m.Couplings().(type) {
 	case *bm.Axons:
-		v, h := c.Patterns()
-		rv, rh := triangle(m.Engine(), v.Value), triangle(m.Engine(), h.Value)
-		w.Mul(rv, rh.T())
-		gain := make([]float32, 1)
-		compute.Read(m.Engine(), gain, c.LogGain().Value)
-		w.Scale(math.Exp(float64(gain[0]))/math.Sqrt(float64(v.Value.Rows())), &w)
+		v, h := c.Patterns(bm.Visible).Value, c.Patterns(bm.Hidden).Value
+		gain := host(m.Engine(), c.LogGain(0).Value).At(0, 0)
+		return spectra.Core(host(m.Engine(), v), host(m.Engine(), h), gain), nil
 	case *bm.Dense:
-		w.CloneFrom(host(m.Engine(), c.Weights().Value))
-	default:
-		return nil, fmt.Errorf("no spectrum of couplings of type %T", c)
+		return host(m.Engine(), c.Weights(0).Value), nil
 	}
-	for _, x := range w.RawMatrix().Data {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return nil, fmt.Errorf("the couplings hold NaN or infinity")
-		}
-	}
-	return &w, nil
+	return nil, fmt.Errorf("no spectrum of couplings of type %T", m.Couplings())
 }
 
-func singularValues(w *mat.Dense) ([]float64, error) {
-	var svd mat.SVD
-	if !svd.Factorize(w, mat.SVDNone) {
-		return nil, fmt.Errorf("the singular values of a %d x %d matrix did not converge", w.RawMatrix().Rows, w.RawMatrix().Cols)
-	}
-	return svd.Values(nil), nil
-}
-
-// triangle returns R of X^T = QR for the K x N matrix X, or X^T itself where N < K.
-func triangle(e compute.Engine, x compute.Matrix) *mat.Dense {
-	t := mat.DenseCopyOf(host(e, x).T())
-	n, k := t.Dims()
-	if n < k {
-		return t
-	}
-	var qr mat.QR
-	qr.Factorize(t)
-	r := mat.NewDense(n, k, nil)
-	qr.RTo(r)
-	return mat.DenseCopyOf(r.Slice(0, k, 0, k))
+// gainOf returns g/sqrt K of a pair in float64.
+func gainOf(a *bm.Axons, pair int) float64 {
+	log := host(a.Engine(), a.LogGain(pair).Value)
+	return math.Exp(log.At(0, 0)) / math.Sqrt(float64(a.K()))
 }
 
 // host returns a Float32 matrix in float64 on the host.

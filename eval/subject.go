@@ -16,7 +16,7 @@ import (
 // Subject is what is judged: a machine in one state of its parameters, and
 // what it was trained on.
 type Subject struct {
-	Machine bm.Machine
+	Machine *bm.Machine
 
 	// Split is the data; nil serves for the measures that need none. Valid
 	// images are known from its Family.
@@ -109,7 +109,7 @@ func (s Subject) rows(set *data.Set, limit int) []int32 {
 var partSpins = 4 << 20
 
 // rowsAtOnce returns how many configurations of m are held at once.
-func rowsAtOnce(m bm.Machine) int {
+func rowsAtOnce(m *bm.Machine) int {
 	spins := 0
 	for _, n := range m.Layers() {
 		spins += n

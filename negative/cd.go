@@ -15,7 +15,7 @@ type CD struct {
 }
 
 // NewCD returns CD with so many sweeps.
-func NewCD(m bm.Machine, steps int) *CD { return &CD{chains: chains{machine: m}, steps: steps} }
+func NewCD(m *bm.Machine, steps int) *CD { return &CD{chains: chains{machine: m}, steps: steps} }
 
 // Draw returns the batch's configurations after the sweeps, all of weight 1/B.
 func (c *CD) Draw(positive bm.Batch, key rng.Key) bm.Batch {

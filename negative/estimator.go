@@ -38,7 +38,7 @@ type Leavable interface {
 
 // chains are configurations that an estimator owns, as many as it last needed.
 type chains struct {
-	machine bm.Machine
+	machine *bm.Machine
 	state   bm.State
 	views   [2]compute.Matrix
 	stop    *atomic.Bool // see Leavable; nil for none

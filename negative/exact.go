@@ -7,6 +7,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 	"mattis/rng"
 )
 
@@ -21,7 +22,7 @@ const leastWeight = 1e-27
 // where F(v) = F(-v). The gradient of the sum over half of the states with
 // doubled weights is that of all.
 type ExactSum struct {
-	states    *bm.Enumeration
+	states    *exact.Enumeration
 	batch     bm.Batch
 	engine    compute.Engine
 	exponents []float64
@@ -32,12 +33,12 @@ type ExactSum struct {
 
 // NewExact returns the estimator, or an error if the machine has more than
 // MostExactSpins visible spins.
-func NewExact(r *bm.RBM) (*ExactSum, error) {
+func NewExact(r *bm.Machine) (*ExactSum, error) {
 	n := r.Layers()[bm.Visible]
 	if n > MostExactSpins {
 		return nil, fmt.Errorf("the exact sum runs over 2^%d visible states, at most 2^%d can be; take pcd or pid-gibbs", n, MostExactSpins)
 	}
-	states, err := r.Enumerate(bm.Visible)
+	states, err := exact.Enumerate(r, bm.Visible)
 	if err != nil {
 		return nil, err
 	}
@@ -49,7 +50,7 @@ func NewExact(r *bm.RBM) (*ExactSum, error) {
 	}
 	spins := make([]int8, states.Len()*n)
 	for i := range states.Len() {
-		bm.SetState(spins[i*n:][:n], states.First()+uint64(i))
+		exact.SetState(spins[i*n:][:n], states.First()+uint64(i))
 	}
 	v := e.Alloc(compute.Int8, states.Len(), n)
 	compute.Write(e, v, spins)

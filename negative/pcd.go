@@ -15,7 +15,7 @@ type PCD struct {
 
 // NewPCD returns PCD with count chains that start from fair coins and move by
 // steps sweeps an update.
-func NewPCD(m bm.Machine, count, steps int, key rng.Key) *PCD {
+func NewPCD(m *bm.Machine, count, steps int, key rng.Key) *PCD {
 	p := &PCD{chains: chains{machine: m}, count: count, steps: steps}
 	sampler.Randomize(m, p.rows(count), bm.Law{Key: key})
 	return p

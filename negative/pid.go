@@ -16,11 +16,11 @@ type PID struct {
 
 // NewPID returns the estimator that the paper's released program uses: the
 // visible parts of the patterns with the hidden layer integrated out.
-func NewPID(m bm.Machine, a *bm.Axons) *PID { return &PID{chains: chains{machine: m}, axons: a} }
+func NewPID(m *bm.Machine, a *bm.Axons) *PID { return &PID{chains: chains{machine: m}, axons: a} }
 
 // NewPIDLiteral returns Eq. 6 to the letter: the average over (xi_v, xi_h), whose dE/dW is -W/(g sqrt K). That is
 // pure weight decay.
-func NewPIDLiteral(m bm.Machine, a *bm.Axons) *PID {
+func NewPIDLiteral(m *bm.Machine, a *bm.Axons) *PID {
 	return &PID{chains: chains{machine: m}, axons: a, literal: true}
 }
 
@@ -30,7 +30,7 @@ func (p *PID) Draw(bm.Batch, rng.Key) bm.Batch {
 }
 
 func patternSpins(c *chains, a *bm.Axons) bm.State {
-	v, h := a.Patterns()
+	v, h := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 	s := c.rows(v.Value.Rows())
 	c.machine.Engine().Sign(s[bm.Visible], v.Value)
 	c.machine.Engine().Sign(s[bm.Hidden], h.Value)
@@ -54,7 +54,7 @@ type PIDGibbs struct {
 
 // NewPIDGibbs returns PID with so many sweeps (at least one). The seeds are the signs of the
 // visible patterns, or with continuous the patterns as they are, as in the authors' notebook.
-func NewPIDGibbs(m bm.Machine, a *bm.Axons, steps int, continuous bool) *PIDGibbs {
+func NewPIDGibbs(m *bm.Machine, a *bm.Axons, steps int, continuous bool) *PIDGibbs {
 	return &PIDGibbs{chains: chains{machine: m}, axons: a, steps: steps, continuous: continuous}
 }
 
@@ -63,7 +63,7 @@ func (p *PIDGibbs) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 	s := patternSpins(&p.chains, p.axons)
 	from := 0
 	if p.continuous && p.steps > 0 { // the first sweep from Xv itself
-		v, _ := p.axons.Patterns()
+		v := p.axons.Patterns(bm.Visible)
 		law := bm.Law{Key: key.Fold(0)}
 		spins := s[bm.Visible]
 		s[bm.Visible] = v.Value

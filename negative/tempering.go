@@ -17,7 +17,7 @@ type Tempering struct {
 
 // NewTempering returns tempering with count ladders of the inverse temperatures
 // betas, which fall from 1, that start from fair coins and move by steps rounds an update.
-func NewTempering(m bm.Machine, betas []float64, count, steps int, key rng.Key) (*Tempering, error) {
+func NewTempering(m *bm.Machine, betas []float64, count, steps int, key rng.Key) (*Tempering, error) {
 	replicas, err := sampler.NewTempering(m, betas)
 	if err != nil {
 		return nil, err

@@ -12,27 +12,27 @@ type Projection interface{ Project(key rng.Key) }
 
 // Sign replaces every entry of the patterns by its sign (Eq. B1); 0 becomes +1.
 type Sign struct {
-	Machine bm.Machine
+	Machine *bm.Machine
 	Axons   *bm.Axons
 }
 
 // Project sets the patterns to their signs.
 func (p Sign) Project(rng.Key) {
-	v, h := p.Axons.Patterns()
+	v, h := p.Axons.Patterns(bm.Visible), p.Axons.Patterns(bm.Hidden)
 	p.Machine.Engine().Sign(v.Value, v.Value)
 	p.Machine.Engine().Sign(h.Value, h.Value)
 }
 
 // Clip restricts every entry of the patterns to [-Bound, Bound] (Appendix B.2).
 type Clip struct {
-	Machine bm.Machine
+	Machine *bm.Machine
 	Axons   *bm.Axons
 	Bound   float64
 }
 
 // Project clips the patterns.
 func (p Clip) Project(rng.Key) {
-	v, h := p.Axons.Patterns()
+	v, h := p.Axons.Patterns(bm.Visible), p.Axons.Patterns(bm.Hidden)
 	p.Machine.Engine().Clip(v.Value, float32(p.Bound))
 	p.Machine.Engine().Clip(h.Value, float32(p.Bound))
 }
@@ -41,15 +41,15 @@ func (p Clip) Project(rng.Key) {
 // their continuous values (Eqs. B2): the hidden parts drawn given the visible ones, and these
 // given the hidden parts drawn.
 type Gibbs struct {
-	machine bm.Machine
+	machine *bm.Machine
 	axons   *bm.Axons
 	steps   int
 	spins   bm.State
 }
 
 // NewGibbs returns the projection of so many steps (at least one).
-func NewGibbs(m bm.Machine, a *bm.Axons, steps int) *Gibbs {
-	v, _ := a.Patterns()
+func NewGibbs(m *bm.Machine, a *bm.Axons, steps int) *Gibbs {
+	v := a.Patterns(bm.Visible)
 	g := &Gibbs{machine: m, axons: a, steps: steps}
 	for _, n := range m.Layers() {
 		g.spins = append(g.spins, m.Engine().Alloc(compute.Int8, v.Value.Rows(), n))
@@ -60,7 +60,7 @@ func NewGibbs(m bm.Machine, a *bm.Axons, steps int) *Gibbs {
 // Project draws the patterns anew.
 func (g *Gibbs) Project(key rng.Key) {
 	e := g.machine.Engine()
-	v, h := g.axons.Patterns()
+	v, h := g.axons.Patterns(bm.Visible), g.axons.Patterns(bm.Hidden)
 	spins := g.spins[bm.Visible]
 	for i := range g.steps {
 		law := bm.Law{Key: key.Fold(uint64(i))}

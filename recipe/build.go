@@ -65,8 +65,8 @@ func (r *Recipe) LoadDataOf(digest string) (split *data.Split, former bool, err 
 }
 
 func (r *Recipe) load(o data.Options) (*data.Split, error) {
-	s, _ := find(sources, r.Data.Name)
-	split, err := s.load(o)
+	s, _ := data.Named(r.Data.Name)
+	split, err := s.Load(o)
 	if err != nil {
 		if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
 			err = r.origin.place(&FieldError{Path: path, Message: text})
@@ -77,34 +77,13 @@ func (r *Recipe) load(o data.Options) (*data.Split, error) {
 }
 
 func (r *Recipe) dataOptions() data.Options {
-	d := r.Data
 	o := data.Options{Key: r.Key().Fold(purposeData)}
-	give(&o.Size, d.Size)
-	give(&o.Labels, d.Labels) // a column, unless it is one of the places
-	for field, to := range map[string]*string{"data.dir": &o.Dir, "data.path": &o.Path, "data.test_path": &o.TestPath, "data.labels": &o.Labels, "data.test_labels": &o.TestLabels} {
-		if d.places()[field] != nil {
-			*to = r.at(field)
-		}
-	}
-	give(&o.LabelsVisible, d.LabelsVisible)
-	give(&o.Height, d.Height)
-	give(&o.Width, d.Width)
-	give(&o.Header, d.Header)
-	give(&o.Delimiter, d.Delimiter)
-	give(&o.White, d.White)
-	give(&o.Split, d.Split)
-	give(&o.Closed, d.Closed)
-	give(&o.Test, d.Test)
-	give(&o.Validation, d.Validation)
-	give(&o.Limit, d.Limit)
-	if d.Binarize != nil {
-		o.Binarize = ruleOf(d.Binarize)
+	r.Data.lay(&o)
+	for field := range r.Data.places() {
+		place, _ := o.Field(strings.TrimPrefix(field, "data."))
+		place.SetString(r.at(field))
 	}
 	return o
-}
-
-func ruleOf(c *Choice) data.Binarize {
-	return data.Binarize{Stochastic: c.Name == "stochastic", Threshold: c.Value}
 }
 
 // decisive is what of a recipe decides about the parameters. Checkpoints hold its digest: a field that is added
@@ -152,24 +131,24 @@ func (r *Recipe) decisiveOf(text []byte, settings []string) string {
 }
 
 // BuildMachine returns the recipe's machine of so many visible spins with all parameters 0 and the gain set.
-func (r *Recipe) BuildMachine(visible int, e compute.Engine) *bm.RBM {
+func (r *Recipe) BuildMachine(visible int, e compute.Engine) *bm.Machine {
 	c, m := r.Couplings, r.Machine
 	var w bm.Couplings
 	if c.Kind == "axons" {
-		a := bm.NewAxons(e, visible, m.Hidden, *c.Patterns, *c.LearnGain, m.Offset == "mean")
+		a := bm.NewAxons(e, bm.Restricted(visible, m.Hidden, m.Offset == "mean"), *c.Patterns, *c.LearnGain)
 		a.SetGain(*c.Gain)
 		w = a
 	} else {
-		w = bm.NewDense(e, visible, m.Hidden, m.Offset == "mean")
+		w = bm.NewDense(e, bm.Restricted(visible, m.Hidden, m.Offset == "mean"))
 	}
-	return bm.NewRBM(e, w, m.Biases == "visible" || m.Biases == "both", m.Biases == "hidden" || m.Biases == "both")
+	return bm.New(e, w, m.Biases == "visible" || m.Biases == "both", m.Biases == "hidden" || m.Biases == "both")
 }
 
 // Training is a recipe made into objects.
 type Training struct {
 	Recipe  *Recipe
 	Split   *data.Split
-	Machine *bm.RBM
+	Machine *bm.Machine
 	Axons   *bm.Axons // nil for dense couplings
 	Trainer *train.Trainer
 
@@ -232,7 +211,7 @@ func (r *Recipe) schedule() optim.Schedule {
 	return optim.Schedule{Rate: r.Optimizer.Rate, Factor: d.Factor, After: d.After, Floor: d.Floor}
 }
 
-func (r *Recipe) projections(m *bm.RBM, choices []Choice) []optim.Projection {
+func (r *Recipe) projections(m *bm.Machine, choices []Choice) []optim.Projection {
 	var list []optim.Projection
 	for _, c := range choices {
 		p, _ := find(projections, c.Name)

@@ -6,7 +6,6 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"unicode/utf8"
 
 	"mattis/compute"
 	"mattis/data"
@@ -36,8 +35,8 @@ func defaults(k *Recipe) *Recipe {
 		}
 		return *dst
 	}
-	if t, ok := find(sources, take(&r.Data.Name, k.Data.Name)); ok {
-		t.defaults(&r.Data)
+	if s, ok := data.Named(take(&r.Data.Name, k.Data.Name)); ok {
+		r.Data.take(s.Defaults, s.Says...)
 	}
 	// A random split takes a share of the rows; Bars and BAS keep an image and its negative together, for F(v) = F(-v).
 	if k.Data.Split != nil && *k.Data.Split == "random" {
@@ -145,15 +144,15 @@ func notLost(path string, x float64) error {
 }
 
 func (r *Recipe) checkData() error {
-	all := names(sources)
+	all := data.SourceNames()
 	if r.Data.Name == "" { // no set is so much the usual one that a machine may be trained on it unasked
 		return wrong("data.name", "is missing, such as bars, mnist, or csv with path; want one of %s", strings.Join(all, ", "))
 	}
 	if err := oneOf("data.name", r.Data.Name, all); err != nil {
 		return err
 	}
-	s, _ := find(sources, r.Data.Name)
-	if err := given("data", "data "+s.name, r.Data, defaults(r).Data, s.required, s.optional); err != nil {
+	s, _ := data.Named(r.Data.Name)
+	if err := given("data", "data "+s.Name, r.Data, defaults(r).Data, s.Needs, s.Takes); err != nil {
 		return err
 	}
 	if err := checkGiven(r.Data); err != nil {
@@ -208,8 +207,10 @@ func checkGiven(d Data) error {
 			return err
 		}
 	}
-	if text := d.Delimiter; text != nil && *text != "tab" && utf8.RuneCountInString(*text) != 1 {
-		return wrong("data.delimiter", "%q is no delimiter, want one character, or tab", *text)
+	if d.Delimiter != nil {
+		if text := data.CheckDelimiter(*d.Delimiter); text != "" {
+			return wrong("data.delimiter", "%s", text)
+		}
 	}
 	if t := d.Test; t != nil && !(*t > 0 && *t < 1) {
 		return wrong("data.test", "%v is no share of the rows, want a number between 0 and 1, such as 0.2", *t)

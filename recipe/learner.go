@@ -77,7 +77,7 @@ func (m *Model) Learner() (*Learner, error) {
 }
 
 // take sets the parameters to those of another machine of the same shape.
-func (l *Learner) take(from *bm.RBM) error {
+func (l *Learner) take(from *bm.Machine) error {
 	e := l.Machine.Engine()
 	if c := from.Constant(); c != 0 {
 		l.Machine.SetConstant(c)

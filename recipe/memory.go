@@ -80,7 +80,7 @@ func (r *Recipe) Memory(split *data.Split, meter Meter) (bytes float64, err erro
 }
 
 // updating returns the bytes that a training holds after an update beside its split, and its machine on the meter.
-func (r *Recipe) updating(split *data.Split, meter Meter) (bytes float64, m *bm.RBM, err error) {
+func (r *Recipe) updating(split *data.Split, meter Meter) (bytes float64, m *bm.Machine, err error) {
 	few := *r // sweeps more than two take the memory of two
 	if n := few.Negative.Steps; n != nil {
 		few.Negative.Steps = ptr(min(*n, 2))
@@ -148,7 +148,7 @@ func held() float64 {
 }
 
 // measuring returns the memory beside the training's of the measure that takes most.
-func (r *Recipe) measuring(split *data.Split, m *bm.RBM, meter Meter) float64 {
+func (r *Recipe) measuring(split *data.Split, m *bm.Machine, meter Meter) float64 {
 	most := 0.0
 	for _, w := range r.Wanted(split, true) {
 		set := split.Set(w.Set)

@@ -20,7 +20,7 @@ import (
 // and the shape of its images. It needs no data until one of its methods reads them.
 type Model struct {
 	Recipe        *Recipe
-	Machine       *bm.RBM
+	Machine       *bm.Machine
 	Axons         *bm.Axons // nil for dense couplings
 	Step, Epoch   int
 	Height, Width int      // 0 for plain rows

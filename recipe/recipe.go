@@ -30,29 +30,6 @@ type Recipe struct {
 	origin origin
 }
 
-// Data is the data set and its split; the fields are those of data.Options.
-type Data struct {
-	Name          string   `yaml:"name"`
-	Size          *int     `yaml:"size,omitempty"`
-	Dir           *string  `yaml:"dir,omitempty"`
-	Path          *string  `yaml:"path,omitempty"`
-	TestPath      *string  `yaml:"test_path,omitempty"`
-	Labels        *string  `yaml:"labels,omitempty"`
-	TestLabels    *string  `yaml:"test_labels,omitempty"`
-	LabelsVisible *bool    `yaml:"labels_visible,omitempty"`
-	Height        *int     `yaml:"height,omitempty"`
-	Width         *int     `yaml:"width,omitempty"`
-	Header        *bool    `yaml:"header,omitempty"`
-	Delimiter     *string  `yaml:"delimiter,omitempty"`
-	White         *float64 `yaml:"white,omitempty"`
-	Binarize      *Choice  `yaml:"binarize,omitempty"`
-	Split         *string  `yaml:"split,omitempty"`
-	Closed        *bool    `yaml:"closed,omitempty"`
-	Test          *float64 `yaml:"test,omitempty"`
-	Validation    *int     `yaml:"validation,omitempty"`
-	Limit         *int     `yaml:"limit,omitempty"`
-}
-
 // Machine is what meets what.
 type Machine struct {
 	Kind   string `yaml:"kind"`   // rbm

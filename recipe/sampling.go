@@ -54,7 +54,7 @@ func (m *Model) PatternStart() (Start, error) {
 		return nil, fmt.Errorf("dense couplings have no patterns, want random, data or a file")
 	}
 	e := m.Machine.Engine()
-	p, _ := m.Axons.Patterns()
+	p := m.Axons.Patterns(bm.Visible)
 	signs := e.Alloc(compute.Int8, p.Value.Rows(), p.Value.Cols())
 	e.Sign(signs, p.Value)
 	set := &data.Set{Rows: signs.Rows(), Visible: signs.Cols(), Spins: make([]int8, signs.Len())}
@@ -87,13 +87,13 @@ func (m *Model) rowStart(set *data.Set, order func(i int) int) Start {
 // Moves makes the samplers that move chains, part by part.
 type Moves struct {
 	named   sampler.Named
-	machine *bm.RBM
+	machine *bm.Machine
 	options sampler.Options
 }
 
 // Moves prepares the sampler of the name for the machine. clamp is the row of spins that stay in all chains, nil for
 // none; earlier are the machines of earlier checkpoints, the oldest first, which trajectory alone reads.
-func (m *Model) Moves(name string, seed uint64, clamp []int8, earlier []*bm.RBM) (*Moves, error) {
+func (m *Model) Moves(name string, seed uint64, clamp []int8, earlier []*bm.Machine) (*Moves, error) {
 	named, err := sampler.Find(name)
 	if err != nil {
 		return nil, err

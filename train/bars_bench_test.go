@@ -18,9 +18,9 @@ import (
 
 // trainBars trains one instance of the built-in recipe bars for its 300 epochs.
 func trainBars(e compute.Engine, seed rng.Key) error {
-	a := bm.NewAxons(e, 16, 1000, 8, false, false)
+	a := bm.NewAxons(e, bm.Restricted(16, 1000, false), 8, false)
 	a.Bernoulli(1, seed)
-	r := bm.NewRBM(e, a, false, false)
+	r := bm.New(e, a, false, false)
 	x, rows := bars()
 	data := e.Alloc(compute.Int8, rows, 16)
 	compute.Write(e, data, x)

@@ -50,16 +50,16 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 	var couplings bm.Couplings
 	var axons *bm.Axons
 	if c.couplings == "dense" {
-		d := bm.NewDense(e, visible, hidden, c.full)
+		d := bm.NewDense(e, bm.Restricted(visible, hidden, c.full))
 		d.Normal(0.3, 1)
 		couplings = d
 	} else {
-		axons = bm.NewAxons(e, visible, hidden, 4, c.full, c.full)
+		axons = bm.NewAxons(e, bm.Restricted(visible, hidden, c.full), 4, c.full)
 		axons.Uniform(1, 1)
 		axons.SetGain(0.6)
 		couplings = axons
 	}
-	r := bm.NewRBM(e, couplings, c.full, c.full)
+	r := bm.New(e, couplings, c.full, c.full)
 	for i, p := range r.Params() {
 		if p.Name == "offset.visible" || p.Name == "bias.visible" || p.Name == "bias.hidden" {
 			x := make([]float32, p.Value.Len())

@@ -32,7 +32,7 @@ const (
 // Trainer trains a machine. Short, the projections, the observers and the key may be left out; the other exported
 // fields up to BatchSize have to be set before Run, and none but Observers may change after it.
 type Trainer struct {
-	Machine     bm.Machine
+	Machine     *bm.Machine
 	Negative    negative.Estimator
 	Optimizer   optim.Optimizer
 	Rate        func(epoch int) float64 // learning rate of an epoch counted from 0

@@ -38,8 +38,8 @@ func dataListCommand() *cobra.Command {
 		Args:    exactly(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			t := view.Table{Header: []string{"data", "about", "where"}}
-			for _, s := range data.List() {
-				t.Rows = append(t.Rows, []string{s.Name, s.About, s.Where})
+			for _, s := range data.Sources() {
+				t.Rows = append(t.Rows, []string{s.Name, s.About, s.Where()})
 			}
 			return t.Write(cmd.OutOrStdout())
 		},
@@ -96,7 +96,7 @@ func showable(name string, typed []string) (rule string, split *data.Split, err 
 	var r *recipe.Recipe
 	ext := strings.ToLower(filepath.Ext(name))
 	_, builtin := recipe.Builtin(name)
-	source := slices.ContainsFunc(data.List(), func(s data.Source) bool { return s.Name == name })
+	source := slices.ContainsFunc(data.Sources(), func(s data.Source) bool { return s.Name == name })
 	file := !source && !builtin && ext != ".yaml" && ext != ".yml" && !isRun(name)
 	if file && len(settings) == 0 {
 		return showFile(name)
@@ -166,7 +166,7 @@ func unknownData(name string, err error) error {
 		return err
 	}
 	var names []string
-	for _, s := range data.List() {
+	for _, s := range data.Sources() {
 		names = append(names, s.Name)
 	}
 	return fmt.Errorf("data %q is neither a file nor one of %s", name, strings.Join(names, ", "))

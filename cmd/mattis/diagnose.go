@@ -21,7 +21,6 @@ import (
 	"mattis/run"
 	"mattis/sampler"
 	"mattis/view"
-	"mattis/watch"
 )
 
 // diagnoseFlags are the flags of mattis diagnose.
@@ -198,7 +197,7 @@ func (v verdictSize) String() string {
 // keepVerdict leaves the report in the run directory, where mattis watch shows it beside the machine. One that rests on more
 // sweeps of the same or a later checkpoint stays in its place. A folder that cannot be written does not matter.
 func keepVerdict(errw io.Writer, dir string, report []byte) {
-	path := filepath.Join(dir, watch.DiagnosisFile)
+	path := filepath.Join(dir, run.DiagnosisFile)
 	var old, now verdictSize
 	text, err := os.ReadFile(path)
 	there := err == nil && json.Unmarshal(text, &old) == nil

@@ -218,9 +218,9 @@ func showMachine(w io.Writer, m *recipe.Model) error {
 	fmt.Fprintf(w, "%d numbers in all\n", total)
 	if m.Axons != nil {
 		var logGain [1]float32
-		compute.Read(e, logGain[:], m.Axons.LogGain().Value)
+		compute.Read(e, logGain[:], m.Axons.LogGain(0).Value)
 		fmt.Fprintf(w, "gain g = %.4g, so W = %.4g Xv^T Xh\n", math.Exp(float64(logGain[0])), math.Exp(float64(logGain[0]))/math.Sqrt(float64(*m.Recipe.Couplings.Patterns)))
-		xv, xh := m.Axons.Patterns()
+		xv, xh := m.Axons.Patterns(bm.Visible), m.Axons.Patterns(bm.Hidden)
 		if k := xv.Value.Rows(); k > 1 && k <= mostSpectrum {
 			largest, mean := overlaps(dense(e, xv.Value))
 			fmt.Fprintf(w, "|cos| between two patterns: visible at most %.3f, mean %.3f", largest, mean)

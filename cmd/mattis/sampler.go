@@ -34,7 +34,7 @@ func (f samplerFlag) check() error {
 
 // moves prepares the sampler for the machine of the run directory. clamp is the row of spins that stay in all chains, nil for none.
 func (f samplerFlag) moves(cmd *cobra.Command, dir string, m *recipe.Model, clamp []int8, seed uint64) (*recipe.Moves, error) {
-	var machines []*bm.RBM
+	var machines []*bm.Machine
 	if f.name == "trajectory" {
 		var err error
 		if machines, err = earlier(cmd.ErrOrStderr(), dir, m); err != nil {
@@ -49,7 +49,7 @@ func (f samplerFlag) moves(cmd *cobra.Command, dir string, m *recipe.Model, clam
 }
 
 // earlier returns the machines of the run's checkpoints before the model's, the oldest first.
-func earlier(warn io.Writer, dir string, m *recipe.Model) ([]*bm.RBM, error) {
+func earlier(warn io.Writer, dir string, m *recipe.Model) ([]*bm.Machine, error) {
 	d, err := run.Open(filepath.Clean(dir))
 	if err != nil {
 		return nil, err
@@ -58,7 +58,7 @@ func earlier(warn io.Writer, dir string, m *recipe.Model) ([]*bm.RBM, error) {
 	if err != nil {
 		return nil, err
 	}
-	var machines []*bm.RBM
+	var machines []*bm.Machine
 	for _, step := range steps {
 		if step >= m.Step {
 			break

@@ -31,11 +31,11 @@ func dense(e compute.Engine, m compute.Matrix) *mat.Dense {
 
 // singularValues returns the singular values of W from the largest on, 0 for those that
 // are rounding, or an error where they would take too long to be found in passing.
-func singularValues(m *bm.RBM) ([]float64, error) {
-	v, h := m.Couplings().Sizes()
+func singularValues(m *bm.Machine) ([]float64, error) {
+	v, h := m.Layers()[bm.Visible], m.Layers()[bm.Hidden]
 	size := min(v, h)
 	if a, ok := m.Couplings().(*bm.Axons); ok {
-		visible, _ := a.Patterns()
+		visible := a.Patterns(bm.Visible)
 		size = min(size, visible.Value.Rows())
 	}
 	if size > mostSpectrum {

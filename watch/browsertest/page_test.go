@@ -1,5 +1,6 @@
-// Package browsertest looks at the page of mattis watch with a browser, as its users do: on a training that goes on, is
-// killed and goes on again. It is a module of its own: the program needs no browser.
+// Package browsertest looks at the page of mattis watch with a browser, as its users do: on a
+// training that goes on, is killed and goes on again. It is a module of its own: the program needs
+// no browser.
 //
 //	go test ./...            in this folder; skips where there is no Chromium
 //	CHROMIUM=FILE            the browser, if it has another name than chromium, chromium-browser or google-chrome
@@ -28,7 +29,8 @@ import (
 	"github.com/chromedp/chromedp"
 )
 
-// patience bounds the wait for anything on the page: the machine may be slow, the page is not allowed to be wrong.
+// patience bounds the wait for anything on the page: the machine may be slow, the page is not
+// allowed to be wrong.
 const patience = 45 * time.Second
 
 // world is one browser on one page over one folder of runs.
@@ -523,8 +525,8 @@ func (w *world) names() {
 	}
 }
 
-// killed kills the training behind the page and resumes it. The page has to follow, without a reload, and in the end to have
-// exactly the lines of the file.
+// killed kills the training behind the page and resumes it. The page has to follow, without a
+// reload, and in the end to have exactly the lines of the file.
 func (w *world) killed(train *exec.Cmd) *exec.Cmd {
 	w.open("view=curves&sel=" + sel("live"))
 	w.until("the curves", last("hamming")+" > 0")
