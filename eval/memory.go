@@ -59,12 +59,12 @@ func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside flo
 	}
 	mark := e.Mark()
 	defer e.Release(mark)
-	state := bm.State{}
-	for _, spins := range n {
-		state = append(state, e.Scratch(compute.Int8, rows, spins))
-	}
+	state := m.Scratch(rows)
 	law := bm.Law{Clamp: bm.State{e.Scratch(compute.Int8, rows, n[bm.Visible])}}
 	sampler.Gibbs(m, state, law, 1)
-	m.Energy(e.Scratch(compute.Float64, rows, 1), state[:1], bm.Law{})
+	for _, l := range m.View().Right {
+		state[l] = compute.Matrix{}
+	}
+	m.Energy(e.Scratch(compute.Float64, rows, 1), state, bm.Law{})
 	return beside + float64(rows)*(spins+8)
 }
