@@ -81,7 +81,7 @@ func (d *Dense) Scan(s compute.Matrix, near []Overlap, own Overlap, order comput
 	e, l := d.engine, own.Layer
 	if len(near) > 0 {
 		rest := e.Scratch(compute.Float32, s.Rows(), s.Cols())
-		d.Fields(rest, near, l, compute.Epilogue{})
+		d.Fields(rest, near, l, compute.Epilogue{Add: then.Add})
 		then.Add = rest
 	}
 	e.Scan(s, compute.ScanOp{Dense: d.weights[d.graph.PairOf(l, l)].Value, Offset: d.m[l], Alpha: 1, Order: order, Then: then})

@@ -91,6 +91,7 @@ type Listed interface {
 type Law struct {
 	Beta  compute.Matrix // Bx1 Float32 inverse temperatures; none means 1
 	Base  compute.Matrix // 1xV Float32: visible field at Beta 0, the base rate of annealed importance sampling
+	Field State          // per layer: none, or BxN Float32: fields on its spins beside the machine's own, which Sample adds
 	Clamp State          // per layer: none, or BxN Int8 whose entries that are not 0 stay
 	Key   rng.Key
 	Row   uint64 // the place of row 0 in the key's stream, for batches drawn in parts
