@@ -57,6 +57,9 @@ type Arithmetic interface {
 	// Axpby sets dst = a*x + b*dst. A factor of zero skips its operand, whatever it
 	// holds. dst is Float32 or Float64, x of any type.
 	Axpby(dst Matrix, a float64, x Matrix, b float64)
+	// Hadamard sets dst = x o y, entry by entry. dst is Float32, x and y are Float32 or Int8 and may be dst; y may also be
+	// Bx1, a factor of each row, or a Repeat of one row.
+	Hadamard(dst, x, y Matrix)
 	// Adam sets m = beta1*m + (1-beta1)*g, s = beta2*s + (1-beta2)*g*g and
 	// dst -= step * m / (sqrt(s/correction) + eps): one step of Kingma and Ba's
 	// method whose first bias correction is part of step and whose second is correction.

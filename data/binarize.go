@@ -34,24 +34,45 @@ type binarizer struct {
 	rule  Binarize
 	key   rng.Key
 	white float64 // the value of grey 1
-	// single says that the values are float32: 0.3 is then the float32 next to it, which is above the float64.
-	single bool
-	signs  bool // -1 was seen, and there is no rule
-	zeros  bool // 0 was seen, and there is no rule
+	// cut, if not nil, is the threshold in the type of the values, float32 or less: 0.3 is then the number next to it that
+	// the type has, which may be above the float64.
+	cut   *float32
+	signs bool // -1 was seen, and there is no rule
+	zeros bool // 0 was seen, and there is no rule
+	gaps  bool // missing entries are taken
+	tally *Tally
+}
+
+// gap is the spin of a missing entry until finish makes it 0.
+const gap = 2
+
+// MissingError says that an entry is missing where rows have to be whole.
+type MissingError struct{ Text string } // what stands in its place
+
+func (e *MissingError) Error() string {
+	return fmt.Sprintf("a missing entry (%s): rows with gaps are not trained on yet: fill it in, or leave the row out", e.Text)
 }
 
 func (o Options) binarizer(stream uint64) *binarizer {
-	b := &binarizer{rule: o.Binarize, key: o.Key.Fold(stream), white: o.White}
+	b := &binarizer{rule: o.Binarize, key: o.Key.Fold(stream), white: o.White, gaps: o.Missing, tally: o.tally}
 	if b.white == 0 {
 		b.white = 1
 	}
 	return b
 }
 
-// spin returns the spin of value x at (row, col). Without a rule it may return
+// spin returns the spin of value x at (row, col); NaN is a missing entry. Without a rule it may return
 // 0, which finish turns into -1. The error names neither file nor place.
 func (b *binarizer) spin(x float64, row, col int) (int8, error) {
-	if x-x != 0 {
+	switch {
+	case b.tally != nil:
+		b.tally.meet(x)
+		return 0, nil
+	case x != x && b.gaps:
+		return gap, nil
+	case x != x:
+		return 0, &MissingError{"NaN"}
+	case x-x != 0:
 		return 0, fmt.Errorf("the value %v is not finite", x)
 	}
 	grey := x / b.white
@@ -63,8 +84,8 @@ func (b *binarizer) spin(x float64, row, col int) (int8, error) {
 		switch {
 		case b.rule.Stochastic:
 			up = grey == 1 || grey > 0 && float64(b.key.Uniform(uint64(row), uint64(col))) < grey // black and white need no draw
-		case b.single:
-			up = float32(x) > float32(*b.rule.Threshold*b.white)
+		case b.cut != nil:
+			up = float32(x) > *b.cut
 		default:
 			up = grey > *b.rule.Threshold
 		}
@@ -118,7 +139,7 @@ func (e *GreyError) Error() string {
 	}
 	values := fmt.Sprintf("the value %v is neither of two (0/1 or -1/+1), and there are values from %v to %v", e.Value, e.Least, e.Most)
 	if e.Least < 0 {
-		return values + ": no greys, and no spins; scale them to [0,1] and set data.binarize, or write them as 0/1 or -1/+1"
+		return values + ": measurements and no spins: cut each column where that has a meaning, such as at 0 or at its median, and write 0/1; or scale greys to [0,1] and set data.binarize"
 	}
 	return fmt.Sprintf("%s: if they are greys, set data.white to that of white, such as %v, and data.binarize; if they are classes, they are no spins: write a column of 0/1 for each", values, e.Most)
 }
@@ -140,14 +161,17 @@ func (b *binarizer) outside(x float64) error {
 	return fmt.Errorf("the value %v is no grey value in [0,%v]", x, b.white)
 }
 
-// finish turns the zeros of 0/1 data into -1.
+// finish turns the zeros of 0/1 data into -1, and missing entries into 0.
 func (b *binarizer) finish(spins []int8) {
-	if !b.zeros {
+	if !b.zeros && !b.gaps {
 		return
 	}
 	for i, s := range spins {
-		if s == 0 {
+		switch s {
+		case 0:
 			spins[i] = -1
+		case gap:
+			spins[i] = 0
 		}
 	}
 }

@@ -2,20 +2,18 @@ package data
 
 import (
 	"bufio"
-	"encoding/csv"
 	"errors"
 	"fmt"
 	"io"
 	"strconv"
 	"strings"
-	"unicode/utf8"
 )
 
-// CSV reads a file of one row of values a line, with or without a line of
-// names, and with a column of labels if one is named. Blank lines are skipped;
-// quotes are those of RFC 4180.
+// CSV reads a text of one row of values a line, between commas, another character, runs of blanks or nothing at all, with or
+// without a line of names, and with a column of labels if one is named. Blank lines and lines that begin with # are passed over, true and
+// false are 1 and 0, and quotes are those of RFC 4180.
 func CSV(o Options) (*Split, error) {
-	if err := o.only("csv", "labels_visible", "path", "test_path", "labels", "height", "width", "white", "binarize", "validation", "header", "delimiter", "limit"); err != nil {
+	if err := o.only("csv"); err != nil {
 		return nil, err
 	}
 	return o.readFiles("csv", func(p part, words *words) (*Set, error) {
@@ -26,72 +24,76 @@ func CSV(o Options) (*Split, error) {
 
 // readCSV reads one file.
 func (o Options) readCSV(p part, words *words) (*Set, error) {
-	f, _, err := o.open(p.path)
+	f, size, err := o.open(p.path)
 	if err != nil {
 		return nil, err
 	}
 	defer f.Close()
-	s, err := o.decodeCSV(f, p, words)
+	s, err := o.decodeCSV(f, size, p, words)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", p.path, err)
 	}
 	return s, nil
 }
 
-// comma returns the delimiter of the columns of the file at path.
-func (o Options) comma(path string) (rune, error) {
+// delimiter returns the delimiter of the columns of the text in b, which the file at path holds.
+func (o Options) delimiter(b *bufio.Reader, path string, comments bool) (string, error) {
 	switch {
-	case o.Delimiter == "tab" || o.Delimiter == "" && strings.HasSuffix(path, ".tsv"):
-		return '\t', nil
+	case o.Delimiter == "" && strings.HasSuffix(strings.TrimSuffix(path, ".gz"), ".tsv"):
+		return tab, nil
+	case o.Delimiter == "" && o.Former:
+		return ",", nil
 	case o.Delimiter == "":
-		return ',', nil
+		start, _ := b.Peek(peekable)
+		return seenDelimiter(start, o.Header, comments), nil
 	}
-	r, n := utf8.DecodeRuneInString(o.Delimiter)
-	if n != len(o.Delimiter) || r == utf8.RuneError || strings.ContainsRune("\"\r\n", r) {
-		return 0, fmt.Errorf("data.delimiter: %q is no delimiter: one character, or tab", o.Delimiter)
+	if text := CheckDelimiter(o.Delimiter); text != "" {
+		return "", fmt.Errorf("data.delimiter: %s", text)
 	}
-	return r, nil
+	return o.Delimiter, nil
 }
 
-func (o Options) decodeCSV(f io.Reader, p part, words *words) (*Set, error) {
-	comma, err := o.comma(p.path)
+// text returns the records of a text of size bytes, gzipped or not, and their delimiter.
+func (o Options) text(f io.Reader, size int64, p part) (t table, delimiter string, err error) {
+	b, _, err := gunzip(f, size)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	b := bufio.NewReaderSize(f, 1<<16)
 	if mark, _ := b.Peek(3); string(mark) == "\ufeff" {
 		b.Discard(3)
 	}
 	// Every second byte of UTF-16 is 0 where the text is in English, and numbers are.
 	if start, _ := b.Peek(4); len(start) >= 2 && (string(start[:2]) == "\xff\xfe" || string(start[:2]) == "\xfe\xff" || (start[0] == 0) != (start[1] == 0)) {
-		return nil, errors.New("the text is in UTF-16: save it as UTF-8")
+		return nil, "", errors.New("the text is in UTF-16: save it as UTF-8")
 	}
-	r := csv.NewReader(b)
-	r.Comma = comma
-	r.ReuseRecord = true
-	r.FieldsPerRecord = -1
-	r.TrimLeadingSpace = comma != ' ' && comma != '\t'
+	comments := p.labels != "1" // which the first column may look like
+	if delimiter, err = o.delimiter(b, p.path, comments); err != nil {
+		return nil, "", err
+	}
+	if start, _ := b.Peek(1); o.Header && string(start) == "#" { // numpy.savetxt has names in a comment
+		b.Discard(1)
+	}
+	return openTable(b, delimiter, comments), delimiter, nil
+}
+
+func (o Options) decodeCSV(f io.Reader, size int64, p part, words *words) (*Set, error) {
+	records, delimiter, err := o.text(f, size, p)
+	if err != nil {
+		return nil, err
+	}
 	s := &Set{}
 	bin := o.binarizer(p.stream)
 	var names []string // of the columns, where the file has a header
 	columns, first := 0, 0
 	label := -1
 	for {
-		record, err := r.Read()
+		record, line, err := records.next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
-			var parse *csv.ParseError
-			if errors.As(err, &parse) {
-				return nil, fmt.Errorf("line %d, byte %d: %w", parse.Line, parse.Column, parse.Err)
-			}
 			return nil, err
 		}
-		if len(record) == 1 && strings.TrimSpace(record[0]) == "" {
-			continue
-		}
-		line, _ := r.FieldPos(0)
 		if columns == 0 {
 			columns, first = len(record), line
 			if o.Header {
@@ -105,7 +107,7 @@ func (o Options) decodeCSV(f io.Reader, p part, words *words) (*Set, error) {
 				s.Visible--
 			}
 			if s.Visible == 0 {
-				return nil, fmt.Errorf("line %d: no column of values beside the labels; data.delimiter is %q", line, comma)
+				return nil, fmt.Errorf("line %d: no column of values beside the labels; data.delimiter is %q", line, delimiter)
 			}
 			if o.Header {
 				continue
@@ -114,36 +116,45 @@ func (o Options) decodeCSV(f io.Reader, p part, words *words) (*Set, error) {
 		if len(record) != columns {
 			return nil, fmt.Errorf("line %d: %d columns, where line %d has %d", line, len(record), first, columns)
 		}
-		if s.Rows == 0 && areNumbers(record, label) { // else a name or a delimiter is in the way, which is said below
+		if s.Rows == 0 && areValues(record, label) { // else a name or a delimiter is in the way, which is said below
 			if err := s.suits(o); err != nil {
 				return nil, err
 			}
 		}
 		col := 0
+		place := func(i int) string { return csvPlace(line, i, names) }
 		for i, text := range record {
-			text = strings.TrimSpace(text)
 			if i == label {
-				if text == "" {
-					return nil, fmt.Errorf("%s: no label", csvPlace(r, i, names))
+				if text = strings.TrimSpace(text); text == "" {
+					return nil, fmt.Errorf("%s: no label", place(i))
 				}
 				s.Labels = append(s.Labels, words.add(text))
 				continue
 			}
-			x, err := strconv.ParseFloat(text, 64)
-			if err != nil {
+			x, truth, ok := valueOf(text)
+			if !ok {
 				hint := ""
 				if line == first {
 					hint = csvHint(record, i, label >= 0)
 				}
-				return nil, fmt.Errorf("%s: %q is no number%s", csvPlace(r, i, names), text, hint)
+				return nil, fmt.Errorf("%s: %q is no number%s", place(i), strings.TrimSpace(text), hint)
+			}
+			if truth && o.tally != nil {
+				o.tally.Truths = true
 			}
 			spin, err := bin.spin(x, s.Rows, col)
 			if err != nil {
-				place := csvPlace(r, i, names)
+				where := place(i)
 				if grey := (*GreyError)(nil); errors.As(err, &grey) {
-					meetCSV(grey, r, record, i, label)
+					meetCSV(grey, records, record, i, label)
 				}
-				return nil, fmt.Errorf("%s: %w", place, err)
+				if gap := (*MissingError)(nil); errors.As(err, &gap) {
+					gap.Text = fmt.Sprintf("%q", strings.TrimSpace(text))
+					if i == columns-1 && text == "" {
+						return nil, fmt.Errorf("%s: %w; a delimiter at the end of a line begins another column", where, err)
+					}
+				}
+				return nil, fmt.Errorf("%s: %w", where, err)
 			}
 			s.Spins = append(s.Spins, spin)
 			col++
@@ -157,10 +168,10 @@ func (o Options) decodeCSV(f io.Reader, p part, words *words) (*Set, error) {
 	return s, nil
 }
 
-// areNumbers reports whether all fields but that of the label are numbers.
-func areNumbers(record []string, label int) bool {
+// areValues reports whether all fields but that of the label are values.
+func areValues(record []string, label int) bool {
 	for i, text := range record {
-		if _, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err != nil && i != label {
+		if _, _, ok := valueOf(text); !ok && i != label {
 			return false
 		}
 	}
@@ -168,27 +179,25 @@ func areNumbers(record []string, label int) bool {
 }
 
 // meetCSV shows the error the values of the record from field i on, and of those that follow.
-func meetCSV(e *GreyError, r *csv.Reader, record []string, i, label int) {
+func meetCSV(e *GreyError, records table, record []string, i, label int) {
 	for seen := 0; seen < lookedAt; i = 0 {
 		for j, text := range record[i:] {
-			if x, err := strconv.ParseFloat(strings.TrimSpace(text), 64); err == nil && i+j != label {
+			if x, _, ok := valueOf(text); ok && x == x && i+j != label {
 				e.meet(x)
 			}
 		}
 		seen += len(record) - i
 		var err error
-		if record, err = r.Read(); err != nil {
+		if record, _, err = records.next(); err != nil {
 			return
 		}
 	}
 }
 
-// csvPlace names field i of the record last read: its line, its column from 1,
-// and the column's name where there is one.
-func csvPlace(r *csv.Reader, i int, names []string) string {
-	line, _ := r.FieldPos(i)
+// csvPlace names field i of the record of a line, its column from 1, and the column's name where there is one.
+func csvPlace(line, i int, names []string) string {
 	place := fmt.Sprintf("line %d, column %d", line, i+1)
-	if names != nil {
+	if i < len(names) {
 		place += fmt.Sprintf(" (%s)", names[i])
 	}
 	return place
@@ -206,13 +215,11 @@ func csvHint(record []string, i int, labelled bool) string {
 	}
 	numbers := 0
 	for _, field := range record {
-		if _, err := strconv.ParseFloat(strings.TrimSpace(field), 64); err == nil {
+		if _, _, ok := valueOf(field); ok {
 			numbers++
 		}
 	}
 	switch {
-	case strings.TrimSpace(text) == "":
-		return ""
 	case numbers > 0 && numbers == len(record)-1 && !labelled:
 		return fmt.Sprintf("; set data.labels to %d if that column holds labels, or data.header to true if this line holds names", i+1)
 	}

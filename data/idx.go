@@ -1,9 +1,6 @@
 package data
 
 import (
-	"bufio"
-	"bytes"
-	"compress/gzip"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -16,7 +13,7 @@ import (
 // dimensions and each dimension as a big-endian 32-bit number, then the values.
 // Three dimensions are images, two are plain rows.
 func IDX(o Options) (*Split, error) {
-	if err := o.only("idx", "labels_visible", "path", "test_path", "labels", "test_labels", "height", "width", "white", "binarize", "validation", "limit"); err != nil {
+	if err := o.only("idx"); err != nil {
 		return nil, err
 	}
 	return o.readFiles("idx", o.readIDX)
@@ -80,17 +77,13 @@ func (o Options) openIDX(path string, ranks ...int) (shape []int, values []byte,
 // claims: of a gzipped file, whose length is not known before its end, first
 // 32 times its size, and more only as the values arrive.
 func decodeIDX(r io.Reader, size int64, ranks ...int) (shape []int, values []byte, err error) {
-	b := bufio.NewReaderSize(r, 1<<16)
+	b, zipped, err := gunzip(r, size)
+	if err != nil {
+		return nil, nil, err
+	}
 	held := size
-	zipped := false
-	if magic, _ := b.Peek(2); bytes.Equal(magic, []byte{0x1f, 0x8b}) {
-		z, err := gzip.NewReader(b)
-		if err != nil {
-			return nil, nil, fmt.Errorf("gzip header: %w", err)
-		}
-		zipped = true
+	if zipped {
 		held = 32*size + 1<<16
-		b = bufio.NewReaderSize(z, 1<<16)
 	}
 	var head [4]byte
 	if n, err := io.ReadFull(b, head[:]); err != nil {

@@ -20,13 +20,60 @@ const (
 
 // Images reads a folder of PNG and JPEG images, sorted by name, all of one
 // size. Where they lie in subfolders, one level deep, the subfolders' names are
-// the labels. Colour becomes grey (Rec. 601), and what is transparent lies on white,
+// the labels, and a folder of two, train and test, is one of training and one of test images. Colour becomes grey (Rec. 601), and what is transparent lies on white,
 // as viewers show it; a note says so. Other files are left alone.
 func Images(o Options) (*Split, error) {
-	if err := o.only("images", "labels_visible", "path", "test_path", "height", "width", "binarize", "validation", "limit"); err != nil {
+	if err := o.only("images"); err != nil {
 		return nil, err
 	}
-	return o.readFiles("images", o.readImages)
+	note := o.partFolder()
+	split, err := o.readFiles("images", o.readImages)
+	if err == nil && note != "" {
+		split.Train.Notes = append(split.Train.Notes, note)
+	}
+	return split, err
+}
+
+// partFolder takes the folders train and test of a folder that holds no others, but for a validation set, as training and test images. It
+// returns what of it is not read.
+func (o *Options) partFolder() (note string) {
+	entries, err := os.ReadDir(o.Path)
+	if err != nil || o.Former {
+		return ""
+	}
+	found := map[string]bool{}
+	left := ""
+	for _, e := range entries {
+		name := e.Name()
+		switch {
+		case strings.HasPrefix(name, "."):
+		case !isFolder(filepath.Join(o.Path, name)):
+			if isImage(name) {
+				return ""
+			}
+		case name == "train" || name == "test":
+			found[name] = true
+		case name == "val" || name == "valid" || name == "validation":
+			left = name
+		default:
+			return ""
+		}
+	}
+	if !found["train"] || !found["test"] {
+		return ""
+	}
+	dir := o.Path
+	o.Path = filepath.Join(dir, "train")
+	switch {
+	case o.TestPath == "" && (o.Split == "" || o.Split == "files"):
+		o.TestPath = filepath.Join(dir, "test")
+	case o.TestPath == "":
+		left = "test"
+	}
+	if left == "" {
+		return ""
+	}
+	return fmt.Sprintf("the images in %s are not read", filepath.Join(dir, left))
 }
 
 // readImages reads one folder.

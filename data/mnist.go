@@ -29,7 +29,7 @@ var mnistFiles = [4]mnistFile{
 // become +1. Files of another set of 28x28 images under the same names are
 // read as well: Digest tells which it is.
 func MNIST(o Options) (*Split, error) {
-	if err := o.only("mnist", "labels_visible", "dir", "binarize", "validation", "limit"); err != nil {
+	if err := o.only("mnist"); err != nil {
 		return nil, err
 	}
 	if o.Split != "" && o.Split != "files" {
@@ -40,8 +40,7 @@ func MNIST(o Options) (*Split, error) {
 		return nil, err
 	}
 	if !o.Binarize.given() {
-		paper := 0.3
-		o.Binarize.Threshold = &paper
+		o.Binarize = paperRule()
 	}
 	o.Name, o.Dir = o.rename("mnist"), ""
 	o.White = 255
@@ -53,6 +52,12 @@ func MNIST(o Options) (*Split, error) {
 		}
 		return s, err
 	})
+}
+
+// paperRule is the binarisation of the paper.
+func paperRule() Binarize {
+	threshold := 0.3
+	return Binarize{Threshold: &threshold}
 }
 
 // MNISTPlaces returns the folders where MNIST is looked for, first to last: dir

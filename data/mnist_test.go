@@ -88,9 +88,9 @@ func TestMNISTPlaces(t *testing.T) {
 	if err == nil || !strings.Contains(err.Error(), "mattis data fetch mnist") || !strings.Contains(err.Error(), "MATTIS_DATA") {
 		t.Errorf("no mnist anywhere: %v", err)
 	}
-	for _, s := range List() {
-		if s.Name == "mnist" && !strings.Contains(s.Where, "not found") {
-			t.Errorf("list says %s", s.Where)
+	for _, s := range Sources() {
+		if s.Name == "mnist" && !strings.Contains(s.Where(), "not found") {
+			t.Errorf("list says %s", s.Where())
 		}
 	}
 	s, err := MNIST(Options{Dir: dir})

@@ -4,23 +4,48 @@ import (
 	"errors"
 	"fmt"
 	"math"
-	"os"
 
 	"mattis/tensorfile"
 )
 
 // NPY reads an array of rows x values, or of rows x height x width, from an npy
-// file, and labels from a second one with an integer a row. Elements are bytes,
-// integers, floats or booleans.
+// or npz file, and labels from a second one, or from the same npz, with an integer a row. Elements are bytes,
+// integers, floats or booleans. An npz of training and test arrays is both (see Options.Array), unless the split wants one of them alone.
 func NPY(o Options) (*Split, error) {
-	if err := o.only("npy", "labels_visible", "path", "test_path", "labels", "test_labels", "height", "width", "white", "binarize", "validation", "limit"); err != nil {
+	if err := o.only("npy"); err != nil {
 		return nil, err
+	}
+	if o.piped == nil {
+		o.piped = map[string][]byte{}
+	}
+	if o.TestPath == "" && (o.Split == "" || o.Split == "files") && o.Path != "" {
+		a, closing, err := o.openArchive(o.Path)
+		if err != nil {
+			return nil, err
+		}
+		if a != nil {
+			defer closing()
+			if o.Array == "" && len(a.pair()) > 0 {
+				o.TestPath = o.Path
+			}
+		}
 	}
 	return o.readFiles("npy", o.readNPY)
 }
 
 // readNPY reads one array of rows and one of labels.
 func (o Options) readNPY(p part, _ *words) (*Set, error) {
+	a, closing, err := o.openArchive(p.path)
+	if err != nil {
+		return nil, err
+	}
+	if a != nil {
+		defer closing()
+		return o.readArchive(a, p)
+	}
+	if o.Array != "" {
+		return nil, fmt.Errorf("data.array: %s is an npy file of one array, which has no name: leave it out", p.path)
+	}
 	t, err := o.openArray(p.path)
 	if err != nil {
 		return nil, err
@@ -35,43 +60,48 @@ func (o Options) readNPY(p part, _ *words) (*Set, error) {
 	if t, err = o.openArray(p.labels); err != nil {
 		return nil, err
 	}
+	if err := s.label(t); err != nil {
+		return nil, fmt.Errorf("%s: %w (the rows are those of %s)", p.labels, err, p.path)
+	}
+	return s, nil
+}
+
+// label takes the labels of the rows from an array.
+func (s *Set) label(t tensorfile.Tensor) error {
 	if len(t.Shape) != 1 || t.Shape[0] != s.Rows {
-		return nil, fmt.Errorf("%s: labels of shape %v, where the %d rows of %s want [%d]", p.labels, t.Shape, s.Rows, p.path, s.Rows)
+		return fmt.Errorf("labels of shape %v, where %d rows want [%d]", t.Shape, s.Rows, s.Rows)
 	}
 	at := element(t)
 	s.Labels = make([]int32, s.Rows)
 	for i := range s.Labels {
 		x := at(i)
 		if x != math.Trunc(x) || math.Abs(x) > math.MaxInt32 {
-			return nil, fmt.Errorf("%s: label %d is %v, where integers are wanted", p.labels, i+1, x)
+			return fmt.Errorf("label %d is %v, where integers are wanted", i+1, x)
 		}
 		s.Labels[i] = int32(x)
 	}
-	return s, nil
+	return nil
 }
 
-// openArray reads the one array of the file at path.
+// openArray reads the one array of the npy file at path.
 func (o Options) openArray(path string) (tensorfile.Tensor, error) {
-	if info, err := os.Stat(path); err == nil && !info.Mode().IsRegular() && !info.IsDir() {
-		r, _, err := o.open(path)
-		if err != nil {
-			return tensorfile.Tensor{}, err
-		}
-		defer r.Close()
-		t, err := tensorfile.ReadNPY(r)
-		if err != nil {
-			err = fmt.Errorf("%s: %w", path, err)
-		}
-		return t, err
-	}
-	f, err := tensorfile.Read(path)
+	none := tensorfile.Tensor{}
+	f, size, err := o.open(path)
 	if err != nil {
-		return tensorfile.Tensor{}, err
+		return none, err
 	}
-	if len(f.Tensors) != 1 {
-		return tensorfile.Tensor{}, fmt.Errorf("%s: %d arrays, where one is wanted", path, len(f.Tensors))
+	defer f.Close()
+	b, zipped, err := gunzip(f, size)
+	if err == nil {
+		if zipped {
+			size = -1
+		}
+		var t tensorfile.Tensor
+		if t, err = tensorfile.ReadSizedNPY(b, size); err == nil {
+			return t, nil
+		}
 	}
-	return f.Tensors[0], nil
+	return none, fmt.Errorf("%s: %w", path, err)
 }
 
 // decodeArray returns the rows of an array as spins.
@@ -103,8 +133,13 @@ func (o Options) decodeArray(t tensorfile.Tensor, p part) (*Set, error) {
 	}
 	at := element(t)
 	bin := o.binarizer(p.stream)
-	_, single := t.Data.([]float32)
-	bin.single = single && !o.Former
+	bin.cut = bin.cutOf(t.Type())
+	if o.Former {
+		bin.cut = nil
+	}
+	if _, truth := t.Data.([]bool); truth && o.tally != nil {
+		o.tally.Truths = true
+	}
 	s.Spins = make([]int8, s.Rows*s.Visible)
 	for i := range s.Spins {
 		spin, err := bin.spin(at(i), i/s.Visible, i%s.Visible)
@@ -120,6 +155,18 @@ func (o Options) decodeArray(t tensorfile.Tensor, p part) (*Set, error) {
 	}
 	bin.finish(s.Spins)
 	return s, nil
+}
+
+// cutOf returns the threshold as values of the type have it, nil for those that are compared in float64.
+func (b *binarizer) cutOf(t tensorfile.Type) *float32 {
+	if b.rule.Threshold == nil || t != tensorfile.F32 && t != tensorfile.F16 {
+		return nil
+	}
+	cut := float32(*b.rule.Threshold * b.white)
+	if t == tensorfile.F16 {
+		cut = tensorfile.HalfOf(cut).Float32()
+	}
+	return &cut
 }
 
 // element returns what gives element i of an array, so that no copy of it as
@@ -149,6 +196,8 @@ func element(t tensorfile.Tensor) func(i int) float64 {
 		return number(d)
 	case []int64:
 		return number(d)
+	case []tensorfile.Half:
+		return func(i int) float64 { return float64(d[i].Float32()) }
 	case []float32:
 		return number(d)
 	case []float64:

@@ -12,54 +12,61 @@ type Options struct {
 	// Name is the set's name in reports; empty means the source's own.
 	Name string
 	// Size is the side of Bars and BAS images, 2 to 16; 0 means 4 and 12.
-	Size int
+	Size int `recipe:"size"`
 	// Split is "paper" (Bars, BAS), "random", "files" (a test file of its own)
 	// or "all" (no test set). Empty means paper for Bars 4x4, BAS closed under
 	// negation, files where there is a test file, and all otherwise.
-	Split string
+	Split string `recipe:"split"`
 	// Closed keeps each row and its negative on one side of a random split, and of the cut that Validation makes. Equal rows always are.
-	Closed bool
+	Closed bool `recipe:"closed"`
 	// Test is the fraction of rows in the test set of a random split, in (0,1);
 	// 0 means 0.2.
-	Test float64
+	Test float64 `recipe:"test"`
 	// Dir is where the MNIST files are; empty means $MATTIS_DATA/mnist and then
 	// the user's cache directory.
-	Dir string
+	Dir string `recipe:"dir"`
 	// Path is the file, or the folder of images, to read.
-	Path string
+	Path string `recipe:"path"`
 	// TestPath is the file or folder of the test set.
-	TestPath string
+	TestPath string `recipe:"test_path"`
 	// Labels is the file of labels (IDX, NPY), or the name or number (from 1)
 	// of the column of labels (CSV); empty means no labels. Images take theirs
 	// from the names of subfolders.
-	Labels string
+	Labels string `recipe:"labels"`
 	// TestLabels is the file of labels of the test set (IDX, NPY).
-	TestLabels string
+	TestLabels string `recipe:"test_labels"`
 	// LabelsVisible appends the labels to the rows as visible spins: one for each label, +1 for the row's own and -1
 	// for the others.
-	LabelsVisible bool
+	LabelsVisible bool `recipe:"labels_visible"`
 	// Height and Width are the shape of an image whose file holds flat rows
-	// (NPY, CSV, two-dimensional IDX); 0 means plain rows.
-	Height, Width int
+	// (NPY, CSV, two-dimensional IDX), and what images must have; 0 means plain rows.
+	Height int `recipe:"height"`
+	Width  int `recipe:"width"`
 	// Widths are the numbers of values that rows of Read may have; none means any.
 	Widths []int
 	// White is the value that counts as grey 1; 0 means 255 for unsigned bytes
 	// that exceed 1, and 1 for everything else.
-	White float64
+	White float64 `recipe:"white"`
 	// Binarize is the rule that makes spins of grey values.
-	Binarize Binarize
+	Binarize Binarize `recipe:"binarize"`
 	// Validation is the number of rows taken from the end of the training set
 	// as a validation set; 0 means none. Equal rows are taken together or not at all, so
 	// that it is met as nearly as they allow.
-	Validation int
+	Validation int `recipe:"validation"`
 	// Header says that the first line of a CSV file holds names.
-	Header bool
-	// Delimiter separates the columns of a CSV file: one character, or "tab";
-	// empty means a comma, or a tab where the file's name ends in .tsv.
-	Delimiter string
+	Header bool `recipe:"header"`
+	// Delimiter separates the columns of a CSV file: one character, "tab", "whitespace", which is runs of blanks and tabs, or
+	// "none", where each character of a line is a value: 0 and 1, or + and -. Empty means what the first lines show, or a tab
+	// where the file's name ends in .tsv.
+	Delimiter string `recipe:"delimiter"`
+	// Array is the array of rows in an npz file of several; empty means the only one of two or more dimensions, or else
+	// those called train and test, x_train and x_test, or X_train and X_test.
+	Array string `recipe:"array"`
 	// Limit is the number of rows kept of each file, from its beginning; 0
 	// means all.
-	Limit int
+	Limit int `recipe:"limit"`
+	// Missing takes missing entries, as spins 0; else one is an error that names its place. Sets with such spins are for looking at alone.
+	Missing bool
 	// Former makes the data as first versions did, for runs that began then: equal rows of files may lie on both sides of a split,
 	// a validation set is the last rows whatever they are equal to, float32 values are compared with a threshold in
 	// float64, and Test and Closed are passed over where they have no meaning.
@@ -67,7 +74,8 @@ type Options struct {
 	// Key is the stream of random splits and of stochastic binarisation.
 	Key rng.Key
 
-	piped []byte // what Path holds, where that is a pipe that was read
+	piped map[string][]byte // what pipes hold that were read, by their paths; nil where each is read once at most
+	tally *Tally            // counts the values, and nothing is refused for them; no spins are made
 }
 
 // Streams under Options.Key.
@@ -77,40 +85,13 @@ const (
 	streamTest  // and of the test file
 )
 
-// only returns an error if a field is set that is not among those named; the
-// fields that every source takes are not asked for.
-func (o Options) only(source string, fields ...string) error {
-	set := []struct {
-		name string
-		set  bool
-	}{
-		{"size", o.Size != 0},
-		{"dir", o.Dir != ""},
-		{"path", o.Path != ""},
-		{"test_path", o.TestPath != ""},
-		{"labels", o.Labels != ""},
-		{"test_labels", o.TestLabels != ""},
-		{"labels_visible", o.LabelsVisible},
-		{"height", o.Height != 0},
-		{"width", o.Width != 0},
-		{"white", o.White != 0},
-		{"binarize", o.Binarize.given()},
-		{"validation", o.Validation != 0},
-		{"header", o.Header},
-		{"delimiter", o.Delimiter != ""},
-		{"limit", o.Limit != 0},
-	}
-next:
-	for _, f := range set {
-		if !f.set {
-			continue
+// only returns an error if a field is set that the source does not take.
+func (o Options) only(source string) error {
+	s, _ := Named(source)
+	for _, name := range o.Given() {
+		if !s.takes(name) {
+			return fmt.Errorf("data.%s has no meaning for %s: leave it out", name, source)
 		}
-		for _, name := range fields {
-			if f.name == name {
-				continue next
-			}
-		}
-		return fmt.Errorf("data.%s has no meaning for %s: leave it out", f.name, source)
 	}
 	if !(o.White >= 0) || o.White > 1e300 {
 		return fmt.Errorf("data.white: %v is no value of white: a positive number, such as 255", o.White)
@@ -129,7 +110,7 @@ next:
 
 // made returns the side of a made set, size where none is given.
 func (o Options) made(source string, size int) (int, error) {
-	if err := o.only(source, "size"); err != nil {
+	if err := o.only(source); err != nil {
 		return 0, err
 	}
 	n := o.Size

@@ -1,89 +1,79 @@
 package data
 
 import (
+	"bufio"
 	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"strings"
 )
 
-// Read returns the rows of one file of any kind, told by its name: .npy, .csv
-// or .tsv, one .png, .jpg or .jpeg image, a folder of such images, or else IDX.
-// Of the options it uses Name, Binarize, Limit and Key, Height and Width as the
-// shape that images must have and that flat rows take, and where they have a
-// meaning White, Labels, Header and Delimiter; it ignores the others.
+// Read returns the rows of one file of any kind, told by its name and where that
+// says nothing by its beginning: npy, npz, text, parquet, one PNG or JPEG image, a folder of such images, or IDX, gzipped or not.
+// Of the options it uses Name, Key, Widths and the fields of OneFile where they have a meaning; it ignores the others.
 func Read(path string, o Options) (*Set, error) { return readAs("", path, o) }
 
-// readAs is Read of a file of the kind, images, npy, csv or idx, or of any for "".
+// readAs is Read of a file of the kind, a source's name, or of any for "".
 func readAs(kind, path string, o Options) (*Set, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, err
 	}
 	if kind == "" {
-		kind = kindOf(path, info)
-	}
-	table, drawn := kind == "csv", kind == "images"
-	piped := o.piped
-	o = Options{Path: path, Split: "all", Name: o.rename(path), Binarize: o.Binarize, Limit: o.Limit, Key: o.Key,
-		Height: o.Height, Width: o.Width, White: o.White, Widths: o.Widths, Labels: o.Labels, Header: o.Header, Delimiter: o.Delimiter}
-	o.piped = piped
-	if !table {
-		o.Header, o.Delimiter = false, ""
-	}
-	if drawn {
-		o.White, o.Labels = 0, ""
-	}
-	var split *Split
-	switch kind {
-	case "images":
-		if info.IsDir() {
-			split, err = Images(o)
-			break
-		}
-		if err := o.only("an image", "path", "height", "width", "binarize", "limit"); err != nil {
+		if kind, err = kindOf(path, info); err != nil {
 			return nil, err
 		}
-		split, err = o.readFiles("image", func(p part, _ *words) (*Set, error) { return o.readImage(p) })
-	case "npy":
-		split, err = NPY(o)
-	case "csv":
-		split, err = CSV(o)
-	case "idx":
-		split, err = IDX(o)
-	default:
-		err = errKind(path, info)
 	}
+	s, ok := Named(kind)
+	if !ok || !s.takes("path") {
+		return nil, fmt.Errorf("data.name: %s is no kind of file, want one of %s", kind, strings.Join(fileKinds(), ", "))
+	}
+	o.Path, o.Name = path, o.rename(path)
+	o = o.alone(s)
+	if kind == "images" && !info.IsDir() {
+		s.Load = o.oneImage
+	}
+	split, err := s.Load(o)
 	if err != nil {
 		return nil, err
 	}
 	return split.Train, nil
 }
 
-// KindOf returns the name of the source that reads the file at path, or the folder of images: images, npy, csv or
-// idx.
+// oneImage reads one file as a set of one row.
+func (o Options) oneImage(Options) (*Split, error) {
+	if err := o.only("images"); err != nil {
+		return nil, err
+	}
+	return o.readFiles("image", func(p part, _ *words) (*Set, error) { return o.readImage(p) })
+}
+
+// fileKinds returns the names of the sources that read files.
+func fileKinds() (names []string) {
+	for _, s := range Sources() {
+		if s.takes("path") {
+			names = append(names, s.Name)
+		}
+	}
+	return names
+}
+
+// KindOf returns the name of the source that reads the file at path, or the folder of images.
 func KindOf(path string) (string, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return "", err
 	}
-	kind := kindOf(path, info)
-	if kind == "" {
-		return "", errKind(path, info)
-	}
-	return kind, nil
+	return kindOf(path, info)
 }
 
-// ReadSpins returns the rows of one file of the kind (images, npy, csv, idx or "") as Read does: those of two values as they are, and others by the rule, if it is
+// ReadSpins returns the rows of one file of the kind, a source's name or "", as Read does: those of two values as they are, and others by the rule, if it is
 // one. by is the rule that was used. Where neither serves, the error is that of the values as they are, unless they are
 // greys indeed: it is the file that is wrong then, and not what was made of it.
 func ReadSpins(kind, path string, o Options, rule Binarize) (s *Set, by Binarize, err error) {
-	if o.piped, err = pipe(path); err != nil { // a pipe is read once
-		return nil, Binarize{}, err
-	}
+	o.piped = map[string][]byte{} // a pipe is read once
 	o.Binarize = Binarize{}
 	s, err = readAs(kind, path, o)
 	var grey *GreyError
@@ -100,66 +90,50 @@ func ReadSpins(kind, path string, o Options, rule Binarize) (s *Set, by Binarize
 	return s, rule, second
 }
 
-// pipe returns all that comes from path, or nil where that is a regular file, a folder or nothing.
-func pipe(path string) ([]byte, error) {
-	info, err := os.Stat(path)
-	if err != nil || info.Mode().IsRegular() || info.IsDir() {
-		return nil, nil
-	}
-	f, err := os.Open(path)
-	if err != nil {
-		return nil, err
-	}
-	defer f.Close()
-	text, err := io.ReadAll(f)
-	return append([]byte{}, text...), err
+// kinds are the sources that read what a file's name ends in.
+var kinds = map[string]string{
+	".npy": "npy", ".npz": "npy", ".csv": "csv", ".tsv": "csv", ".idx": "idx", "-ubyte": "idx", ".parquet": "parquet", ".pq": "parquet",
 }
 
-// open returns what is in the file at path and its size in bytes; a pipe is read to its end first.
-func (o Options) open(path string) (r io.ReadCloser, size int64, err error) {
-	content := o.piped
-	if path != o.Path || content == nil {
-		if content, err = pipe(path); err != nil {
-			return nil, 0, err
+// kindOf returns the kind of a file by its name, or else by how it begins.
+func kindOf(path string, info os.FileInfo) (string, error) {
+	if info.IsDir() || isImage(filepath.Base(path)) {
+		return "images", nil
+	}
+	name := strings.TrimSuffix(strings.ToLower(path), ".gz")
+	for end, kind := range kinds {
+		if strings.HasSuffix(name, end) {
+			return kind, nil
 		}
 	}
-	if content != nil {
-		return io.NopCloser(bytes.NewReader(content)), int64(len(content)), nil
+	if !info.Mode().IsRegular() {
+		return "", fmt.Errorf("%s: a pipe does not tell its kind: name it by --set data.name=npy, csv, parquet or idx", path)
 	}
-	f, err := os.Open(path)
+	f, size, err := Options{}.open(path)
 	if err != nil {
-		return nil, 0, err
+		return "", err
 	}
-	info, err := f.Stat()
-	if err == nil && info.IsDir() {
-		err = fmt.Errorf("%s: is a folder, want a file", path)
+	defer f.Close()
+	if b, _, err := gunzip(f, size); err == nil {
+		if kind := begins(b); kind != "" {
+			return kind, nil
+		}
 	}
-	if err != nil {
-		f.Close()
-		return nil, 0, err
-	}
-	return f, info.Size(), nil
+	return "", fmt.Errorf("%s: no known kind of data: .npy, .npz, .csv, .tsv, .txt, .parquet, .png, .jpg, a folder of images, or IDX (.idx, -ubyte), gzipped (.gz) or not; another name is read by --set data.name=csv or what it is", path)
 }
 
-// kindOf returns the kind of a file, "" where it is none.
-func kindOf(path string, info os.FileInfo) string {
-	ext := strings.ToLower(filepath.Ext(path))
+// begins returns the kind of what b holds, "" where its beginning shows none.
+func begins(b *bufio.Reader) string {
+	start, _ := b.Peek(peekable)
 	switch {
-	case info.IsDir() || isImage(filepath.Base(path)):
-		return "images"
-	case ext == ".npy":
+	case bytes.HasPrefix(start, []byte("\x93NUMPY")), bytes.HasPrefix(start, []byte("PK\x03\x04")):
 		return "npy"
-	case ext == ".csv" || ext == ".tsv":
-		return "csv"
-	case ext == ".idx" || ext == ".gz" || strings.HasSuffix(path, "-ubyte"):
+	case bytes.HasPrefix(start, []byte("PAR1")):
+		return "parquet"
+	case len(start) > 3 && bytes.HasPrefix(start, []byte{0, 0, 8}) && start[3] < 4:
 		return "idx"
+	case showsValues(start):
+		return "csv"
 	}
 	return ""
-}
-
-func errKind(path string, info os.FileInfo) error {
-	if !info.Mode().IsRegular() {
-		return fmt.Errorf("%s: a pipe does not tell its kind: name it by --set data.name=npy, csv or idx", path)
-	}
-	return fmt.Errorf("%s: no known kind of data: .npy, .csv, .tsv, .png, .jpg, a folder of images, or IDX (.idx, .gz, -ubyte)", path)
 }

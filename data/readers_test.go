@@ -588,7 +588,7 @@ func TestWrongInputs(t *testing.T) {
 		{"csv, UTF-16, big end first", CSV, one("utf16be.csv"), []string{"the text is in UTF-16: save it as UTF-8"}},
 		{"csv, UTF-16 without a mark", CSV, one("utf16.csv"), []string{"the text is in UTF-16: save it as UTF-8"}},
 		{"csv, classes", CSV, with(one("classes.csv"), func(o *Options) { o.Labels = "3" }), []string{"line 2, column 1: the value 2 is neither of two (0/1 or -1/+1), and there are values from 0 to 5: ", "if they are greys, set data.white to that of white, such as 5, and data.binarize; if they are classes"}},
-		{"csv, scaled", CSV, one("scaled.csv"), []string{"line 1, column 1: the value 0.5 is neither of two (0/1 or -1/+1), and there are values from -1.25 to 1.5: no greys, and no spins; scale them to [0,1]"}},
+		{"csv, scaled", CSV, one("scaled.csv"), []string{"line 1, column 1: the value 0.5 is neither of two (0/1 or -1/+1), and there are values from -1.25 to 1.5: measurements and no spins: cut each column"}},
 		{"npy, classes", NPY, one("classes.npy"), []string{"row 2, value 1: the value 2 is neither of two (0/1 or -1/+1), and there are values from 2 to 7: if they are greys, set data.white"}},
 		{"read csv, width before values", read, with(one("classes.csv"), func(o *Options) { o.Widths, o.Labels = []int{4, 5}, "3" }), []string{in("classes.csv"), "rows of 2 values, where [4 5] are wanted"}},
 		{"read npy, width before values", read, with(one("grey.npy"), func(o *Options) { o.Widths = []int{3} }), []string{in("grey.npy"), "rows of 2 values, where [3] are wanted"}},
@@ -640,11 +640,11 @@ func TestWrongInputs(t *testing.T) {
 		{"npy, 0 and -1", NPY, one("mixed.npy"), []string{"row 2, value 1: the value 0 in data that hold both"}},
 		{"npy, above 1", NPY, with(one("big.npy"), func(o *Options) { o.Binarize = threshold(0.3) }), []string{"row 2, value 1: the value 130", "data.white to 255"}},
 		{"npy, spins with a rule", NPY, with(one("signs.npy"), func(o *Options) { o.Binarize = threshold(0.3) }), []string{"the value -1", "leave data.binarize out"}},
-		{"npy, NaN", NPY, with(one("nan.npy"), func(o *Options) { o.Binarize = threshold(0.3) }), []string{"row 2, value 1: the value NaN is not finite"}},
+		{"npy, NaN", NPY, with(one("nan.npy"), func(o *Options) { o.Binarize = threshold(0.3) }), []string{"row 2, value 1: a missing entry (NaN): rows with gaps are not trained on yet"}},
 		{"npy, one dimension", NPY, one("flat.npy"), []string{in("flat.npy"), "shape [2]", "[rows values]"}},
 		{"npy, no rows", NPY, one("none.npy"), []string{in("none.npy"), "holds nothing"}},
 		{"npy, truncated", NPY, one("cut.npy"), []string{in("cut.npy"), "truncated"}},
-		{"npy, an idx file", NPY, one("good"), []string{in("good"), ".npy"}},
+		{"npy, an idx file", NPY, one("good"), []string{in("good"), "no npy file: it begins with"}},
 		{"npy, labels of wrong shape", NPY, with(one("signs.npy"), func(o *Options) { o.Labels = in("array.npy") }), []string{in("array.npy"), "shape [3]", "want [2]"}},
 		{"npy, labels not integers", NPY, with(one("signs.npy"), func(o *Options) { o.Labels = in("partlabels.npy") }), []string{"label 2 is 1.5"}},
 		{"npy, wrong width", NPY, with(one("signs.npy"), func(o *Options) { o.Height, o.Width = 2, 3 }), []string{"2 values", "data.height 2 x data.width 3"}},
@@ -657,7 +657,7 @@ func TestWrongInputs(t *testing.T) {
 		{"csv, a long line", CSV, one("long.csv"), []string{"line 2: 3 columns, where line 1 has 2"}},
 		{"csv, an open quote", CSV, one("quote.csv"), []string{in("quote.csv"), "line 2, byte", "quote"}},
 		{"csv, greys without a rule", CSV, with(one("grey.csv"), func(o *Options) { o.Header = true }), []string{"line 3, column 2 (k): the value 0.5"}},
-		{"csv, an empty field", CSV, one("gap.csv"), []string{`line 2, column 1: "" is no number`}},
+		{"csv, an empty field", CSV, one("gap.csv"), []string{`line 2, column 1: a missing entry (""): rows with gaps`}},
 		{"csv, blank lines alone", CSV, one("blank.csv"), []string{in("blank.csv"), "no rows"}},
 		{"csv, no label", CSV, with(one("label.csv"), func(o *Options) { o.Labels = "2" }), []string{"line 2, column 2: no label"}},
 		{"csv, label column 9", CSV, with(one("bad.csv"), func(o *Options) { o.Labels = "9" }), []string{"data.labels: no column 9", "1 to 2"}},
@@ -680,7 +680,7 @@ func TestWrongInputs(t *testing.T) {
 		{"images, none", Images, one("noimages"), []string{in("noimages"), "no .png"}},
 		{"images, a file", Images, one("good"), []string{in("good"), "not a folder of images"}},
 
-		{"read, unknown kind", reads(in("kind.xyz")), Options{}, []string{in("kind.xyz"), ".npy, .csv"}},
+		{"read, unknown kind", reads(in("kind.xyz")), Options{}, []string{in("kind.xyz"), "no known kind of data: .npy, .npz, .csv"}},
 		{"read, absent", reads(in("absent")), Options{}, []string{in("absent"), "no such file"}},
 		{"read, image of other size", reads(in("sizes/b.png")), Options{Height: 1, Width: 2}, []string{in("sizes/b.png"), "2x1 pixels"}},
 
@@ -810,9 +810,14 @@ func FuzzCSV(f *testing.F) {
 	f.Add("1,0\n0,1\n", false, "", "")
 	f.Add("a,\"b\"\n0,1\n\n1,cat\n", true, "b", "")
 	f.Add("1;0\n\"0\";1", false, "1", ";")
+	for _, c := range texts {
+		f.Add(c.text, c.o.Header, "", c.o.Delimiter)
+	}
+	f.Add(string(gzipped([]byte("1 0 a\n0 1 b\n"))), false, "3", "whitespace")
+	f.Add("0?1\n110\n", false, "", "none")
 	f.Fuzz(func(t *testing.T, text string, header bool, label, delimiter string) {
 		var w words
-		s, err := Options{Header: header, Delimiter: delimiter}.decodeCSV(strings.NewReader(text), part{path: "x.csv", labels: label}, &w)
+		s, err := Options{Header: header, Delimiter: delimiter}.decodeCSV(strings.NewReader(text), int64(len(text)), part{path: "x.csv", labels: label}, &w)
 		if err != nil {
 			return
 		}

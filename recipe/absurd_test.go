@@ -45,7 +45,7 @@ var meant = []string{
 }
 
 // words are the settings that take any word: whether there is such a file is seen when it is read.
-var words = []string{"data.dir", "data.path", "data.test_path", "data.labels", "data.test_labels"}
+var words = []string{"data.dir", "data.path", "data.array", "data.test_path", "data.labels", "data.test_labels"}
 
 // where gives each field that not every kind has a recipe that has it.
 var where = map[string]string{

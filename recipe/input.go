@@ -4,7 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
@@ -57,25 +57,22 @@ func (m *Model) readFile(path string) (*data.Set, error) {
 	own := m.Recipe.dataOptions()
 	rule := own.Binarize
 	o := data.Options{Widths: []int{m.Visible(), m.Pixels()}, Key: own.Key, White: own.White, Height: m.Height, Width: m.Width}
-	if ext := strings.ToLower(filepath.Ext(path)); m.Recipe.Data.Name == "csv" && (ext == ".csv" || ext == ".tsv") { // labels are a column
-		o.Header, o.Delimiter, o.Labels = own.Header, own.Delimiter, own.Labels
+	if kind, err := data.KindOf(path); err == nil && kind == m.Recipe.Data.Name {
+		o.Header, o.Delimiter = own.Header, own.Delimiter
+		if s, _ := data.Named(kind); !slices.Contains(s.Files, "labels") { // they are a column
+			o.Labels = own.Labels
+		}
 	}
 	kind := ""
 	if len(m.FileSettings) > 0 {
-		d, err := fileData(path, m.FileSettings)
+		d, err := FileData(path, m.FileSettings)
 		if err != nil {
 			return nil, err
 		}
-		kind = d.Name
-		give(&o.Labels, d.Labels)
-		give(&o.Header, d.Header)
-		give(&o.Delimiter, d.Delimiter)
-		give(&o.White, d.White)
-		give(&o.Height, d.Height)
-		give(&o.Width, d.Width)
-		give(&o.Limit, d.Limit)
+		kind, d.Path = d.Name, nil
+		d.lay(&o)
 		if d.Binarize != nil {
-			rule = ruleOf(d.Binarize)
+			rule = o.Binarize
 		}
 	}
 	if m.Binarize != (data.Binarize{}) {
@@ -85,8 +82,27 @@ func (m *Model) readFile(path string) (*data.Set, error) {
 	return set, err
 }
 
-// fileData returns the data section of a recipe that reads the file at path by the settings.
-func fileData(path string, settings []string) (Data, error) {
+// FileData returns the data section of a recipe that reads the rows of the file at path by the settings.
+func FileData(path string, settings []string) (Data, error) {
+	r, err := dataBy(path, settings)
+	if err != nil {
+		return Data{}, err
+	}
+	d := r.Data
+	d.fields(func(name string, field reflect.Value) {
+		given := !field.IsNil() && !slices.Contains(data.OneFile(), name)
+		if name == "path" {
+			given = *d.Path != path
+		}
+		if given && err == nil {
+			err = fmt.Errorf("--set data.%s: has no meaning for the rows of one file, %s: leave it out", name, path)
+		}
+	})
+	return d, err
+}
+
+// dataBy returns a recipe of the file at path and the settings, of which only the data say something.
+func dataBy(path string, settings []string) (*Recipe, error) {
 	kind := ""
 	for _, s := range settings {
 		if name, ok := strings.CutPrefix(s, "data.name="); ok {
@@ -96,25 +112,16 @@ func fileData(path string, settings []string) (Data, error) {
 	if kind == "" {
 		var err error
 		if kind, err = data.KindOf(path); err != nil {
-			return Data{}, err
+			return nil, err
 		}
 	}
 	text := fmt.Appendf(nil, "data: {name: %s, path: %q}\nmachine: {hidden: 1}\ntrain: {epochs: 0, batch: 1}\n", kind, path)
 	r, err := Parse(path, text, settings...)
 	if err != nil {
-		return Data{}, err
+		return nil, err
 	}
-	d := r.Data
-	if d.Path == nil {
-		return Data{}, fmt.Errorf("data.name: %s is no kind of file, want npy, csv, idx or images", kind)
+	if r.Data.Path == nil {
+		return nil, fmt.Errorf("data.name: %s is no kind of file", kind)
 	}
-	for name, given := range map[string]bool{
-		"path": *d.Path != path, "dir": d.Dir != nil, "test_path": d.TestPath != nil, "test_labels": d.TestLabels != nil, "labels_visible": d.LabelsVisible != nil,
-		"split": d.Split != nil, "closed": d.Closed != nil, "test": d.Test != nil, "validation": d.Validation != nil,
-	} {
-		if given {
-			return Data{}, fmt.Errorf("--set data.%s: has no meaning for the rows of one file, %s: leave it out", name, path)
-		}
-	}
-	return d, nil
+	return r, nil
 }

@@ -7,19 +7,25 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"reflect"
 	"slices"
 	"strings"
 
+	"mattis/data"
 	"mattis/run"
 )
 
 // places returns the fields of the data that name files and folders.
 func (d *Data) places() map[string]*string {
-	p := map[string]*string{"data.dir": d.Dir, "data.path": d.Path, "data.test_path": d.TestPath, "data.labels": d.Labels, "data.test_labels": d.TestLabels}
-	if d.Name == "csv" { // a column
-		delete(p, "data.labels")
-	}
-	maps.DeleteFunc(p, func(_ string, path *string) bool { return path == nil || *path == "" })
+	p := map[string]*string{}
+	s, _ := data.Named(d.Name)
+	archive := d.Path != nil && data.IsArchive(*d.Path) // labels are arrays of it
+	d.fields(func(name string, field reflect.Value) {
+		labels := strings.HasSuffix(name, "labels")
+		if path, ok := field.Interface().(*string); ok && path != nil && *path != "" && slices.Contains(s.Files, name) && !(labels && archive) {
+			p["data."+name] = path
+		}
+	})
 	return p
 }
 

@@ -2,11 +2,14 @@ package recipe
 
 import (
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
+
+	"mattis/data"
 )
 
 // least is a recipe of all defaults.
@@ -53,6 +56,38 @@ func TestYAMLRoundTrip(t *testing.T) {
 	}
 }
 
+// The fields of a recipe's data are those of data.Options with their types, and every field that a source names is one of them.
+func TestDataFields(t *testing.T) {
+	var o data.Options
+	known := map[string]bool{}
+	new(Data).fields(func(name string, field reflect.Value) {
+		known[name] = true
+		option, ok := o.Field(name)
+		if want := field.Type().Elem(); !ok || option.Type() != want && want != reflect.TypeFor[Choice]() {
+			t.Errorf("data.%s is no field of data.Options, or one of another type", name)
+		}
+	})
+	for f := range reflect.TypeFor[data.Options]().Fields() {
+		if name := f.Tag.Get("recipe"); name != "" && !known[name] {
+			t.Errorf("data.Options has the field %s, which no recipe has", name)
+		}
+	}
+	for _, s := range data.Sources() {
+		for _, name := range slices.Concat(s.Needs, s.Takes, s.Says, s.Files, data.OneFile()) {
+			if !known[name] {
+				t.Errorf("data %s names the field %q, which there is none of", s.Name, name)
+			}
+		}
+	}
+	half := 0.5
+	o = data.Options{Path: "x", Header: true, White: 255, Binarize: data.Binarize{Threshold: &half}, Limit: 3}
+	d := DataOf("csv", o)
+	var back data.Options
+	if d.lay(&back); !reflect.DeepEqual(back, o) {
+		t.Errorf("%+v became %+v", o, back)
+	}
+}
+
 // Every name of the tables gives a recipe, and what its defaults fill in is checked as if it were given.
 func TestDefaultsOfEveryKind(t *testing.T) {
 	check := func(section, kind, extra string) {
@@ -63,12 +98,12 @@ func TestDefaultsOfEveryKind(t *testing.T) {
 			}
 		})
 	}
-	for _, s := range sources {
-		extra := "data: {name: " + s.name
-		for _, f := range s.required {
+	for _, s := range data.Sources() {
+		extra := "data: {name: " + s.Name
+		for _, f := range s.Needs {
 			extra += ", " + f + ": x"
 		}
-		check("data", s.name, extra+"}\n")
+		check("data", s.Name, extra+"}\n")
 	}
 	for _, c := range couplings {
 		for _, i := range c.inits {
@@ -274,7 +309,8 @@ func TestWrongSettings(t *testing.T) {
 		"couplings.patterns=1.5":     "--set couplings.patterns=1.5: couplings.patterns: 1.5 is no whole number",
 		"train={epochs: 1}":          "--set train={epochs: 1}: train.batch: is missing",
 		"train={epochs: 1, bach: 2}": `--set train={epochs: 1, bach: 2}: train: unknown field "bach", only`,
-		"couplings.init.normal=1":    "--set couplings.init.normal=1: couplings.init has no fields",
+		"couplings.init.normal=1":    "--set couplings.init.normal=1: couplings.init: \"normal\" is unknown, want one of bernoulli, uniform",
+		"couplings.init.normal.x=1":  "--set couplings.init.normal.x=1: couplings.init has no fields",
 		"negative.steps=0":           "--set negative.steps=0: negative.steps: 0 is out of range, want 1 to 1073741824",
 	} {
 		_, err := Parse("r.yaml", []byte(withData(least+"negative: {kind: cd}\n")), setting)

@@ -74,7 +74,7 @@ func TestWriteRefusesBeforeTouching(t *testing.T) {
 		f    *File
 		want string
 	}{
-		{"a.npy", everything(), "an npy holds one array and no metadata, not 12 arrays and 3 entries; use .npz or .safetensors"},
+		{"a.npy", everything(), "an npy holds one array and no metadata, not 13 arrays and 3 entries; use .npz or .safetensors"},
 		{"a.npy", &File{Tensors: []Tensor{{Name: "x", Shape: []int{2}, Data: []int8{1}}}}, `tensor "x" has shape [2], that is 2 elements, and 1 values`},
 		{"a.npz", &File{Tensors: []Tensor{x, x}}, `two tensors are named "x"`},
 		{"a.npz", &File{Tensors: []Tensor{{Name: "s", Data: []string{"a"}}}}, `tensor "s" holds a []string`},

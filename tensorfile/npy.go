@@ -23,40 +23,11 @@ func ReadNPY(r io.Reader) (Tensor, error) {
 	return readNPY(&source{r: r, size: -1})
 }
 
+// ReadSizedNPY is ReadNPY of a file of size bytes: what is shorter than its header says is refused before it is read.
+func ReadSizedNPY(r io.Reader, size int64) (Tensor, error) { return readNPY(&source{r: r, size: size}) }
+
 func readNPY(s *source) (Tensor, error) {
-	var head [8]byte
-	if err := s.fill(head[:], "the npy magic"); err != nil {
-		return Tensor{}, err
-	}
-	if string(head[:6]) != npyMagic {
-		return Tensor{}, broken(0, "no npy file: it begins with %q, want %q", head[:6], npyMagic)
-	}
-	var n int64
-	switch major, minor := head[6], head[7]; {
-	case minor == 0 && major == 1:
-		var b [2]byte
-		if err := s.fill(b[:], "the header's length"); err != nil {
-			return Tensor{}, err
-		}
-		n = int64(binary.LittleEndian.Uint16(b[:]))
-	case minor == 0 && (major == 2 || major == 3):
-		var b [4]byte
-		if err := s.fill(b[:], "the header's length"); err != nil {
-			return Tensor{}, err
-		}
-		n = int64(binary.LittleEndian.Uint32(b[:]))
-	default:
-		return Tensor{}, broken(6, "npy version %d.%d, want 1.0, 2.0 or 3.0", major, minor)
-	}
-	if n > maxNPYHeader {
-		return Tensor{}, broken(8, "the header has %d bytes, want at most %d", n, maxNPYHeader)
-	}
-	at := s.off
-	text, err := s.bytes(n, "the header")
-	if err != nil {
-		return Tensor{}, err
-	}
-	h, err := parseNPYHeader(string(text), at)
+	h, at, err := readNPYHead(s)
 	if err != nil {
 		return Tensor{}, err
 	}
@@ -77,6 +48,44 @@ func readNPY(s *source) (Tensor, error) {
 		t.Data = rowMajor(t.Data, h.shape)
 	}
 	return t, s.end()
+}
+
+// readNPYHead returns what the header says, and the byte at which its text begins.
+func readNPYHead(s *source) (h npyFields, at int64, err error) {
+	var head [8]byte
+	if err := s.fill(head[:], "the npy magic"); err != nil {
+		return h, 0, err
+	}
+	if string(head[:6]) != npyMagic {
+		return h, 0, broken(0, "no npy file: it begins with %q, want %q", head[:6], npyMagic)
+	}
+	var n int64
+	switch major, minor := head[6], head[7]; {
+	case minor == 0 && major == 1:
+		var b [2]byte
+		if err := s.fill(b[:], "the header's length"); err != nil {
+			return h, 0, err
+		}
+		n = int64(binary.LittleEndian.Uint16(b[:]))
+	case minor == 0 && (major == 2 || major == 3):
+		var b [4]byte
+		if err := s.fill(b[:], "the header's length"); err != nil {
+			return h, 0, err
+		}
+		n = int64(binary.LittleEndian.Uint32(b[:]))
+	default:
+		return h, 0, broken(6, "npy version %d.%d, want 1.0, 2.0 or 3.0", major, minor)
+	}
+	if n > maxNPYHeader {
+		return h, 0, broken(8, "the header has %d bytes, want at most %d", n, maxNPYHeader)
+	}
+	at = s.off
+	text, err := s.bytes(n, "the header")
+	if err != nil {
+		return h, 0, err
+	}
+	h, err = parseNPYHeader(string(text), at)
+	return h, at, err
 }
 
 // WriteNPY writes t as an npy file of version 1.0, row-major and little-endian.
@@ -192,7 +201,7 @@ func parseDescr(descr string, at int64) (kind Type, big bool, err error) {
 			}
 		}
 	}
-	return Invalid, false, broken(at, "the element type %q is not supported, want < or > (| for one byte) and f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 or b1", descr)
+	return Invalid, false, broken(at, "the element type %q is not supported, want < or > (| for one byte) and f2 f4 f8 i1 i2 i4 i8 u1 u2 u4 u8 or b1", descr)
 }
 
 // literal reads the subset of Python literals that npy headers are made of.
@@ -321,6 +330,8 @@ func rowMajor(data any, shape []int) any {
 	case []uint64:
 		return transpose(d, shape)
 	case []int64:
+		return transpose(d, shape)
+	case []Half:
 		return transpose(d, shape)
 	case []float32:
 		return transpose(d, shape)

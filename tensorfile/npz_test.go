@@ -47,6 +47,7 @@ func everything() *File {
 			New("b", []bool{true, false, true}, 3),
 			New("ü/i64", []int64{-1 << 63, 1<<63 - 1}, 2),
 			New("a.u8", []uint8{0, 255, 7}, 1, 3),
+			New("half", []Half{0x3c00, 0xfe00}, 2),
 			New("scalar", []float64{-0.1}),
 			New("c.i8", []int8{-128, 127}, 2, 1),
 			New("d.u16", []uint16{65535}, 1),
@@ -175,4 +176,44 @@ func FuzzReadNPZ(f *testing.F) {
 			t.Fatal("a file that was written and read is written differently")
 		}
 	})
+}
+
+// Fails for an archive that reads an array of another name, that reads all of them, or that counts its bound anew for each.
+func TestArchive(t *testing.T) {
+	one := string(npyBytes(header1, "x"))
+	text := string(npyBytes("{'descr': '|O', 'fortran_order': False, 'shape': (1,)}\n", "00"))
+	b := zipOf(t, zip.Deflate, "b.npy", one, "words.npy", text, metadataKey+".npy", one, "a.npy", one)
+	a, err := OpenNPZ(bytes.NewReader(b), int64(len(b)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if names := a.Names(); !slices.Equal(names, []string{"b", "words", "a"}) {
+		t.Errorf("arrays %q", names)
+	}
+	if kind, shape, err := a.Head("a"); err != nil || kind != U8 || !slices.Equal(shape, []int{1}) {
+		t.Errorf("a is %v %v, %v", kind, shape, err)
+	}
+	if x, err := a.Array("a"); err != nil || x.Name != "a" || x.Data.([]uint8)[0] != 'x' {
+		t.Errorf("a is %v, %v", x, err)
+	}
+	for name, want := range map[string]string{"words": "(words.npy): byte 20: the element type", "c": `no array "c" among b, words, a`} {
+		_, _, head := a.Head(name)
+		_, err := a.Array(name)
+		for _, err := range []error{head, err} {
+			if err == nil || !strings.Contains(err.Error(), want) {
+				t.Errorf("%s: got %v, want %q", name, err, want)
+			}
+		}
+	}
+	big := string(npyBytes("{'descr': '|u1', 'fortran_order': False, 'shape': (150000,)}\n", strings.Repeat("\x00", 150_000)))
+	b = zipOf(t, zip.Deflate, "x.npy", big, "y.npy", big)
+	if a, err = openNPZ(bytes.NewReader(b), int64(len(b)), 250_000); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.Array("x"); err != nil {
+		t.Error(err)
+	}
+	if _, err := a.Array("y"); err == nil || !strings.Contains(err.Error(), "(y.npy)") || !strings.Contains(err.Error(), "a bomb") {
+		t.Errorf("got %v, want a refusal", err)
+	}
 }

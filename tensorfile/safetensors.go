@@ -301,7 +301,7 @@ func (p *headerParser) entry(name string) (span, error) {
 					return nil
 				}
 			}
-			return broken(at, "tensor %q has the dtype %v, want one of F32 F64 I8 I16 I32 I64 U8 U16 U32 U64 BOOL", name, t)
+			return broken(at, "tensor %q has the dtype %v, want one of F16 F32 F64 I8 I16 I32 I64 U8 U16 U32 U64 BOOL", name, t)
 		case "shape":
 			sizes, err := p.numbers(name, key, maxDims)
 			e.shape = make([]int, len(sizes))

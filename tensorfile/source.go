@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"unsafe"
 )
 
 // chunk is the number of bytes that are read, decoded or written at a time.
@@ -90,6 +91,9 @@ func (s *source) values(t Type, n int, order binary.ByteOrder, what string) (any
 		return values[uint64](s, n, t, order, what)
 	case I64:
 		return values[int64](s, n, t, order, what)
+	case F16:
+		bits, err := values[uint16](s, n, t, order, what) // as which they are decoded fast
+		return unsafe.Slice((*Half)(unsafe.SliceData(bits)), len(bits)), err
 	case F32:
 		return values[float32](s, n, t, order, what)
 	default:
@@ -161,6 +165,8 @@ func writeValues(w io.Writer, t Tensor) error {
 	case []uint64:
 		return write(w, d)
 	case []int64:
+		return write(w, d)
+	case []Half:
 		return write(w, d)
 	case []float32:
 		return write(w, d)

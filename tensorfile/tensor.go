@@ -16,7 +16,7 @@ import (
 
 // Element is the set of Go types that an array can hold.
 type Element interface {
-	bool | uint8 | int8 | uint16 | int16 | uint32 | int32 | uint64 | int64 | float32 | float64
+	bool | uint8 | int8 | uint16 | int16 | uint32 | int32 | uint64 | int64 | Half | float32 | float64
 }
 
 // Type is the element type of an array.
@@ -35,6 +35,7 @@ const (
 	I32
 	U64
 	I64
+	F16
 	F32
 	F64
 )
@@ -55,6 +56,7 @@ var elements = [...]struct {
 	I32:     {"I32", "i4", 4},
 	U64:     {"U64", "u8", 8},
 	I64:     {"I64", "i8", 8},
+	F16:     {"F16", "f2", 2},
 	F32:     {"F32", "f4", 4},
 	F64:     {"F64", "f8", 8},
 }
@@ -113,6 +115,8 @@ func (t Tensor) Type() Type {
 		return U64
 	case []int64:
 		return I64
+	case []Half:
+		return F16
 	case []float32:
 		return F32
 	case []float64:
@@ -143,6 +147,8 @@ func (t Tensor) Len() int {
 	case []uint64:
 		return len(d)
 	case []int64:
+		return len(d)
+	case []Half:
 		return len(d)
 	case []float32:
 		return len(d)
@@ -192,6 +198,12 @@ func Floats[F float32 | float64](t Tensor) []F {
 		return convert[F](d)
 	case []int64:
 		return convert[F](d)
+	case []Half:
+		out := make([]F, len(d))
+		for i, x := range d {
+			out[i] = F(x.Float32())
+		}
+		return out
 	case []float32:
 		return convert[F](d)
 	case []float64:

@@ -178,6 +178,9 @@ func (d *Dry) RowDot(compute.Matrix, float64, compute.Matrix, compute.Matrix) {}
 // Axpby does nothing.
 func (d *Dry) Axpby(compute.Matrix, float64, compute.Matrix, float64) {}
 
+// Hadamard does nothing.
+func (d *Dry) Hadamard(_, _, _ compute.Matrix) {}
+
 // Adam does nothing.
 func (d *Dry) Adam(_, _, _, _ compute.Matrix, _, _, _, _, _ float32) {}
 

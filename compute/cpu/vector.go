@@ -30,6 +30,7 @@ const (
 	clip
 	sign
 	fill
+	hadamard
 	auxiliary // from here on rows are as they are given
 	selfField
 	coins
@@ -44,7 +45,7 @@ func (e *Engine) elementwise(t vectorTask) {
 		return
 	}
 	t.e = e
-	if t.kind < auxiliary {
+	if t.kind < auxiliary && (t.m.IsNone() || t.m.SameShape(t.dst)) {
 		t.flatten()
 	}
 	t.pieceRows = max(4, pieceEntries/t.dst.Cols()&^3)
@@ -97,6 +98,8 @@ func (t *vectorTask) do(worker, piece int) {
 			t.signRow(i)
 		case fill:
 			t.fillRow(i)
+		case hadamard:
+			t.hadamardRow(i)
 		case auxiliary:
 			t.auxiliaryRow(i)
 		case selfField:
@@ -213,6 +216,49 @@ func fillWith[T compute.Entry](d []T, x T) {
 	}
 	for j := range d {
 		d[j] = x
+	}
+}
+
+// Hadamard sets dst = x o y; see compute.Arithmetic.
+func (e *Engine) Hadamard(dst, x, y compute.Matrix) {
+	column := y.Cols() == 1 && y.Rows() == dst.Rows()
+	if !dst.SameShape(x) || !dst.SameShape(y) && !column || dst.Type() != compute.Float32 ||
+		x.Type() == compute.Float64 || y.Type() == compute.Float64 {
+		panic(fmt.Sprintf("cpu: Hadamard of %v and %v to %v", x, y, dst))
+	}
+	e.elementwise(vectorTask{kind: hadamard, dst: dst, x: x, m: y})
+}
+
+func (t *vectorTask) hadamardRow(i int) {
+	d := row32(t.dst, i)
+	if t.m.Cols() == 1 { // one factor for the row
+		var f float32
+		if t.m.Type() == compute.Int8 {
+			f = float32(row8(t.m, i)[0])
+		} else {
+			f = row32(t.m, i)[0]
+		}
+		axpbyFrom(d, t.x, i, f, 0)
+		return
+	}
+	if t.x.Type() == compute.Int8 {
+		timesFrom(d, row8(t.x, i), t.m, i)
+	} else {
+		timesFrom(d, row32(t.x, i), t.m, i)
+	}
+}
+
+func timesFrom[T float32 | int8](d []float32, x []T, y compute.Matrix, i int) {
+	if y.Type() == compute.Int8 {
+		times(d, x, row8(y, i))
+	} else {
+		times(d, x, row32(y, i))
+	}
+}
+
+func times[T, S float32 | int8](d []float32, x []T, y []S) {
+	for j, v := range x {
+		d[j] = float32(v) * float32(y[j])
 	}
 }
 
