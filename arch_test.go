@@ -20,7 +20,7 @@ const module = "mattis"
 
 // What tests may import beside what their package may.
 var (
-	testPackages = []string{"internal/check", "compute/cpu"}
+	testPackages = []string{"internal/check", "compute/cpu", "exact"}
 	testModules  = []string{"github.com/google/go-cmp", "github.com/rogpeppe/go-internal", "gonum.org/v1/gonum"}
 )
 
@@ -230,7 +230,7 @@ func TestCheckImports(t *testing.T) {
 	}{
 		{"house/h_windows.go", good["house/h_windows.go"], ""},
 		{"base/up.go", file("base", "mattis/house"), "base/up.go imports mattis/house; the table allows []"},
-		{"base/up_test.go", file("base", "mattis/house"), "base/up_test.go imports mattis/house; the table allows [internal/check compute/cpu base]"},
+		{"base/up_test.go", file("base", "mattis/house"), "base/up_test.go imports mattis/house; the table allows [internal/check compute/cpu exact base]"},
 		{"base/check.go", file("base", "mattis/internal/check"), "base/check.go imports mattis/internal/check; the table allows []"},
 		{"base/engine.go", file("base", "mattis/compute/cpu"), "base/engine.go imports mattis/compute/cpu; the table allows []"},
 		{"base/m.go", file("base", "example.org/brick"), "base/m.go imports example.org/brick; the table allows the modules []"},

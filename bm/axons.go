@@ -6,69 +6,77 @@ import (
 	"mattis/compute"
 )
 
-// Axons are the paper's regularized axons: W = (g/sqrt K) Xv^T Xh (Eq. 5) from
-// K patterns with a visible part Xv (KxV) and a hidden part Xh (KxH). With the
-// overlap A = (v-m) Xv^T the fields are (g/sqrt K) A Xh, and W itself is not
-// needed; it is formed in scratch only where so many patterns meet so many rows
+// Axons are the paper's regularized axons on any graph: each layer l has one matrix X_l (K x N_l) of K
+// patterns, and each pair has a gain g,
+//
+//	W_lm = (g_lm/sqrt K) X_l^T X_m (Eq. 5)    and of a layer with itself    J_l = (g_ll/sqrt K) (X_l^T X_l - diag)
+//
+// With the overlaps A_m = (s_m-m_m) X_m^T the fields on layer l are (sum_m (g_lm/sqrt K) A_m) X_l, one product however many layers
+// are near, and W itself is not needed. In machines of one pair it is formed in scratch only where so many patterns meet so many rows
 // that its products are cheaper (see order).
 type Axons struct {
-	offset
-	engine          compute.Engine
-	visible, hidden Param
-	logGain         Param
+	offsets
+	engine   compute.Engine
+	graph    Graph
+	layers   []Param // X_l
+	logGains []Param // of each pair
+	rows     int     // K
+	log      [1]float32
+	single   bool // two layers meet and nothing else, the second one without an offset
 }
 
-var (
-	_ Couplings = (*Axons)(nil)
-	_ fused     = (*Axons)(nil)
-)
+var _ Couplings = (*Axons)(nil)
 
-// NewAxons returns axons from K patterns, all zero, with gain 1. learnGain gives the gain a
-// gradient; withOffset adds the visible offset, 0 at first.
-func NewAxons(e compute.Engine, visible, hidden, patterns int, learnGain, withOffset bool) *Axons {
-	a := &Axons{
-		engine:  e,
-		visible: learned(e, "patterns.visible", patterns, visible, 1),
-		hidden:  learned(e, "patterns.hidden", patterns, hidden, 1),
-		logGain: Param{Name: "log_gain", Value: e.Alloc(compute.Float32, 1, 1), Rate: 1},
+// NewAxons returns axons from K patterns, all zero, with gains 1 for a graph that is right (see Graph.Check). learnGain gives the gains
+// a gradient. Offsets are 0 at first.
+func NewAxons(e compute.Engine, g Graph, patterns int, learnGain bool) *Axons {
+	a := &Axons{offsets: newOffsets(e, g), engine: e, graph: g, rows: patterns}
+	for _, l := range g.Layers {
+		a.layers = append(a.layers, learned(e, "patterns."+l.Name, patterns, l.N, 1))
 	}
-	if learnGain {
-		a.logGain.Grad = e.Alloc(compute.Float32, 1, 1)
+	for i := range g.Pairs {
+		p := Param{Name: g.TensorName("log_gain", i), Value: e.Alloc(compute.Float32, 1, 1), Rate: 1}
+		if learnGain {
+			p.Grad = e.Alloc(compute.Float32, 1, 1)
+		}
+		a.logGains = append(a.logGains, p)
 	}
-	if withOffset {
-		a.m = e.Alloc(compute.Float32, 1, visible)
-	}
+	a.single = g.single()
 	return a
 }
 
-// Patterns returns Xv (KxV) and Xh (KxH) with their gradients.
-func (a *Axons) Patterns() (visible, hidden Param) { return a.visible, a.hidden }
+// Patterns returns X_l (K x N_l) of a layer with its gradient.
+func (a *Axons) Patterns(layer int) Param { return a.layers[layer] }
 
-// LogGain returns the logarithm of g, 1x1.
-func (a *Axons) LogGain() Param { return a.logGain }
+// LogGain returns the logarithm of a pair's g, 1x1.
+func (a *Axons) LogGain(pair int) Param { return a.logGains[pair] }
 
-// Sizes returns V and H.
-func (a *Axons) Sizes() (visible, hidden int) { return a.visible.Value.Cols(), a.hidden.Value.Cols() }
+// Engine returns the engine that holds the patterns.
+func (a *Axons) Engine() compute.Engine { return a.engine }
 
-// Params returns the patterns, the log gain and the offset.
+// Graph returns the graph.
+func (a *Axons) Graph() Graph { return a.graph }
+
+// Params returns the patterns, the log gains and the offsets.
 func (a *Axons) Params() []Param {
-	return append([]Param{a.visible, a.hidden, a.logGain}, a.params()...)
+	return append(append(append([]Param(nil), a.layers...), a.logGains...), a.params()...)
 }
 
-// patterns returns K, 0 of no axons.
-func (a *Axons) patterns() int {
-	if a == nil {
-		return 0
-	}
-	return a.visible.Value.Rows()
+// K returns the number of patterns.
+func (a *Axons) K() int { return a.rows }
+
+func (a *Axons) rootK() float64 { return math.Sqrt(float64(a.rows)) }
+
+// Factor returns g/sqrt K of a pair as products with it have it, rounded to float32 once.
+func (a *Axons) Factor(pair int) float64 {
+	compute.Read(a.engine, a.log[:], a.logGains[pair].Value)
+	return float64(compute.Factor(1/a.rootK(), a.log[0]))
 }
 
-func (a *Axons) rootK() float64 { return math.Sqrt(float64(a.visible.Value.Rows())) }
-
-// Overlap returns A = (v-m) Xv^T or h Xh^T, or none where the fields are cheaper by W.
+// Overlap returns A = (s-m) X^T, or none where the fields are cheaper by W.
 func (a *Axons) Overlap(x compute.Matrix, layer int) Overlap {
 	o := Overlap{Layer: layer, X: x}
-	if !a.order().denseFields(x.Rows()) {
+	if !a.single || !a.order().denseFields(x.Rows()) {
 		o.A = a.overlap(x, layer)
 	}
 	return o
@@ -76,71 +84,202 @@ func (a *Axons) Overlap(x compute.Matrix, layer int) Overlap {
 
 func (a *Axons) overlap(x compute.Matrix, layer int) compute.Matrix {
 	e := a.engine
-	dst := e.Scratch(compute.Float32, x.Rows(), a.patterns())
-	if layer == Hidden {
-		e.Mul(dst, x, a.hidden.Value, compute.Op{TransB: true, Alpha: 1})
-		return dst
-	}
+	dst := e.Scratch(compute.Float32, x.Rows(), a.rows)
 	then := compute.Epilogue{}
-	if !a.m.IsNone() {
-		then.Bias = a.offsetOverlap()
+	if !a.m[layer].IsNone() {
+		then.Bias = a.offsetOverlap(layer)
 	}
-	e.Mul(dst, x, a.visible.Value, compute.Op{TransB: true, Alpha: 1, Then: then})
+	e.Mul(dst, x, a.layers[layer].Value, compute.Op{TransB: true, Alpha: 1, Then: then})
 	return dst
 }
 
-// offsetOverlap returns -m Xv^T, 1xK.
-func (a *Axons) offsetOverlap() compute.Matrix {
-	r := a.engine.Scratch(compute.Float32, 1, a.visible.Value.Rows())
-	a.engine.Mul(r, a.m, a.visible.Value, compute.Op{TransB: true, Alpha: -1})
+// offsetOverlap returns -m X^T of a layer, 1xK.
+func (a *Axons) offsetOverlap(layer int) compute.Matrix {
+	r := a.engine.Scratch(compute.Float32, 1, a.rows)
+	a.engine.Mul(r, a.m[layer], a.layers[layer].Value, compute.Op{TransB: true, Alpha: -1})
 	return r
 }
 
-// Shift returns -m W = -(g/sqrt K) (m Xv^T) Xh.
-func (a *Axons) Shift() compute.Matrix {
-	if a.m.IsNone() {
+// Shift returns -m W = -(g/sqrt K) (m X^T) X', and of a layer with itself -m J.
+func (a *Axons) Shift(from, to int) compute.Matrix {
+	if a.m[from].IsNone() {
 		return compute.Matrix{}
 	}
-	s := a.engine.Scratch(compute.Float32, 1, a.hidden.Value.Cols())
-	a.engine.Mul(s, a.offsetOverlap(), a.hidden.Value, a.scaled(compute.Op{}))
+	e, pair := a.engine, a.graph.PairOf(from, to)
+	s := e.Scratch(compute.Float32, 1, a.graph.Layers[to].N)
+	e.Mul(s, a.offsetOverlap(from), a.layers[to].Value, a.scaled(compute.Op{}, pair))
+	if from == to {
+		a.addDiagonal(s, a.m[from], pair, 1)
+	}
 	return s
 }
 
-// Fields sets dst to the epilogue of (g/sqrt K) A Xh, or of (g/sqrt K) A Xv from the hidden side.
-func (a *Axons) Fields(dst compute.Matrix, o Overlap, then compute.Epilogue) {
-	if o.A.IsNone() {
-		denseFields(a.engine, dst, o, a.weights(), a.Shift, then)
+// Fields sets dst to the epilogue of (sum (g/sqrt K) A) X. A layer that is among those near itself has in that product its own
+// spins' part, (g/sqrt K) d_i (s_i-m_i), which is taken out again.
+func (a *Axons) Fields(dst compute.Matrix, near []Overlap, layer int, then compute.Epilogue) {
+	e := a.engine
+	if len(near) == 1 && near[0].A.IsNone() {
+		a.denseFields(dst, near[0], then)
 		return
 	}
-	to := a.hidden.Value
-	if o.Layer == Hidden {
-		to = a.visible.Value
+	for _, o := range near {
+		if o.Layer == layer {
+			own := e.Scratch(compute.Float32, o.X.Rows(), o.X.Cols())
+			if e.Fill(own, 0); !then.Add.IsNone() {
+				e.Axpby(own, 1, then.Add, 0)
+			}
+			a.addDiagonal(own, centred(e, o.X, a.m[layer]), a.graph.PairOf(layer, layer), -1)
+			then.Add = own
+		}
 	}
-	a.engine.Mul(dst, o.A, to, a.scaled(compute.Op{Then: then}))
+	x := a.layers[layer].Value
+	if len(near) == 1 {
+		e.Mul(dst, near[0].A, x, a.scaled(compute.Op{Then: then}, a.graph.PairOf(near[0].Layer, layer)))
+		return
+	}
+	e.Mul(dst, a.sum(near, layer), x, compute.Op{Alpha: 1, Then: then})
 }
 
-// scaled returns op with the factor g/sqrt K.
-func (a *Axons) scaled(op compute.Op) compute.Op {
-	op.Alpha, op.LogGain = 1/a.rootK(), a.logGain.Value
+// Scan draws a layer coupled to itself by its patterns.
+func (a *Axons) Scan(s compute.Matrix, near []Overlap, own Overlap, order compute.Order, then compute.Epilogue) {
+	op := compute.ScanOp{Patterns: a.layers[own.Layer].Value, Overlap: own.A, Offset: a.m[own.Layer], Order: order, Then: then,
+		Alpha: 1 / a.rootK(), LogGain: a.logGains[a.graph.PairOf(own.Layer, own.Layer)].Value}
+	if len(near) > 0 {
+		op.Rest = a.sum(near, own.Layer)
+	}
+	a.engine.Scan(s, op)
+}
+
+// sum returns the sum of (g_lm/sqrt K) A_m over the layers near layer l, BxK scratch.
+func (a *Axons) sum(near []Overlap, layer int) compute.Matrix {
+	e := a.engine
+	var s compute.Matrix
+	for _, o := range near {
+		f := a.Factor(a.graph.PairOf(o.Layer, layer))
+		if s.IsNone() {
+			s = e.Scratch(compute.Float32, o.A.Rows(), a.rows)
+			e.Axpby(s, f, o.A, 0)
+			continue
+		}
+		e.Axpby(s, f, o.A, 1)
+	}
+	return s
+}
+
+// Squares returns d_i = sum_k X_ki^2 of a layer, 1xN scratch.
+func (a *Axons) Squares(layer int) compute.Matrix {
+	e, x := a.engine, a.layers[layer].Value
+	d, squares := e.Scratch(compute.Float32, 1, x.Cols()), e.Scratch(compute.Float32, x.Rows(), x.Cols())
+	e.Hadamard(squares, x, x)
+	columnSums(e, d, squares, compute.Matrix{}, 1, false)
+	return d
+}
+
+// addDiagonal adds alpha * (g/sqrt K) d_i x_i to dst, d and g being those of a layer that is coupled to itself.
+func (a *Axons) addDiagonal(dst, x compute.Matrix, pair int, alpha float64) {
+	e := a.engine
+	t := e.Scratch(compute.Float32, x.Rows(), x.Cols())
+	e.Hadamard(t, x, a.Squares(a.graph.Pairs[pair].A).Repeat(x.Rows()))
+	e.Axpby(dst, alpha*a.Factor(pair), t, 1)
+}
+
+// denseFields sets dst to the epilogue of (v-m) W or h W^T, W formed in scratch.
+func (a *Axons) denseFields(dst compute.Matrix, o Overlap, then compute.Epilogue) {
+	e, w := a.engine, a.Formed(0)
+	if o.Layer == Hidden {
+		e.Mul(dst, o.X, w, compute.Op{TransB: true, Alpha: 1, Then: then})
+		return
+	}
+	then.Bias = withShift(e, then.Bias, a.Shift(Visible, Hidden))
+	e.Mul(dst, o.X, w, compute.Op{Alpha: 1, Then: then})
+}
+
+// scaled returns op with the factor g/sqrt K of a pair.
+func (a *Axons) scaled(op compute.Op, pair int) compute.Op {
+	op.Alpha, op.LogGain = 1/a.rootK(), a.logGains[pair].Value
 	return op
 }
 
-// weights returns W, VxH scratch.
-func (a *Axons) weights() compute.Matrix {
-	v, h := a.Sizes()
-	w := a.engine.Scratch(compute.Float32, v, h)
-	a.engine.Mul(w, a.visible.Value, a.hidden.Value, a.scaled(compute.Op{TransA: true}))
+// Formed returns the W of a pair, N_A x N_B scratch.
+func (a *Axons) Formed(pair int) compute.Matrix {
+	p := a.graph.Pairs[pair]
+	x, y := a.layers[p.A].Value, a.layers[p.B].Value
+	w := a.engine.Scratch(compute.Float32, x.Cols(), y.Cols())
+	a.engine.Mul(w, x, y, a.scaled(compute.Op{TransA: true}, pair))
+	if p.A == p.B {
+		a.engine.Fill(w.Diagonal(), 0)
+	}
 	return w
 }
 
-// Correlate adds the gradients of Eqs. A7 times -scale, with S = (g/sqrt K) y Xh^T:
+// Correlate adds the gradients of Eqs. A7 times -scale, with the sums G_l = sum_m (g_lm/sqrt K) A_m over the layers near l:
+//
+//	dX_l += scale * G_l^T (s_l-m_l)     dlog g += scale * the pair's interaction
+//
+// A layer coupled to itself has in G_l its own overlap, whose part of the spin itself is taken out again.
+func (a *Axons) Correlate(layers []Overlap, weights compute.Matrix, scale float64) {
+	if a.single {
+		a.correlateSingle(layers[Visible], layers[Hidden].X, weights, scale)
+		return
+	}
+	e := a.engine
+	var room [MostLayers]Overlap
+	for l, o := range layers {
+		near := room[:0]
+		for _, p := range a.graph.Pairs {
+			if other := p.A + p.B - l; (p.A == l || p.B == l) && !layers[other].X.IsNone() {
+				near = append(near, layers[other])
+			}
+		}
+		if o.X.IsNone() || len(near) == 0 {
+			continue
+		}
+		mark := e.Mark()
+		g, grad := a.sum(near, l), a.layers[l].Grad
+		e.Mul(grad, g, o.X, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights})
+		a.offsetGradient(grad, g, a.m[l], weights, scale)
+		if pair := a.graph.PairOf(l, l); pair >= 0 { // - scale * (g/sqrt K) X_ki sum_b w_b (s_i-m_i)^2
+			x := centred(e, o.X, a.m[l])
+			squares, sums := e.Scratch(compute.Float32, x.Rows(), x.Cols()), e.Scratch(compute.Float32, 1, x.Cols())
+			e.Hadamard(squares, x, x)
+			columnSums(e, sums, squares, weights, 1, false)
+			own := e.Scratch(compute.Float32, a.rows, x.Cols())
+			e.Hadamard(own, a.layers[l].Value, sums.Repeat(a.rows))
+			e.Axpby(grad, -scale*a.Factor(pair), own, 1)
+		}
+		e.Release(mark)
+	}
+	for i, p := range a.graph.Pairs {
+		if x, y := layers[p.A], layers[p.B]; !a.logGains[i].Grad.IsNone() && !x.X.IsNone() && !y.X.IsNone() {
+			mark := e.Mark()
+			rows := e.Scratch(compute.Float64, x.X.Rows(), 1)
+			e.Fill(rows, 0)
+			a.Interaction(rows, 1, x, y)
+			a.addLogGain(i, scale, rows, weights)
+			e.Release(mark)
+		}
+	}
+}
+
+// offsetGradient adds - scale * (sum_b w_b G_b)^T m to grad.
+func (a *Axons) offsetGradient(grad, g, m, weights compute.Matrix, scale float64) {
+	if m.IsNone() {
+		return
+	}
+	e := a.engine
+	sum := e.Scratch(compute.Float32, 1, g.Cols())
+	columnSums(e, sum, g, weights, 1, false)
+	e.Mul(grad, sum, m, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
+}
+
+// correlateSingle is Correlate of a machine of one pair, with S = (g/sqrt K) y Xh^T for G of the visible layer:
 //
 //	dXv += scale * S^T (v-m)     dXh += scale * (g/sqrt K) A^T y     dlog g += scale * sum A o S
 //
-// or, where that is cheaper, from the correlation of the layers G = (v-m)^T y:
+// or, where that is cheaper, from the correlation of the layers C = (v-m)^T y:
 //
-//	dXv += scale * (g/sqrt K) Xh G^T     dXh += scale * (g/sqrt K) Xv G     dlog g += scale * (g/sqrt K) sum Xv o (Xh G^T)
-func (a *Axons) Correlate(o Overlap, y, weights compute.Matrix, scale float64) {
+//	dXv += scale * (g/sqrt K) Xh C^T     dXh += scale * (g/sqrt K) Xv C     dlog g += scale * (g/sqrt K) sum Xv o (Xh C^T)
+func (a *Axons) correlateSingle(o Overlap, y, weights compute.Matrix, scale float64) {
 	if a.order().denseGradients(y.Rows(), !o.A.IsNone()) {
 		a.correlateDense(o, y, weights, scale)
 		return
@@ -148,81 +287,76 @@ func (a *Axons) Correlate(o Overlap, y, weights compute.Matrix, scale float64) {
 	if o.A.IsNone() {
 		o.A = a.overlap(o.X, o.Layer)
 	}
-	s := a.engine.Scratch(compute.Float32, y.Rows(), a.patterns())
-	a.engine.Mul(s, y, a.hidden.Value, a.scaled(compute.Op{TransB: true}))
-	a.correlateHidden(a.hidden.Grad, o.A, y, weights, scale)
+	xh := a.layers[Hidden]
+	s := a.engine.Scratch(compute.Float32, y.Rows(), a.rows)
+	a.engine.Mul(s, y, xh.Value, a.scaled(compute.Op{TransB: true}, 0))
+	a.correlateHidden(xh.Grad, o.A, y, weights, scale)
 	a.correlateVisible(o, s, weights, scale)
 }
 
 // correlateHidden adds scale * (g/sqrt K) A^T diag(w) y to grad, some columns of dXh.
 func (a *Axons) correlateHidden(grad, overlap, y, weights compute.Matrix, scale float64) {
-	op := a.scaled(compute.Op{TransA: true, Accumulate: true, Weights: weights})
+	op := a.scaled(compute.Op{TransA: true, Accumulate: true, Weights: weights}, 0)
 	op.Alpha *= scale
 	a.engine.Mul(grad, overlap, y, op)
 }
 
 // correlateVisible adds scale * S^T diag(w) (v-m) to dXv and scale * sum_b w_b A_b.S_b to dlog g.
 func (a *Axons) correlateVisible(o Overlap, s, weights compute.Matrix, scale float64) {
-	e := a.engine
-	e.Mul(a.visible.Grad, s, o.X, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights})
-	if !a.m.IsNone() { // - scale * (sum_b w_b S_b)^T m
-		sum := e.Scratch(compute.Float32, 1, s.Cols())
-		columnSums(e, sum, s, weights, 1, false)
-		e.Mul(a.visible.Grad, sum, a.m, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
-	}
-	if a.logGain.Grad.IsNone() {
+	e, grad := a.engine, a.layers[Visible].Grad
+	e.Mul(grad, s, o.X, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights})
+	a.offsetGradient(grad, s, a.m[Visible], weights, scale)
+	if a.logGains[0].Grad.IsNone() {
 		return
 	}
 	rows := e.Scratch(compute.Float64, s.Rows(), 1)
 	e.Fill(rows, 0)
 	e.RowDot(rows, 1, o.A, s)
-	if weights.IsNone() {
-		weights = e.Scratch(compute.Float32, s.Rows(), 1)
-		e.Fill(weights, 1)
-	}
-	a.addLogGain(scale, rows, weights)
+	a.addLogGain(0, scale, rows, weights)
 }
 
-// addLogGain adds scale * sum_i rows[i]*weights[i] to the gradient of log g.
-func (a *Axons) addLogGain(scale float64, rows, weights compute.Matrix) {
+// addLogGain adds scale * sum_i rows[i]*weights[i] to the gradient of a pair's log g.
+func (a *Axons) addLogGain(pair int, scale float64, rows, weights compute.Matrix) {
 	e := a.engine
+	if weights.IsNone() {
+		weights = e.Scratch(compute.Float32, rows.Rows(), 1)
+		e.Fill(weights, 1)
+	}
 	sum := e.Scratch(compute.Float64, 1, 1)
 	e.Fill(sum, 0)
 	e.RowDot(sum, scale, rows.Reshape(1, rows.Rows()), weights.Reshape(1, rows.Rows()))
-	e.Axpby(a.logGain.Grad, 1, sum, 1)
+	e.Axpby(a.logGains[pair].Grad, 1, sum, 1)
 }
 
 func (a *Axons) correlateDense(o Overlap, y, weights compute.Matrix, scale float64) {
 	e := a.engine
-	v, h := a.Sizes()
-	g := e.Scratch(compute.Float32, v, h)
-	correlation(e, g, o.X, y, weights, a.m, 1, false)
-	a.correlateHiddenDense(a.hidden.Grad, g, scale)
-	p := e.Scratch(compute.Float32, a.patterns(), v)
-	e.Mul(p, a.hidden.Value, g, a.scaled(compute.Op{TransB: true}))
+	xv, xh := a.layers[Visible], a.layers[Hidden]
+	c := e.Scratch(compute.Float32, xv.Value.Cols(), xh.Value.Cols())
+	correlation(e, c, o.X, y, weights, a.m[Visible], compute.Matrix{}, 1, false)
+	a.correlateHiddenDense(xh.Grad, c, scale)
+	p := e.Scratch(compute.Float32, a.rows, xv.Value.Cols())
+	e.Mul(p, xh.Value, c, a.scaled(compute.Op{TransB: true}, 0))
 	a.correlateVisibleDense(p, scale)
 }
 
-// correlateHiddenDense adds scale * (g/sqrt K) Xv G to grad, the columns of dXh that those of g belong to.
-func (a *Axons) correlateHiddenDense(grad, g compute.Matrix, scale float64) {
-	op := a.scaled(compute.Op{Accumulate: true})
+// correlateHiddenDense adds scale * (g/sqrt K) Xv C to grad, the columns of dXh that those of c belong to.
+func (a *Axons) correlateHiddenDense(grad, c compute.Matrix, scale float64) {
+	op := a.scaled(compute.Op{Accumulate: true}, 0)
 	op.Alpha *= scale
-	a.engine.Mul(grad, a.visible.Value, g, op)
+	a.engine.Mul(grad, a.layers[Visible].Value, c, op)
 }
 
-// correlateVisibleDense adds scale * P to dXv and scale * sum Xv o P to dlog g, P being (g/sqrt K) Xh G^T.
+// correlateVisibleDense adds scale * P to dXv and scale * sum Xv o P to dlog g, P being (g/sqrt K) Xh C^T.
 func (a *Axons) correlateVisibleDense(p compute.Matrix, scale float64) {
-	e := a.engine
-	e.Axpby(a.visible.Grad, scale, p, 1)
-	if a.logGain.Grad.IsNone() {
+	e, xv := a.engine, a.layers[Visible]
+	e.Axpby(xv.Grad, scale, p, 1)
+	if a.logGains[0].Grad.IsNone() {
 		return
 	}
-	rows := e.Scratch(compute.Float64, a.patterns(), 1)
+	rows := e.Scratch(compute.Float64, a.rows, 1)
 	e.Fill(rows, 0)
-	e.RowDot(rows, 1, a.visible.Value, p)
-	all := e.Scratch(compute.Float32, a.patterns(), 1)
-	e.Fill(all, 1)
-	a.addLogGain(scale, rows, all)
+	e.RowDot(rows, 1, xv.Value, p)
+	a.addLogGain(0, scale, rows, compute.Matrix{})
 }
 
 // MarginalPhase works on at most fusedRows rows at once and keeps a tile of their
@@ -243,7 +377,7 @@ func fusedWidth(rows int) int {
 // MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b), hidden
 // bias bias (or none) included, whose gradient biasGrad gets. It is Fields with
 // tanh and Correlate in one, in the order that is cheapest for the two: the means T = tanh x are made tile by tile,
-// every tile is used at once for all gradients, and T as a whole never exists; nor do W and G.
+// every tile is used at once for all gradients, and T as a whole never exists; nor do W and C.
 func (a *Axons) MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64) {
 	byW, byG, _ := a.order().phase(v.Rows())
 	a.marginalPhase(v, weights, bias, biasGrad, scale, byW, byG)
@@ -256,19 +390,20 @@ func (a *Axons) marginalPhase(v, weights, bias, biasGrad compute.Matrix, scale f
 		o.A = a.overlap(v, Visible)
 	}
 	if byW {
-		bias = withShift(e, bias, a.Shift())
+		bias = withShift(e, bias, a.Shift(Visible, Hidden))
 	}
-	var s, p compute.Matrix // S = (g/sqrt K) T Xh^T or P = (g/sqrt K) Xh G^T
+	var s, p compute.Matrix // S = (g/sqrt K) T Xh^T or P = (g/sqrt K) Xh C^T
 	if byG {
-		p = e.Scratch(compute.Float32, a.patterns(), v.Cols())
+		p = e.Scratch(compute.Float32, a.rows, v.Cols())
 	} else {
-		s = e.Scratch(compute.Float32, v.Rows(), a.patterns())
+		s = e.Scratch(compute.Float32, v.Rows(), a.rows)
 	}
-	hidden, width := a.hidden.Value.Cols(), fusedWidth(v.Rows())
+	all := a.layers[Hidden]
+	hidden, width := all.Value.Cols(), fusedWidth(v.Rows())
 	for from := 0; from < hidden; from += width {
 		to := min(from+width, hidden)
 		mark := e.Mark()
-		xh, grad := a.hidden.Value.Columns(from, to), a.hidden.Grad.Columns(from, to)
+		xh, grad := all.Value.Columns(from, to), all.Grad.Columns(from, to)
 		t := e.Scratch(compute.Float32, v.Rows(), to-from)
 		then := compute.Epilogue{Kind: compute.Tanh}
 		if !bias.IsNone() {
@@ -276,19 +411,19 @@ func (a *Axons) marginalPhase(v, weights, bias, biasGrad compute.Matrix, scale f
 		}
 		if byW {
 			w := e.Scratch(compute.Float32, v.Cols(), to-from)
-			e.Mul(w, a.visible.Value, xh, a.scaled(compute.Op{TransA: true}))
+			e.Mul(w, a.layers[Visible].Value, xh, a.scaled(compute.Op{TransA: true}, 0))
 			e.Mul(t, v, w, compute.Op{Alpha: 1, Then: then})
 		} else {
-			e.Mul(t, o.A, xh, a.scaled(compute.Op{Then: then}))
+			e.Mul(t, o.A, xh, a.scaled(compute.Op{Then: then}, 0))
 		}
 		if byG {
-			g := e.Scratch(compute.Float32, v.Cols(), to-from)
-			correlation(e, g, v, t, weights, a.m, 1, false)
-			a.correlateHiddenDense(grad, g, scale)
-			e.Mul(p, xh, g, a.scaled(compute.Op{TransB: true, Accumulate: from > 0}))
+			c := e.Scratch(compute.Float32, v.Cols(), to-from)
+			correlation(e, c, v, t, weights, a.m[Visible], compute.Matrix{}, 1, false)
+			a.correlateHiddenDense(grad, c, scale)
+			e.Mul(p, xh, c, a.scaled(compute.Op{TransB: true, Accumulate: from > 0}, 0))
 		} else {
 			a.correlateHidden(grad, o.A, t, weights, scale)
-			e.Mul(s, t, xh, a.scaled(compute.Op{TransB: true, Accumulate: from > 0}))
+			e.Mul(s, t, xh, a.scaled(compute.Op{TransB: true, Accumulate: from > 0}, 0))
 		}
 		if !biasGrad.IsNone() {
 			columnSums(e, biasGrad.Columns(from, to), t, weights, scale, true)
@@ -302,15 +437,44 @@ func (a *Axons) marginalPhase(v, weights, bias, biasGrad compute.Matrix, scale f
 	}
 }
 
-// Interaction adds alpha * (g/sqrt K) (v-m) Xv^T Xh h.
-func (a *Axons) Interaction(dst compute.Matrix, alpha float64, o Overlap, y compute.Matrix) {
-	if o.A.IsNone() {
-		f := a.engine.Scratch(compute.Float32, y.Rows(), y.Cols())
-		a.Fields(f, o, compute.Epilogue{})
-		a.engine.RowDot(dst, alpha, f, y)
-		return
+// Interaction adds alpha * (g/sqrt K) A.A' of each row, and of a layer with itself alpha * (g/sqrt K)/2 (|A|^2 - sum_i d_i (s_i-m_i)^2).
+func (a *Axons) Interaction(dst compute.Matrix, alpha float64, x, y Overlap) {
+	e := a.engine
+	switch {
+	case x.Layer == y.Layer:
+		pair := a.graph.PairOf(x.Layer, x.Layer)
+		c := centred(e, x.X, a.m[x.Layer])
+		own := e.Scratch(compute.Float32, c.Rows(), c.Cols())
+		e.Fill(own, 0)
+		a.addDiagonal(own, c, pair, 1)
+		e.RowDot(dst, alpha/2*a.Factor(pair), x.A, x.A)
+		e.RowDot(dst, -alpha/2, own, c)
+	case !a.single:
+		e.RowDot(dst, alpha*a.Factor(a.graph.PairOf(x.Layer, y.Layer)), x.A, y.A)
+	case x.A.IsNone():
+		f := e.Scratch(compute.Float32, y.X.Rows(), y.X.Cols())
+		a.denseFields(f, x, compute.Epilogue{})
+		e.RowDot(dst, alpha, f, y.X)
+	default:
+		s := e.Scratch(compute.Float32, y.X.Rows(), a.rows)
+		e.Mul(s, y.X, a.layers[Hidden].Value, a.scaled(compute.Op{TransB: true}, 0))
+		e.RowDot(dst, alpha, x.A, s)
 	}
-	s := a.engine.Scratch(compute.Float32, y.Rows(), a.patterns())
-	a.engine.Mul(s, y, a.hidden.Value, a.scaled(compute.Op{TransB: true}))
-	a.engine.RowDot(dst, alpha, o.A, s)
+}
+
+// Times sets dst to x W or x W^T.
+func (a *Axons) Times(dst, x compute.Matrix, pair int, transposed bool) {
+	e, p := a.engine, a.graph.Pairs[pair]
+	from, to := p.A, p.B
+	if transposed {
+		from, to = to, from
+	}
+	mark := e.Mark()
+	o := e.Scratch(compute.Float32, x.Rows(), a.rows)
+	e.Mul(o, x, a.layers[from].Value, compute.Op{TransB: true, Alpha: 1})
+	e.Mul(dst, o, a.layers[to].Value, a.scaled(compute.Op{}, pair))
+	if from == to {
+		a.addDiagonal(dst, x, pair, -1)
+	}
+	e.Release(mark)
 }

@@ -7,6 +7,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 	"mattis/internal/check"
 )
 
@@ -42,7 +43,7 @@ func TestConstant(t *testing.T) {
 			}
 			sums := func() (x [4]float64) {
 				for l := range 2 {
-					list, err := r.Enumerate(l)
+					list, err := exact.Enumerate(r, l)
 					if err != nil {
 						t.Fatal(err)
 					}
@@ -85,11 +86,11 @@ func TestConstant(t *testing.T) {
 
 func TestConstantOfPatternClasses(t *testing.T) {
 	e := engine(t)
-	a := bm.NewAxons(e, 8, 6, 2, false, false)
+	a := bm.NewAxons(e, bm.Restricted(8, 6, false), 2, false)
 	a.Bernoulli(1, 4)
-	r := bm.NewRBM(e, a, false, false)
+	r := bm.New(e, a, false, false)
 	r.SetConstant(-2.5)
-	p, err := r.PatternClasses()
+	p, err := exact.ClassesOf(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,7 +98,7 @@ func TestConstantOfPatternClasses(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := r.EnumerateSmaller()
+	list, err := exact.Smallest(r)
 	if err != nil {
 		t.Fatal(err)
 	}

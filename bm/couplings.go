@@ -6,62 +6,137 @@ import "mattis/compute"
 // until the engine's arena is released.
 type Overlap struct {
 	Layer int            // the layer that X belongs to
-	X     compute.Matrix // BxN, the spins themselves (Int8, or Float32 for continuous seeds)
-	A     compute.Matrix // axons: BxK Float32, X Xi^T with the offset taken out
+	X     compute.Matrix // BxN, the spins themselves (Int8), or Float32 for means and Gaussian layers; none where they are not there
+	A     compute.Matrix // axons: BxK Float32, (X-m) Xi^T
 }
 
-// Couplings is the matrix W (VxH) between two layers, however it is kept. The
-// visible offset m belongs to it: everywhere v stands for v - m.
+// Couplings are the matrices W between the layers of a graph, however they are kept. The offsets m
+// belong to them: everywhere s stands for s - m.
 type Couplings interface {
-	// Sizes returns V and H.
-	Sizes() (visible, hidden int)
-	// Params returns the parameters and the offset.
+	// Graph returns the layers and their pairs.
+	Graph() Graph
+	// Params returns the parameters and the offsets.
 	Params() []Param
 	// Overlap returns the overlap of the rows of x, spins of the given layer. It is computed once and used for
 	// fields and for gradients.
 	Overlap(x compute.Matrix, layer int) Overlap
-	// Fields sets dst to the epilogue of the fields on the other layer: (v-m) W or h W^T.
-	Fields(dst compute.Matrix, o Overlap, then compute.Epilogue)
-	// Correlate adds scale * d/dtheta sum_b w_b (v_b-m) W h_b to the gradients; o comes from the visible layer, y
-	// (BxH) holds hidden spins or their means, weights is Bx1 or none (all 1).
-	Correlate(o Overlap, y, weights compute.Matrix, scale float64)
-	// Interaction adds alpha * (v-m) W h of each row to dst (Bx1 Float64); o comes from the visible layer, y holds h.
-	Interaction(dst compute.Matrix, alpha float64, o Overlap, y compute.Matrix)
-	// Offset returns the visible offset m (1xV), or none.
-	Offset() compute.Matrix
-	// Shift returns -m W (1xH Float32 scratch), or none without an offset.
-	Shift() compute.Matrix
-}
-
-// fused is the optional ability of couplings to add up a phase with the hidden
-// layer integrated out without holding its means all at once.
-type fused interface {
-	// MarginalPhase adds to the gradients of at most fusedRows rows.
+	// Fields sets dst to the epilogue of the fields on a layer by those near it: the sum of (s-m) W over them. The layer itself may be
+	// among them where it is coupled to itself; then each spin is left out of its own field.
+	Fields(dst compute.Matrix, near []Overlap, layer int, then compute.Epilogue)
+	// Scan draws the spins s of a layer that is coupled to itself in the order, given the overlaps of the layers near it; own is that of s as
+	// it comes.
+	Scan(s compute.Matrix, near []Overlap, own Overlap, order compute.Order, then compute.Epilogue)
+	// Correlate adds scale * d/dtheta sum_b w_b sum over the pairs of (s-m) W (s'-m') to the gradients. layers has an overlap, or the
+	// zero Overlap, for each layer of the graph, spins or their means; the pairs of missing layers are left out. weights is Bx1 or
+	// none (all 1).
+	Correlate(layers []Overlap, weights compute.Matrix, scale float64)
+	// Interaction adds alpha * (s-m) W (s'-m') of each row to dst (Bx1 Float64), x.Layer <= y.Layer being coupled; of a layer
+	// with itself, each two spins once.
+	Interaction(dst compute.Matrix, alpha float64, x, y Overlap)
+	// Offset returns the offset m of a layer (1xN), or none.
+	Offset(layer int) compute.Matrix
+	// Shift returns -m W: the constant that the offset of the layer from adds to the fields on the layer to (1xN Float32 scratch), or
+	// none without one.
+	Shift(from, to int) compute.Matrix
+	// MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b) of a restricted machine, of which the hidden layer has
+	// no offset; bias, which may be none, is that of the hidden layer and biasGrad its gradient.
 	MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64)
+	// Formed returns the W of a pair (N_A x N_B), made in scratch where it is not kept.
+	Formed(pair int) compute.Matrix
+	// Times sets dst to x W of a pair (BxN_A to BxN_B), or with transposed to x W^T. Offsets take no part.
+	Times(dst, x compute.Matrix, pair int, transposed bool)
 }
 
-// offset is the visible offset m that both couplings share.
-type offset struct{ m compute.Matrix }
+// offsets are the m of the layers that both couplings share, none where a layer has none.
+type offsets struct {
+	names []string
+	m     []compute.Matrix
+}
 
-func (o offset) params() []Param {
-	if o.m.IsNone() {
-		return nil
+func newOffsets(e compute.Engine, g Graph) offsets {
+	o := offsets{make([]string, len(g.Layers)), make([]compute.Matrix, len(g.Layers))}
+	for l, layer := range g.Layers {
+		if o.names[l] = "offset." + layer.Name; layer.Offset {
+			o.m[l] = e.Alloc(compute.Float32, 1, layer.N)
+		}
 	}
-	return []Param{{Name: "offset.visible", Value: o.m}}
+	return o
 }
 
-// SetOffset sets the visible offset m (V entries). It panics if the couplings have none.
-func (o offset) SetOffset(e compute.Engine, m []float32) {
-	if o.m.IsNone() {
-		panic("bm: couplings without a visible offset")
+func (o offsets) params() (p []Param) {
+	for l, m := range o.m {
+		if !m.IsNone() {
+			p = append(p, Param{Name: o.names[l], Value: m})
+		}
 	}
-	compute.Write(e, o.m, m)
+	return p
 }
 
-// Offset returns the visible offset m (1xV), or none.
-func (o offset) Offset() compute.Matrix { return o.m }
+// SetOffset sets the offset m of a layer (N entries). It panics if the layer has none.
+func (o offsets) SetOffset(e compute.Engine, layer int, m []float32) {
+	if o.m[layer].IsNone() {
+		panic("bm: a layer without " + o.names[layer])
+	}
+	compute.Write(e, o.m[layer], m)
+}
+
+// Offset returns the offset m of a layer (1xN), or none.
+func (o offsets) Offset(layer int) compute.Matrix { return o.m[layer] }
 
 // learned returns a parameter of zeros with its gradient.
 func learned(e compute.Engine, name string, rows, cols int, decay float32) Param {
 	return Param{Name: name, Value: e.Alloc(compute.Float32, rows, cols), Grad: e.Alloc(compute.Float32, rows, cols), Rate: 1, Decay: decay}
+}
+
+// offsetCorrelation adds to dst (NxM) what offsets change in scale * sum_b w_b x_b^T y_b: m of the layer x, n of the
+// layer y, either may be none.
+func offsetCorrelation(e compute.Engine, dst, x, y, weights, m, n compute.Matrix, scale float64) {
+	if !m.IsNone() { // - scale * m (sum_b w_b y_b)
+		sum := e.Scratch(compute.Float32, 1, y.Cols())
+		columnSums(e, sum, y, weights, 1, false)
+		e.Mul(dst, m, sum, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
+	}
+	if n.IsNone() {
+		return
+	}
+	sum := e.Scratch(compute.Float32, 1, x.Cols()) // - scale * (sum_b w_b (x_b-m))^T n
+	columnSums(e, sum, x, weights, 1, false)
+	if !m.IsNone() {
+		all, one := e.Scratch(compute.Float32, 1, 1), e.Scratch(compute.Float32, x.Rows(), 1)
+		e.Fill(one, 1)
+		columnSums(e, all, one, weights, 1, false)
+		e.Mul(sum, all, m, compute.Op{Accumulate: true, Alpha: -1})
+	}
+	e.Mul(dst, sum, n, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
+}
+
+// centred returns x - m in Float32 scratch, or x itself where there is no offset.
+func centred(e compute.Engine, x, m compute.Matrix) compute.Matrix {
+	if m.IsNone() {
+		return x
+	}
+	c := e.Scratch(compute.Float32, x.Rows(), x.Cols())
+	e.Axpby(c, 1, x, 0)
+	e.Axpby(c, -1, m.Repeat(x.Rows()), 1)
+	return c
+}
+
+// columnSums sets (or adds to) dst (1xN): alpha * sum_b w_b x_b, all w_b being 1 without weights.
+func columnSums(e compute.Engine, dst, x, weights compute.Matrix, alpha float64, add bool) {
+	if weights.IsNone() {
+		weights = e.Scratch(compute.Float32, x.Rows(), 1)
+		e.Fill(weights, 1)
+	}
+	e.Mul(dst, weights, x, compute.Op{TransA: true, Accumulate: add, Alpha: alpha})
+}
+
+// withShift returns bias + shift, which is used up; either may be none.
+func withShift(e compute.Engine, bias, shift compute.Matrix) compute.Matrix {
+	if shift.IsNone() {
+		return bias
+	}
+	if !bias.IsNone() {
+		e.Axpby(shift, 1, bias, 1)
+	}
+	return shift
 }

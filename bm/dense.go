@@ -2,126 +2,170 @@ package bm
 
 import "mattis/compute"
 
-// Dense couplings keep W itself.
+// Dense couplings keep the W of each pair itself. That of a layer with itself is symmetric with a diagonal of 0, and its
+// gradient has at both places of a pair of spins the derivative by their coupling.
 type Dense struct {
-	offset
+	offsets
 	engine  compute.Engine
-	weights Param
+	graph   Graph
+	weights []Param // of each pair
+	one     [1]Overlap
 }
 
-var (
-	_ Couplings = (*Dense)(nil)
-	_ fused     = (*Dense)(nil)
-)
+var _ Couplings = (*Dense)(nil)
 
-// NewDense returns couplings W = 0 between V and H spins. withOffset adds the visible offset, 0 at first.
-func NewDense(e compute.Engine, visible, hidden int, withOffset bool) *Dense {
-	d := &Dense{engine: e, weights: learned(e, "weights", visible, hidden, 1)}
-	if withOffset {
-		d.m = e.Alloc(compute.Float32, 1, visible)
+// NewDense returns couplings W = 0 between the layers of a graph that is right (see Graph.Check); offsets are 0 at first.
+func NewDense(e compute.Engine, g Graph) *Dense {
+	d := &Dense{offsets: newOffsets(e, g), engine: e, graph: g}
+	for i, p := range g.Pairs {
+		d.weights = append(d.weights, learned(e, g.TensorName("weights", i), g.Layers[p.A].N, g.Layers[p.B].N, 1))
 	}
 	return d
 }
 
-// Weights returns W (VxH) and its gradient.
-func (d *Dense) Weights() Param { return d.weights }
+// Weights returns the W of a pair (N_A x N_B) and its gradient.
+func (d *Dense) Weights(pair int) Param { return d.weights[pair] }
 
-// Sizes returns V and H.
-func (d *Dense) Sizes() (visible, hidden int) {
-	return d.weights.Value.Rows(), d.weights.Value.Cols()
-}
+// Formed returns the W of a pair.
+func (d *Dense) Formed(pair int) compute.Matrix { return d.weights[pair].Value }
 
-// Params returns the weights and the offset.
-func (d *Dense) Params() []Param { return append([]Param{d.weights}, d.params()...) }
+// Graph returns the graph.
+func (d *Dense) Graph() Graph { return d.graph }
+
+// Params returns the weights and the offsets.
+func (d *Dense) Params() []Param { return append(append([]Param(nil), d.weights...), d.params()...) }
 
 // Overlap of dense couplings is the spins themselves.
 func (d *Dense) Overlap(x compute.Matrix, layer int) Overlap { return Overlap{Layer: layer, X: x} }
 
+// pairOf returns the W of two layers, and whether fields from the one on the other take its transpose.
+func (d *Dense) pairOf(from, to int) (w compute.Matrix, transposed bool) {
+	return d.weights[d.graph.PairOf(from, to)].Value, from > to
+}
+
 // Shift returns -m W.
-func (d *Dense) Shift() compute.Matrix {
-	if d.m.IsNone() {
-		return compute.Matrix{}
+func (d *Dense) Shift(from, to int) compute.Matrix {
+	m := d.m[from]
+	if m.IsNone() {
+		return m
 	}
-	s := d.engine.Scratch(compute.Float32, 1, d.weights.Value.Cols())
-	d.engine.Mul(s, d.m, d.weights.Value, compute.Op{Alpha: -1})
+	w, transposed := d.pairOf(from, to)
+	s := d.engine.Scratch(compute.Float32, 1, d.graph.Layers[to].N)
+	d.engine.Mul(s, m, w, compute.Op{TransB: transposed, Alpha: -1})
 	return s
 }
 
-// Fields sets dst to the epilogue of (v-m) W or h W^T.
-func (d *Dense) Fields(dst compute.Matrix, o Overlap, then compute.Epilogue) {
-	denseFields(d.engine, dst, o, d.weights.Value, d.Shift, then)
+// Fields sets dst to the epilogue of the sum of (s-m) W.
+func (d *Dense) Fields(dst compute.Matrix, near []Overlap, layer int, then compute.Epilogue) {
+	e := d.engine
+	for i, o := range near {
+		w, transposed := d.pairOf(o.Layer, layer)
+		then.Bias = withShift(e, then.Bias, d.Shift(o.Layer, layer))
+		op := compute.Op{TransB: transposed, Alpha: 1}
+		if i == len(near)-1 {
+			op.Then = then
+			e.Mul(dst, o.X, w, op)
+			return
+		}
+		if then.Add.IsNone() {
+			then.Add = e.Scratch(compute.Float32, o.X.Rows(), dst.Cols())
+		} else {
+			op.Accumulate = true
+		}
+		e.Mul(then.Add, o.X, w, op)
+	}
 }
 
-// denseFields sets dst to the epilogue of (v-m) W or h W^T; shift returns -m W or none.
-func denseFields(e compute.Engine, dst compute.Matrix, o Overlap, w compute.Matrix, shift func() compute.Matrix, then compute.Epilogue) {
-	if o.Layer == Hidden {
-		e.Mul(dst, o.X, w, compute.Op{TransB: true, Alpha: 1, Then: then})
-		return
+// Scan draws a layer coupled to itself by its J.
+func (d *Dense) Scan(s compute.Matrix, near []Overlap, own Overlap, order compute.Order, then compute.Epilogue) {
+	e, l := d.engine, own.Layer
+	if len(near) > 0 {
+		rest := e.Scratch(compute.Float32, s.Rows(), s.Cols())
+		d.Fields(rest, near, l, compute.Epilogue{Add: then.Add})
+		then.Add = rest
 	}
-	then.Bias = withShift(e, then.Bias, shift())
-	e.Mul(dst, o.X, w, compute.Op{Alpha: 1, Then: then})
+	e.Scan(s, compute.ScanOp{Dense: d.weights[d.graph.PairOf(l, l)].Value, Offset: d.m[l], Alpha: 1, Order: order, Then: then})
 }
 
-// withShift returns bias + shift, which is used up; either may be none.
-func withShift(e compute.Engine, bias, shift compute.Matrix) compute.Matrix {
-	if shift.IsNone() {
-		return bias
+// Correlate adds scale * sum_b w_b (s_b-m)_i (s'_b-m')_a to dL/dW_ia (Eq. A6).
+func (d *Dense) Correlate(layers []Overlap, weights compute.Matrix, scale float64) {
+	for i, p := range d.graph.Pairs {
+		x, y := layers[p.A].X, layers[p.B].X
+		switch {
+		case x.IsNone() || y.IsNone():
+		case p.A == p.B:
+			d.selfCorrelate(d.weights[i].Grad, x, d.m[p.A], weights, scale)
+		default:
+			correlation(d.engine, d.weights[i].Grad, x, y, weights, d.m[p.A], d.m[p.B], scale, true)
+		}
 	}
-	if !bias.IsNone() {
-		e.Axpby(shift, 1, bias, 1)
-	}
-	return shift
 }
 
-// Correlate adds scale * sum_b w_b (v_b-m)_i y_ba to dL/dW_ia (Eq. A6).
-func (d *Dense) Correlate(o Overlap, y, weights compute.Matrix, scale float64) {
-	correlation(d.engine, d.weights.Grad, o.X, y, weights, d.m, scale, true)
+// correlation sets dst (NxM), or adds to it: scale * sum_b w_b (x_b-m)^T (y_b-n).
+func correlation(e compute.Engine, dst, x, y, weights, m, n compute.Matrix, scale float64, add bool) {
+	e.Mul(dst, x, y, compute.Op{TransA: true, Accumulate: add, Alpha: scale, Weights: weights})
+	offsetCorrelation(e, dst, x, y, weights, m, n, scale)
 }
 
-// correlation sets dst (VxH), or adds to it: scale * sum_b w_b (v_b-m)^T y_b.
-func correlation(e compute.Engine, dst, v, y, weights, m compute.Matrix, scale float64, add bool) {
-	e.Mul(dst, v, y, compute.Op{TransA: true, Accumulate: add, Alpha: scale, Weights: weights})
-	if !m.IsNone() { // - scale * m (sum_b w_b y_b)
-		sum := e.Scratch(compute.Float32, 1, y.Cols())
-		columnSums(e, sum, y, weights, 1, false)
-		e.Mul(dst, m, sum, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
+// selfCorrelate adds what correlation does of a layer with itself to grad, whose diagonal stays 0. Both places of two
+// spins get the same bits: with weights, which a product rounds into one of its factors, as the mean of the two orders.
+func (d *Dense) selfCorrelate(grad, x, m, weights compute.Matrix, scale float64) {
+	e := d.engine
+	x = centred(e, x, m)
+	if weights.IsNone() {
+		e.Mul(grad, x, x, compute.Op{TransA: true, Accumulate: true, Alpha: scale})
+	} else {
+		n := x.Cols()
+		weighted, sum := e.Scratch(compute.Float32, x.Rows(), n), e.Scratch(compute.Float32, n, n)
+		e.Hadamard(weighted, x, weights)
+		e.Mul(sum, weighted, x, compute.Op{TransA: true, Alpha: scale / 2})
+		other := e.Scratch(compute.Float32, n, n)
+		e.Mul(other, x, weighted, compute.Op{TransA: true, Alpha: scale / 2})
+		e.Axpby(sum, 1, other, 1)
+		e.Axpby(grad, 1, sum, 1)
 	}
+	e.Fill(grad.Diagonal(), 0)
 }
 
 // MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b): the hidden
 // means are made and used tile by tile, as those of axons are.
 func (d *Dense) MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64) {
-	bias = withShift(d.engine, bias, d.Shift())
-	hidden, width := d.weights.Value.Cols(), fusedWidth(v.Rows())
+	e, w := d.engine, d.weights[0]
+	bias = withShift(e, bias, d.Shift(Visible, Hidden))
+	hidden, width := w.Value.Cols(), fusedWidth(v.Rows())
 	for from := 0; from < hidden; from += width {
 		to := min(from+width, hidden)
-		mark := d.engine.Mark()
-		t := d.engine.Scratch(compute.Float32, v.Rows(), to-from)
+		mark := e.Mark()
+		t := e.Scratch(compute.Float32, v.Rows(), to-from)
 		then := compute.Epilogue{Kind: compute.Tanh}
 		if !bias.IsNone() {
 			then.Bias = bias.Columns(from, to)
 		}
-		d.engine.Mul(t, v, d.weights.Value.Columns(from, to), compute.Op{Alpha: 1, Then: then})
-		correlation(d.engine, d.weights.Grad.Columns(from, to), v, t, weights, d.m, scale, true)
+		e.Mul(t, v, w.Value.Columns(from, to), compute.Op{Alpha: 1, Then: then})
+		correlation(e, w.Grad.Columns(from, to), v, t, weights, d.m[Visible], compute.Matrix{}, scale, true)
 		if !biasGrad.IsNone() {
-			columnSums(d.engine, biasGrad.Columns(from, to), t, weights, scale, true)
+			columnSums(e, biasGrad.Columns(from, to), t, weights, scale, true)
 		}
-		d.engine.Release(mark)
+		e.Release(mark)
 	}
 }
 
-// Interaction adds alpha * (v-m) W h.
-func (d *Dense) Interaction(dst compute.Matrix, alpha float64, o Overlap, y compute.Matrix) {
-	f := d.engine.Scratch(compute.Float32, y.Rows(), y.Cols())
-	d.Fields(f, o, compute.Epilogue{})
-	d.engine.RowDot(dst, alpha, f, y)
+// Interaction adds alpha * (s-m) W (s'-m').
+func (d *Dense) Interaction(dst compute.Matrix, alpha float64, x, y Overlap) {
+	e := d.engine
+	if x.Layer == y.Layer {
+		alpha /= 2
+	}
+	f := e.Scratch(compute.Float32, y.X.Rows(), y.X.Cols())
+	d.one[0] = x
+	d.Fields(f, d.one[:], y.Layer, compute.Epilogue{})
+	e.RowDot(dst, alpha, f, y.X)
+	if m := d.m[y.Layer]; !m.IsNone() {
+		e.RowDot(dst, -alpha, f, m.Repeat(f.Rows()))
+	}
 }
 
-// columnSums sets (or adds to) dst (1xN): alpha * sum_b w_b x_b, all w_b being 1 without weights.
-func columnSums(e compute.Engine, dst, x, weights compute.Matrix, alpha float64, add bool) {
-	if weights.IsNone() {
-		weights = e.Scratch(compute.Float32, x.Rows(), 1)
-		e.Fill(weights, 1)
-	}
-	e.Mul(dst, weights, x, compute.Op{TransA: true, Accumulate: add, Alpha: alpha})
+// Times sets dst to x W or x W^T.
+func (d *Dense) Times(dst, x compute.Matrix, pair int, transposed bool) {
+	d.engine.Mul(dst, x, d.weights[pair].Value, compute.Op{TransB: transposed, Alpha: 1})
 }

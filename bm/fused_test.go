@@ -18,16 +18,16 @@ func TestFusedPhase(t *testing.T) {
 		bias := c.bias
 		var couplings bm.Couplings
 		if c.dense {
-			d := bm.NewDense(e, v, h, bias)
+			d := bm.NewDense(e, bm.Restricted(v, h, bias))
 			d.Normal(0.2, 3)
 			couplings = d
 		} else {
-			a := bm.NewAxons(e, v, h, k, true, bias)
+			a := bm.NewAxons(e, bm.Restricted(v, h, bias), k, true)
 			a.Uniform(1, 3)
 			a.SetGain(0.3)
 			couplings = a
 		}
-		r := bm.NewRBM(e, couplings, bias, bias)
+		r := bm.New(e, couplings, bias, bias)
 		for i, p := range r.Params() {
 			if p.Name == "bias.hidden" || p.Name == "offset.visible" {
 				x := make([]float32, p.Value.Len())

@@ -13,8 +13,8 @@ type order struct{ v, h, k float64 }
 const factoredGradient = 1.1
 
 func (a *Axons) order() order {
-	v, h := a.Sizes()
-	return order{float64(v), float64(h), float64(a.patterns())}
+	v, h := a.layers[Visible].Value.Cols(), a.layers[Hidden].Value.Cols()
+	return order{float64(v), float64(h), float64(a.rows)}
 }
 
 // fields returns the multiply-adds of the fields on one layer, by W or factored.

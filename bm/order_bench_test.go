@@ -14,7 +14,7 @@ func BenchmarkOrder(b *testing.B) {
 	const v, h, rows = 784, 3000, 4000
 	for _, k := range []int{100, 200, 400, 500, 600, 700, 800, 1200} {
 		e := cpu.New(0)
-		a := NewAxons(e, v, h, k, false, false)
+		a := NewAxons(e, Restricted(v, h, false), k, false)
 		a.Uniform(1, 1)
 		x, y := e.Alloc(compute.Int8, rows, v), e.Alloc(compute.Int8, rows, h)
 		e.Spins(x, 2, 0, 0)
@@ -33,11 +33,11 @@ func BenchmarkOrder(b *testing.B) {
 		}
 		for _, byW := range []bool{false, true} {
 			time(fmt.Sprintf("fields/byW=%v", byW), o.fields(rows, byW), func() {
-				from := Overlap{Layer: Visible, X: x}
+				from := [1]Overlap{{Layer: Visible, X: x}}
 				if !byW {
-					from.A = a.overlap(x, Visible)
+					from[0].A = a.overlap(x, Visible)
 				}
-				a.Fields(y, from, compute.Epilogue{Kind: compute.Spin})
+				a.Fields(y, from[:], Hidden, compute.Epilogue{Kind: compute.Spin})
 			})
 		}
 		for _, way := range [][2]bool{{false, false}, {false, true}, {true, true}} {

@@ -20,7 +20,7 @@ func TestOperationCounts(t *testing.T) {
 		{500, 4096, 4096 * 500 * 3784, 4096*500*3784 + (4096+1000)*784*3000},
 		{1200, 8000, (8000 + 1200) * 784 * 3000, (2*8000 + 2*3*1200) * 784 * 3000},
 	} {
-		a := bm.NewAxons(e, 784, 3000, c.k, false, false)
+		a := bm.NewAxons(e, bm.Restricted(784, 3000, false), c.k, false)
 		if f, p := a.FieldOps(c.rows), a.PhaseOps(c.rows); f != c.fields || p != c.phase {
 			t.Errorf("K=%d, %d rows: %.0f and %.0f multiply-adds, want %.0f and %.0f", c.k, c.rows, f, p, c.fields, c.phase)
 		}
@@ -31,7 +31,7 @@ func TestOperationCounts(t *testing.T) {
 func ExampleAxons_FieldOps() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 784, 3000, 190, false, false)
+	a := bm.NewAxons(e, bm.Restricted(784, 3000, false), 190, false)
 	fmt.Printf("%.0f of %.0f million\n", a.FieldOps(1000)/1e6, 1000*784*3000/1e6)
 	// Output: 719 of 2352 million
 }

@@ -38,6 +38,8 @@ type Arithmetic interface {
 	// Mul sets dst to the epilogue of the product a*b; see Op. a and b are
 	// Float32 or Int8, dst what Op.Then asks for.
 	Mul(dst, a, b Matrix, op Op)
+	// Scan draws the Int8 spins s of a layer that is coupled with itself, given the others; see ScanOp.
+	Scan(s Matrix, op ScanOp)
 	// RowDot adds to dst: dst[i] += alpha * sum_j x[i,j]*y[i,j], summed in float64. dst is Bx1 Float64.
 	// x and y are of any type; a view from Repeat serves for a row.
 	RowDot(dst Matrix, alpha float64, x, y Matrix)
@@ -55,6 +57,9 @@ type Arithmetic interface {
 	// Axpby sets dst = a*x + b*dst. A factor of zero skips its operand, whatever it
 	// holds. dst is Float32 or Float64, x of any type.
 	Axpby(dst Matrix, a float64, x Matrix, b float64)
+	// Hadamard sets dst = x o y, entry by entry. dst is Float32, x and y are Float32 or Int8 and may be dst; y may also be
+	// Bx1, a factor of each row, or a Repeat of one row.
+	Hadamard(dst, x, y Matrix)
 	// Adam sets m = beta1*m + (1-beta1)*g, s = beta2*s + (1-beta2)*g*g and
 	// dst -= step * m / (sqrt(s/correction) + eps): one step of Kingma and Ba's
 	// method whose first bias correction is part of step and whose second is correction.
@@ -65,6 +70,9 @@ type Arithmetic interface {
 	Sign(dst, src Matrix)
 	// Spins sets dst (Int8) to fair coins: the spins of field 0 of the stream at (row+i, col+j).
 	Spins(dst Matrix, key rng.Key, row, col uint64)
+	// Normals sets dst (Float32) to standard normal numbers: entry (i,j) is number (row+i)%4 of
+	// compute.Normals of the key's block ((row+i)/4, col+j), the same bits on every engine.
+	Normals(dst Matrix, key rng.Key, row, col uint64)
 	// Finite reports whether no entry of the Float32 or Float64 x is NaN or infinite.
 	Finite(x Matrix) bool
 }
@@ -99,6 +107,7 @@ const (
 	Store   Kind = iota // y itself, Float32
 	Tanh                // tanh y, Float32
 	Spin                // a spin in the field y, Int8; see compute.Spin
+	Normal              // a Gaussian number of mean y, Float32; see Epilogue.Scale
 	Discard             // nothing: only the row sums are wanted; dst gives the shape alone and may be a view with no buffer
 )
 
@@ -112,16 +121,28 @@ const (
 
 // Epilogue is applied to each entry of a product while it is at hand:
 //
+//	y  = y + Add[i,j]
 //	y  = y + Bias[j]
 //	y  = Scale[i]*y + (1-Scale[i])*Base[j]
 //	LogCosh[i] += sum_j log 2cosh y[i,j]
 //	dst[i,j] = Clamp[i,j] where that is not 0, else Kind(y[i,j])
 //
 // A missing matrix leaves its line out (a missing Base counts as 0).
+//
+// A Normal draws the units of a Gaussian layer, whose energy is z^2/2 - y z with y their field, at the
+// inverse temperature Scale[i], with n the number that Normals has at its place:
+//
+//	dst[i,j] = y[i,j] + n[i,j] / sqrt(Scale[i])
+//
+// y is not scaled, and there is no Base. This is z/sqrt(beta) of the z ~ N(sqrt(beta) y, 1) that belongs to spins
+// in the field beta*b + sqrt(beta)*(z W^T): as their neighbour it is what other neighbours are, in a field
+// beta*(b + dst W^T). Where Scale is below 2^-100, 2^-100 stands for it: the
+// neighbour's own Scale of 0 makes nothing of what is finite.
 type Epilogue struct {
 	Kind     Kind
-	Key      rng.Key // Spin: the stream
-	Row, Col uint64  // Spin: the place of entry (0,0), so that shards and views draw the numbers of the whole
+	Key      rng.Key // Spin, Normal: the stream
+	Row, Col uint64  // Spin, Normal: the place of entry (0,0), so that shards and views draw the numbers of the whole
+	Add      Matrix  // BxN Float32: the fields of other neighbours of a layer; not beside Accumulate
 	Bias     Matrix  // 1xN Float32
 	Scale    Matrix  // Bx1 Float32: inverse temperature of each row
 	Base     Matrix  // 1xN Float32: field at Scale 0

@@ -108,6 +108,15 @@ func (m Matrix) Columns(from, to int) Matrix {
 	return m
 }
 
+// Diagonal returns the view of the entries (i,i) of the square m as a column.
+func (m Matrix) Diagonal() Matrix {
+	if m.rows != m.cols {
+		panic(fmt.Sprintf("compute: Diagonal of %v", m))
+	}
+	m.cols, m.stride = 1, m.stride+1
+	return m
+}
+
 // Repeat returns the view of rows equal rows of the single row m.
 func (m Matrix) Repeat(rows int) Matrix {
 	if m.rows != 1 {

@@ -11,18 +11,20 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/rng"
-	"mattis/sampler"
 )
 
 // AIS is annealed importance sampling: it estimates log Z by paths between the base law at inverse
 // temperature 0, whose Z is known, and the machine at 1 (Neal 2001; Salakhutdinov and Murray 2008,
-// hidden spins summed out). At inverse temperature beta the exponent of a visible configuration is
+// hidden spins summed out). Paths move the layers on the left side of the data view, the visible one among
+// them, and those on the right are summed out: at inverse temperature beta the exponent of a visible configuration of a restricted machine is
 //
 //	f_beta(v) = sum_a log 2cosh(beta x_a) + beta b.v + (1-beta) base.v
 //
+// and that of any other -beta E with the layers on the right summed over. At inverse temperature 0 the visible layer has
+// the base law and all others are fair coins. Gaussian layers are summed out before there is a temperature.
 // Paths are drawn by Key alone: they do not depend on threads.
 type AIS struct {
-	Machine *bm.RBM
+	Machine *bm.Machine
 	Base    []float32 // fields of the base law, one a visible spin; nil for fair coins
 	Runs    int       // independent paths in each direction
 	Betas   int       // steps from 0 to 1
@@ -31,9 +33,9 @@ type AIS struct {
 	// Progress, if there is one, is told the share done of each direction, in [0,1].
 	Progress func(share float64)
 
-	// ends, if there is one, is shown the visible spins at the ends of forward paths, those from
+	// ends, if there is one, is shown the ends of forward paths, rows of the left side, those from
 	// path number first on.
-	ends func(first int, spins []int8)
+	ends func(first int, rows []int8)
 
 	spacing *density  // measured once by a pilot run
 	betas   []float64 // spaced by it
@@ -74,8 +76,13 @@ func (a *AIS) check() error {
 // baseLogZ returns log Z at inverse temperature 0, less the machine's energy constant: paths leave
 // it out.
 func (a *AIS) baseLogZ() float64 {
-	n := a.Machine.Layers()
-	z := float64(n[bm.Hidden])*math.Ln2 - a.Machine.Constant()
+	n, hidden := a.Machine.Layers(), 0
+	for l, layer := range a.Machine.Graph().Layers {
+		if l != bm.Visible && layer.Kind == bm.Spins {
+			hidden += layer.N
+		}
+	}
+	z := float64(hidden)*math.Ln2 - a.Machine.Constant()
 	if a.Base == nil {
 		return z + float64(n[bm.Visible])*math.Ln2
 	}
@@ -175,7 +182,7 @@ func (a *AIS) estimate(w weighed, sign float64, side string, warnings []string, 
 		Value: a.baseLogZ() + sign*w.logMean, Side: side, ESS: w.ess, Warnings: warnings,
 		Runs: runs, Betas: a.Betas, Sweeps: a.Sweeps,
 	}
-	z.Stderr = math.Hypot(w.stderr, rounding(a.Machine.Layers()[bm.Hidden], z.Value))
+	z.Stderr = math.Hypot(w.stderr, rounding(a.Machine, z.Value))
 	return z
 }
 
@@ -185,19 +192,19 @@ func (a *AIS) forward(ctx context.Context) ([]float64, error) {
 		return a.ahead, nil
 	}
 	logs := make([]float64, a.Runs)
-	visible := a.Machine.Layers()[bm.Visible]
+	left := leftOf(a.Machine)
 	err := a.cool(ctx, a.Key.Fold(streamForward), func(p *paths) {
 		own := logs[p.first : p.first+p.n]
 		p.read(own)
 		if a.ends == nil && !a.turns() {
 			return
 		}
-		ends := p.visible()
+		ends := p.ends()
 		if a.ends != nil {
 			a.ends(p.first, ends)
 		}
 		for i := range own {
-			own[i] += weightOfSide(a.side(ends[i*visible:][:visible]))
+			own[i] += weightOfSide(a.side(ends[i*left.width:][:left.visible]))
 		}
 	})
 	if err != nil {
@@ -207,12 +214,12 @@ func (a *AIS) forward(ctx context.Context) ([]float64, error) {
 	return logs, nil
 }
 
-// turns reports whether v and -v are as likely but the base prefers one of them. Paths hardly ever
+// turns reports whether a state and its negative are as likely but the base prefers one of them. Paths hardly ever
 // cross over then, and half of Z would be missing. But half of Z is on the base's side: forward
 // ends there count twice and others not at all, and reverse paths start there.
 func (a *AIS) turns() bool { return a.Base != nil && a.Machine.Symmetric() }
 
-// side returns the sign of the overlap of a row with the base's fields where paths are turned, and
+// side returns the sign of the overlap of visible spins with the base's fields where paths are turned, and
 // 0 where they are not.
 func (a *AIS) side(row []int8) int {
 	if !a.turns() {
@@ -294,10 +301,15 @@ type paths struct {
 	a         *AIS
 	first, n  int
 	key       rng.Key
+	back      bool   // they go back: sweeps are the reverse of those ahead
 	sweeps    uint64 // sweeps done: the number of the next one's key
 	state     bm.State
+	left      side
+	side      bm.State       // the state without the layers that are summed out
 	base      compute.Matrix // 1xV; none for fair coins
+	near      [1]bm.Overlap
 	linear    compute.Matrix // b - base, 1xV; none where it is 0
+	constant  compute.Matrix // 1x1 Float64: the energy constant, which energies have and paths leave out
 	logWeight compute.Matrix // Bx1 Float64
 	sum       compute.Matrix // Bx1 Float64
 	beta      [2]compute.Matrix
@@ -305,17 +317,25 @@ type paths struct {
 	stop      *atomic.Bool // true once the paths are of no use any more
 }
 
+// oneOverlap reports whether one overlap of the visible layer makes the weights at both temperatures of a step and the draw
+// of the hidden layer.
+func oneOverlap(m *bm.Machine) bool {
+	return m.Graph().IsRestricted() && m.Couplings().Offset(bm.Hidden).IsNone()
+}
+
 func (a *AIS) paths(n, first int, key rng.Key) *paths {
 	m, e := a.Machine, a.Machine.Engine()
 	size := m.Layers()
 	p := &paths{
-		a: a, first: first, n: n, key: key, rows: make([]float32, n),
-		state:     bm.State{e.Scratch(compute.Int8, n, size[bm.Visible]), e.Scratch(compute.Int8, n, size[bm.Hidden])},
+		a: a, first: first, n: n, key: key, rows: make([]float32, n), state: m.Scratch(n), left: leftOf(m),
 		logWeight: e.Scratch(compute.Float64, n, 1),
 		sum:       e.Scratch(compute.Float64, n, 1),
 		beta:      [2]compute.Matrix{e.Scratch(compute.Float32, n, 1), e.Scratch(compute.Float32, n, 1)},
+		constant:  e.Scratch(compute.Float64, 1, 1),
 	}
+	p.side = p.left.of(p.state)
 	e.Fill(p.logWeight, 0)
+	e.Fill(p.constant, m.Constant())
 	b := m.Bias(bm.Visible).Value
 	if a.Base != nil {
 		p.base = e.Scratch(compute.Float32, 1, size[bm.Visible])
@@ -334,15 +354,16 @@ func (a *AIS) paths(n, first int, key rng.Key) *paths {
 	return p
 }
 
-// fromBase draws the visible spins from the base law: sweep number 0 at inverse temperature 0.
+// fromBase draws the left side from the base law: sweep number 0 at inverse temperature 0.
 func (p *paths) fromBase() {
 	m := p.a.Machine
 	law := bm.Law{Key: p.key.Fold(0), Row: uint64(p.first)}
-	sampler.Randomize(m, bm.State{p.state[bm.Visible]}, law)
+	p.left.coins(p.state, law)
 	if p.a.Base != nil {
-		// A draw in no field but the base's: any hidden layer serves at inverse temperature 0.
-		e := m.Engine()
-		e.Spins(p.state[bm.Hidden], law.Key.Fold(2), law.Row, 0)
+		// A draw in no field but the base's: the other layers may be anything that is finite.
+		for _, l := range m.View().Right {
+			m.Engine().Fill(p.state[l], 0)
+		}
 		law.Base, law.Beta = p.base, p.at(0, 0)
 		m.Sample(p.state, bm.Visible, law)
 	}
@@ -359,65 +380,89 @@ func (p *paths) at(which int, b float64) compute.Matrix {
 }
 
 // step adds f at inverse temperature to less f at from to the log weights and, but for the last
-// step, moves the paths by the sweeps at move, which is from or to. The fields on the hidden layer
-// serve both.
-//
-// For axons it costs K(2V+3H) multiply-adds a row and sweep, the overlap with the patterns being
-// computed once.
+// step, moves the paths by the sweeps at move, which is from or to.
 func (p *paths) step(from, to, move float64, last bool) {
-	m := p.a.Machine
-	e, c := m.Engine(), m.Couplings()
-	v, h := p.state[bm.Visible], p.state[bm.Hidden]
-	mark := e.Mark()
-	o := c.Overlap(v, bm.Visible)
-	shape := compute.Over(nil, compute.Float32, h.Rows(), h.Cols(), 0)
-	then := compute.Epilogue{Kind: compute.Discard, Bias: m.Bias(bm.Hidden).Value, LogCosh: p.sum}
-	law := bm.Law{Key: p.key.Fold(p.sweeps), Row: uint64(p.first), Base: p.base}
-
 	// The temperature that the paths do not move at, with its sign, and then the other.
 	other, sign := from, -1.0
 	if move == from {
 		other, sign = to, 1
 	}
+	first := 0 // sweep that is still to be made
+	if oneOverlap(p.a.Machine) {
+		p.overlapStep(from, to, other, move, sign, last)
+		first = 1
+	} else {
+		p.energyStep(from, to, other, move, sign)
+	}
+	if last {
+		return
+	}
+	law := bm.Law{Row: uint64(p.first), Base: p.base, Beta: p.beta[1], Back: p.back}
+	for range p.a.Sweeps - first {
+		if p.stop.Load() {
+			return
+		}
+		law.Key = p.key.Fold(p.sweeps)
+		p.a.Machine.Sweep(p.state, law)
+		p.sweeps++
+	}
+}
+
+// energyStep adds to the log weights by the energies of the left side at both temperatures.
+func (p *paths) energyStep(from, to, other, move, sign float64) {
+	m, e := p.a.Machine, p.a.Machine.Engine()
+	for i, b := range [...]float64{other, move} {
+		m.Energy(p.sum, p.side, bm.Law{Beta: p.at(i, b), Base: p.base})
+		e.Axpby(p.logWeight, -sign, p.sum, 1)
+		sign = -sign
+	}
+	e.Axpby(p.logWeight, to-from, p.constant.Repeat(p.n), 1)
+}
+
+// overlapStep adds to the log weights of a restricted machine and, but for the last step, makes the first sweep. The fields
+// on the hidden layer serve all three.
+//
+// For axons it costs K(2V+3H) multiply-adds a row and sweep, the overlap with the patterns being
+// computed once.
+func (p *paths) overlapStep(from, to, other, move, sign float64, last bool) {
+	m := p.a.Machine
+	e, c := m.Engine(), m.Couplings()
+	v, h := p.state[bm.Visible], p.state[bm.Hidden]
+	mark := e.Mark()
+	p.near[0] = c.Overlap(v, bm.Visible)
+	shape := compute.Over(nil, compute.Float32, h.Rows(), h.Cols(), 0)
+	then := compute.Epilogue{Kind: compute.Discard, Bias: m.Bias(bm.Hidden).Value, LogCosh: p.sum}
+	law := bm.Law{Key: p.key.Fold(p.sweeps), Row: uint64(p.first), Base: p.base}
+
 	e.Fill(p.sum, 0)
 	then.Scale = p.at(0, other)
-	c.Fields(shape, o, then)
+	c.Fields(shape, p.near[:], bm.Hidden, then)
 	e.Axpby(p.logWeight, sign, p.sum, 1)
 
 	e.Fill(p.sum, 0)
 	then.Scale = p.at(1, move)
 	law.Beta = then.Scale
 	if last {
-		c.Fields(shape, o, then)
+		c.Fields(shape, p.near[:], bm.Hidden, then)
 	} else {
 		then.Kind, then.Key, then.Row = compute.Spin, law.Key.Fold(bm.Hidden), law.Row
-		c.Fields(h, o, then)
+		c.Fields(h, p.near[:], bm.Hidden, then)
 	}
 	e.Axpby(p.logWeight, -sign, p.sum, 1)
 	if !p.linear.IsNone() {
 		e.RowDot(p.logWeight, to-from, v, p.linear.Repeat(p.n))
 	}
 	e.Release(mark)
-	if last {
-		return
-	}
-	m.Sample(p.state, bm.Visible, law)
-	p.sweeps++
-	for range p.a.Sweeps - 1 {
-		if p.stop.Load() {
-			return
-		}
-		law.Key = p.key.Fold(p.sweeps)
-		m.Sweep(p.state, law)
+	if !last {
+		m.Sample(p.state, bm.Visible, law)
 		p.sweeps++
 	}
 }
 
-// visible returns the visible spins of the paths.
-func (p *paths) visible() []int8 {
-	v := p.state[bm.Visible]
-	x := make([]int8, v.Len())
-	compute.Read(p.a.Machine.Engine(), x, v)
+// ends returns the rows of the left side of the paths.
+func (p *paths) ends() []int8 {
+	x := make([]int8, p.n*p.left.width)
+	p.left.read(x, p.state)
 	return x
 }
 

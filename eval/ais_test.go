@@ -14,6 +14,7 @@ import (
 	"mattis/compute/cpu"
 	"mattis/data"
 	"mattis/eval"
+	"mattis/exact"
 	"mattis/internal/check"
 	"mattis/rng"
 )
@@ -115,7 +116,7 @@ func TestBaseOfData(t *testing.T) {
 	for _, r := range rows {
 		r[0] = -1 // never up
 	}
-	m := bm.NewRBM(e, bm.NewDense(e, 5, 3, false), true, false)
+	m := bm.New(e, bm.NewDense(e, bm.Restricted(5, 3, false)), true, false)
 	b := make([]float32, 5)
 	exact := 3 * math.Ln2
 	for i := range b {
@@ -173,7 +174,7 @@ func TestPathsByKey(t *testing.T) {
 	one := cpu.New(1)
 	defer one.Close()
 	same := check.SmallMachines(one, 9, 7, 4)[6].Machine
-	run := func(m *bm.RBM, bridgeFirst bool) (values []eval.LogZ) {
+	run := func(m *bm.Machine, bridgeFirst bool) (values []eval.LogZ) {
 		a := eval.AIS{Machine: m, Base: make([]float32, 9), Runs: 150, Betas: 20, Sweeps: 2, Key: 8}
 		start, err := eval.StartExact(m)
 		if err != nil {
@@ -279,10 +280,10 @@ func TestReverseSeesMissedValleys(t *testing.T) {
 	ctx := context.Background()
 	e := engine(t)
 	for _, key := range []rng.Key{11, 27} {
-		c := bm.NewAxons(e, 8, 8, 4, false, false)
+		c := bm.NewAxons(e, bm.Restricted(8, 8, false), 4, false)
 		c.Bernoulli(1, key)
 		c.SetGain(5)
-		m := bm.NewRBM(e, c, false, false)
+		m := bm.New(e, c, false, false)
 		start, err := eval.StartExact(m)
 		if err != nil {
 			t.Fatal(err)
@@ -314,9 +315,9 @@ func TestReverseSeesMissedValleys(t *testing.T) {
 func TestReverseFromTheWrongLaw(t *testing.T) {
 	ctx := context.Background()
 	e := engine(t)
-	d := bm.NewDense(e, 8, 6, false)
+	d := bm.NewDense(e, bm.Restricted(8, 6, false))
 	d.Normal(0.5, 3)
-	m := bm.NewRBM(e, d, false, false)
+	m := bm.New(e, d, false, false)
 	a := eval.AIS{Machine: m, Runs: 500, Betas: 100, Sweeps: 1, Key: 3}
 	z, err := a.Reverse(ctx, eval.StartData(m, rowsOf(randomRows(500, 8, 4)...), 0))
 	if err != nil {
@@ -354,10 +355,10 @@ func TestExactStarts(t *testing.T) {
 		}
 	}
 	e := engine(t)
-	a := bm.NewAxons(e, 6, 5, 3, false, false)
+	a := bm.NewAxons(e, bm.Restricted(6, 5, false), 3, false)
 	a.Bernoulli(1, 5)
 	a.SetGain(0.3)
-	m := bm.NewRBM(e, a, false, false)
+	m := bm.New(e, a, false, false)
 	start, err := eval.StartPatterns(m)
 	if err != nil {
 		t.Fatal(err)
@@ -365,7 +366,7 @@ func TestExactStarts(t *testing.T) {
 	chiSquare(t, "patterns", m, start, n)
 }
 
-func chiSquare(t *testing.T, name string, m *bm.RBM, start eval.Start, n int) {
+func chiSquare(t *testing.T, name string, m *bm.Machine, start eval.Start, n int) {
 	t.Helper()
 	v := m.Layers()[0]
 	got, err := eval.DrawStart(start, n, 6)
@@ -386,7 +387,7 @@ func chiSquare(t *testing.T, name string, m *bm.RBM, start eval.Start, n int) {
 	row := make([]int8, v)
 	chi, bins, rest, restWant := 0.0, 0.0, 0.0, 0.0
 	for s := range counts {
-		bm.SetState(row, uint64(s))
+		exact.SetState(row, uint64(s))
 		want := float64(n) * math.Exp(-check.FreeEnergy(m, row)-logZ)
 		if want < 8 {
 			rest, restWant = rest+counts[s], restWant+want
@@ -409,11 +410,11 @@ func TestAgainstPatternClasses(t *testing.T) {
 	ctx := context.Background()
 	e := engine(t)
 	for _, gain := range []float64{0.02, 0.06} {
-		a := bm.NewAxons(e, 40, 50, 3, false, false)
+		a := bm.NewAxons(e, bm.Restricted(40, 50, false), 3, false)
 		a.Bernoulli(1, 5)
 		a.SetGain(gain)
-		m := bm.NewRBM(e, a, false, false)
-		p, err := m.PatternClasses()
+		m := bm.New(e, a, false, false)
+		p, err := exact.ClassesOf(m)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -476,10 +477,10 @@ func TestAnnealingErrors(t *testing.T) {
 func ExampleAnnealing() {
 	e := cpu.New(1)
 	defer e.Close()
-	d := bm.NewDense(e, 12, 20, false)
+	d := bm.NewDense(e, bm.Restricted(12, 20, false))
 	d.Normal(0.3, 1)
-	m := bm.NewRBM(e, d, false, false)
-	exact, err := m.EnumerateSmaller()
+	m := bm.New(e, d, false, false)
+	exact, err := exact.Smallest(m)
 	if err != nil {
 		fmt.Println(err)
 		return

@@ -33,10 +33,7 @@ func (o AutocorrelationOptions) check() error {
 // detail.slowest are of the energy and the leading modes together. Where the chains are too short, or saw the slowest changes too
 // rarely, for the time to be known (detail.enough), the value is what it is at least, detail.at_least is true and the error unknown.
 func autocorrelation(ctx context.Context, s Subject, o Options) (Result, error) {
-	r, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return Result{}, fmt.Errorf("no chains to watch of a machine of layers %v", s.Machine.Layers())
-	}
+	r := s.Machine
 	a := o.Autocorrelation
 	key := s.Key.Fold(purposeAutocorrelation)
 	stop, end := stopping(ctx)
@@ -83,7 +80,7 @@ func bounded(x float64) float64 { return min(x, 1e308) }
 
 // Scattered returns where so many chains begin, far apart (C x V Int8), and from what: fair coins, the signs of the
 // patterns where the machine has some, and the rows (V spins each) where some are given, in turn.
-func Scattered(m *bm.RBM, chains int, rows []int8, key rng.Key) (start compute.Matrix, from []string) {
+func Scattered(m *bm.Machine, chains int, rows []int8, key rng.Key) (start compute.Matrix, from []string) {
 	e, visible := m.Engine(), m.Layers()[bm.Visible]
 	start = e.Alloc(compute.Int8, chains, visible)
 	sampler.Randomize(m, bm.State{start}, bm.Law{Key: key})
@@ -92,7 +89,7 @@ func Scattered(m *bm.RBM, chains int, rows []int8, key rng.Key) (start compute.M
 	sources := [][]int8{slices.Clone(x)}
 	from = append(from, "random")
 	if a, ok := m.Couplings().(*bm.Axons); ok {
-		v, _ := a.Patterns()
+		v := a.Patterns(bm.Visible)
 		signs := e.Alloc(compute.Int8, v.Value.Rows(), visible)
 		e.Sign(signs, v.Value)
 		p := make([]int8, signs.Len())

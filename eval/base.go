@@ -43,7 +43,7 @@ func LawOfRows(name string, rows []int8, spins int) BaseLaw {
 }
 
 // lawOfSet returns the law of a data set, or an error where its rows do not fit the machine.
-func lawOfSet(m *bm.RBM, set *data.Set) (BaseLaw, error) {
+func lawOfSet(m *bm.Machine, set *data.Set) (BaseLaw, error) {
 	if v := m.Layers()[bm.Visible]; set.Visible != v {
 		return BaseLaw{}, fmt.Errorf("the rows of the train set %q have %d spins, the machine has %d visible ones", set.Name, set.Visible, v)
 	}
@@ -54,16 +54,19 @@ func lawOfSet(m *bm.RBM, set *data.Set) (BaseLaw, error) {
 //
 //	m_h = tanh(c + (m_v - m) W)    m_v = tanh(b + m_h W^T)
 //
-// that is reached, by half a step at a time, from m_v = tanh(b). Without biases and offset it is
+// and of the like for more layers (see bm.MeanField) that is reached, by half a step at a time, from m_v = tanh(b). Without biases and offset it is
 // that of fair coins.
-func MeanLaw(m *bm.RBM) BaseLaw {
-	const rounds, close, rows = 200, 1e-4, 1000
-	e, c, n := m.Engine(), m.Couplings(), m.Layers()
+func MeanLaw(m *bm.Machine) BaseLaw {
+	const rounds, close, rows, steps = 200, 1e-4, 1000, 100
+	e := m.Engine()
 	mark := e.Mark()
 	defer e.Release(mark)
-	v := e.Scratch(compute.Float32, 1, n[bm.Visible])
-	next := e.Scratch(compute.Float32, 1, n[bm.Visible])
-	h := e.Scratch(compute.Float32, 1, n[bm.Hidden])
+	var s bm.State
+	for _, n := range m.Layers() {
+		s = append(s, e.Scratch(compute.Float32, 1, n))
+	}
+	v := s[bm.Visible]
+	next := e.Scratch(compute.Float32, 1, v.Cols())
 	old, means := make([]float32, v.Len()), make([]float32, v.Len())
 	if b := m.Bias(bm.Visible).Value; !b.IsNone() {
 		compute.Read(e, old, b)
@@ -74,8 +77,8 @@ func MeanLaw(m *bm.RBM) BaseLaw {
 	for range rounds {
 		compute.Write(e, v, old)
 		inner := e.Mark()
-		c.Fields(h, c.Overlap(v, bm.Visible), compute.Epilogue{Kind: compute.Tanh, Bias: m.Bias(bm.Hidden).Value})
-		c.Fields(next, c.Overlap(h, bm.Hidden), compute.Epilogue{Kind: compute.Tanh, Bias: m.Bias(bm.Visible).Value})
+		m.MeanField(s, steps, close)
+		m.Mean(next, s, bm.Visible, bm.Law{})
 		e.Release(inner)
 		compute.Read(e, means, next)
 		moved := 0.0

@@ -36,7 +36,7 @@ const (
 // leading base unless another one finds clearly more. A phase that no base reaches well gets a base
 // of its own, the means of its chains.
 type Bases struct {
-	Machine *bm.RBM
+	Machine *bm.Machine
 	Laws    []BaseLaw
 	Rows    *data.Set // whose rows chains that look for phases start from; nil for none
 	Survey  PhasesOptions
@@ -58,7 +58,7 @@ type Bases struct {
 // NewBases returns the estimate from fair coins, from the means of the rows where there are some,
 // and from the machine's own means, by the options of annealing and of phases; the error is of rows
 // that do not fit the machine.
-func NewBases(m *bm.RBM, rows *data.Set, o Options) (*Bases, error) {
+func NewBases(m *bm.Machine, rows *data.Set, o Options) (*Bases, error) {
 	b := &Bases{
 		Machine: m, Laws: []BaseLaw{UniformLaw()}, Rows: rows, Survey: o.Phases,
 		Runs: o.AIS.Runs, Betas: o.AIS.Betas, Sweeps: o.AIS.Sweeps, Error: o.AIS.Error, Seconds: o.AIS.Seconds,
@@ -207,7 +207,8 @@ func (b *Bases) survey(ctx context.Context, z *OfBases) error {
 	if err != nil {
 		return err
 	}
-	v := s.spins()
+	left := leftOf(b.Machine)
+	v := left.visible
 	for i := range z.Bases {
 		picked, err := b.heavy(ctx, &z.Bases[i], z.Bases[i].logs, i)
 		if err != nil {
@@ -218,7 +219,7 @@ func (b *Bases) survey(ctx context.Context, z *OfBases) error {
 	z.Phases = s.newPhases(ends)
 	for i := range z.Bases {
 		o := &z.Bases[i]
-		rows := pack(o.kept, v)
+		rows := pack(left.visibleOf(o.kept), v)
 		for j := range o.where {
 			o.where[j] = z.Phases.cell(rows.row(j))
 		}
@@ -241,14 +242,14 @@ func (b *Bases) survey(ctx context.Context, z *OfBases) error {
 	return nil
 }
 
-// heavy returns chains that began at ends of the paths of base number i, drawn by their weights:
+// heavy returns chains (rows of the left side) that began at ends of the paths of base number i, drawn by their weights:
 // what few paths that carry the weight have found becomes many states of the phase around it.
 func (b *Bases) heavy(ctx context.Context, o *OfBase, logs []float64, i int) ([]int8, error) {
-	v := b.Machine.Layers()[bm.Visible]
+	width := leftOf(b.Machine).width
 	key := b.Key.Fold(streamPick).Fold(uint64(i))
 	var spins []int8
 	for _, j := range resample(logs, b.Survey.Chains, float64(key.Fold(0).Uniform(0, 0))) {
-		spins = append(spins, o.kept[j*v:(j+1)*v]...)
+		spins = append(spins, o.kept[j*width:(j+1)*width]...)
 	}
 	return spins, swept(ctx, b.Machine, spins, b.Survey.Chains, b.Survey.Sweeps, key.Fold(1))
 }
@@ -268,10 +269,11 @@ func (b *Bases) refine(ctx context.Context, z *OfBases) (bool, error) {
 			continue
 		}
 		o.refined = true
-		spins, err := b.heavy(ctx, o, logs, i)
+		rows, err := b.heavy(ctx, o, logs, i)
 		if err != nil {
 			return false, err
 		}
+		spins := leftOf(b.Machine).visibleOf(rows)
 		root, _, _ := strings.Cut(strings.TrimPrefix(o.Law.Name, endsOf), " again")
 		name := endsOf + root
 		for slices.ContainsFunc(z.Bases, func(o OfBase) bool { return o.Law.Name == name }) {
@@ -304,7 +306,7 @@ func (b *Bases) full(ctx context.Context, z *OfBases, runs, betas int) error {
 		o.ais, o.Pilot = o.ais.resized(runs, betas), false
 		// Other numbers than the pilot's: what was chosen by these is judged by others.
 		o.ais.Key = b.Key.Fold(streamFull).Fold(uint64(next))
-		if err := o.anneal(ctx, z.Phases, runs*b.Machine.Layers()[bm.Visible] <= mostKept); err != nil {
+		if err := o.anneal(ctx, z.Phases, runs*leftOf(b.Machine).width <= mostKept); err != nil {
 			return err
 		}
 		o.part(len(z.Phases.cells) + 1)

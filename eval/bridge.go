@@ -4,8 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-
-	"mattis/bm"
 )
 
 // Bridge returns the estimate that combines forward paths and reverse paths from the start by
@@ -30,7 +28,7 @@ func (a *AIS) bridge(forward, reverse []float64, start Start) LogZ {
 		Value: a.baseLogZ() + b.d, Side: NoSide, ESS: b.ess, Overlap: b.overlap, Started: start.Name,
 		Runs: len(forward), Betas: a.Betas, Sweeps: a.Sweeps,
 	}
-	z.Stderr = math.Hypot(b.stderr, rounding(a.Machine.Layers()[bm.Hidden], z.Value))
+	z.Stderr = math.Hypot(b.stderr, rounding(a.Machine, z.Value))
 	if b.ess < LeastESS {
 		z.Warnings = append(z.Warnings, fmt.Sprintf("bridge: forward and reverse paths hardly overlap (%.2g; ESS %.1f of %d)", b.overlap, b.ess, len(forward)))
 	}

@@ -1,120 +1,157 @@
 package eval
 
 import (
-	"math"
-
 	"gonum.org/v1/gonum/mat"
 
 	"mattis/bm"
 	"mattis/compute"
 )
 
-// energy is E(v,h) of a machine without its energy constant, in float64 throughout: two ways to the same configuration agree to the last
-// digits, where float32 fields would put some of them below the ground state.
+// energy is E of configurations of a machine's spins without its energy constant, in float64 throughout: two ways to the same
+// configuration agree to the last digits, where float32 fields would put some of them below the ground state.
 type energy struct {
-	left, right *mat.Dense // the coupling of v and h is (v-m) left (h right)^T: W and 1, or the patterns, (g/sqrt K) Xv^T and Xh^T
-	offset      []float64  // m; nil where there is none
-	bias        [2][]float64
+	pairs  []factors
+	offset [][]float64 // m of each layer; nil where there is none
+	bias   [][]float64
+}
+
+// factors are the coupling of two layers: (s-m) left ((s'-m') right)^T, W and 1 or (g/sqrt K) X^T and X'^T. Of a layer
+// with itself it is half of that, without the squares: self of each spin.
+type factors struct {
+	bm.Pair
+	left, right *mat.Dense
+	self        []float64
 }
 
 // newEnergy reads the parameters of m.
-func newEnergy(m *bm.RBM) *energy {
-	e := m.Engine()
+func newEnergy(m *bm.Machine) *energy {
+	e, g := m.Engine(), m.Graph()
 	row := func(x compute.Matrix) []float64 {
 		if x.IsNone() {
 			return nil
 		}
 		return host(e, x).RawRowView(0)
 	}
-	x := &energy{bias: [2][]float64{row(m.Bias(bm.Visible).Value), row(m.Bias(bm.Hidden).Value)}}
-	switch c := m.Couplings().(type) {
-	case *bm.Axons:
-		v, h := c.Patterns()
-		x.left, x.right = mat.DenseCopyOf(host(e, v.Value).T()), mat.DenseCopyOf(host(e, h.Value).T())
-		x.left.Scale(math.Exp(row(c.LogGain().Value)[0])/math.Sqrt(float64(v.Value.Rows())), x.left)
-	case *bm.Dense:
-		x.left = host(e, c.Weights().Value)
-	default:
-		return nil
+	x := &energy{}
+	for l := range g.Layers {
+		x.bias = append(x.bias, row(m.Bias(l).Value))
+		x.offset = append(x.offset, row(m.Couplings().Offset(l)))
 	}
-	for _, p := range m.Params() {
-		if p.Name == "offset.visible" {
-			x.offset = row(p.Value)
+	for i, p := range g.Pairs {
+		f := factors{Pair: p}
+		switch c := m.Couplings().(type) {
+		case *bm.Axons:
+			f.left = mat.DenseCopyOf(host(e, c.Patterns(p.A).Value).T())
+			f.right = mat.DenseCopyOf(host(e, c.Patterns(p.B).Value).T())
+			f.left.Scale(gainOf(c, i), f.left)
+			if p.A == p.B {
+				for j := range g.Layers[p.A].N {
+					f.self = append(f.self, dot(f.left.RawRowView(j), f.right.RawRowView(j)))
+				}
+			}
+		case *bm.Dense:
+			f.left = host(e, c.Weights(i).Value)
 		}
+		x.pairs = append(x.pairs, f)
 	}
 	return x
 }
 
-// of returns E of each row of v (BxV) and h (BxH).
-func (x *energy) of(v, h *mat.Dense) []float64 {
-	o := x.overlap(v)
-	if x.right != nil {
-		var s mat.Dense
-		s.Mul(h, x.right)
-		return x.sum(v, h, o, &s)
+// of returns E of the rows of all layers, BxN_l each.
+func (x *energy) of(layers []*mat.Dense) []float64 {
+	all := make([]float64, layers[0].RawMatrix().Rows)
+	for _, f := range x.pairs {
+		a, b := x.centred(layers[f.A], f.A), x.centred(layers[f.B], f.B)
+		var o, s mat.Dense
+		o.Mul(a, f.left)
+		right := b
+		if f.right != nil {
+			s.Mul(b, f.right)
+			right = &s
+		}
+		for i := range all {
+			sum := dot(o.RawRowView(i), right.RawRowView(i))
+			if f.A == f.B {
+				for j, d := range f.self {
+					sum -= d * a.At(i, j) * a.At(i, j)
+				}
+				sum /= 2
+			}
+			all[i] += sum
+		}
 	}
-	return x.sum(v, h, o, h)
-}
-
-// overlap returns (v-m) left.
-func (x *energy) overlap(v *mat.Dense) *mat.Dense {
-	shifted := v
-	if x.offset != nil {
-		shifted = mat.DenseCopyOf(v)
-		shifted.Apply(func(_, j int, s float64) float64 { return s - x.offset[j] }, shifted)
-	}
-	var o mat.Dense
-	o.Mul(shifted, x.left)
-	return &o
-}
-
-// sum returns -b.v - c.h - o.s of each row.
-func (x *energy) sum(v, h, o, s *mat.Dense) []float64 {
-	all := make([]float64, 0, 64)
-	for i := range v.RawMatrix().Rows {
-		sum := dot(o.RawRowView(i), s.RawRowView(i))
-		for l, spins := range [...]*mat.Dense{v, h} {
+	for i := range all {
+		for l, spins := range layers {
 			if x.bias[l] != nil {
-				sum += dot(x.bias[l], spins.RawRowView(i))
+				all[i] += dot(x.bias[l], spins.RawRowView(i))
 			}
 		}
-		all = append(all, -sum)
+		all[i] = -all[i]
 	}
 	return all
 }
 
-// best sets the other layer of the one row of spins x in the layer l so that E is lowest, and returns both.
-func (x *energy) best(l int, spins *mat.Dense) (v, h *mat.Dense) {
-	var field mat.Dense
-	if l == bm.Visible {
-		field.CloneFrom(x.overlap(spins))
-		if x.right != nil {
-			o := mat.DenseCopyOf(&field)
-			field.Reset()
-			field.Mul(o, x.right.T())
-		}
-	} else {
-		s := spins
-		if x.right != nil {
-			s = new(mat.Dense)
-			s.Mul(spins, x.right)
-		}
-		field.Mul(s, x.left.T())
+// centred returns s - m.
+func (x *energy) centred(s *mat.Dense, l int) *mat.Dense {
+	m := x.offset[l]
+	if m == nil {
+		return s
 	}
-	other := x.bias[1-l]
-	field.Apply(func(_, j int, f float64) float64 {
-		if other != nil {
-			f += other[j]
+	c := mat.DenseCopyOf(s)
+	c.Apply(func(_, j int, v float64) float64 { return v - m[j] }, c)
+	return c
+}
+
+// settle sets the spins of each layer that is nil so that E is lowest, given the others, which all its pairs are with.
+func (x *energy) settle(layers []*mat.Dense, sizes []int) {
+	given := append([]*mat.Dense(nil), layers...)
+	for l := range layers {
+		if given[l] == nil {
+			layers[l] = x.signs(given, l, sizes[l])
 		}
-		if f < 0 {
+	}
+}
+
+func (x *energy) signs(layers []*mat.Dense, l, n int) *mat.Dense {
+	var field *mat.Dense
+	for _, f := range x.pairs {
+		if f.A != l && f.B != l {
+			continue
+		}
+		var part mat.Dense
+		if f.B == l {
+			f.through(&part, x.centred(layers[f.A], f.A), f.left, f.right)
+		} else if f.right != nil {
+			f.through(&part, x.centred(layers[f.B], f.B), f.right, f.left)
+		} else {
+			part.Mul(x.centred(layers[f.B], f.B), f.left.T())
+		}
+		if field == nil {
+			field = &part
+		} else {
+			field.Add(field, &part)
+		}
+	}
+	field.Apply(func(_, j int, v float64) float64 {
+		if x.bias[l] != nil {
+			v += x.bias[l][j]
+		}
+		if v < 0 {
 			return -1
 		}
 		return 1
-	}, &field)
-	if l == bm.Visible {
-		return spins, &field
+	}, field)
+	return field
+}
+
+// through sets dst to s first last^T, last being 1 where it is nil.
+func (f factors) through(dst, s, first, last *mat.Dense) {
+	dst.Mul(s, first)
+	if last != nil {
+		o := mat.DenseCopyOf(dst)
+		dst.Reset()
+		dst.Mul(o, last.T())
 	}
-	return &field, spins
 }
 
 func dot(x, y []float64) (sum float64) {
@@ -128,9 +165,14 @@ func dot(x, y []float64) (sum float64) {
 func spinsOf(e compute.Engine, x compute.Matrix) *mat.Dense {
 	s := make([]int8, x.Len())
 	compute.Read(e, s, x)
+	return rowsOf(s, x.Rows())
+}
+
+// rowsOf returns so many rows of spins as numbers.
+func rowsOf(s []int8, rows int) *mat.Dense {
 	y := make([]float64, len(s))
 	for i, v := range s {
 		y[i] = float64(v)
 	}
-	return mat.NewDense(x.Rows(), x.Cols(), y)
+	return mat.NewDense(rows, len(s)/rows, y)
 }

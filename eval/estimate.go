@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/stat/distuv"
 
 	"mattis/bm"
+	"mattis/exact"
 )
 
 // The sides of an estimate of log Z.
@@ -16,6 +17,7 @@ const (
 	Exact      = "exact"
 	LowerBound = "lower in expectation" // its expectation is below log Z
 	UpperBound = "upper in expectation" // its expectation is above log Z
+	UpperSide  = "upper"                // it is above, whatever was drawn
 	NoSide     = "none"
 )
 
@@ -34,8 +36,8 @@ type LogZ struct {
 	Started  string   // what reverse runs started from
 	Warnings []string // why the error may be larger than Stderr says
 
-	classes     *bm.PatternClasses // that Value is the sum over; nil of other methods
-	contradicts bool               // reverse paths from an approximate start lie below the forward ones
+	classes     *exact.PatternClasses // that Value is the sum over; nil of other methods
+	contradicts bool                  // reverse paths from an approximate start lie below the forward ones
 }
 
 // LeastESS is the effective number of runs below which an estimate warns.
@@ -111,7 +113,14 @@ func (w weighed) warn(method string, n int) []string {
 	return all
 }
 
-// rounding is the error in nats of float32 fields summed over H hidden spins into a log Z.
-func rounding(hidden int, logZ float64) float64 {
-	return 0x1p-24 * (float64(hidden) + math.Abs(logZ))
+// rounding is the error in nats of float32 fields summed over the hidden spins of a restricted machine, or the spins of all layers of
+// another one, into a log Z.
+func rounding(m *bm.Machine, logZ float64) float64 {
+	spins := 0
+	for l, n := range m.Layers() {
+		if l != bm.Visible || !m.Graph().IsRestricted() {
+			spins += n
+		}
+	}
+	return 0x1p-24 * (float64(spins) + math.Abs(logZ))
 }

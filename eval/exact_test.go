@@ -8,6 +8,7 @@ import (
 	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
+	"mattis/exact"
 	"mattis/internal/check"
 	"mattis/rng"
 	"mattis/sampler"
@@ -31,7 +32,7 @@ func TestExactLikelihood(t *testing.T) {
 		names, all, rows := subjects(t, shape[0], shape[1])
 		for i, s := range all {
 			s.Memo = &eval.Memo{}
-			r := s.Machine.(*bm.RBM)
+			r := s.Machine
 			got := measure(t, "logz_exact", s, eval.Defaults())
 			near(t, names[i]+" log Z", got.Value, check.LogZ(r), 1e-5)
 			if want := map[bool]string{true: "visible", false: "hidden"}[shape[0] < shape[1]]; got.Detail["listed"] != want {
@@ -59,7 +60,7 @@ func TestExactLikelihood(t *testing.T) {
 func TestGroundEnergy(t *testing.T) {
 	names, all, _ := subjects(t, 6, 4)
 	for i, s := range all {
-		near(t, names[i], measure(t, "ground_energy", s, eval.Defaults()).Value, lowest(s.Machine.(*bm.RBM)), 1e-5)
+		near(t, names[i], measure(t, "ground_energy", s, eval.Defaults()).Value, lowest(s.Machine), 1e-5)
 	}
 	xi := spins("-+--+-+")
 	r, _ := onePattern(engine(t), xi, 50, 0.25)
@@ -70,14 +71,14 @@ func TestGroundEnergy(t *testing.T) {
 	}
 }
 
-func lowest(r *bm.RBM) float64 {
+func lowest(r *bm.Machine) float64 {
 	n := r.Layers()
 	v, h := make([]int8, n[0]), make([]int8, n[1])
 	best := math.Inf(1)
 	for a := range uint64(1) << n[0] {
-		bm.SetState(v, a)
+		exact.SetState(v, a)
 		for b := range uint64(1) << n[1] {
-			bm.SetState(h, b)
+			exact.SetState(h, b)
 			best = min(best, check.Energy(r, v, h))
 		}
 	}
@@ -104,7 +105,7 @@ func TestAccessibility(t *testing.T) {
 	names, all, _ := subjects(t, 6, 4)
 	const purpose, n, sweeps = 3, 12, 4
 	for i, s := range all {
-		r := s.Machine.(*bm.RBM)
+		r := s.Machine
 		key := s.Key.Fold(purpose)
 		state := sampler.Chains(r, n)
 		sampler.Randomize(r, state, bm.Law{Key: key.Fold(0)})
@@ -124,7 +125,7 @@ func TestAccessibility(t *testing.T) {
 	}
 }
 
-func energies(r *bm.RBM, s bm.State) []float64 {
+func energies(r *bm.Machine, s bm.State) []float64 {
 	v, h := make([]int8, s[0].Len()), make([]int8, s[1].Len())
 	compute.Read(r.Engine(), v, s[0])
 	compute.Read(r.Engine(), h, s[1])
@@ -140,7 +141,7 @@ func energies(r *bm.RBM, s bm.State) []float64 {
 func TestMethodAccessibility(t *testing.T) {
 	names, all, rows := subjects(t, 6, 4)
 	for i, s := range all {
-		r := s.Machine.(*bm.RBM)
+		r := s.Machine
 		e := r.Engine()
 		floor := lowest(r)
 		state := sampler.Chains(r, len(rows))
@@ -193,15 +194,15 @@ func TestNoShareAboveTheGroundState(t *testing.T) {
 		key := rng.Key(40 + i)
 		var c bm.Couplings
 		if i%2 == 0 {
-			d := bm.NewDense(e, 9, 7, i%4 == 0)
+			d := bm.NewDense(e, bm.Restricted(9, 7, i%4 == 0))
 			d.Normal(0.7, key)
 			c = d
 		} else {
-			a := bm.NewAxons(e, 9, 7, 3, false, i%4 == 1)
+			a := bm.NewAxons(e, bm.Restricted(9, 7, i%4 == 1), 3, false)
 			a.Bernoulli(0.8, key)
 			c = a
 		}
-		m := bm.NewRBM(e, c, i%3 == 0, i%3 != 2)
+		m := bm.New(e, c, i%3 == 0, i%3 != 2)
 		for l := range 2 {
 			if b := m.Bias(l).Value; !b.IsNone() {
 				fill(e, b, key.Fold(uint64(l)))

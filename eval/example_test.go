@@ -23,16 +23,16 @@ func ExampleMeasure_Run() {
 		fmt.Println(err)
 		return
 	}
-	axons := bm.NewAxons(e, 16, 100, 1, false, false)
+	axons := bm.NewAxons(e, bm.Restricted(16, 100, false), 1, false)
 	axons.Bernoulli(1, 1)
-	visible, _ := axons.Patterns()
+	visible := axons.Patterns(bm.Visible)
 	row := make([]float32, 16)
 	for i, s := range split.Train.Row(0) {
 		row[i] = float32(s)
 	}
 	compute.Write(e, visible.Value, row)
 
-	s := eval.Subject{Machine: bm.NewRBM(e, axons, false, false), Split: split, SetName: "train", Key: 1, Memo: &eval.Memo{}}
+	s := eval.Subject{Machine: bm.New(e, axons, false, false), Split: split, SetName: "train", Key: 1, Memo: &eval.Memo{}}
 	for _, name := range []string{"hamming", "nll_exact", "gibbs_accessibility_mean", "valid_share", "coverage", "method_accessibility"} {
 		m, err := eval.Named(name)
 		if err != nil {
@@ -62,9 +62,9 @@ func ExampleMeasure_Run() {
 func ExampleWatch() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 10, 10, 1, false, false)
+	a := bm.NewAxons(e, bm.Restricted(10, 10, false), 1, false)
 	a.Bernoulli(1, 1)
-	m := bm.NewRBM(e, a, false, false)
+	m := bm.New(e, a, false, false)
 	start, from := eval.Scattered(m, 20, nil, 2)
 	fmt.Println("20 chains from", from)
 	for _, name := range []string{"gibbs", "guided"} {

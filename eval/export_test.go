@@ -29,8 +29,16 @@ func SetAffordableTerms(n int) (undo func()) {
 	return func() { affordableTerms = old }
 }
 
-// ReaderKeys returns the groups and the options that the table of readers has lines for.
-func ReaderKeys() []string { return slices.Sorted(maps.Keys(readers)) }
+// ReaderKeys returns the groups and the options that measures are said to read.
+func ReaderKeys() []string {
+	keys := map[string]bool{}
+	for _, m := range Measures {
+		for _, name := range m.reads {
+			keys[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
 
 // LogMean returns what weigh makes of log weights.
 func LogMean(logs []float64) (value, stderr, ess float64, warnings []string) {

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -9,6 +10,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 )
 
 // ground is the state of lowest energy.
@@ -53,18 +55,23 @@ func (s Subject) ground(ctx context.Context) (*ground, error) {
 	if err != nil {
 		return nil, err
 	}
-	spins := make([]int8, s.Machine.Layers()[x.Layer()])
-	bm.SetState(spins, at)
+	sizes := s.Machine.Layers()
+	n := 0
+	for _, l := range x.Layers() {
+		n += sizes[l]
+	}
+	spins := make([]int8, n)
+	exact.SetState(spins, at)
 	s.Memo.ground = &ground{energy: -best, state: signs(spins)}
-	if m, ok := s.Machine.(*bm.RBM); ok {
-		if f := newEnergy(m); f != nil {
-			row := mat.NewDense(1, len(spins), nil)
-			for i, y := range spins {
-				row.Set(0, i, float64(y))
-			}
-			v, h := f.best(x.Layer(), row)
-			s.Memo.ground.energy = f.of(v, h)[0] + s.constant()
+	if s.allSpins() { // a Gaussian layer is where it is lowest in Minima
+		layers := make([]*mat.Dense, len(sizes))
+		for _, l := range x.Layers() {
+			layers[l] = rowsOf(spins[:sizes[l]], 1)
+			spins = spins[sizes[l]:]
 		}
+		f := newEnergy(s.Machine)
+		f.settle(layers, sizes)
+		s.Memo.ground.energy = f.of(layers)[0] + s.constant()
 	}
 	return s.Memo.ground, nil
 }
@@ -81,27 +88,29 @@ func signs(spins []int8) string {
 	return string(b)
 }
 
-// floor returns the ground-state energy in kT without the energy constant, which is never above 0, or
-// a *NoValue where it is 0 and no share of it can be taken.
+// floor returns the ground-state energy in kT without the energy constant, or
+// a *NoValue where it is not below 0 and no share of it can be taken.
 func (s Subject) floor(ctx context.Context) (float64, error) {
 	g, err := s.ground(ctx)
 	if err != nil {
 		return 0, err
 	}
 	e := g.energy - s.constant()
-	if e >= 0 {
+	switch {
+	case e == 0:
 		return 0, &NoValue{"the ground-state energy is 0: all couplings and biases are 0"}
+	case e > 0: // offsets shift all energies
+		return 0, &NoValue{fmt.Sprintf("the ground-state energy is %.4g kT, and a share can be taken only of one below 0", e)}
 	}
 	return e, nil
 }
 
 // constant returns the energy constant of the machine, 0 where it has none.
-func (s Subject) constant() float64 {
-	m, ok := s.Machine.(interface{ Constant() float64 })
-	if !ok {
-		return 0
-	}
-	return m.Constant()
+func (s Subject) constant() float64 { return s.Machine.Constant() }
+
+// allSpins reports whether the machine has no Gaussian layers.
+func (s Subject) allSpins() bool {
+	return !slices.ContainsFunc(s.Machine.Graph().Layers, func(l bm.Layer) bool { return l.Kind != bm.Spins })
 }
 
 // share returns energy, the mean or the lowest of the energies, as a share of the ground-state energy: at most 1. Of states that tie
@@ -110,20 +119,41 @@ func share(energy float64, energies []float64, floor float64) float64 {
 	return min(1, energy/min(floor, slices.Min(energies)))
 }
 
-// energies sets dst to E(v,h) of each configuration in kT, in float64, or to F(v) where there is no
-// hidden layer, without the energy constant: shares of the ground-state energy are taken of them. Its scratch is the
-// caller's to release.
+// energies sets dst to E of each configuration in kT, in float64 where all layers are spins, without the energy constant: shares of the
+// ground-state energy are taken of them. Gaussian layers, and those that the state lacks, are where E is lowest given the others. Its
+// scratch is the caller's to release.
 func (s Subject) energies(dst []float64, state bm.State) {
-	e := s.Machine.Engine()
-	if r, ok := s.Machine.(*bm.RBM); ok && !state.Layer(bm.Hidden).IsNone() {
-		if f := newEnergy(r); f != nil {
-			copy(dst, f.of(spinsOf(e, state[bm.Visible]), spinsOf(e, state[bm.Hidden])))
-			return
+	m, e := s.Machine, s.Machine.Engine()
+	if s.allSpins() {
+		layers := make([]*mat.Dense, len(m.Layers()))
+		for l, x := range state {
+			if !x.IsNone() {
+				layers[l] = spinsOf(e, x)
+			}
+		}
+		f := newEnergy(m)
+		f.settle(layers, m.Layers())
+		copy(dst, f.of(layers))
+		return
+	}
+	spins := make(bm.State, len(m.Layers()))
+	for l, layer := range m.Graph().Layers {
+		if x := state.Layer(l); layer.Kind == bm.Spins && !x.IsNone() {
+			spins[l] = x
 		}
 	}
-	m := e.Scratch(compute.Float64, len(dst), 1)
-	s.Machine.Energy(m, state, bm.Law{})
-	compute.Read(e, dst, m)
+	for l, x := range spins { // summed out it would be log 2cosh of the fields, and not their size
+		if x.IsNone() && m.Graph().Layers[l].Kind == bm.Spins {
+			field := e.Scratch(compute.Float32, len(dst), m.Layers()[l])
+			sign := e.Scratch(compute.Int8, len(dst), m.Layers()[l])
+			m.Mean(field, spins, l, bm.Law{})
+			e.Sign(sign, field)
+			spins[l] = sign
+		}
+	}
+	sum := e.Scratch(compute.Float64, len(dst), 1)
+	m.Energy(sum, spins, bm.Law{}) // a Gaussian layer summed out is where it is lowest
+	compute.Read(e, dst, sum)
 	if c := s.constant(); c != 0 {
 		for i := range dst {
 			dst[i] -= c

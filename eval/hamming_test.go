@@ -153,9 +153,9 @@ func TestHammingChoosesRows(t *testing.T) {
 // The released number of draws, and every row of Bars.
 func TestHammingDefaults(t *testing.T) {
 	e := engine(t)
-	a := bm.NewAxons(e, 16, 20, 4, false, false)
+	a := bm.NewAxons(e, bm.Restricted(16, 20, false), 4, false)
 	a.Bernoulli(1, 1)
-	s := eval.Subject{Machine: bm.NewRBM(e, a, false, false), Split: bars(t), SetName: "train", Key: 2}
+	s := eval.Subject{Machine: bm.New(e, a, false, false), Split: bars(t), SetName: "train", Key: 2}
 	got := measure(t, "hamming", s, eval.Defaults())
 	if got.N != 1000 || got.Detail["draws"] != 100 || got.Detail["rows"] != 10 || got.Detail["sweeps"] != 1 {
 		t.Errorf("%+v", got)
@@ -166,8 +166,8 @@ func TestHammingDefaults(t *testing.T) {
 func TestHammingOfLabelSpins(t *testing.T) {
 	e := cpu.New(1)
 	defer e.Close()
-	d := bm.NewDense(e, 6, 3, false)
-	m := bm.NewRBM(e, d, true, false)
+	d := bm.NewDense(e, bm.Restricted(6, 3, false))
+	m := bm.New(e, d, true, false)
 	compute.Write(e, m.Bias(bm.Visible).Value, []float32{30, -30, 30, -30, -30, 30})
 	set := &data.Set{Name: "labelled", Rows: 1, Visible: 6, Height: 2, Width: 2, Spins: []int8{1, -1, 1, -1, 1, -1}, LabelNames: []string{"a", "b"}}
 	for _, name := range []string{"hamming", "hamming_clamped"} {

@@ -8,6 +8,7 @@ import (
 
 	"mattis/bm"
 	"mattis/eval"
+	"mattis/exact"
 	"mattis/rng"
 )
 
@@ -24,11 +25,11 @@ func TestIntegrationOfFrozenMachines(t *testing.T) {
 		machines        int
 	}{{40, 40, 1, 3}, {7, 9, 100, 5}} {
 		for i := range c.machines {
-			a := bm.NewAxons(e, c.visible, c.hidden, 3, false, false)
+			a := bm.NewAxons(e, bm.Restricted(c.visible, c.hidden, false), 3, false)
 			a.Bernoulli(1, rng.Key(i))
 			a.SetGain(c.gain)
-			m := bm.NewRBM(e, a, false, false)
-			classes, err := m.PatternClasses()
+			m := bm.New(e, a, false, false)
+			classes, err := exact.ClassesOf(m)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -59,9 +60,9 @@ func TestIntegrationOfFrozenMachines(t *testing.T) {
 // Where sweeps are far too few, each sign of it is seen: cold and hot ladders that have not met, integrals that move, and R-hat.
 func TestIntegrationSaysWhatHasNotSettled(t *testing.T) {
 	e := engine(t)
-	a := bm.NewAxons(e, 40, 40, 3, false, false)
+	a := bm.NewAxons(e, bm.Restricted(40, 40, false), 3, false)
 	a.Bernoulli(1, 1)
-	z, err := (&eval.Integration{Machine: bm.NewRBM(e, a, false, false), Ladders: 8, Betas: 256, Sweeps: 60, Key: 1}).Estimate(context.Background())
+	z, err := (&eval.Integration{Machine: bm.New(e, a, false, false), Ladders: 8, Betas: 256, Sweeps: 60, Key: 1}).Estimate(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,10 +73,10 @@ func TestIntegrationSaysWhatHasNotSettled(t *testing.T) {
 		}
 	}
 	// Two ladders are one of each kind, whose noise is not known: they give a value, and R-hat judges them.
-	d := bm.NewDense(e, 5, 4, false)
+	d := bm.NewDense(e, bm.Restricted(5, 4, false))
 	d.Normal(0.2, 1)
-	m := bm.NewRBM(e, d, true, false)
-	x, err := m.EnumerateSmaller()
+	m := bm.New(e, d, true, false)
+	x, err := exact.Smallest(m)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -86,7 +87,7 @@ func TestIntegrationSaysWhatHasNotSettled(t *testing.T) {
 		}
 	}
 	// One sweep, and couplings of 0, where no energy ever changes.
-	flat := bm.NewRBM(e, bm.NewDense(e, 5, 4, false), false, false)
+	flat := bm.New(e, bm.NewDense(e, bm.Restricted(5, 4, false)), false, false)
 	z, err = (&eval.Integration{Machine: flat, Ladders: 2, Betas: 4, Sweeps: 1, Key: 1}).Estimate(context.Background())
 	if err != nil || len(z.Warnings) > 0 || math.Abs(z.Value-9*math.Ln2) > 1e-6 {
 		t.Errorf("no couplings: %+v, %v", z, err)

@@ -9,6 +9,7 @@ import (
 
 	"mattis/bm"
 	"mattis/data"
+	"mattis/exact"
 	"mattis/rng"
 )
 
@@ -78,11 +79,8 @@ type bestLogZ struct {
 }
 
 // likelihood returns what the options ask for, from the memo if it is there.
-func (s Subject) likelihood(o Options) (*likelihood, *bm.RBM, error) {
-	m, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return nil, nil, fmt.Errorf("no annealed importance sampling of a machine of layers %v: it takes restricted ones", s.Machine.Layers())
-	}
+func (s Subject) likelihood(o Options) (*likelihood, *bm.Machine, error) {
+	m := s.Machine
 	of := likelihoodOf{o.AIS, o.Phases, s.Key}
 	if l := s.Memo.likelihood; l != nil && l.of == of {
 		return l, m, nil
@@ -114,7 +112,7 @@ func (s Subject) several(ctx context.Context, o Options) (*OfBases, error) {
 }
 
 // known returns the training rows, or nil where there are none.
-func (s Subject) known(m *bm.RBM) *data.Set {
+func (s Subject) known(m *bm.Machine) *data.Set {
 	if s.Split == nil || s.Split.Train == nil || s.Split.Train.Rows == 0 {
 		return nil
 	}
@@ -152,7 +150,7 @@ func (s Subject) one(ctx context.Context, o Options) (*likelihood, error) {
 }
 
 // law returns the base law of that name; auto is that of the data where the machine has visible biases, and else of fair coins.
-func (s Subject) law(m *bm.RBM, name string) (BaseLaw, error) {
+func (s Subject) law(m *bm.Machine, name string) (BaseLaw, error) {
 	known := s.known(m)
 	switch {
 	case name == BaseMean:
@@ -196,7 +194,7 @@ func (s Subject) started(ctx context.Context, l *likelihood, opts Options) (Star
 	default:
 		if _, affordable := s.affordable(); o.Start == BaseAuto && affordable {
 			start, err = StartExact(m)
-		} else if p, none := m.PatternClasses(); o.Start == BaseAuto && none == nil {
+		} else if p, none := exact.ClassesOf(m); o.Start == BaseAuto && none == nil {
 			start = startPatterns(m, p)
 		} else {
 			var z *OfBases
@@ -222,8 +220,13 @@ func (s Subject) affordable() (why string, ok bool) {
 	if err != nil {
 		return err.Error(), false
 	}
-	n := s.Machine.Layers()
-	terms := float64(x.Len()) * float64(n[1-x.Layer()])
+	others := 1
+	for l, n := range s.Machine.Layers() {
+		if !slices.Contains(x.Layers(), l) {
+			others += n
+		}
+	}
+	terms := float64(x.Len()) * float64(max(1, others-1))
 	if terms > float64(affordableTerms) {
 		return fmt.Sprintf("an exact sum has %.2g terms, more than the %.2g that are summed unasked", terms, float64(affordableTerms)), false
 	}
@@ -377,22 +380,5 @@ func logZBy(by estimator) func(context.Context, Subject, Options) (Result, error
 			return Result{}, err
 		}
 		return Result{Value: z.Value, Stderr: z.Stderr, N: max(1, z.Runs), Detail: d}, nil
-	}
-}
-
-// nllBy returns the measure NLL by the estimator: the mean of F(v) + log Z over all rows of the set in nats. Its
-// standard error is that over rows beside that of log Z, and its bias is on the side of log Z's.
-func nllBy(by estimator) func(context.Context, Subject, Options) (Result, error) {
-	return func(ctx context.Context, s Subject, o Options) (Result, error) {
-		z, d, err := by(ctx, s, o)
-		if err != nil {
-			return Result{}, err
-		}
-		mean, stderr, rows, err := s.meanFreeEnergy(ctx, z.classes)
-		if err != nil {
-			return Result{}, err
-		}
-		d["log_z"], d["log_z_stderr"], d["mean_free_energy"] = z.Value, z.Stderr, mean
-		return Result{Value: mean + z.Value, Stderr: math.Hypot(stderr, z.Stderr), N: rows, Detail: d}, nil
 	}
 }

@@ -24,7 +24,7 @@ func TestLikelihoodMeasures(t *testing.T) {
 	names, all, rows := subjects(t, 6, 4)
 	for i, s := range all {
 		s.Memo = &eval.Memo{}
-		r := s.Machine.(*bm.RBM)
+		r := s.Machine
 		exact := check.LogZ(r)
 		nll := measure(t, "nll_exact", s, o)
 		values := map[string]eval.Result{}
@@ -95,7 +95,7 @@ func TestNLLByPatternClasses(t *testing.T) {
 func TestBestLikelihood(t *testing.T) {
 	e := engine(t)
 	o := options(func(o *eval.Options) { o.AIS.Runs, o.AIS.Betas, o.AIS.StartSweeps, o.Phases.Sweeps = 200, 60, 50, 30 })
-	subject := func(m *bm.RBM) eval.Subject {
+	subject := func(m *bm.Machine) eval.Subject {
 		return eval.Subject{Machine: m, Key: 6, SetName: "train",
 			Split: &data.Split{Train: rowsOf(randomRows(9, m.Layers()[0], 3)...)}}
 	}
@@ -119,10 +119,10 @@ func TestBestLikelihood(t *testing.T) {
 		t.Errorf("%+v", z)
 	}
 
-	axons := bm.NewAxons(e, 60, 50, 2, false, false)
+	axons := bm.NewAxons(e, bm.Restricted(60, 50, false), 2, false)
 	axons.Bernoulli(1, 5)
 	axons.SetGain(0.02)
-	patterns := bm.NewRBM(e, axons, false, false)
+	patterns := bm.New(e, axons, false, false)
 	z = method(subject(patterns), "pattern classes")
 	ais := measure(t, "logz_reverse_ais", subject(patterns), o)
 	within(t, "reverse AIS from pattern classes", eval.LogZ{Value: ais.Value, Stderr: ais.Stderr}, z.Value, 0.1)
@@ -142,10 +142,10 @@ func TestBestLikelihood(t *testing.T) {
 		t.Errorf("%+v", bridge)
 	}
 
-	glass := bm.NewDense(e, 60, 50, false)
+	glass := bm.NewDense(e, bm.Restricted(60, 50, false))
 	glass.Normal(1, 4)
 	o.AIS.Betas = 4
-	z = method(subject(bm.NewRBM(e, glass, false, false)), "ais")
+	z = method(subject(bm.New(e, glass, false, false)), "ais")
 	if w := fmt.Sprint(z.Detail["warnings"]); !strings.Contains(w, "AIS from the base") {
 		t.Errorf("warnings %v", w)
 	}
@@ -175,7 +175,7 @@ func TestLikelihoodOptions(t *testing.T) {
 			t.Errorf("%s: %v, want %s", c.measure, err, c.want)
 		}
 	}
-	big := eval.Subject{Machine: bm.NewRBM(engine(t), bm.NewDense(engine(t), 40, 40, false), false, false)}
+	big := eval.Subject{Machine: bm.New(engine(t), bm.NewDense(engine(t), bm.Restricted(40, 40, false)), false, false)}
 	m, _ := eval.Named("logz_reverse_ais")
 	_, err := m.Run(t.Context(), big, options(func(o *eval.Options) { o.AIS.Start = "exact" }))
 	if err == nil || !strings.Contains(err.Error(), "ais.start: exact samples: 40 spins in the layer to enumerate") {

@@ -4,8 +4,9 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 
-	"mattis/bm"
+	"mattis/exact"
 )
 
 // logZExact is log Z by summing over the smaller layer, the other one in closed form.
@@ -21,37 +22,26 @@ func logZExact(ctx context.Context, s Subject, _ Options) (Result, error) {
 	return Result{Value: logZ, N: x.Len(), Detail: listed(x)}, nil
 }
 
-// enumerable is a machine whose smaller layer can be listed.
-type enumerable interface {
-	EnumerateSmaller() (*bm.Enumeration, error)
-}
-
-var _ enumerable = (*bm.RBM)(nil)
-
-func (s Subject) enumeration() (*bm.Enumeration, error) {
-	m, ok := s.Machine.(enumerable)
-	if !ok {
-		return nil, fmt.Errorf("no exact sum over a machine of layers %v", s.Machine.Layers())
-	}
-	x, err := m.EnumerateSmaller()
+func (s Subject) enumeration() (*exact.Enumeration, error) {
+	x, err := exact.Smallest(s.Machine)
 	if err != nil {
 		return nil, fmt.Errorf("no exact sum over a machine of %v spins: %w", s.Machine.Layers(), err)
 	}
 	return x, nil
 }
 
-// listed says which layer was listed and in how many states.
-func listed(x *bm.Enumeration) map[string]any {
-	layer := "visible"
-	if x.Layer() == bm.Hidden {
-		layer = "hidden"
+// listed says which layers were listed and in how many states.
+func listed(x *exact.Enumeration) map[string]any {
+	var names []string
+	for _, l := range x.Layers() {
+		names = append(names, x.Machine().Graph().Layers[l].Name)
 	}
-	return map[string]any{"listed": layer, "states": x.Len(), "halved": x.Half()}
+	return map[string]any{"listed": strings.Join(names, ", "), "states": x.Len(), "halved": x.Half()}
 }
 
 // walk calls visit with the listed states of x in order, as list gives them,
 // until the context is cancelled.
-func (s Subject) walk(ctx context.Context, x *bm.Enumeration, list func(func(uint64, []float64) bool), visit func(first uint64, y []float64)) error {
+func (s Subject) walk(ctx context.Context, x *exact.Enumeration, list func(func(uint64, []float64) bool), visit func(first uint64, y []float64)) error {
 	done := 0
 	list(func(first uint64, y []float64) bool {
 		visit(first, y)
@@ -71,7 +61,7 @@ func (s Subject) logZ(ctx context.Context) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var sum bm.LogSum
+	var sum exact.LogSum
 	err = s.walk(ctx, x, x.Exponents, func(_ uint64, y []float64) {
 		for _, e := range y {
 			sum.Add(e)

@@ -17,13 +17,13 @@ import (
 
 // pairMachine returns the machine of one visible and one hidden spin coupled by w: a sweep v -> h -> v keeps v with the
 // chance (1+tanh^2 w)/2, so v is a Markov chain whose correlation falls by tanh^2 w a sweep.
-func pairMachine(e compute.Engine, w float32) *bm.RBM {
-	d := bm.NewDense(e, 1, 1, false)
-	compute.Write(e, d.Weights().Value, []float32{w})
-	return bm.NewRBM(e, d, false, false)
+func pairMachine(e compute.Engine, w float32) *bm.Machine {
+	d := bm.NewDense(e, bm.Restricted(1, 1, false))
+	compute.Write(e, d.Weights(0).Value, []float32{w})
+	return bm.New(e, d, false, false)
 }
 
-func watch(t *testing.T, m *bm.RBM, name string, chains, sweeps int) *eval.Mixing {
+func watch(t *testing.T, m *bm.Machine, name string, chains, sweeps int) *eval.Mixing {
 	t.Helper()
 	s, err := sampler.New(name, m, sampler.Options{Betas: []float64{1, 0.5, 0}})
 	if err != nil {
@@ -87,8 +87,8 @@ func TestFrozenChains(t *testing.T) {
 		t.Errorf("tempering %s: %v", v, reasons)
 	}
 	// A strong field leaves one state.
-	d := bm.NewDense(e, 1, 1, false)
-	one := bm.NewRBM(e, d, true, false)
+	d := bm.NewDense(e, bm.Restricted(1, 1, false))
+	one := bm.New(e, d, true, false)
 	compute.Write(e, one.Bias(bm.Visible).Value, []float32{40})
 	if v, reasons := watch(t, one, "gibbs", 6, 40).Verdict(); v != eval.NothingSeen {
 		t.Errorf("one state: %s %v", v, reasons)
@@ -99,7 +99,7 @@ func TestFrozenChains(t *testing.T) {
 func TestChainsMoveWithoutCouplings(t *testing.T) {
 	e := cpu.New(1)
 	defer e.Close()
-	m := watch(t, bm.NewRBM(e, bm.NewDense(e, 6, 4, false), false, false), "gibbs", 10, 40)
+	m := watch(t, bm.New(e, bm.NewDense(e, bm.Restricted(6, 4, false)), false, false), "gibbs", 10, 40)
 	v, reasons := m.Verdict()
 	if v != eval.NothingTold || m.Moved != 10 || m.Basins.Moved != 0 || !strings.Contains(reasons[0], "10 of 10 chains moved") {
 		t.Errorf("%s: %q, %d moved", v, reasons, m.Moved)
@@ -110,10 +110,10 @@ func TestChainsMoveWithoutCouplings(t *testing.T) {
 func TestModesOfAxons(t *testing.T) {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 8, 6, 1, false, false)
+	a := bm.NewAxons(e, bm.Restricted(8, 6, false), 1, false)
 	a.Bernoulli(1, 3)
 	a.SetGain(0.3)
-	m := watch(t, bm.NewRBM(e, a, false, false), "guided", 12, 200)
+	m := watch(t, bm.New(e, a, false, false), "guided", 12, 200)
 	if len(m.Modes) != 2 || m.Proposals == nil || m.Basins.What != "patterns" || len(m.Basins.Counts) != 2 {
 		t.Fatalf("%d modes, %+v, %+v", len(m.Modes), m.Proposals, m.Basins)
 	}
@@ -131,12 +131,12 @@ func TestModesOfAxons(t *testing.T) {
 func TestFlipsHideNothing(t *testing.T) {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 8, 8, 2, false, false)
-	v, h := a.Patterns()
+	a := bm.NewAxons(e, bm.Restricted(8, 8, false), 2, false)
+	v, h := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 	x := []float32{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, -1, -1, -1, -1}
 	compute.Write(e, v.Value, x)
 	compute.Write(e, h.Value, x)
-	m := bm.NewRBM(e, a, false, false)
+	m := bm.New(e, a, false, false)
 	s, err := sampler.NewGuided(m, sampler.Round{Flip: 1, Gibbs: 1})
 	if err != nil {
 		t.Fatal(err)
@@ -161,9 +161,9 @@ func TestFlipsHideNothing(t *testing.T) {
 func TestHoldChangesNothing(t *testing.T) {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 10, 8, 3, false, false)
+	a := bm.NewAxons(e, bm.Restricted(10, 8, false), 3, false)
 	a.Bernoulli(1, 3)
-	m := bm.NewRBM(e, a, false, false)
+	m := bm.New(e, a, false, false)
 	var got [2][]int8
 	for i := range got {
 		g, err := sampler.NewGuided(m, sampler.Round{Gibbs: 1, Mixture: 1})
@@ -197,9 +197,9 @@ func bytesOf(x []int8) []byte {
 func TestAutocorrelationMeasure(t *testing.T) {
 	e := cpu.New(1)
 	defer e.Close()
-	d := bm.NewDense(e, 6, 5, false)
+	d := bm.NewDense(e, bm.Restricted(6, 5, false))
 	d.Normal(0.3, 4)
-	hot := bm.NewRBM(e, d, false, false)
+	hot := bm.New(e, d, false, false)
 	measure, err := eval.Named("autocorrelation")
 	if err != nil {
 		t.Fatal(err)

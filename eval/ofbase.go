@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"mattis/bm"
 	"mattis/rng"
 )
 
@@ -16,7 +15,7 @@ type OfBase struct {
 	Pilot bool // a short run only, as other bases lead
 
 	ais     *AIS
-	kept    []int8    // ends of the paths, where they are needed
+	kept    []int8    // ends of the paths, rows of the left side, where they are needed
 	refined bool      // a base round its ends has been added
 	logs    []float64 // weights of the paths, turned to stand for -v too where the machine is symmetric
 	where   []int     // groups that the paths ended in
@@ -27,16 +26,16 @@ type OfBase struct {
 // phases. The ends themselves are kept where that is asked for.
 func (o *OfBase) anneal(ctx context.Context, p *Phases, keep bool) error {
 	a := o.ais
-	visible := a.Machine.Layers()[bm.Visible]
+	left := leftOf(a.Machine)
 	o.where, o.kept = make([]int, a.Runs), nil
-	a.ends = func(first int, spins []int8) {
+	a.ends = func(first int, ends []int8) {
 		if keep {
-			o.kept = append(o.kept, spins...)
+			o.kept = append(o.kept, ends...)
 		}
 		if p == nil {
 			return
 		}
-		rows := pack(spins, visible)
+		rows := pack(left.visibleOf(ends), left.visible)
 		for i := range rows.len() {
 			o.where[first+i] = p.cell(rows.row(i))
 		}
@@ -88,7 +87,7 @@ func (o *OfBase) draw(ctx context.Context, p *Phases, want func(group int) bool,
 	if n == 0 {
 		return nil, nil
 	}
-	visible := o.ais.Machine.Layers()[bm.Visible]
+	width := leftOf(o.ais.Machine).width
 	fresh := &OfBase{Law: o.Law, ais: o.ais.resized(o.ais.Runs, o.ais.Betas)}
 	fresh.ais.Key = key.Fold(0)
 	if err := fresh.anneal(ctx, p, true); err != nil {
@@ -98,9 +97,9 @@ func (o *OfBase) draw(ctx context.Context, p *Phases, want func(group int) bool,
 	if math.IsInf(slices.Max(logs), -1) { // none of these paths: the share is small
 		logs = fresh.logs
 	}
-	spins := make([]int8, 0, n*visible)
+	spins := make([]int8, 0, n*width)
 	for _, i := range resample(logs, n, float64(key.Fold(1).Uniform(0, 0))) {
-		spins = append(spins, fresh.kept[i*visible:(i+1)*visible]...)
+		spins = append(spins, fresh.kept[i*width:(i+1)*width]...)
 	}
 	return spins, nil
 }

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"mattis/bm"
+	"mattis/exact"
 )
 
 // OfBases is the estimate from several bases.
@@ -141,7 +142,7 @@ func (b *Bases) combine(z *OfBases) error {
 		return fmt.Errorf("no estimate from any base is finite")
 	}
 	from := z.chosen()
-	var sum bm.LogSum
+	var sum exact.LogSum
 	values := make([]float64, len(from))
 	for g, i := range from {
 		values[g], _ = z.Bases[i].value(g)
@@ -169,12 +170,12 @@ func (b *Bases) combine(z *OfBases) error {
 	}
 	// So many paths cannot see what one of them would be of all.
 	unseen := 1 / weigh(z.lead.logs).ess
-	z.Stderr = math.Hypot(math.Hypot(math.Sqrt(square), unseen), rounding(b.Machine.Layers()[bm.Hidden], z.Value))
+	z.Stderr = math.Hypot(math.Hypot(math.Sqrt(square), unseen), rounding(b.Machine, z.Value))
 	z.Side = NoSide
 	if most > 1-faintShare { // the largest of independent means has no side, one of them has
 		z.Side = LowerBound
 	}
-	z.bound(b.Machine.Layers()[bm.Hidden])
+	z.bound(b.Machine)
 	z.Warnings = warnings
 	z.share(values, from)
 	z.Warnings = append(append(z.Warnings, z.missed()...), z.Phases.astray()...)
@@ -184,7 +185,7 @@ func (b *Bases) combine(z *OfBases) error {
 // share sets the parts of Z that the phases hold, from those of the cells, and orders them.
 func (z *OfBases) share(values []float64, from []int) {
 	p := z.Phases
-	in, out := make([]bm.LogSum, len(p.All)+1), make([]bm.LogSum, len(p.All)+1)
+	in, out := make([]exact.LogSum, len(p.All)+1), make([]exact.LogSum, len(p.All)+1)
 	for c, v := range values {
 		for g := range in {
 			switch {
@@ -285,7 +286,7 @@ func (z *OfBases) most(g int) float64 {
 // bound sets the lower bound: the least of m independent means of weights exceeds Z e^t with a
 // chance of at most e^(-t m), by Markov's inequality for each of them. The number of bases and of
 // choices of m is allowed for.
-func (z *OfBases) bound(hidden int) {
+func (z *OfBases) bound(machine *bm.Machine) {
 	const doubt = 0.01
 	parts := []int{1, 4, 16}
 	used := slices.Clone(z.Bases)
@@ -303,7 +304,7 @@ func (z *OfBases) bound(hidden int) {
 				least = min(least, weigh(o.logs[k*len(o.logs)/m:(k+1)*len(o.logs)/m]).logMean)
 			}
 			t := math.Log(float64(len(used)*len(parts))/doubt) / float64(m)
-			z.LowerBound = max(z.LowerBound, o.ais.baseLogZ()+least-t-3*rounding(hidden, z.Value))
+			z.LowerBound = max(z.LowerBound, o.ais.baseLogZ()+least-t-3*rounding(machine, z.Value))
 		}
 	}
 }

@@ -117,12 +117,9 @@ const watched = 40
 
 // addMixing adds to the detail of a measure of samples what chains of as many sweeps say, half as many of them left out, from
 // starts far apart (fair coins, patterns, data): the verdict of Mixing and the largest split R-hat. Both are the memo's where it has
-// them. Machines of other layers are not watched.
+// them.
 func (s Subject) addMixing(ctx context.Context, o SampleOptions, detail map[string]any) error {
-	r, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return nil
-	}
+	r := s.Machine
 	of, _, err := s.sampling(o)
 	if err != nil {
 		return err
@@ -152,7 +149,7 @@ type sampleMixing struct {
 	rHat    float64 // 0 where nothing changes or nothing was watched
 }
 
-func (s Subject) watch(ctx context.Context, r *bm.RBM, m *sampleMixing) error {
+func (s Subject) watch(ctx context.Context, r *bm.Machine, m *sampleMixing) error {
 	key := s.Key.Fold(purposeSamples).Fold(2)
 	mover, err := sampler.New("gibbs", r, sampler.Options{Key: key.Fold(0)})
 	if err != nil {

@@ -12,7 +12,7 @@ import (
 // Coins have <q^2> = 1/V; a cold machine of one pattern is in it or its negative, so q^2 = 1. P(q) integrates to 1.
 func TestOverlap(t *testing.T) {
 	e := engine(t)
-	free := bm.NewRBM(e, bm.NewDense(e, 25, 3, false), false, false)
+	free := bm.New(e, bm.NewDense(e, bm.Restricted(25, 3, false)), false, false)
 	r := measure(t, "overlap", eval.Subject{Machine: free, Key: 1}, options(func(o *eval.Options) { o.Samples.Chains, o.Samples.Sweeps = 500, 1 }))
 	near(t, "<q^2> of coins", r.Value, 1./25, 1e-3)
 	if r.N != 500*499/2 {

@@ -6,13 +6,13 @@ import (
 	"runtime"
 
 	"mattis/bm"
-	"mattis/compute"
+	"mattis/exact"
 	"mattis/rng"
 )
 
 // patternSum is log Z by the sum over classes of spins with equal pattern signs.
 type patternSum struct {
-	classes *bm.PatternClasses
+	classes *exact.PatternClasses
 	logZ    float64
 }
 
@@ -21,11 +21,7 @@ func (s Subject) patternSum(ctx context.Context) (*patternSum, error) {
 	if s.Memo.patterns != nil {
 		return s.Memo.patterns, nil
 	}
-	m, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return nil, nil
-	}
-	p, err := m.PatternClasses()
+	p, err := exact.ClassesOf(s.Machine)
 	if err != nil {
 		return nil, nil
 	}
@@ -42,26 +38,26 @@ func threads() int { return runtime.GOMAXPROCS(0) }
 
 // StartPatterns returns independent samples of a machine of few +-1 patterns by the sum over its pattern classes, or
 // an error that says what it lacks for them.
-func StartPatterns(m *bm.RBM) (Start, error) {
-	p, err := m.PatternClasses()
+func StartPatterns(m *bm.Machine) (Start, error) {
+	p, err := exact.ClassesOf(m)
 	if err != nil {
 		return Start{}, fmt.Errorf("exact samples: %w", err)
 	}
 	return startPatterns(m, p), nil
 }
 
-func startPatterns(m *bm.RBM, p *bm.PatternClasses) Start {
+func startPatterns(m *bm.Machine, p *exact.PatternClasses) Start {
 	return Start{Name: "exact samples by the sum over pattern classes", Exact: true,
 		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
-			e, size := m.Engine(), m.Layers()
+			e, left := m.Engine(), leftOf(m)
 			mark := e.Mark()
 			defer e.Release(mark)
-			state := bm.State{e.Scratch(compute.Int8, n, size[bm.Visible]), e.Scratch(compute.Int8, n, size[bm.Hidden])}
+			state := m.Scratch(n)
 			if err := p.Sample(ctx, threads(), state, bm.Law{Key: key}); err != nil {
 				return nil, err
 			}
-			spins := make([]int8, n*size[bm.Visible])
-			compute.Read(e, spins, state[bm.Visible])
-			return spins, nil
+			rows := make([]int8, n*left.width)
+			left.read(rows, state)
+			return rows, nil
 		}}
 }

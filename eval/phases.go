@@ -6,9 +6,6 @@ import (
 	"fmt"
 	"math"
 	"slices"
-
-	"mattis/bm"
-	"mattis/compute"
 )
 
 // Phase is a region of states that chains from some starts end in and cannot be told apart there.
@@ -18,7 +15,7 @@ type Phase struct {
 	// LogShare is the logarithm of its share of Z; -Inf where no path of annealing ended in it.
 	LogShare   float64
 	Stderr     float64 // standard error of the share; Unknown where no path ended in it, or all did
-	FreeEnergy float64 // mean of F(v) over the ends, kT
+	FreeEnergy float64 // mean of F(v) over the ends, kT; of machines whose hidden layers do not sum out F of all that do not
 	MeanSpin   float64 // mean of all spins of the ends, in [-1,1]
 	Overlap    float64 // mean overlap of two ends, in [-1,1]
 	States     []int8  // ends, V spins each
@@ -86,22 +83,23 @@ const mostCells = 8
 
 // newPhases groups the ends. Phases have no shares yet.
 func (s Survey) newPhases(ends []ended) *Phases {
-	v := s.spins()
-	var spins []int8
+	left := leftOf(s.Machine)
+	v := left.visible
+	var all []int8
 	var from []string
 	var first [][]int
 	for _, e := range ends {
 		var members []int
-		for range len(e.spins) / v {
+		for range len(e.rows) / left.width {
 			members = append(members, len(from))
 			from = append(from, e.from)
 		}
 		first = append(first, members)
-		spins = append(spins, e.spins...)
+		all = append(all, e.rows...)
 	}
-	rows := pack(spins, v)
+	rows := pack(left.visibleOf(all), v)
 	p := &Phases{grouping: groupRows(rows, first, s.Machine.Symmetric()), Data: -1}
-	f := freeEnergiesOf(s.Machine, spins)
+	f := left.energies(all)
 	for g, members := range p.grouping.groups {
 		ph := Phase{LogShare: math.Inf(-1), Chains: len(members)}
 		count := map[string]int{}
@@ -168,8 +166,9 @@ func (p *Phases) find(s Survey, ends []ended) {
 	p.Data = best
 	for _, e := range ends {
 		if e.from == fromData {
-			at := p.counts(e.spins, s.spins())
-			p.Stays = float64(at[best]) / float64(len(e.spins)/s.spins())
+			ends := leftOf(s.Machine).visibleOf(e.rows)
+			at := p.counts(ends, s.spins())
+			p.Stays = float64(at[best]) / float64(len(ends)/s.spins())
 		}
 	}
 }
@@ -340,25 +339,6 @@ func (g *grouping) meanOverlap(members []int) float64 {
 		return 1
 	}
 	return sum / float64(n)
-}
-
-// freeEnergiesOf returns F of the rows of V spins, in kT.
-func freeEnergiesOf(m *bm.RBM, spins []int8) []float64 {
-	e, v := m.Engine(), m.Layers()[bm.Visible]
-	n := len(spins) / v
-	f := make([]float64, n)
-	step := rowsAtOnce(m)
-	for first := 0; first < n; first += step {
-		rows := min(step, n-first)
-		mark := e.Mark()
-		x := e.Scratch(compute.Int8, rows, v)
-		compute.Write(e, x, spins[first*v:(first+rows)*v])
-		sum := e.Scratch(compute.Float64, rows, 1)
-		m.Energy(sum, bm.State{x}, bm.Law{})
-		compute.Read(e, f[first:first+rows], sum)
-		e.Release(mark)
-	}
-	return f
 }
 
 // phases is the share of the mass in the phase that the data lie in, in [0,1]: 1 where the machine

@@ -11,23 +11,24 @@ import (
 	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
+	"mattis/exact"
 	"mattis/rng"
 )
 
 // twoSided returns a cold machine of one pattern with biases along it, and log Z of the half of the
 // states that lie on the pattern's side and of the other half, by the binomial law of the overlap.
-func twoSided(t *testing.T, bias float64) (m *bm.RBM, xi []int8, plus, minus float64) {
+func twoSided(t *testing.T, bias float64) (m *bm.Machine, xi []int8, plus, minus float64) {
 	const visible, hidden, gain = 61, 30, 0.08
 	e := engine(t)
 	xi = randomRows(1, visible, 8)[0]
 	one, _ := onePattern(e, xi, hidden, gain)
-	m = bm.NewRBM(e, one.Couplings(), true, false)
+	m = bm.New(e, one.Couplings(), true, false)
 	b := make([]float32, visible)
 	for i, x := range xi {
 		b[i] = float32(bias * float64(x))
 	}
 	compute.Write(e, m.Bias(bm.Visible).Value, b)
-	var sides [2]bm.LogSum
+	var sides [2]exact.LogSum
 	all, _ := math.Lgamma(visible + 1)
 	for n := range visible + 1 {
 		up, _ := math.Lgamma(float64(n + 1))

@@ -61,10 +61,18 @@ func ofDraw(s Subject, o Options) error {
 	if s.Kind == negative.Exact {
 		return &NoValue{"the exact estimator returns all states"}
 	}
-	if _, _, err := s.layers(); err != nil {
+	return listable(s, o)
+}
+
+// listedRows is for the exact likelihood, whose rows have exact sums too.
+func listedRows(s Subject, o Options) error {
+	if err := instead("nll")(s, o); err != nil || s.Machine.SumsOut() {
 		return err
 	}
-	return listable(s, o)
+	if _, err := freeListable(s.Machine); err != nil {
+		return fmt.Errorf("%w; take nll", err)
+	}
+	return nil
 }
 
 // bestMethod is for log Z by whatever can be had: only where no sum is affordable does annealing matter.
@@ -77,10 +85,7 @@ func bestMethod(s Subject, o Options) error {
 
 // inPhases is for what all base laws together tell.
 func inPhases(s Subject, _ Options) error {
-	m, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return fmt.Errorf("no annealed importance sampling of a machine of layers %v: it takes restricted ones", s.Machine.Layers())
-	}
+	m := s.Machine
 	if known := s.known(m); known != nil {
 		_, err := lawOfSet(m, known)
 		return err
@@ -93,7 +98,7 @@ func annealed(s Subject, o Options) error {
 	if err := inPhases(s, o); err != nil || o.AIS.Base != BaseData {
 		return err
 	}
-	_, err := s.law(s.Machine.(*bm.RBM), BaseData)
+	_, err := s.law(s.Machine, BaseData)
 	return err
 }
 
@@ -112,7 +117,7 @@ func reversed(s Subject, o Options) error {
 			return fmt.Errorf("ais.start: data needs a training set")
 		}
 	case StartFromExact: // of axons the sum over pattern classes may serve, which the patterns decide
-		m := s.Machine.(*bm.RBM)
+		m := s.Machine
 		_, axons := m.Couplings().(*bm.Axons)
 		if _, err := StartExact(m); err != nil && !axons {
 			return fmt.Errorf("ais.start: %w; take auto", err)
@@ -148,11 +153,8 @@ func compared(least int, why string) func(Subject, Options) error {
 
 // watchable is for measures along chains.
 func watchable(s Subject, o Options) error {
-	m, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return fmt.Errorf("no chains to watch of a machine of layers %v", s.Machine.Layers())
-	}
-	if _, ok := m.Couplings().(*bm.Axons); !ok && o.Autocorrelation.Sampler == "guided" {
+	m := s.Machine
+	if m.Axons() == nil && o.Autocorrelation.Sampler == "guided" {
 		return fmt.Errorf("autocorrelation.sampler: guided moves read the patterns of axons, and the couplings are dense; take tempering")
 	}
 	return nil
@@ -160,18 +162,13 @@ func watchable(s Subject, o Options) error {
 
 // restricted is for measures of W.
 func restricted(s Subject, _ Options) error {
-	if _, ok := s.Machine.(*bm.RBM); !ok {
-		return fmt.Errorf("no spectrum of a machine of layers %v", s.Machine.Layers())
-	}
 	return nil
 }
 
 // ofPatterns is for measures of patterns.
 func ofPatterns(s Subject, _ Options) error {
-	if m, ok := s.Machine.(*bm.RBM); ok {
-		if _, ok := m.Couplings().(*bm.Axons); ok {
-			return nil
-		}
+	if s.Machine.Axons() != nil {
+		return nil
 	}
 	return &NoValue{"dense couplings have no patterns"}
 }
@@ -192,16 +189,11 @@ func labelled(s Subject, o Options) error {
 	if v := s.Machine.Layers()[bm.Visible]; train.Visible != v {
 		return fmt.Errorf("the rows of the train set %q have %d spins, the machine has %d visible ones", train.Name, train.Visible, v)
 	}
-	if _, _, err := s.layers(); err != nil {
+	if _, err := o.Probe.layer(s.Machine); err != nil && o.Probe.Features != FeaturesPixels {
 		return err
 	}
 	if s.classes() < 2 {
 		return &NoValue{"all rows have the same label"}
-	}
-	if o.Probe.Features == FeaturesUntrained {
-		if _, ok := s.Machine.(*bm.RBM); !ok {
-			return fmt.Errorf("probe.features: no untrained machine of layers %v", s.Machine.Layers())
-		}
 	}
 	return nil
 }

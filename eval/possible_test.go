@@ -36,15 +36,15 @@ func TestPossible(t *testing.T) {
 			return s, o
 		}
 	}
-	big := func(axons bool) *bm.RBM {
+	big := func(axons bool) *bm.Machine {
 		if axons {
-			a := bm.NewAxons(e, 40, 31, 3, false, false)
+			a := bm.NewAxons(e, bm.Restricted(40, 31, false), 3, false)
 			a.Bernoulli(1, 3)
-			return bm.NewRBM(e, a, false, false)
+			return bm.New(e, a, false, false)
 		}
-		d := bm.NewDense(e, 40, 31, false)
+		d := bm.NewDense(e, bm.Restricted(40, 31, false))
 		d.Normal(0.1, 3)
-		return bm.NewRBM(e, d, true, false)
+		return bm.New(e, d, true, false)
 	}
 	wide := &data.Split{Train: rowsOf(randomRows(12, 40, 5)...), Test: rowsOf(randomRows(6, 40, 6)...)}
 	sums := []string{"nll_exact", "logz_exact", "ground_energy", "gibbs_accessibility", "gibbs_accessibility_mean", "method_accessibility"}
@@ -73,7 +73,7 @@ func TestPossible(t *testing.T) {
 		{"without data", with(func(s *eval.Subject, o *eval.Options) {
 			s.Split, s.SetName = nil, ""
 			o.AIS.Base, o.AIS.Start = "data", "data"
-		}), []string{"hamming", "hamming_clamped", "nll_exact", "nll", "nll_ais", "nll_reverse_ais", "nll_bridge", "pseudo_likelihood", "probe_accuracy",
+		}), []string{"hamming", "hamming_clamped", "nll_exact", "nll", "nll_bound", "nll_ais", "nll_reverse_ais", "nll_bridge", "pseudo_likelihood", "probe_accuracy",
 			"logz_ais", "logz_reverse_ais", "logz_bridge", "logz_integration"}, family},
 		{"all states", with(func(s *eval.Subject, _ *eval.Options) { s.Kind = negative.Exact }), nil, []string{"method_accessibility"}},
 		{"two samples", with(func(_ *eval.Subject, o *eval.Options) { o.Samples.Chains = 2 }), nil, pairs[1:]},

@@ -75,9 +75,9 @@ func TestProbeAccuracy(t *testing.T) {
 	}
 	sum := func(row []int8) int32 { return int32(row[0]+row[1]+row[2]+3) / 2 }
 	product := func(row []int8) int32 { return int32(row[0]*row[1]*row[2]+1) / 2 }
-	d := bm.NewDense(e, 8, 200, false)
+	d := bm.NewDense(e, bm.Restricted(8, 200, false))
 	d.Normal(3, 1)
-	m := bm.NewRBM(e, d, false, false)
+	m := bm.New(e, d, false, false)
 	accuracy := func(label func([]int8) int32, features string) float64 {
 		s := eval.Subject{Machine: m, SetName: "test", Key: 9, Split: &data.Split{Train: set(1500, 1, label), Test: set(500, 2, label)}}
 		r := measure(t, "probe_accuracy", s, options(func(o *eval.Options) { o.Probe.Features = features }))

@@ -11,7 +11,7 @@ import (
 )
 
 // conditional returns log p(v_i | all other v) from the two free energies in float64.
-func conditional(r *bm.RBM, v []int8, i int) float64 {
+func conditional(r *bm.Machine, v []int8, i int) float64 {
 	here := check.FreeEnergy(r, v)
 	v[i] = -v[i]
 	there := check.FreeEnergy(r, v)
@@ -27,7 +27,7 @@ func TestPseudoLikelihood(t *testing.T) {
 		var want float64
 		for _, v := range rows {
 			for j := range v {
-				want += conditional(s.Machine.(*bm.RBM), v, j) / float64(len(rows))
+				want += conditional(s.Machine, v, j) / float64(len(rows))
 			}
 		}
 		for _, flips := range []int{0, 6, 100} {
@@ -58,7 +58,7 @@ func TestPseudoLikelihoodDrawn(t *testing.T) {
 		s.Split = &data.Split{Train: rowsOf(rows...)}
 		var mean, square float64
 		for j := range v {
-			c := 6 * conditional(s.Machine.(*bm.RBM), v, j)
+			c := 6 * conditional(s.Machine, v, j)
 			mean += c / 6
 			square += c * c / 6
 		}
@@ -77,7 +77,7 @@ func TestPseudoLikelihoodDrawn(t *testing.T) {
 func TestPseudoLikelihoodOfCoins(t *testing.T) {
 	e := engine(t)
 	for _, v := range []int{256, 257} {
-		r := bm.NewRBM(e, bm.NewDense(e, v, 3, false), false, false)
+		r := bm.New(e, bm.NewDense(e, bm.Restricted(v, 3, false)), false, false)
 		s := eval.Subject{Machine: r, Split: &data.Split{Test: rowsOf(randomRows(5, v, 1)...)}, SetName: "test"}
 		got := measure(t, "pseudo_likelihood", s, eval.Defaults())
 		near(t, "coins", got.Value, -float64(v)*math.Ln2, 1e-9)

@@ -4,9 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-
-	"mattis/bm"
-	"mattis/compute"
 )
 
 // Reverse returns the estimate from paths that run from the start back to the base law (Burda,
@@ -63,7 +60,8 @@ func (a *AIS) upper(logs []float64, start Start) LogZ {
 }
 
 // reverse returns the log weights, those of the same paths run forward, of paths from the start to the base law.
-// A Gibbs sweep leaves the law of v at its inverse temperature unchanged and is its own reverse.
+// A sweep leaves the law of the left side at its inverse temperature unchanged. That of a restricted machine is its own reverse; that of
+// several left layers, or of spins drawn one after the other, is not: the reverse draws them in the opposite order.
 func (a *AIS) reverse(ctx context.Context, start Start) ([]float64, error) {
 	if a.back != nil && a.started == start.Name {
 		return a.back, nil
@@ -72,16 +70,16 @@ func (a *AIS) reverse(ctx context.Context, start Start) ([]float64, error) {
 	if err != nil {
 		return nil, err
 	}
-	spins, err := start.draw(ctx, a.Runs, a.Key.Fold(streamStart))
+	rows, err := start.draw(ctx, a.Runs, a.Key.Fold(streamStart))
 	if err != nil {
 		return nil, err
 	}
-	e, visible := a.Machine.Engine(), a.Machine.Layers()[bm.Visible]
+	left := leftOf(a.Machine)
 	logs := make([]float64, a.Runs)
 	turned := make([]float64, a.Runs)
 	for i := range turned {
-		row := spins[i*visible:][:visible]
-		side := a.side(row)
+		row := rows[i*left.width:][:left.width]
+		side := a.side(row[:left.visible])
 		if side < 0 {
 			copy(row, negated(row))
 			side = 1
@@ -89,7 +87,8 @@ func (a *AIS) reverse(ctx context.Context, start Start) ([]float64, error) {
 		turned[i] = weightOfSide(side)
 	}
 	err = a.parts(ctx, a.Runs, a.Key.Fold(streamReverse), func(p *paths, tell func(int) error) error {
-		compute.Write(e, p.state[bm.Visible], spins[p.first*visible:(p.first+p.n)*visible])
+		p.back = true
+		left.write(p.state, rows[p.first*left.width:(p.first+p.n)*left.width])
 		for t := a.Betas - 1; t >= 0; t-- {
 			p.step(betas[t], betas[t+1], betas[t], t == 0)
 			if err := tell(a.Betas - t); err != nil {

@@ -26,8 +26,8 @@ func Scan(ctx context.Context, s Subject, o AccessibilityOptions, deviations []f
 	if s.Memo == nil {
 		s.Memo = &Memo{}
 	}
-	m, ok := s.Machine.(*bm.RBM)
-	if !ok || !m.Symmetric() {
+	m := s.Machine
+	if !m.Symmetric() {
 		return nil, &NoValue{"the machine has biases or an offset, and its temperature is not the scale of W alone"}
 	}
 	if err := o.check(); err != nil {
@@ -70,24 +70,26 @@ func Scan(ctx context.Context, s Subject, o AccessibilityOptions, deviations []f
 	return reaches, e.Sync()
 }
 
-// Deviation returns the standard deviation of the V x H entries of W.
-func Deviation(m *bm.RBM) float64 {
-	var sum, squares float64
-	Weights(m, func(row []float32) {
-		for _, x := range row {
-			sum += float64(x)
-			squares += float64(x) * float64(x)
-		}
-	})
-	v, h := m.Couplings().Sizes()
-	mean := sum / float64(v*h)
-	return math.Sqrt(max(0, squares/float64(v*h)-mean*mean))
+// Deviation returns the standard deviation of the entries of the W of all pairs.
+func Deviation(m *bm.Machine) float64 {
+	var n, sum, squares float64
+	for pair := range m.Graph().Pairs {
+		Weights(m, pair, func(row []float32) {
+			n += float64(len(row))
+			for _, x := range row {
+				sum += float64(x)
+				squares += float64(x) * float64(x)
+			}
+		})
+	}
+	mean := sum / n
+	return math.Sqrt(max(0, squares/n-mean*mean))
 }
 
-// Weights shows look the rows of W, H entries each, one visible spin after the other.
-func Weights(m *bm.RBM, look func(row []float32)) {
-	e := m.Engine()
-	v, h := m.Couplings().Sizes()
+// Weights shows look the rows of the W of a pair, N_B entries each, one spin of the layer A after the other.
+func Weights(m *bm.Machine, pair int, look func(row []float32)) {
+	e, g := m.Engine(), m.Graph()
+	v, h := g.Layers[g.Pairs[pair].A].N, g.Layers[g.Pairs[pair].B].N
 	const block = 64
 	one := make([]int8, block*v)
 	row := make([]float32, block*h)
@@ -100,10 +102,7 @@ func Weights(m *bm.RBM, look func(row []float32)) {
 		mark := e.Mark()
 		x, f := e.Scratch(compute.Int8, n, v), e.Scratch(compute.Float32, n, h)
 		compute.Write(e, x, one[:n*v])
-		m.Couplings().Fields(f, m.Couplings().Overlap(x, bm.Visible), compute.Epilogue{})
-		if shift := m.Couplings().Shift(); !shift.IsNone() { // an offset is part of every field
-			e.Axpby(f, -1, shift.Repeat(n), 1)
-		}
+		m.Couplings().Times(f, x, pair, false)
 		compute.Read(e, row[:n*h], f)
 		e.Release(mark)
 		for i := range n {

@@ -10,39 +10,59 @@ import (
 	"mattis/rng"
 )
 
-// critical returns the inverse temperature at which spins begin to order: 1/s for the largest singular
-// value s of W, by power iteration. For axons of random patterns and H >> K it is about sqrt K/(g sqrt(VH)).
-func critical(m *bm.RBM, key rng.Key) float64 {
+// critical returns the inverse temperature at which spins begin to order: 1/s for the largest eigenvalue s of all couplings in size, by
+// power iteration. Of a restricted machine that is the largest singular value of W; for axons of random patterns and H >> K it
+// is about sqrt K/(g sqrt(VH)).
+func critical(m *bm.Machine, key rng.Key) float64 {
 	const iterations = 20
-	e, c := m.Engine(), m.Couplings()
+	e, c, g := m.Engine(), m.Couplings(), m.Graph()
 	mark := e.Mark()
 	defer e.Release(mark)
-	visible, hidden := c.Sizes()
-	v, h := e.Scratch(compute.Float32, 1, visible), e.Scratch(compute.Float32, 1, hidden)
-	x, y := make([]float32, visible), make([]float32, hidden)
-	for a := range y {
-		y[a] = float32(key.Normal(0, uint64(a)))
+	var x, next, part []compute.Matrix
+	var host [][]float32
+	for l, layer := range g.Layers {
+		x, next = append(x, e.Scratch(compute.Float32, 1, layer.N)), append(next, e.Scratch(compute.Float32, 1, layer.N))
+		part = append(part, e.Scratch(compute.Float32, 1, layer.N))
+		host = append(host, make([]float32, layer.N))
+		for i := range host[l] {
+			host[l][i] = float32(key.Fold(uint64(l)).Normal(0, uint64(i)))
+		}
 	}
 	var s float64
-	for range iterations {
-		if normalize(y) == 0 {
+	for range iterations { // two steps each: of layers that do not meet themselves eigenvalues come in pairs +s and -s
+		norm := 0.0
+		for _, y := range host {
+			norm = math.Hypot(norm, length(y))
+		}
+		if norm == 0 {
 			return 1
 		}
-		compute.Write(e, h, y)
-		inner := e.Mark()
-		c.Fields(v, c.Overlap(h, bm.Hidden), compute.Epilogue{})
-		compute.Read(e, x, v)
-		if normalize(x) == 0 {
-			return 1
+		for l, y := range host {
+			for i := range y {
+				y[i] = float32(float64(y[i]) / norm)
+			}
+			compute.Write(e, x[l], y)
 		}
-		compute.Write(e, v, x)
-		c.Fields(h, c.Overlap(v, bm.Visible), compute.Epilogue{})
-		if shift := c.Shift(); !shift.IsNone() {
-			e.Axpby(h, -1, shift, 1)
+		for range 2 {
+			for _, y := range next {
+				e.Fill(y, 0)
+			}
+			for i, p := range g.Pairs {
+				c.Times(part[p.B], x[p.A], i, false)
+				e.Axpby(next[p.B], 1, part[p.B], 1)
+				if p.A != p.B {
+					c.Times(part[p.A], x[p.B], i, true)
+					e.Axpby(next[p.A], 1, part[p.A], 1)
+				}
+			}
+			x, next = next, x
 		}
-		compute.Read(e, y, h)
-		e.Release(inner)
-		s = length(y)
+		norm = 0
+		for l, y := range host {
+			compute.Read(e, y, x[l])
+			norm = math.Hypot(norm, length(y))
+		}
+		s = math.Sqrt(norm)
 	}
 	if !(s > 1) || math.IsInf(s, 0) {
 		return 1
@@ -56,17 +76,6 @@ func length(x []float32) float64 {
 		sum += float64(v) * float64(v)
 	}
 	return math.Sqrt(sum)
-}
-
-// normalize scales x to length 1 and returns the length it had.
-func normalize(x []float32) float64 {
-	l := length(x)
-	if l > 0 {
-		for i := range x {
-			x[i] = float32(float64(x[i]) / l)
-		}
-	}
-	return l
 }
 
 // density is a law on [0,1] that inverse temperatures are spaced by: a part that is

@@ -3,32 +3,29 @@ package eval
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math"
 
 	"gonum.org/v1/gonum/mat"
 
 	"mattis/bm"
 	"mattis/compute"
+	spectra "mattis/internal/spectrum"
 )
 
-// spectrum is the largest singular value of W; detail.singular_values are
-// all min(V,H) of them, or all K of axons with fewer patterns (Fig. 4).
+// spectrum is the largest singular value of the couplings of all pairs. Detail.pairs has for each pair its name and all of them:
+// min(N_A,N_B) singular_values, or all K of axons with fewer patterns (Fig. 4), or of a layer with itself its N eigenvalues with
+// their signs; of machines of one pair they are in the detail itself too. Participation is (sum x^2)^2 / sum x^4 over them.
 func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
 	}
-	m, ok := s.Machine.(*bm.RBM)
-	if !ok {
-		return Result{}, fmt.Errorf("no spectrum of a machine of layers %v", s.Machine.Layers())
-	}
-	w, err := core(m)
-	if err != nil {
-		return Result{}, err
-	}
-	var values []float64
+	var all []Spectrum
+	var err error
+	find := spectraOf(s.Machine) // it has read all that it needs
 	done := make(chan struct{})
 	go func() { // it has no look at the context: who does not want it any more leaves it to end by itself
-		values, err = singularValues(w)
+		all, err = find()
 		close(done)
 	}()
 	select {
@@ -39,74 +36,109 @@ func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
+	var list []map[string]any
+	largest, n := 0.0, 0
+	for _, x := range all {
+		largest, n = max(largest, x.Largest()), n+len(x.Values)
+		list = append(list, x.detail())
+	}
+	d := map[string]any{}
+	if len(list) == 1 {
+		maps.Copy(d, list[0])
+		delete(d, "pair")
+	}
+	d["pairs"] = list
+	return Result{Value: largest, N: n, Detail: d}, nil
+}
+
+// Spectrum is that of the couplings of a pair.
+type Spectrum struct {
+	Pair   string
+	Signed bool      // of a layer with itself: eigenvalues, and not singular values
+	Values []float64 // from the largest to the smallest
+}
+
+// Largest returns the largest one in size.
+func (x Spectrum) Largest() float64 {
+	return max(x.Values[0], -x.Values[len(x.Values)-1])
+}
+
+func (x Spectrum) detail() map[string]any {
 	var two, four float64
-	for _, x := range values {
-		two += x * x
-		four += x * x * x * x
+	for _, v := range x.Values {
+		two += v * v
+		four += v * v * v * v
 	}
 	if four > 0 {
 		two *= two / four
 	}
-	return Result{Value: values[0], N: len(values), Detail: map[string]any{
-		"singular_values": values, "participation": two,
-	}}, nil
+	name := "singular_values"
+	if x.Signed {
+		name = "eigenvalues"
+	}
+	return map[string]any{"pair": x.Pair, name: x.Values, "participation": two}
 }
 
-// SingularValues returns the singular values of the machine's W from the largest
-// to the smallest. Those of axons come from K x K problems and never through W: with Xv^T =
-// Qv Rv and Xh^T = Qh Rh they are those of (g/sqrt K) Rv Rh^T.
-func SingularValues(m *bm.RBM) ([]float64, error) {
-	w, err := core(m)
-	if err != nil {
-		return nil, err
-	}
-	return singularValues(w)
-}
+// Spectra returns the spectra of all pairs. Those of axons come from K x K problems and never through W where two layers
+// meet.
+func Spectra(m *bm.Machine) ([]Spectrum, error) { return spectraOf(m)() }
 
-// core returns a matrix on the host with the singular values of W.
-func core(m *bm.RBM) (*mat.Dense, error) {
-	var w mat.Dense
-	switch c := m.Couplings().(type) {
-	case *bm.Axons:
-		v, h := c.Patterns()
-		rv, rh := triangle(m.Engine(), v.Value), triangle(m.Engine(), h.Value)
-		w.Mul(rv, rh.T())
-		gain := make([]float32, 1)
-		compute.Read(m.Engine(), gain, c.LogGain().Value)
-		w.Scale(math.Exp(float64(gain[0]))/math.Sqrt(float64(v.Value.Rows())), &w)
-	case *bm.Dense:
-		w.CloneFrom(host(m.Engine(), c.Weights().Value))
-	default:
-		return nil, fmt.Errorf("no spectrum of couplings of type %T", c)
-	}
-	for _, x := range w.RawMatrix().Data {
-		if math.IsNaN(x) || math.IsInf(x, 0) {
-			return nil, fmt.Errorf("the couplings hold NaN or infinity")
+// spectraOf reads the couplings and returns what finds their spectra.
+func spectraOf(m *bm.Machine) func() ([]Spectrum, error) {
+	g := m.Graph()
+	w := make([]*mat.Dense, len(g.Pairs))
+	var failed error
+	for i := range g.Pairs {
+		if w[i], failed = core(m, i); failed != nil {
+			break
 		}
 	}
-	return &w, nil
+	return func() (all []Spectrum, err error) {
+		if failed != nil {
+			return nil, failed
+		}
+		for i, p := range g.Pairs {
+			x := Spectrum{Pair: g.PairName(i), Signed: p.A == p.B}
+			if x.Signed {
+				x.Values, err = spectra.Eigenvalues(w[i])
+			} else {
+				x.Values, err = spectra.Values(w[i])
+			}
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", x.Pair, err)
+			}
+			all = append(all, x)
+		}
+		return all, nil
+	}
 }
 
-func singularValues(w *mat.Dense) ([]float64, error) {
-	var svd mat.SVD
-	if !svd.Factorize(w, mat.SVDNone) {
-		return nil, fmt.Errorf("the singular values of a %d x %d matrix did not converge", w.RawMatrix().Rows, w.RawMatrix().Cols)
+// core returns a matrix on the host with the singular values of the W of a pair, or that of a layer with itself.
+func core(m *bm.Machine, pair int) (*mat.Dense, error) {
+	e, p := m.Engine(), m.Graph().Pairs[pair]
+	switch c := m.Couplings().(type) {
+	case *bm.Axons:
+		if p.A != p.B {
+			return spectra.Core(host(e, c.Patterns(p.A).Value), host(e, c.Patterns(p.B).Value), host(e, c.LogGain(pair).Value).At(0, 0)), nil
+		}
+		x := host(e, c.Patterns(p.A).Value)
+		var j mat.Dense
+		j.Mul(x.T(), x)
+		j.Scale(gainOf(c, pair), &j)
+		for i := range m.Layers()[p.A] {
+			j.Set(i, i, 0)
+		}
+		return &j, nil
+	case *bm.Dense:
+		return host(e, c.Weights(pair).Value), nil
 	}
-	return svd.Values(nil), nil
+	return nil, fmt.Errorf("no spectrum of couplings of type %T", m.Couplings())
 }
 
-// triangle returns R of X^T = QR for the K x N matrix X, or X^T itself where N < K.
-func triangle(e compute.Engine, x compute.Matrix) *mat.Dense {
-	t := mat.DenseCopyOf(host(e, x).T())
-	n, k := t.Dims()
-	if n < k {
-		return t
-	}
-	var qr mat.QR
-	qr.Factorize(t)
-	r := mat.NewDense(n, k, nil)
-	qr.RTo(r)
-	return mat.DenseCopyOf(r.Slice(0, k, 0, k))
+// gainOf returns g/sqrt K of a pair in float64.
+func gainOf(a *bm.Axons, pair int) float64 {
+	log := host(a.Engine(), a.LogGain(pair).Value)
+	return math.Exp(log.At(0, 0)) / math.Sqrt(float64(a.K()))
 }
 
 // host returns a Float32 matrix in float64 on the host.

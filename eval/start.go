@@ -11,6 +11,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
+	"mattis/exact"
 	"mattis/rng"
 	"mattis/sampler"
 )
@@ -23,30 +24,30 @@ const (
 	StartFromAnnealing = "annealing"
 )
 
-// Start draws the visible configurations that reverse paths start from.
+// Start draws the configurations that reverse paths start from.
 type Start struct {
 	Name  string // what they are, for people
 	Exact bool   // independent draws from the machine's law: the reverse estimate is a bound only then
 
-	draw func(ctx context.Context, n int, key rng.Key) ([]int8, error) // n x V
+	draw func(ctx context.Context, n int, key rng.Key) ([]int8, error) // n rows of the left side
 }
 
 // StartExact returns independent samples of the machine by listing all states of its smaller
-// layer, or an error where there are too many.
-func StartExact(m *bm.RBM) (Start, error) {
-	x, err := m.EnumerateSmaller()
+// side, or an error where there are too many.
+func StartExact(m *bm.Machine) (Start, error) {
+	x, err := exact.Smallest(m)
 	if err != nil {
 		return Start{}, fmt.Errorf("exact samples: %w", err)
 	}
-	return Start{Name: "exact samples by listing all states of the smaller layer", Exact: true,
+	return Start{Name: "exact samples by listing all states of the smaller side", Exact: true,
 		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
 			return listedSamples(ctx, m, x, n, key)
 		}}, nil
 }
 
-// listedSamples returns n independent draws of the visible layer (n x V).
-func listedSamples(ctx context.Context, m *bm.RBM, x *bm.Enumeration, n int, key rng.Key) ([]int8, error) {
-	var total bm.LogSum
+// listedSamples returns n independent draws of the left side of the data view.
+func listedSamples(ctx context.Context, m *bm.Machine, x *exact.Enumeration, n int, key rng.Key) ([]int8, error) {
+	var total exact.LogSum
 	x.Exponents(func(_ uint64, y []float64) bool {
 		for _, v := range y {
 			total.Add(v)
@@ -87,33 +88,45 @@ func listedSamples(ctx context.Context, m *bm.RBM, x *bm.Enumeration, n int, key
 		states[order[done]] = last
 	}
 	size := m.Layers()
-	spins := make([]int8, n*size[x.Layer()])
+	listed := 0
+	for _, l := range x.Layers() {
+		listed += size[l]
+	}
+	spins := make([]int8, n*listed)
 	for i, s := range states {
-		row := spins[i*size[x.Layer()]:][:size[x.Layer()]]
-		bm.SetState(row, s)
+		row := spins[i*listed:][:listed]
+		exact.SetState(row, s)
 		if x.Half() && key.Fold(1).Uniform(uint64(i), 0) < 0.5 {
 			for j := range row {
 				row[j] = -row[j]
 			}
 		}
 	}
-	if x.Layer() == bm.Visible {
-		return spins, nil
-	}
-	e := m.Engine()
+	e, left := m.Engine(), leftOf(m)
 	mark := e.Mark()
 	defer e.Release(mark)
-	state := bm.State{e.Scratch(compute.Int8, n, size[bm.Visible]), e.Scratch(compute.Int8, n, size[bm.Hidden])}
-	compute.Write(e, state[bm.Hidden], spins)
-	m.Sample(state, bm.Visible, bm.Law{Key: key.Fold(2)})
-	out := make([]int8, n*size[bm.Visible])
-	compute.Read(e, out, state[bm.Visible])
-	return out, nil
+	state, at := m.Scratch(n), 0
+	for _, l := range x.Layers() {
+		layer := make([]int8, 0, n*size[l])
+		for i := range n {
+			layer = append(layer, spins[i*listed+at:][:size[l]]...)
+		}
+		compute.Write(e, state[l], layer)
+		at += size[l]
+	}
+	for _, l := range left.layers { // layers that were summed out meet none but those that were listed
+		if !slices.Contains(x.Layers(), l) {
+			m.Sample(state, l, bm.Law{Key: key.Fold(2)})
+		}
+	}
+	rows := make([]int8, n*left.width)
+	left.read(rows, state)
+	return rows, nil
 }
 
 // StartData returns rows of the set, each taken once before any is taken twice, after so many Gibbs
 // sweeps.
-func StartData(m *bm.RBM, set *data.Set, sweeps int) Start {
+func StartData(m *bm.Machine, set *data.Set, sweeps int) Start {
 	return Start{Name: fmt.Sprintf("rows of %s after %d Gibbs sweeps", set.Name, sweeps),
 		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
 			rows := make([]int32, set.Rows)
@@ -122,6 +135,7 @@ func StartData(m *bm.RBM, set *data.Set, sweeps int) Start {
 			for i := range n {
 				spins = append(spins, set.Row(int(rows[i%set.Rows]))...)
 			}
+			spins = leftOf(m).around(spins)
 			return spins, swept(ctx, m, spins, n, sweeps, key.Fold(1))
 		}}
 }
@@ -131,18 +145,18 @@ func StartData(m *bm.RBM, set *data.Set, sweeps int) Start {
 func StartAnnealed(a *AIS, sweeps int) Start {
 	return Start{Name: fmt.Sprintf("ends of forward paths drawn by their weights, after %d Gibbs sweeps", sweeps),
 		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
-			visible := a.Machine.Layers()[bm.Visible]
-			ends, logs := make([]int8, a.Runs*visible), make([]float64, a.Runs)
+			width := leftOf(a.Machine).width
+			ends, logs := make([]int8, a.Runs*width), make([]float64, a.Runs)
 			err := a.cool(ctx, key.Fold(0), func(p *paths) {
 				p.read(logs[p.first : p.first+p.n])
-				compute.Read(a.Machine.Engine(), ends[p.first*visible:(p.first+p.n)*visible], p.state[bm.Visible])
+				p.left.read(ends[p.first*width:(p.first+p.n)*width], p.state)
 			})
 			if err != nil {
 				return nil, err
 			}
-			spins := make([]int8, 0, n*visible)
+			spins := make([]int8, 0, n*width)
 			for _, i := range resample(logs, n, float64(key.Fold(1).Uniform(0, 0))) {
-				spins = append(spins, ends[i*visible:(i+1)*visible]...)
+				spins = append(spins, ends[i*width:(i+1)*width]...)
 			}
 			return spins, swept(ctx, a.Machine, spins, n, sweeps, key.Fold(2))
 		}}
@@ -165,15 +179,15 @@ func StartPhases(z *OfBases, sweeps int) Start {
 	return Start{Name: fmt.Sprintf("ends of paths from %s, phases by their estimated masses, after %d Gibbs sweeps", strings.Join(names, ", "), sweeps),
 		draw: func(ctx context.Context, n int, key rng.Key) ([]int8, error) {
 			m := z.Bases[0].ais.Machine
-			visible := m.Layers()[bm.Visible]
-			spins := make([]int8, 0, n*visible)
+			width := leftOf(m).width
+			spins := make([]int8, 0, n*width)
 			sum := 0.0
 			for i, share := range shares {
 				if share == 0 {
 					continue
 				}
 				sum += share / total
-				count := int(math.Round(sum*float64(n))) - len(spins)/visible
+				count := int(math.Round(sum*float64(n))) - len(spins)/width
 				picked, err := z.Bases[i].draw(ctx, z.Phases, func(g int) bool { return from[g] == i }, count, key.Fold(uint64(i)))
 				if err != nil {
 					return nil, err
@@ -206,16 +220,16 @@ func resample(logs []float64, n int, u float64) []int {
 	return picked
 }
 
-// swept moves the n visible configurations by Gibbs sweeps.
-func swept(ctx context.Context, m *bm.RBM, spins []int8, n, sweeps int, key rng.Key) error {
-	e, size := m.Engine(), m.Layers()
+// swept moves n rows of the left side by Gibbs sweeps.
+func swept(ctx context.Context, m *bm.Machine, rows []int8, n, sweeps int, key rng.Key) error {
+	e, left := m.Engine(), leftOf(m)
 	step := rowsAtOnce(m)
 	for first := 0; first < n; first += step {
-		rows := min(step, n-first)
-		part := spins[first*size[bm.Visible] : (first+rows)*size[bm.Visible]]
+		count := min(step, n-first)
+		part := rows[first*left.width : (first+count)*left.width]
 		mark := e.Mark()
-		state := bm.State{e.Scratch(compute.Int8, rows, size[bm.Visible]), e.Scratch(compute.Int8, rows, size[bm.Hidden])}
-		compute.Write(e, state[bm.Visible], part)
+		state := m.Scratch(count)
+		left.write(state, part)
 		for i := range sweeps {
 			sampler.Gibbs(m, state, bm.Law{Key: key.Fold(uint64(i)), Row: uint64(first)}, 1)
 			if err := ctx.Err(); err != nil {
@@ -223,7 +237,7 @@ func swept(ctx context.Context, m *bm.RBM, spins []int8, n, sweeps int, key rng.
 				return err
 			}
 		}
-		compute.Read(e, part, state[bm.Visible])
+		left.read(part, state)
 		e.Release(mark)
 	}
 	return nil

@@ -26,7 +26,7 @@ func TestErrors(t *testing.T) {
 	cold, _ := onePattern(e, spins("++-+++-+++-+++-+"), 30, 1)
 	frozen := barsSubject(t, e)
 	frozen.Machine = cold
-	frozen.Drawn = negative.NewPID(cold, cold.Couplings().(*bm.Axons)).Draw(bm.Batch{}, 0)
+	frozen.Drawn = negative.NewPID(cold, cold.Couplings().(*bm.Axons), nil).Draw(bm.Batch{}, 0)
 	few := barsSubject(t, e)
 	row := *few.Split.Test
 	row.Rows, row.Spins, row.Labels = 1, row.Spins[:16], row.Labels[:1]
@@ -37,7 +37,7 @@ func TestErrors(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	coins := eval.Subject{Machine: bm.NewRBM(e, bm.NewDense(e, 9, 3, false), false, false), Split: small, SetName: "train", Key: 5}
+	coins := eval.Subject{Machine: bm.New(e, bm.NewDense(e, bm.Restricted(9, 3, false)), false, false), Split: small, SetName: "train", Key: 5}
 	quick := options(func(o *eval.Options) {
 		o.Samples.Chains, o.Samples.Sweeps = 100, 10
 		o.AIS.Runs, o.AIS.Betas = 100, 20
@@ -124,7 +124,7 @@ func TestResultJSON(t *testing.T) {
 // right. Binomial errors of pairs, a factor of 2 in the jackknife and a missing square fail.
 func TestJackknife(t *testing.T) {
 	e := engine(t)
-	r := bm.NewRBM(e, bm.NewDense(e, 9, 2, false), true, false)
+	r := bm.New(e, bm.NewDense(e, bm.Restricted(9, 2, false)), true, false)
 	compute.Write(e, r.Bias(bm.Visible).Value, []float32{0.3, 0.6, 1, -0.4, 0.8, 0.2, -0.7, 0.5, 0.1})
 	split, err := data.Bars(data.Options{Size: 3, Split: "all"})
 	if err != nil {
@@ -162,7 +162,7 @@ func TestSamplesSayWhetherTheyMix(t *testing.T) {
 	cold, _ := onePattern(e, spins("++-+++-+++-+++-+"), 30, 1)
 	warm, _ := onePattern(e, spins("++-+++-+++-+++-+"), 30, 0.02)
 	for _, c := range []struct {
-		m      *bm.RBM
+		m      *bm.Machine
 		sweeps int
 		mixing eval.Verdict
 	}{

@@ -43,7 +43,7 @@ var origins = []origin{
 		e := s.Machine.Engine()
 		mark := e.Mark()
 		defer e.Release(mark)
-		v, _ := a.Patterns()
+		v := a.Patterns(bm.Visible)
 		signs := e.Scratch(compute.Int8, v.Value.Rows(), s.spins())
 		e.Sign(signs, v.Value)
 		p := make([]int8, signs.Len())
@@ -86,7 +86,7 @@ func repeated(x []int8, n int) []int8 {
 
 // Survey looks for phases by Gibbs chains from starts that are far apart.
 type Survey struct {
-	Machine *bm.RBM
+	Machine *bm.Machine
 	Rows    *data.Set // nil for none
 	Chains  int       // of each start
 	Sweeps  int
@@ -105,10 +105,10 @@ func (s Survey) dataRows(n int, key rng.Key) []int8 {
 	return repeated(s.Rows.Take(order[:min(n, len(order))]).Spins, n*s.spins())
 }
 
-// ended are the ends of chains from one kind of start.
+// ended are the ends of chains from one kind of start: rows of the left side.
 type ended struct {
-	from  string
-	spins []int8
+	from string
+	rows []int8
 }
 
 // run returns the ends of the chains of each start that the machine has.
@@ -116,7 +116,7 @@ func (s Survey) run(ctx context.Context) ([]ended, error) {
 	var all []ended
 	for i, st := range origins {
 		key := s.Key.Fold(uint64(i))
-		x := st.spins(s, s.Chains, key.Fold(0))
+		x := leftOf(s.Machine).around(st.spins(s, s.Chains, key.Fold(0)))
 		if x == nil {
 			continue
 		}

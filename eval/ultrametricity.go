@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 
-	"mattis/bm"
 	"mattis/rng"
 )
 
@@ -32,10 +31,7 @@ func ultrametricity(ctx context.Context, s Subject, o Options) (Result, error) {
 	if err != nil {
 		return Result{}, err
 	}
-	fold := false
-	if m, ok := s.Machine.(*bm.RBM); ok {
-		fold = m.Symmetric()
-	}
+	fold := s.Machine.Symmetric()
 	d := distances{q, n, fold}
 	ratio, stderr, k := d.ultrametricity(s.Key.Fold(purposeTriangles))
 	if math.IsNaN(ratio) {

@@ -35,7 +35,7 @@ func TestSamplesOfOnePattern(t *testing.T) {
 // images are seen. One sample sees one image at most.
 func TestSamplesOfCoins(t *testing.T) {
 	e := engine(t)
-	r := bm.NewRBM(e, bm.NewDense(e, 4, 3, false), false, false)
+	r := bm.New(e, bm.NewDense(e, bm.Restricted(4, 3, false)), false, false)
 	for _, c := range []struct {
 		name   string
 		source func(data.Options) (*data.Split, error)

@@ -16,7 +16,7 @@ type Annealing struct {
 
 // NewAnnealing returns annealing of count chains in so many sweeps, at inverse
 // temperatures that rise to 1 in equal steps.
-func NewAnnealing(m bm.Machine, count, steps int) *Annealing {
+func NewAnnealing(m *bm.Machine, count, steps int) *Annealing {
 	return &Annealing{chains: chains{machine: m}, cooling: sampler.NewAnnealing(m, sampler.Linear(0, 1)), count: count, steps: steps}
 }
 

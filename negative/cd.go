@@ -15,13 +15,14 @@ type CD struct {
 }
 
 // NewCD returns CD with so many sweeps.
-func NewCD(m bm.Machine, steps int) *CD { return &CD{chains: chains{machine: m}, steps: steps} }
+func NewCD(m *bm.Machine, steps int) *CD { return &CD{chains: chains{machine: m}, steps: steps} }
 
 // Draw returns the batch's configurations after the sweeps, all of weight 1/B.
 func (c *CD) Draw(positive bm.Batch, key rng.Key) bm.Batch {
 	v := positive.State[bm.Visible]
 	s := c.rows(v.Rows())
 	c.machine.Engine().Copy(s[bm.Visible], v)
+	c.machine.Clear(s)
 	sampler.Gibbs(c.machine, s, bm.Law{Key: key, Stop: c.stop}, c.steps)
 	return bm.Batch{State: s, Weights: positive.Weights, Marginal: true}
 }

@@ -23,26 +23,30 @@ import (
 // estimators is every estimator of the package: the suites below range over
 // it and test what its kind says. TestTableIsComplete fails for a constructor that is not here.
 var estimators = []entry{
-	{"exact", "NewExact", negative.Exact, func(r *bm.RBM, _ int) (negative.Estimator, error) { return negative.NewExact(r) }},
-	{"cd-1", "NewCD", negative.Stationary, func(r *bm.RBM, _ int) (negative.Estimator, error) { return negative.NewCD(r, 1), nil }},
-	{"cd-3", "NewCD", negative.Stationary, func(r *bm.RBM, _ int) (negative.Estimator, error) { return negative.NewCD(r, 3), nil }},
-	{"pcd-1", "NewPCD", negative.Stationary, func(r *bm.RBM, rows int) (negative.Estimator, error) { return negative.NewPCD(r, rows, 1, 9), nil }},
-	{"pcd-2", "NewPCD", negative.Stationary, func(r *bm.RBM, rows int) (negative.Estimator, error) { return negative.NewPCD(r, rows, 2, 9), nil }},
-	{"pid", "NewPID", negative.Heuristic, func(r *bm.RBM, _ int) (negative.Estimator, error) { return negative.NewPID(r, axons(r)), nil }},
-	{"pid-literal", "NewPIDLiteral", negative.Heuristic, func(r *bm.RBM, _ int) (negative.Estimator, error) { return negative.NewPIDLiteral(r, axons(r)), nil }},
-	{"pid-gibbs-1", "NewPIDGibbs", negative.Heuristic, func(r *bm.RBM, _ int) (negative.Estimator, error) {
-		return negative.NewPIDGibbs(r, axons(r), 1, false), nil
+	{"exact", "NewExact", negative.Exact, func(r *bm.Machine, _ int) (negative.Estimator, error) { return negative.NewExact(r) }},
+	{"cd-1", "NewCD", negative.Stationary, func(r *bm.Machine, _ int) (negative.Estimator, error) { return negative.NewCD(r, 1), nil }},
+	{"cd-3", "NewCD", negative.Stationary, func(r *bm.Machine, _ int) (negative.Estimator, error) { return negative.NewCD(r, 3), nil }},
+	{"pcd-1", "NewPCD", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) { return negative.NewPCD(r, rows, 1, 9), nil }},
+	{"pcd-2", "NewPCD", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) { return negative.NewPCD(r, rows, 2, 9), nil }},
+	{"pid", "NewPID", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
+		return negative.NewPID(r, axons(r), given(r)), nil
 	}},
-	{"pid-gibbs-2, continuous", "NewPIDGibbs", negative.Heuristic, func(r *bm.RBM, _ int) (negative.Estimator, error) {
-		return negative.NewPIDGibbs(r, axons(r), 2, true), nil
+	{"pid-literal", "NewPIDLiteral", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
+		return negative.NewPIDLiteral(r, axons(r))
 	}},
-	{"tempering-1", "NewTempering", negative.Stationary, func(r *bm.RBM, rows int) (negative.Estimator, error) {
+	{"pid-gibbs-1", "NewPIDGibbs", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
+		return negative.NewPIDGibbs(r, axons(r), 1, false)
+	}},
+	{"pid-gibbs-2, continuous", "NewPIDGibbs", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
+		return negative.NewPIDGibbs(r, axons(r), 2, true)
+	}},
+	{"tempering-1", "NewTempering", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) {
 		return negative.NewTempering(r, []float64{1, 0.5, 0}, rows, 1, 9)
 	}},
-	{"tempering-2", "NewTempering", negative.Stationary, func(r *bm.RBM, rows int) (negative.Estimator, error) {
+	{"tempering-2", "NewTempering", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) {
 		return negative.NewTempering(r, []float64{1, 0.3}, rows, 2, 9)
 	}},
-	{"annealing-3", "NewAnnealing", negative.Heuristic, func(r *bm.RBM, rows int) (negative.Estimator, error) {
+	{"annealing-3", "NewAnnealing", negative.Heuristic, func(r *bm.Machine, rows int) (negative.Estimator, error) {
 		return negative.NewAnnealing(r, rows, 3), nil
 	}},
 }
@@ -51,12 +55,12 @@ type entry struct {
 	name  string
 	maker string // the constructor
 	kind  negative.Kind
-	make  func(r *bm.RBM, rows int) (negative.Estimator, error)
+	make  func(r *bm.Machine, rows int) (negative.Estimator, error)
 }
 
-func axons(r *bm.RBM) *bm.Axons { return r.Couplings().(*bm.Axons) }
+func axons(r *bm.Machine) *bm.Axons { return r.Couplings().(*bm.Axons) }
 
-func hasAxons(r *bm.RBM) bool {
+func hasAxons(r *bm.Machine) bool {
 	_, ok := r.Couplings().(*bm.Axons)
 	return ok
 }
@@ -162,7 +166,7 @@ func TestKinds(t *testing.T) {
 }
 
 // The configurations of a draw are a function of the key, the batch and the state.
-func reproducible(t *testing.T, r *bm.RBM, n negative.Estimator, again func() negative.Estimator) {
+func reproducible(t *testing.T, r *bm.Machine, n negative.Estimator, again func() negative.Estimator) {
 	v := r.Engine().Alloc(compute.Int8, 7, r.Layers()[bm.Visible])
 	r.Engine().Spins(v, 1, 0, 0)
 	batch := bm.Batch{State: bm.State{v}}
@@ -175,7 +179,7 @@ func reproducible(t *testing.T, r *bm.RBM, n negative.Estimator, again func() ne
 
 // isExact tests an exact estimator: its weights against the float64 oracle,
 // and the gradient of its batch against central differences of log Z.
-func isExact(t *testing.T, r *bm.RBM, n negative.Estimator) {
+func isExact(t *testing.T, r *bm.Machine, n negative.Estimator) {
 	weightsAreExact(t, r, n)
 	const step, tolerance = 0x1p-7, 3e-4 // as in check.Gradient
 	e := r.Engine()
@@ -212,7 +216,7 @@ func isExact(t *testing.T, r *bm.RBM, n negative.Estimator) {
 	e.Axpby(p, 0, p, 2)
 }
 
-func weightsAreExact(t *testing.T, r *bm.RBM, n negative.Estimator) {
+func weightsAreExact(t *testing.T, r *bm.Machine, n negative.Estimator) {
 	t.Helper()
 	drawn := n.Draw(bm.Batch{}, 0)
 	v := spins(r.Engine(), drawn.State[bm.Visible])
@@ -245,7 +249,7 @@ func weightsAreExact(t *testing.T, r *bm.RBM, n negative.Estimator) {
 
 func TestExactRefusesLargeMachines(t *testing.T) {
 	e := engine(t, 1)
-	_, err := negative.NewExact(bm.NewRBM(e, bm.NewDense(e, negative.MostExactSpins+1, 3, false), false, false))
+	_, err := negative.NewExact(bm.New(e, bm.NewDense(e, bm.Restricted(negative.MostExactSpins+1, 3, false)), false, false))
 	const want = "the exact sum runs over 2^21 visible states, at most 2^20 can be; take pcd or pid-gibbs"
 	if err == nil || err.Error() != want {
 		t.Errorf("error %v, want %q", err, want)
@@ -315,7 +319,7 @@ func TestPCDPersists(t *testing.T) {
 	}
 }
 
-// number returns the number of the state as bm.SetState counts.
+// number returns the number of the state as exact.SetState counts.
 func number(s []int8) (n int) {
 	for i, x := range s {
 		if x == 1 {
@@ -326,8 +330,8 @@ func number(s []int8) (n int) {
 }
 
 // patterns returns Xv and Xh in float64, row by row.
-func patterns(r *bm.RBM) (v, h [][]float64) {
-	pv, ph := axons(r).Patterns()
+func patterns(r *bm.Machine) (v, h [][]float64) {
+	pv, ph := axons(r).Patterns(bm.Visible), axons(r).Patterns(bm.Hidden)
 	rows := func(m compute.Matrix) [][]float64 {
 		var l [][]float64
 		x := floats(r.Engine(), m)
@@ -348,12 +352,12 @@ func TestPID(t *testing.T) {
 	for _, small := range axonMachines(t, 5, 4, 34) {
 		r := small.Machine
 		e := r.Engine()
-		pv, _ := axons(r).Patterns()
+		pv := axons(r).Patterns(bm.Visible)
 		x := make([]float32, pv.Value.Len())
 		compute.Read(e, x, pv.Value)
 		x[1], x[7] = 0, float32(math.Copysign(0, -1))
 		compute.Write(e, pv.Value, x)
-		drawn := negative.NewPID(r, axons(r)).Draw(bm.Batch{}, 1)
+		drawn := negative.NewPID(r, axons(r), nil).Draw(bm.Batch{}, 1)
 		v, h := patterns(r)
 		for l, want := range [][][]float64{v, h} {
 			got := spins(e, drawn.State[l])
@@ -376,7 +380,7 @@ func TestPID(t *testing.T) {
 }
 
 // gradients returns <dE/dtheta> of the batch for all learned parameters in a row.
-func gradients(r *bm.RBM, b bm.Batch) (all []float64) {
+func gradients(r *bm.Machine, b bm.Batch) (all []float64) {
 	e := r.Engine()
 	for _, p := range r.Params() {
 		if !p.Grad.IsNone() {
@@ -397,14 +401,18 @@ func gradients(r *bm.RBM, b bm.Batch) (all []float64) {
 func TestPIDLiteralIsWeightDecay(t *testing.T) {
 	const gain = 0.7 // of SmallMachines
 	e := engine(t, 2)
-	a := bm.NewAxons(e, 6, 5, 4, true, false)
+	a := bm.NewAxons(e, bm.Restricted(6, 5, false), 4, true)
 	a.Bernoulli(1, 35)
 	a.SetGain(gain)
-	r := bm.NewRBM(e, a, false, false)
-	drawn := negative.NewPIDLiteral(r, a).Draw(bm.Batch{}, 1)
+	r := bm.New(e, a, false, false)
+	literal, err := negative.NewPIDLiteral(r, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := literal.Draw(bm.Batch{}, 1)
 
-	d := bm.NewDense(e, 6, 5, false)
-	dense := bm.NewRBM(e, d, false, false)
+	d := bm.NewDense(e, bm.Restricted(6, 5, false))
+	dense := bm.New(e, d, false, false)
 	k := 4.0
 	w := check.Weights(r)
 	got := gradients(dense, drawn)
@@ -464,7 +472,10 @@ func TestPIDGibbsLaw(t *testing.T) {
 			steps      int
 			continuous bool
 		}{{1, false}, {1, true}, {2, false}, {3, true}} {
-			n := negative.NewPIDGibbs(r, axons(r), c.steps, c.continuous)
+			n, err := negative.NewPIDGibbs(r, axons(r), c.steps, c.continuous)
+			if err != nil {
+				t.Fatal(err)
+			}
 			counts := make([][]float64, len(v))
 			for k := range counts {
 				counts[k] = make([]float64, 64)
@@ -505,13 +516,13 @@ func TestPIDGibbsLaw(t *testing.T) {
 func ExampleNewPID() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 4, 3, 2, false, false)
-	v, h := a.Patterns()
+	a := bm.NewAxons(e, bm.Restricted(4, 3, false), 2, false)
+	v, h := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 	compute.Write(e, v.Value, []float32{0.3, -0.2, 0, 0.9, -1, 1, -1, 1})
 	compute.Write(e, h.Value, []float32{1, -1, 1, -0.5, 0.5, 1})
-	m := bm.NewRBM(e, a, false, false)
+	m := bm.New(e, a, false, false)
 
-	drawn := negative.NewPID(m, a).Draw(bm.Batch{}, 0)
+	drawn := negative.NewPID(m, a, nil).Draw(bm.Batch{}, 0)
 	x := make([]int8, 8)
 	compute.Read(e, x, drawn.State[bm.Visible])
 	fmt.Println(x[:4], x[4:])

@@ -12,9 +12,9 @@ import (
 func BenchmarkExact(b *testing.B) {
 	e := cpu.New(2)
 	defer e.Close()
-	d := bm.NewDense(e, 16, 1000, false)
+	d := bm.NewDense(e, bm.Restricted(16, 1000, false))
 	d.Normal(0.1, 1)
-	m := bm.NewRBM(e, d, false, false)
+	m := bm.New(e, d, false, false)
 	x, err := negative.NewExact(m)
 	if err != nil {
 		b.Fatal(err)

@@ -15,7 +15,7 @@ import (
 
 // equilibrium sets the chains of an estimator to v, which is in equilibrium. The warmer replicas of
 // tempering are taken there by Gibbs sweeps: a small warm machine forgets its start at a factor of 2 a sweep or faster.
-func equilibrium(r *bm.RBM, n negative.Estimator, chains, v compute.Matrix) {
+func equilibrium(r *bm.Machine, n negative.Estimator, chains, v compute.Matrix) {
 	e := r.Engine()
 	t, ok := n.(*negative.Tempering)
 	if !ok {

@@ -29,7 +29,7 @@ type SGD struct {
 }
 
 // NewSGD returns the optimizer of the learned parameters of m.
-func NewSGD(m bm.Machine, momentum, weightDecay float64) *SGD {
+func NewSGD(m *bm.Machine, momentum, weightDecay float64) *SGD {
 	s := &SGD{engine: m.Engine(), params: bm.Learned(m), momentum: momentum, decay: weightDecay}
 	if momentum != 0 {
 		s.moments = like(s.engine, s.params)
@@ -84,7 +84,7 @@ type Adam struct {
 }
 
 // NewAdam returns the optimizer of the learned parameters of m.
-func NewAdam(m bm.Machine, beta1, beta2, eps, weightDecay float64) *Adam {
+func NewAdam(m *bm.Machine, beta1, beta2, eps, weightDecay float64) *Adam {
 	e := m.Engine()
 	a := &Adam{engine: e, params: bm.Learned(m), beta1: beta1, beta2: beta2, eps: eps, decay: weightDecay}
 	a.first, a.second = like(e, a.params), like(e, a.params)

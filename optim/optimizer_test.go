@@ -35,7 +35,7 @@ func floats(e compute.Engine, m compute.Matrix) []float64 {
 var rates = []float64{0.1, 0.1, 0.05, 0.2, 0.1, 0.02, 0.02}
 
 // gradient sets the gradients of step number t and returns them. Some entries are 0 at first.
-func gradient(r *bm.RBM, t int) map[string][]float64 {
+func gradient(r *bm.Machine, t int) map[string][]float64 {
 	all := map[string][]float64{}
 	for i, p := range r.Params() {
 		if p.Grad.IsNone() {
@@ -57,7 +57,7 @@ func gradient(r *bm.RBM, t int) map[string][]float64 {
 
 // track runs the optimizer beside a float64 rule of one entry. The rule gets
 // the step's number from 1, the rate, the decay factor of the parameter and the entry's memory.
-func track(t *testing.T, r *bm.RBM, o optim.Optimizer, tolerance float64, rule func(step int, rate, decay, value, grad float64, memory *[2]float64) float64) {
+func track(t *testing.T, r *bm.Machine, o optim.Optimizer, tolerance float64, rule func(step int, rate, decay, value, grad float64, memory *[2]float64) float64) {
 	t.Helper()
 	want, memory := map[string][]float64{}, map[string][][2]float64{}
 	for _, p := range r.Params() {

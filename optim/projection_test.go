@@ -15,7 +15,7 @@ import (
 )
 
 // others returns all parameters but the patterns.
-func others(r *bm.RBM) (all []float64) {
+func others(r *bm.Machine) (all []float64) {
 	for _, p := range r.Params() {
 		if p.Name != "patterns.visible" && p.Name != "patterns.hidden" {
 			all = append(all, floats(r.Engine(), p.Value)...)
@@ -27,7 +27,7 @@ func others(r *bm.RBM) (all []float64) {
 func TestSignAndClip(t *testing.T) {
 	r := machines(t)[1].Machine
 	a := r.Couplings().(*bm.Axons)
-	v, h := a.Patterns()
+	v, h := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 	e := r.Engine()
 	special := []float64{0, math.Copysign(0, -1), 1e-30, -1e-30, 1, -1, 0.5, -0.5, 3, -3, 0.75, -0.75}
 	for _, c := range []struct {
@@ -75,11 +75,14 @@ func TestGibbsProjectionLaw(t *testing.T) {
 		r := s.Machine
 		a := r.Couplings().(*bm.Axons)
 		e := r.Engine()
-		v, h := a.Patterns()
+		v, h := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 		xv, xh := floats(e, v.Value), floats(e, h.Value)
 		kept := others(r)
 		for _, steps := range []int{1, 2} {
-			p := optim.NewGibbs(r, a, steps)
+			p, err := optim.NewGibbs(r, a, steps)
+			if err != nil {
+				t.Fatal(err)
+			}
 			counts := make([][]float64, 3)
 			for k := range counts {
 				counts[k] = make([]float64, 64)
@@ -130,11 +133,11 @@ func TestGibbsProjectionLaw(t *testing.T) {
 func ExampleSign() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 4, 3, 1, false, false)
-	v, h := a.Patterns()
+	a := bm.NewAxons(e, bm.Restricted(4, 3, false), 1, false)
+	v, h := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 	compute.Write(e, v.Value, []float32{0.3, -0.2, 0, -1.4})
 	compute.Write(e, h.Value, []float32{0.9, -0.9, 2})
-	optim.Sign{Machine: bm.NewRBM(e, a, false, false), Axons: a}.Project(0)
+	optim.Sign{Machine: bm.New(e, a, false, false), Axons: a}.Project(0)
 	fmt.Println(floats(e, v.Value), floats(e, h.Value))
 	// Output: [1 -1 1 -1] [1 -1 1]
 }

@@ -102,7 +102,7 @@ func (t *Training) reference() reference {
 	start := r.start
 	if b := t.Recipe.bound(); b > 0 { // patterns may come to their bound and be frozen there, which is no divergence
 		e := t.Machine.Engine()
-		v, h := t.Axons.Patterns()
+		v, h := t.Axons.Patterns(bm.Visible), t.Axons.Patterns(bm.Hidden)
 		for _, p := range []bm.Param{v, h} {
 			x := make([]float32, p.Value.Len())
 			compute.Read(e, x, p.Value)

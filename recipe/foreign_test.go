@@ -11,6 +11,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/compute/cpu"
+	"mattis/exact"
 	"mattis/rng"
 	"mattis/run"
 	"mattis/tensorfile"
@@ -115,7 +116,7 @@ func loadModel(t *testing.T, dir string) *Model {
 }
 
 // modelFreeEnergies returns F of the rows of 0/1 or -1/+1 pixels.
-func modelFreeEnergies(m *bm.RBM, rows int, pixel func(n, i int) float64) []float64 {
+func modelFreeEnergies(m *bm.Machine, rows int, pixel func(n, i int) float64) []float64 {
 	e, v := m.Engine(), m.Layers()[bm.Visible]
 	spins := make([]int8, rows*v)
 	for n := range rows {
@@ -180,7 +181,7 @@ func TestForeignModels(t *testing.T) {
 				near("F of image 999", f[999], c.last, 3e-7)
 				near("the sum of F", sum, c.sum, 1e-7)
 				for l := range 2 {
-					list, err := m.Machine.Enumerate(l)
+					list, err := exact.Enumerate(m.Machine, l)
 					if err != nil {
 						t.Fatal(err)
 					}

@@ -391,7 +391,7 @@ func TestInitialize(t *testing.T) {
 	}
 }
 
-func equalParams(a, b *bm.RBM) bool {
+func equalParams(a, b *bm.Machine) bool {
 	p, q := a.Params(), b.Params()
 	for i := range p {
 		x, y := make([]float32, p[i].Value.Len()), make([]float32, q[i].Value.Len())

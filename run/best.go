@@ -20,7 +20,7 @@ type Best struct {
 	Value   float64 `json:"value"`
 }
 
-func (d *Directory) bestPath() string { return filepath.Join(d.path, checkpointsName, bestName) }
+func (d *Directory) bestPath() string { return filepath.Join(d.path, CheckpointsFolder, BestFile) }
 
 // Best returns the content of best.json, or nil where there is none.
 func (d *Directory) Best() (*Best, error) {

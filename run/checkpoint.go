@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
-	"strings"
 
 	"mattis/tensorfile"
 )
@@ -32,26 +31,14 @@ type Checkpoint struct {
 
 // checkpointPath returns the path of the checkpoint of a step.
 func (d *Directory) checkpointPath(step int) string {
-	return filepath.Join(d.path, checkpointsName, fmt.Sprintf("%08d.safetensors", step))
+	return filepath.Join(d.path, CheckpointsFolder, CheckpointFile(step))
 }
 
 // Checkpoints returns the steps that have a checkpoint, smallest first. Other
 // files in the folder are passed over.
 func (d *Directory) Checkpoints() ([]int, error) {
-	entries, err := os.ReadDir(d.join(checkpointsName))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var steps []int
-	for _, e := range entries {
-		digits, ok := strings.CutSuffix(e.Name(), ".safetensors")
-		step, err := strconv.Atoi(digits)
-		if ok && err == nil && step >= 0 && fmt.Sprintf("%08d", step) == digits {
-			steps = append(steps, step)
-		}
-	}
-	slices.Sort(steps)
-	return steps, nil
+	names, err := d.names(CheckpointsFolder)
+	return CheckpointSteps(names), err
 }
 
 // Save writes the checkpoint of a step: the tensors and metadata of f, with the
@@ -154,7 +141,7 @@ func (d *Directory) Newest() (c *Checkpoint, refused []error, err error) {
 			refused = append(refused, err)
 		}
 	}
-	return nil, refused, fmt.Errorf("%s: %w", d.join(checkpointsName), ErrNoCheckpoint)
+	return nil, refused, fmt.Errorf("%s: %w", d.join(CheckpointsFolder), ErrNoCheckpoint)
 }
 
 // Keep deletes all checkpoints but the newest n, those of the steps in besides, and the newest undamaged one
@@ -182,7 +169,7 @@ func (w *Writer) Keep(n int, besides ...int) error {
 			return err
 		}
 	}
-	return syncDirectory(w.join(checkpointsName))
+	return syncDirectory(w.join(CheckpointsFolder))
 }
 
 // intact returns an error unless the file of the step has the content that its digest says. It holds none of it.

@@ -42,7 +42,7 @@ func TestCheckpointNames(t *testing.T) {
 	w := create(t)
 	save(t, w, 100_000_000, 0, 99_999_999, 7)
 	for _, name := range []string{"7.safetensors", "000000009.safetensors", "-0000001.safetensors", "best.safetensors", "00000003.npz", "00000004.safetensors.bak", "+0000005.safetensors"} {
-		put(t, filepath.Join(w.Path(), checkpointsName, name), "")
+		put(t, filepath.Join(w.Path(), CheckpointsFolder, name), "")
 	}
 	wantSteps(t, w, 0, 7, 99_999_999, 100_000_000)
 	if _, err := os.Stat(filepath.Join(w.Path(), "checkpoints", "00000007.safetensors")); err != nil {
@@ -185,7 +185,7 @@ func TestNewestPassesOverDamage(t *testing.T) {
 	}
 	_, err = w.Checkpoint(99)
 	wantError(t, err, "00000099.safetensors", "there are the steps [1 2 3 4 5 6 7]")
-	if err := os.RemoveAll(filepath.Join(w.Path(), checkpointsName)); err != nil {
+	if err := os.RemoveAll(filepath.Join(w.Path(), CheckpointsFolder)); err != nil {
 		t.Fatal(err)
 	}
 	if _, _, err := w.Newest(); !errors.Is(err, ErrNoCheckpoint) {

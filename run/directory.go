@@ -14,18 +14,6 @@ import (
 	"time"
 )
 
-// Names inside a run directory.
-const (
-	recipeName      = "recipe.yaml"
-	environmentName = "env.json"
-	metricsName     = "metrics.jsonl"
-	checkpointsName = "checkpoints"
-	figuresName     = "figures"
-	picturesName    = "pictures"
-	stateName       = "state.json"
-	bestName        = "best.json" // in checkpoints
-)
-
 // Directory reads a run directory, also while another process writes it.
 type Directory struct {
 	path string
@@ -86,14 +74,14 @@ func Unused(path string) bool {
 	for _, e := range entries {
 		name := e.Name()
 		switch {
-		case name == lockName, name == environmentName, isTemporary(e):
-		case name == metricsName:
+		case name == LockFile, name == EnvironmentFile, isTemporary(e):
+		case name == MetricsFile:
 			info, infoErr := e.Info()
 			err = errors.Join(err, infoErr)
 			if err == nil && info.Size() > 0 {
 				return false
 			}
-		case name == checkpointsName:
+		case name == CheckpointsFolder:
 			inner, innerErr := os.ReadDir(filepath.Join(path, name))
 			err = errors.Join(err, innerErr)
 			for _, c := range inner {
@@ -145,9 +133,9 @@ func Open(path string) (*Directory, error) {
 	if !info.IsDir() {
 		return nil, fmt.Errorf("%s: is a file, want a run directory", path)
 	}
-	if _, err := os.Stat(filepath.Join(path, recipeName)); err != nil {
+	if _, err := os.Stat(filepath.Join(path, RecipeFile)); err != nil {
 		if errors.Is(err, fs.ErrNotExist) {
-			return nil, fmt.Errorf("%s: is no run directory: it has no %s", path, recipeName)
+			return nil, fmt.Errorf("%s: is no run directory: it has no %s", path, RecipeFile)
 		}
 		return nil, err
 	}
@@ -162,7 +150,7 @@ func Resume(path string) (*Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, statErr := os.Lstat(d.join(metricsName))
+	_, statErr := os.Lstat(d.join(MetricsFile))
 	w, err := openWriter(path)
 	if err == nil {
 		w.lost = errors.Is(statErr, fs.ErrNotExist)
@@ -181,19 +169,19 @@ func openWriter(path string) (w *Writer, err error) {
 			w.Close()
 		}
 	}()
-	if err := os.MkdirAll(w.join(checkpointsName), 0o777); err != nil {
+	if err := os.MkdirAll(w.join(CheckpointsFolder), 0o777); err != nil {
 		return nil, err
 	}
-	for _, sub := range []string{"", checkpointsName, figuresName, picturesName} {
+	for _, sub := range []string{"", CheckpointsFolder, FiguresFolder, PicturesFolder} {
 		if err := removeTemporary(w.join(sub)); err != nil {
 			return nil, err
 		}
 	}
-	if w.metrics, err = openMetrics(w.join(metricsName)); err != nil {
+	if w.metrics, err = openMetrics(w.join(MetricsFile)); err != nil {
 		return nil, err
 	}
 	if err := cutTornLine(w.metrics); err != nil {
-		return nil, fmt.Errorf("%s: cut the incomplete last line: %w", w.join(metricsName), err)
+		return nil, fmt.Errorf("%s: cut the incomplete last line: %w", w.join(MetricsFile), err)
 	}
 	if err := syncDirectory(path); err != nil {
 		return nil, err
@@ -220,12 +208,25 @@ func (d *Directory) Path() string { return d.path }
 
 func (d *Directory) join(name string) string { return filepath.Join(d.path, name) }
 
+// names returns what a folder of the directory holds, nothing where there is no such folder.
+func (d *Directory) names(folder string) ([]string, error) {
+	entries, err := os.ReadDir(d.join(folder))
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	var names []string
+	for _, e := range entries {
+		names = append(names, e.Name())
+	}
+	return names, nil
+}
+
 // Recipe returns the bytes of recipe.yaml.
-func (d *Directory) Recipe() ([]byte, error) { return os.ReadFile(d.join(recipeName)) }
+func (d *Directory) Recipe() ([]byte, error) { return os.ReadFile(d.join(RecipeFile)) }
 
 // WriteRecipe sets recipe.yaml.
 func (w *Writer) WriteRecipe(text []byte) error {
-	return WriteFile(w.join(recipeName), func(out io.Writer) error {
+	return WriteFile(w.join(RecipeFile), func(out io.Writer) error {
 		_, err := out.Write(text)
 		return err
 	})
@@ -238,7 +239,7 @@ func (d *Directory) Changed() (time.Time, error) {
 	if err != nil {
 		return last, err
 	}
-	paths := []string{d.join(metricsName)}
+	paths := []string{d.join(MetricsFile)}
 	if n := len(steps); n > 0 {
 		paths = append(paths, d.checkpointPath(steps[n-1]))
 	}
@@ -256,11 +257,11 @@ func (d *Directory) Changed() (time.Time, error) {
 
 // Figure returns the path of the figure of the given file name. The folder
 // figures exists once a figure is written.
-func (d *Directory) Figure(name string) string { return filepath.Join(d.path, figuresName, name) }
+func (d *Directory) Figure(name string) string { return filepath.Join(d.path, FiguresFolder, name) }
 
 // WriteFigure sets the figure of the given file name to what write writes.
 func (w *Writer) WriteFigure(name string, write func(io.Writer) error) error {
-	if err := os.MkdirAll(w.join(figuresName), 0o777); err != nil {
+	if err := os.MkdirAll(w.join(FiguresFolder), 0o777); err != nil {
 		return err
 	}
 	return WriteFile(w.Figure(name), write)

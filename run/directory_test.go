@@ -169,7 +169,7 @@ func TestOpenRefuses(t *testing.T) {
 func TestWriteFile(t *testing.T) {
 	w := create(t)
 	failure := errors.New("half way")
-	err := WriteFile(filepath.Join(w.Path(), recipeName), func(out io.Writer) error {
+	err := WriteFile(filepath.Join(w.Path(), RecipeFile), func(out io.Writer) error {
 		io.WriteString(out, "seed: ")
 		return failure
 	})

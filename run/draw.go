@@ -11,20 +11,16 @@ import (
 	"mattis/tensorfile"
 )
 
-// drawName is the file of what the estimator returned last. It is there while measures of a checkpoint's step that
-// look at it are still to be taken: a checkpoint does not hold it, and no other state gives it back.
-const drawName = "draw.safetensors"
-
 // SaveDraw keeps what the estimator returned for the update of that step: the tensors of f, with the entry step set.
 func (w *Writer) SaveDraw(step int, f *tensorfile.File) error {
-	return WriteFile(w.join(drawName), func(out io.Writer) error {
+	return WriteFile(w.join(DrawFile), func(out io.Writer) error {
 		return tensorfile.WriteSafetensors(out, &tensorfile.File{Tensors: f.Tensors, Metadata: map[string]string{stepKey: strconv.Itoa(step)}})
 	})
 }
 
 // Draw returns what SaveDraw kept for the step, or nil where there is nothing of that step.
 func (d *Directory) Draw(step int) (*tensorfile.File, error) {
-	b, err := os.Open(d.join(drawName))
+	b, err := os.Open(d.join(DrawFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, nil
 	}
@@ -34,7 +30,7 @@ func (d *Directory) Draw(step int) (*tensorfile.File, error) {
 	defer b.Close()
 	f, err := tensorfile.ReadSafetensors(b)
 	if err != nil {
-		return nil, fmt.Errorf("%s: %w", d.join(drawName), err)
+		return nil, fmt.Errorf("%s: %w", d.join(DrawFile), err)
 	}
 	if f.Metadata[stepKey] != strconv.Itoa(step) {
 		return nil, nil
@@ -44,7 +40,7 @@ func (d *Directory) Draw(step int) (*tensorfile.File, error) {
 
 // DropDraw removes what SaveDraw kept, if it is there.
 func (w *Writer) DropDraw() error {
-	if err := os.Remove(w.join(drawName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(w.join(DrawFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return nil

@@ -66,7 +66,7 @@ func (e Environment) Last() Session {
 // Environment returns the content of env.json, or the zero Environment where there is none: nothing hangs on it.
 func (d *Directory) Environment() (Environment, error) {
 	var e Environment
-	path := d.join(environmentName)
+	path := d.join(EnvironmentFile)
 	b, err := os.ReadFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return e, nil
@@ -85,7 +85,7 @@ func (w *Writer) WriteEnvironment(e Environment) error {
 	if e.Resumes == nil {
 		e.Resumes = []Session{}
 	}
-	return WriteFile(w.join(environmentName), func(out io.Writer) error {
+	return WriteFile(w.join(EnvironmentFile), func(out io.Writer) error {
 		enc := json.NewEncoder(out)
 		enc.SetIndent("", "  ")
 		enc.SetEscapeHTML(false)

@@ -14,14 +14,9 @@ import (
 // writes it.
 var ErrLocked = errors.New("the run directory is being written")
 
-// lockName is the file whose lock stands for the directory. The lock belongs
-// to the open file, so the system releases it however its process ends; the
-// file stays, with the number of the process while one writes.
-const lockName = ".lock"
-
 // lock returns the locked file of a directory.
 func lock(dir string) (*os.File, error) {
-	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o666)
+	f, err := os.OpenFile(filepath.Join(dir, LockFile), os.O_CREATE|os.O_RDWR, 0o666)
 	if err != nil {
 		return nil, err
 	}

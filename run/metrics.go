@@ -179,13 +179,13 @@ const metricsSync = time.Second
 // after a second of further lines, once a checkpoint is saved, or SyncMetrics or Close was called.
 func (w *Writer) Append(metrics ...Metric) error {
 	if w.metrics == nil {
-		return fmt.Errorf("%s: append: %w", w.join(metricsName), os.ErrClosed)
+		return fmt.Errorf("%s: append: %w", w.join(MetricsFile), os.ErrClosed)
 	}
 	var lines []byte
 	for _, m := range metrics {
 		b, err := m.MarshalJSON()
 		if err != nil {
-			return fmt.Errorf("%s: %w", w.join(metricsName), err)
+			return fmt.Errorf("%s: %w", w.join(MetricsFile), err)
 		}
 		lines = append(append(lines, b...), '\n')
 	}
@@ -197,7 +197,7 @@ func (w *Writer) Append(metrics ...Metric) error {
 		if statErr != nil {
 			return errors.Join(err, statErr)
 		}
-		return errors.Join(err, os.Truncate(w.join(metricsName), info.Size()-int64(n))) // a full disk leaves no half line
+		return errors.Join(err, os.Truncate(w.join(MetricsFile), info.Size()-int64(n))) // a full disk leaves no half line
 	}
 	w.unsynced = true
 	if time.Since(w.synced) < metricsSync {
@@ -240,7 +240,7 @@ func (d *Directory) Metrics() ([]Metric, error) {
 
 // badLine returns the error of a complete line of metrics.jsonl that cannot be read.
 func (d *Directory) badLine(n int, err error) error {
-	return fmt.Errorf("%s:%d: the line is damaged (%w): remove it, and the rest stays", d.join(metricsName), n, err)
+	return fmt.Errorf("%s:%d: the line is damaged (%w): remove it, and the rest stays", d.join(MetricsFile), n, err)
 }
 
 // LostMetrics reports whether there was no metrics.jsonl when the directory was opened to write in it again.
@@ -249,7 +249,7 @@ func (w *Writer) LostMetrics() bool { return w.lost }
 // eachLine shows visit the complete lines of metrics.jsonl with their newlines and their numbers from 1. A line is gone
 // when visit returns.
 func (d *Directory) eachLine(visit func(n int, line []byte) error) error {
-	f, err := os.Open(d.join(metricsName))
+	f, err := os.Open(d.join(MetricsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
@@ -409,7 +409,7 @@ func (c *Cut) Apply() error {
 	}
 	w := c.w
 	if !c.between {
-		if err := os.Truncate(w.join(metricsName), c.from); err != nil {
+		if err := os.Truncate(w.join(MetricsFile), c.from); err != nil {
 			return err
 		}
 		return w.metrics.Sync()
@@ -418,7 +418,7 @@ func (c *Cut) Apply() error {
 		return err
 	}
 	w.metrics = nil
-	path := w.join(metricsName)
+	path := w.join(MetricsFile)
 	if err := WriteFile(path, func(out io.Writer) error {
 		return w.eachLine(func(n int, line []byte) error {
 			if _, stays, err := c.stays(n, line); err != nil || !stays {

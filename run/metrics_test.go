@@ -53,14 +53,14 @@ func TestAppendRefuses(t *testing.T) {
 		wantError(t, w.Append(Metric{Name: "good"}, m), "metrics.jsonl", "want a name and numbers that are not negative")
 	}
 	wantError(t, w.Append(Metric{Name: "n", Detail: map[string]any{"f": func() {}}}), `metric "n": detail`)
-	if b, _ := os.ReadFile(filepath.Join(w.Path(), metricsName)); len(b) > 0 {
+	if b, _ := os.ReadFile(filepath.Join(w.Path(), MetricsFile)); len(b) > 0 {
 		t.Errorf("refused lines were written: %q", b)
 	}
 }
 
 func TestMetricsTornLine(t *testing.T) {
 	w := create(t)
-	path := filepath.Join(w.Path(), metricsName)
+	path := filepath.Join(w.Path(), MetricsFile)
 	for _, c := range []struct{ content, want string }{
 		{line3 + line3[:20], line3},
 		{line3 + line3[:len(line3)-1], line3},
@@ -102,7 +102,7 @@ func TestMetricsNameBrokenLine(t *testing.T) {
 		{strings.Replace(line3, `null`, `[]`, 1), `stderr is [], want a number, "NaN", "Infinity" or "-Infinity", or null`},
 		{strings.Replace(line3, `{}`, `[]`, 1), "detail is [], want an object"},
 	} {
-		put(t, filepath.Join(w.Path(), metricsName), line3+strings.TrimSpace(c.line)+"\n"+line3)
+		put(t, filepath.Join(w.Path(), MetricsFile), line3+strings.TrimSpace(c.line)+"\n"+line3)
 		_, err := w.Metrics()
 		wantError(t, err, "metrics.jsonl:2: ", c.want)
 		_, err = w.ReadMetrics(1, func(Metric) {})
@@ -127,11 +127,11 @@ func cutAbove(t *testing.T, w *Writer, step int) {
 func TestCutMetrics(t *testing.T) {
 	w := create(t)
 	spaced := strings.Replace(line3, ",", ", ", 3) // as another program may have written it
-	put(t, filepath.Join(w.Path(), metricsName), spaced+strings.Replace(line3, "3", "4", 1)+line3+strings.Replace(line3, "3", "5", 1))
+	put(t, filepath.Join(w.Path(), MetricsFile), spaced+strings.Replace(line3, "3", "4", 1)+line3+strings.Replace(line3, "3", "5", 1))
 	w = resume(t, w)
 	check := func(want string) {
 		t.Helper()
-		if b, err := os.ReadFile(filepath.Join(w.Path(), metricsName)); err != nil || string(b) != want {
+		if b, err := os.ReadFile(filepath.Join(w.Path(), MetricsFile)); err != nil || string(b) != want {
 			t.Errorf("got %q, %v, want %q", b, err, want)
 		}
 	}
@@ -157,7 +157,7 @@ func TestCutMetricsDropsHoles(t *testing.T) {
 	w := create(t)
 	hole := strings.Repeat("\x00", 5000)
 	line4 := strings.Replace(line3, "3", "4", 1)
-	put(t, filepath.Join(w.Path(), metricsName), line3+line3+hole+line3[20:]+line4+line3+line4+hole)
+	put(t, filepath.Join(w.Path(), MetricsFile), line3+line3+hole+line3[20:]+line4+line3+line4+hole)
 	w = resume(t, w)
 	var seen []int
 	c, err := w.ReadMetrics(3, func(m Metric) { seen = append(seen, m.Step) })
@@ -167,7 +167,7 @@ func TestCutMetricsDropsHoles(t *testing.T) {
 	if err := c.Apply(); err != nil {
 		t.Fatal(err)
 	}
-	if b, _ := os.ReadFile(filepath.Join(w.Path(), metricsName)); string(b) != line3+line3+line3 {
+	if b, _ := os.ReadFile(filepath.Join(w.Path(), MetricsFile)); string(b) != line3+line3+line3 {
 		t.Errorf("got %q", b)
 	}
 	if diff := cmp.Diff([]int{3, 3, 3}, seen); diff != "" {

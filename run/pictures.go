@@ -2,40 +2,24 @@ package run
 
 import (
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
-	"slices"
-	"strconv"
-	"strings"
 
 	"mattis/tensorfile"
 )
 
 // picturePath returns the path of the pictures of a step.
 func (d *Directory) picturePath(step int) string {
-	return filepath.Join(d.path, picturesName, fmt.Sprintf("%08d.npy", step))
+	return filepath.Join(d.path, PicturesFolder, PictureFile(step))
 }
 
 // Pictures returns the steps that have pictures, smallest first. Other files in the folder are
 // passed over.
 func (d *Directory) Pictures() ([]int, error) {
-	entries, err := os.ReadDir(d.join(picturesName))
-	if err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	var steps []int
-	for _, e := range entries {
-		digits, ok := strings.CutSuffix(e.Name(), ".npy")
-		step, err := strconv.Atoi(digits)
-		if ok && err == nil && step >= 0 && fmt.Sprintf("%08d", step) == digits {
-			steps = append(steps, step)
-		}
-	}
-	slices.Sort(steps)
-	return steps, nil
+	names, err := d.names(PicturesFolder)
+	return PictureSteps(names), err
 }
 
 // SavePictures writes the pictures of a step. They are complete or absent whatever becomes of the

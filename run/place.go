@@ -22,7 +22,7 @@ func (w *Writer) Follow() (moved bool, err error) {
 		return false, err
 	}
 	at := func(dir string) (bool, error) {
-		found, err := os.Stat(filepath.Join(dir, lockName))
+		found, err := os.Stat(filepath.Join(dir, LockFile))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return false, err
 		}

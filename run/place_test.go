@@ -28,7 +28,7 @@ func TestFollow(t *testing.T) {
 	if err := os.MkdirAll(old, 0o777); err != nil {
 		t.Fatal(err)
 	}
-	put(t, filepath.Join(old, lockName), "")
+	put(t, filepath.Join(old, LockFile), "")
 	moved, err := w.Follow()
 	if runtime.GOOS != "linux" {
 		if !errors.Is(err, ErrGone) {
@@ -40,7 +40,7 @@ func TestFollow(t *testing.T) {
 		t.Fatalf("moved: %t, %v, it is at %s", moved, err, w.Path())
 	}
 	save(t, w, 3)
-	if _, err := os.Stat(filepath.Join(now, checkpointsName, "00000003.safetensors")); err != nil {
+	if _, err := os.Stat(filepath.Join(now, CheckpointsFolder, "00000003.safetensors")); err != nil {
 		t.Error(err)
 	}
 	if err := os.RemoveAll(now); err != nil {
@@ -56,7 +56,7 @@ func TestFollow(t *testing.T) {
 // The folder of the checkpoints alone is made again.
 func TestSaveMakesItsFolder(t *testing.T) {
 	w := create(t)
-	if err := os.RemoveAll(filepath.Join(w.Path(), checkpointsName)); err != nil {
+	if err := os.RemoveAll(filepath.Join(w.Path(), CheckpointsFolder)); err != nil {
 		t.Fatal(err)
 	}
 	save(t, w, 3)
@@ -113,9 +113,9 @@ func TestDraw(t *testing.T) {
 	if x, ok := f.Tensor("weights"); !ok || x.Data.([]float32)[0] != 7 {
 		t.Errorf("got %v", x)
 	}
-	put(t, filepath.Join(w.Path(), drawName), "damaged")
+	put(t, filepath.Join(w.Path(), DrawFile), "damaged")
 	_, err = w.Draw(3)
-	wantError(t, err, drawName)
+	wantError(t, err, DrawFile)
 	for range 2 {
 		if err := w.DropDraw(); err != nil {
 			t.Fatal(err)

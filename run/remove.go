@@ -10,7 +10,7 @@ import (
 
 // contents is all that a run directory holds by docs/format.md, beside the recipe and the lock.
 var contents = []string{
-	environmentName, metricsName, checkpointsName, figuresName, drawName, stateName, "diagnose.json", picturesName,
+	EnvironmentFile, MetricsFile, CheckpointsFolder, FiguresFolder, DrawFile, StateFile, DiagnosisFile, PicturesFolder,
 }
 
 // Remove deletes the run directory at path: the files that a run has, and the folder with them unless it
@@ -26,7 +26,7 @@ func Remove(path string) (left []string, err error) {
 		return nil, &os.PathError{Op: "remove", Path: path, Err: errors.New("is a link; name the run directory that it leads to")}
 	}
 	if !d.written() {
-		return nil, fmt.Errorf("%s: it has a %s, but neither %s nor %s: no run was written there", path, recipeName, environmentName, lockName)
+		return nil, fmt.Errorf("%s: it has a %s, but neither %s nor %s: no run was written there", path, RecipeFile, EnvironmentFile, LockFile)
 	}
 	l, err := lock(path)
 	if err != nil {
@@ -39,7 +39,7 @@ func Remove(path string) (left []string, err error) {
 	}
 	for _, e := range entries {
 		switch name := e.Name(); {
-		case name == lockName, name == recipeName:
+		case name == LockFile, name == RecipeFile:
 		case known[name], isTemporary(e):
 			err = errors.Join(err, os.RemoveAll(filepath.Join(path, name)))
 		default:
@@ -49,11 +49,11 @@ func Remove(path string) (left []string, err error) {
 	if err != nil {
 		return left, errors.Join(err, unlock(l))
 	}
-	err = os.Remove(filepath.Join(path, recipeName))
+	err = os.Remove(filepath.Join(path, RecipeFile))
 	if err = errors.Join(err, unlock(l)); err != nil { // Windows deletes no open file
 		return left, err
 	}
-	if err := os.Remove(filepath.Join(path, lockName)); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := os.Remove(filepath.Join(path, LockFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return left, err
 	}
 	if len(left) > 0 {
@@ -64,7 +64,7 @@ func Remove(path string) (left []string, err error) {
 
 // written reports whether a run was ever written in the directory: it has its lock or its environment.
 func (d *Directory) written() bool {
-	for _, name := range []string{lockName, environmentName} {
+	for _, name := range []string{LockFile, EnvironmentFile} {
 		if info, err := os.Lstat(d.join(name)); err == nil && info.Mode().IsRegular() {
 			return true
 		}

@@ -37,13 +37,13 @@ type Report struct {
 // State returns the content of state.json; it is fs.ErrNotExist where there is none, as in runs of
 // first versions.
 func (d *Directory) State() (State, error) {
-	b, err := os.ReadFile(d.join(stateName))
+	b, err := os.ReadFile(d.join(StateFile))
 	if err != nil {
 		return State{}, err
 	}
 	s, err := ParseState(b)
 	if err != nil {
-		err = fmt.Errorf("%s: %w", d.join(stateName), err)
+		err = fmt.Errorf("%s: %w", d.join(StateFile), err)
 	}
 	return s, err
 }
@@ -123,11 +123,11 @@ func (r *Report) write() {
 	r.mu.Lock()
 	path, state := r.path, r.state
 	r.mu.Unlock()
-	if found, err := os.Stat(filepath.Join(path, lockName)); err != nil || r.lock == nil || !os.SameFile(found, r.lock) {
+	if found, err := os.Stat(filepath.Join(path, LockFile)); err != nil || r.lock == nil || !os.SameFile(found, r.lock) {
 		return
 	}
 	state.Updated = time.Now().UTC()
-	err := replace(filepath.Join(path, stateName), false, func(out io.Writer) error {
+	err := replace(filepath.Join(path, StateFile), false, func(out io.Writer) error {
 		return json.NewEncoder(out).Encode(state)
 	})
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {

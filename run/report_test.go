@@ -57,19 +57,19 @@ func TestReport(t *testing.T) {
 	if left, _ := filepath.Glob(filepath.Join(w.Path(), ".*.tmp")); len(left) > 0 {
 		t.Errorf("left behind: %v", left)
 	}
-	put(t, filepath.Join(w.Path(), stateName), `{"state":"resting"}`)
+	put(t, filepath.Join(w.Path(), StateFile), `{"state":"resting"}`)
 	_, err := w.State()
-	wantError(t, err, stateName, `state is "resting"`)
+	wantError(t, err, StateFile, `state is "resting"`)
 }
 
 // What cannot be written is told once and hurts nothing.
 func TestReportOfFullDisk(t *testing.T) {
 	w := create(t)
-	if err := os.MkdirAll(filepath.Join(w.Path(), stateName, "x"), 0o777); err != nil { // no file can replace it
+	if err := os.MkdirAll(filepath.Join(w.Path(), StateFile, "x"), 0o777); err != nil { // no file can replace it
 		t.Fatal(err)
 	}
 	r := w.NewReport(State{State: Training})
-	wantError(t, r.Failure(), "state.json is not up to date", stateName)
+	wantError(t, r.Failure(), "state.json is not up to date", StateFile)
 	r.Close(Ended, "")
 	if err := r.Failure(); err != nil {
 		t.Errorf("told again: %v", err)
@@ -127,7 +127,7 @@ func TestBest(t *testing.T) {
 	} {
 		put(t, w.bestPath(), c.text)
 		_, err := w.Best()
-		wantError(t, err, bestName, c.want)
+		wantError(t, err, BestFile, c.want)
 	}
 	if err := w.WriteBest(nil); err != nil {
 		t.Fatal(err)
@@ -169,7 +169,7 @@ func TestPictures(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	folder := filepath.Join(w.Path(), picturesName)
+	folder := filepath.Join(w.Path(), PicturesFolder)
 	for _, name := range []string{"notes.txt", "10.npy", "-0000001.npy", ".00000010.npy.999999999.tmp"} {
 		put(t, filepath.Join(folder, name), "x")
 	}

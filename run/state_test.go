@@ -81,10 +81,10 @@ func TestRemove(t *testing.T) {
 	}
 	outside := filepath.Join(t.TempDir(), "outside")
 	put(t, outside, "stays")
-	if err := os.MkdirAll(filepath.Join(w.Path(), figuresName), 0o777); err != nil {
+	if err := os.MkdirAll(filepath.Join(w.Path(), FiguresFolder), 0o777); err != nil {
 		t.Fatal(err)
 	}
-	if err := os.Symlink(outside, filepath.Join(w.Path(), figuresName, "link")); err != nil {
+	if err := os.Symlink(outside, filepath.Join(w.Path(), FiguresFolder, "link")); err != nil {
 		t.Skip(err)
 	}
 	alias := filepath.Join(t.TempDir(), "alias")
@@ -107,7 +107,7 @@ func TestRemove(t *testing.T) {
 		t.Errorf("%v, %v: want thesis.tex alone", rest, err)
 	}
 	failed(w.Path(), "is no run directory")
-	put(t, filepath.Join(w.Path(), recipeName), "package: {name: foo}\n") // another program's
+	put(t, filepath.Join(w.Path(), RecipeFile), "package: {name: foo}\n") // another program's
 	failed(w.Path(), "no run was written there")
 	if rest, err := os.ReadDir(w.Path()); err != nil || len(rest) != 2 {
 		t.Errorf("%v, %v: want both files", rest, err)

@@ -9,6 +9,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/compute/cpu"
+	"mattis/exact"
 	"mattis/internal/check"
 	"mattis/sampler"
 )
@@ -39,8 +40,8 @@ func TestAnnealingCools(t *testing.T) {
 	logZ := check.LogZ(r)
 	v, h := make([]int8, 6), make([]int8, 5)
 	for s := range uint64(1 << 11) {
-		bm.SetState(v, s)
-		bm.SetState(h, s>>6)
+		exact.SetState(v, s)
+		exact.SetState(h, s>>6)
 		en := check.Energy(r, v, h)
 		p := math.Exp(-en - logZ)
 		want += p * en
@@ -121,11 +122,11 @@ func TestGroundState(t *testing.T) {
 				})
 			})
 			g := sampler.GroundState(r, o)
-			if math.Abs(g.Energy-best) > 1e-5 || math.Abs(check.Energy(r, g.Visible, g.Hidden)-g.Energy) > 1e-5 {
-				t.Errorf("%s, clamped %v: energy %.6f of %v %v, want %.6f", small.Name, clamped, g.Energy, g.Visible, g.Hidden, best)
+			if math.Abs(g.Energy-best) > 1e-5 || math.Abs(check.Energy(r, g.Layers[0], g.Layers[1])-g.Energy) > 1e-5 {
+				t.Errorf("%s, clamped %v: energy %.6f of %v %v, want %.6f", small.Name, clamped, g.Energy, g.Layers[0], g.Layers[1], best)
 			}
-			if !agrees(g.Visible, 0) || !agrees(g.Hidden, 1) {
-				t.Errorf("%s: clamped spins moved: %v %v", small.Name, g.Visible, g.Hidden)
+			if !agrees(g.Layers[0], 0) || !agrees(g.Layers[1], 1) {
+				t.Errorf("%s: clamped spins moved: %v %v", small.Name, g.Layers[0], g.Layers[1])
 			}
 			if g.Settled != 32 || g.Chains < 1 || g.Chains > 32 {
 				t.Errorf("%s: %+v", small.Name, g)
@@ -137,7 +138,7 @@ func TestGroundState(t *testing.T) {
 func all(n int, f func(x []int8)) {
 	x := make([]int8, n)
 	for s := range uint64(1) << n {
-		bm.SetState(x, s)
+		exact.SetState(x, s)
 		f(x)
 	}
 }
@@ -170,10 +171,10 @@ func TestDescendSettlesOnTies(t *testing.T) {
 func ExampleGroundState() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 30, 20, 1, false, false)
+	a := bm.NewAxons(e, bm.Restricted(30, 20, false), 1, false)
 	a.Bernoulli(1, 1)
 	a.SetGain(0.5)
-	g := sampler.GroundState(bm.NewRBM(e, a, false, false), sampler.Search{Key: 1})
+	g := sampler.GroundState(bm.New(e, a, false, false), sampler.Search{Key: 1})
 	fmt.Printf("%.3f in %d of 64 chains\n", g.Energy, g.Chains)
 	// Output:
 	// -300.000 in 64 of 64 chains

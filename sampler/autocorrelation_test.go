@@ -338,8 +338,8 @@ func TestHistogram(t *testing.T) {
 
 func TestBasins(t *testing.T) {
 	e := engine(t, 2)
-	a := bm.NewAxons(e, 4, 3, 2, false, false)
-	p, _ := a.Patterns()
+	a := bm.NewAxons(e, bm.Restricted(4, 3, false), 2, false)
+	p := a.Patterns(bm.Visible)
 	compute.Write(e, p.Value, []float32{0.3, 2, -1, -0.1, 1, -1, 1, -1}) // the signs ++-- and +-+-
 	v := e.Alloc(compute.Int8, 6, 4)
 	compute.Write(e, v, []int8{

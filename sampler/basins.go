@@ -10,7 +10,7 @@ import (
 // Basins returns how many of the rows of v (BxV spins) are in the basin of each
 // pattern, and of each pattern's negative: entry i counts the rows that Nearest gives i, of 2K.
 func Basins(a *bm.Axons, e compute.Engine, v compute.Matrix) []int {
-	p, _ := a.Patterns()
+	p := a.Patterns(bm.Visible)
 	counts := make([]int, 2*p.Value.Rows())
 	for _, basin := range Nearest(a, e, v) {
 		counts[basin]++
@@ -23,7 +23,7 @@ func Basins(a *bm.Axons, e compute.Engine, v compute.Matrix) []int {
 func Nearest(a *bm.Axons, e compute.Engine, v compute.Matrix) []int {
 	mark := e.Mark()
 	defer e.Release(mark)
-	p, _ := a.Patterns()
+	p := a.Patterns(bm.Visible)
 	k := p.Value.Rows()
 	signs := e.Scratch(compute.Int8, k, p.Value.Cols())
 	e.Sign(signs, p.Value)

@@ -7,6 +7,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 	"mattis/internal/check"
 	"mattis/rng"
 )
@@ -18,7 +19,7 @@ type hostLaw struct {
 	clamp [2][]int8 // rows x N, or nil
 }
 
-func readLaw(r *bm.RBM, law bm.Law, rows int) hostLaw {
+func readLaw(r *bm.Machine, law bm.Law, rows int) hostLaw {
 	e, l := r.Engine(), hostLaw{beta: make([]float32, rows)}
 	for i := range l.beta {
 		l.beta[i] = 1
@@ -40,7 +41,7 @@ func readLaw(r *bm.RBM, law bm.Law, rows int) hostLaw {
 
 // exactVisible returns a draw of the visible spins for each row i from the enumerated law at
 // inverse temperature beta_i * factor(i), hidden spins summed over, in float64.
-func exactVisible(r *bm.RBM, l hostLaw, row func(i int) int, factor func(i int) float64, rows int, key rng.Key) []int8 {
+func exactVisible(r *bm.Machine, l hostLaw, row func(i int) int, factor func(i int) float64, rows int, key rng.Key) []int8 {
 	n := r.Layers()
 	v := n[bm.Visible]
 	fields, bias := make([][]float64, 1<<v), make([]float64, 1<<v)
@@ -51,7 +52,7 @@ func exactVisible(r *bm.RBM, l hostLaw, row func(i int) int, factor func(i int) 
 	}
 	for s := range states {
 		states[s] = make([]int8, v)
-		bm.SetState(states[s], uint64(s))
+		exact.SetState(states[s], uint64(s))
 		fields[s] = check.HiddenFields(r, states[s])
 		for i, x := range states[s] {
 			bias[s] += float64(b[i]) * float64(x)
@@ -106,7 +107,7 @@ func exactVisible(r *bm.RBM, l hostLaw, row func(i int) int, factor func(i int) 
 }
 
 // stationary tests that a move of two rounds leaves every ensemble of a machine unchanged.
-func stationary(t *testing.T, r *bm.RBM, move func(s bm.State, law bm.Law)) {
+func stationary(t *testing.T, r *bm.Machine, move func(s bm.State, law bm.Law)) {
 	t.Helper()
 	check.NoDrift(t, r, move, check.Ensembles(r)...)
 }

@@ -1,15 +1,12 @@
 // Package sampler implements chains that move under the law of a machine.
 package sampler
 
-import (
-	"mattis/bm"
-	"mattis/compute"
-)
+import "mattis/bm"
 
 // Gibbs moves the chains of s by so many sweeps v -> h -> v. The numbers of
 // sweep i come from law.Key.Fold(i). It leaves the machine's distribution
 // unchanged: clamped spins stay, the others follow the conditional law.
-func Gibbs(m bm.Machine, s bm.State, law bm.Law, sweeps int) {
+func Gibbs(m *bm.Machine, s bm.State, law bm.Law, sweeps int) {
 	key := law.Key
 	for i := range sweeps {
 		if law.Stopped() {
@@ -20,16 +17,31 @@ func Gibbs(m bm.Machine, s bm.State, law bm.Law, sweeps int) {
 	}
 }
 
-// Chains allocates n configurations of all layers of m, spins undefined but 0.
-func Chains(m bm.Machine, n int) bm.State {
-	s := make(bm.State, 0, 2)
-	for _, spins := range m.Layers() {
-		s = append(s, m.Engine().Alloc(compute.Int8, n, spins))
-	}
-	return s
+// Chains allocates n configurations of all layers of m, all 0.
+func Chains(m *bm.Machine, n int) bm.State {
+	return m.State(n)
 }
 
-// Randomize sets the visible spins of s to fair coins.
-func Randomize(m bm.Machine, s bm.State, law bm.Law) {
-	m.Engine().Spins(s[bm.Visible], law.Key, law.Row, 0)
+// Randomize sets the layers of s on the left side of the data view to fair coins, as far as s has them: those that a sweep does not draw before
+// it reads them.
+func Randomize(m *bm.Machine, s bm.State, law bm.Law) {
+	for _, l := range m.View().Left {
+		if x := s.Layer(l); !x.IsNone() {
+			key := law.Key
+			if l != bm.Visible {
+				key = key.Fold(uint64(l))
+			}
+			m.Engine().Spins(x, key, law.Row, 0)
+		}
+	}
+}
+
+// Kept returns what a checkpoint has to keep of chains: their layers on the left side of the data view, chains.NAME each. A sweep draws the others
+// from them.
+func Kept(m *bm.Machine, s bm.State) []bm.Param {
+	var p []bm.Param
+	for _, l := range m.View().Left {
+		p = append(p, bm.Param{Name: "chains." + m.Graph().Layers[l].Name, Value: s[l]})
+	}
+	return p
 }

@@ -28,9 +28,9 @@ func spins(e compute.Engine, m compute.Matrix) []int8 {
 // Every sampler, as a move of two sweeps. A new one goes here and passes unchanged.
 var samplers = []struct {
 	name string
-	move func(m bm.Machine, s bm.State, law bm.Law)
+	move func(m *bm.Machine, s bm.State, law bm.Law)
 }{
-	{"gibbs", func(m bm.Machine, s bm.State, law bm.Law) { sampler.Gibbs(m, s, law, 2) }},
+	{"gibbs", func(m *bm.Machine, s bm.State, law bm.Law) { sampler.Gibbs(m, s, law, 2) }},
 }
 
 func TestNoDrift(t *testing.T) {
@@ -133,11 +133,11 @@ func TestRandomize(t *testing.T) {
 func ExampleGibbs() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 6, 8, 1, false, false)
-	v, h := a.Patterns()
+	a := bm.NewAxons(e, bm.Restricted(6, 8, false), 1, false)
+	v, h := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 	compute.Write(e, v.Value, []float32{1, 1, -1, -1, 1, -1})
 	compute.Write(e, h.Value, []float32{1, -1, 1, -1, 1, -1, 1, -1})
-	m := bm.NewRBM(e, a, false, false)
+	m := bm.New(e, a, false, false)
 
 	s := sampler.Chains(m, 2)
 	sampler.Randomize(m, s, bm.Law{Key: rng.Key(5).Fold(0)})

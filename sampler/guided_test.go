@@ -14,7 +14,7 @@ import (
 	"mattis/sampler"
 )
 
-func newGuided(t testing.TB, r *bm.RBM, round sampler.Round) *sampler.Guided {
+func newGuided(t testing.TB, r *bm.Machine, round sampler.Round) *sampler.Guided {
 	g, err := sampler.NewGuided(r, round)
 	if err != nil {
 		t.Fatal(err)
@@ -64,11 +64,11 @@ func TestMixtureReachesTheDistribution(t *testing.T) {
 }
 
 // wrongGuided moves as Guided does, with one thing wrong.
-func wrongGuided(r *bm.RBM, s bm.State, law bm.Law, wrong string) {
+func wrongGuided(r *bm.Machine, s bm.State, law bm.Law, wrong string) {
 	e, v := r.Engine(), s[bm.Visible].Cols()
 	now := spins(e, s[bm.Visible])
 	a := r.Couplings().(*bm.Axons)
-	p, _ := a.Patterns()
+	p := a.Patterns(bm.Visible)
 	xi := make([]float32, p.Value.Len())
 	compute.Read(e, xi, p.Value)
 	clamp := law.Clamp.Layer(bm.Visible)
@@ -143,11 +143,11 @@ func TestDriftSeesWrongGuidedMoves(t *testing.T) {
 }
 
 // memories returns a machine of V spins whose patterns are separate minima, deep in proportion to the gain.
-func memories(e compute.Engine, visible, hidden, patterns int, gain float64) *bm.RBM {
-	a := bm.NewAxons(e, visible, hidden, patterns, false, false)
+func memories(e compute.Engine, visible, hidden, patterns int, gain float64) *bm.Machine {
+	a := bm.NewAxons(e, bm.Restricted(visible, hidden, false), patterns, false)
 	a.Bernoulli(1, 8)
 	a.SetGain(gain)
-	return bm.NewRBM(e, a, false, false)
+	return bm.New(e, a, false, false)
 }
 
 // On a machine that is frozen for Gibbs chains, guided moves visit every
@@ -158,7 +158,7 @@ func TestGuidedCrossesBarriers(t *testing.T) {
 	// beta_c is sqrt(K/(VH)) = 0.022; at five times that the patterns are deep.
 	r := memories(e, 100, 60, patterns, 0.112)
 	a := r.Couplings().(*bm.Axons)
-	v, _ := a.Patterns()
+	v := a.Patterns(bm.Visible)
 	xi := make([]float32, v.Value.Len())
 	compute.Read(e, xi, v.Value)
 	basin := func(x []int8) int {
@@ -251,7 +251,7 @@ func TestGuidedByPlace(t *testing.T) {
 func TestGuidedRefuses(t *testing.T) {
 	all := check.SmallMachines(engine(t, 1), 3, 3, 53)
 	for _, c := range []struct {
-		r     *bm.RBM
+		r     *bm.Machine
 		round sampler.Round
 		want  string
 	}{
@@ -269,10 +269,10 @@ func TestGuidedRefuses(t *testing.T) {
 func ExampleGuided() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 50, 40, 2, false, false)
+	a := bm.NewAxons(e, bm.Restricted(50, 40, false), 2, false)
 	a.Bernoulli(1, 1)
 	a.SetGain(0.2)
-	m := bm.NewRBM(e, a, false, false)
+	m := bm.New(e, a, false, false)
 	guided, err := sampler.NewGuided(m, sampler.Round{Gibbs: 1, Mixture: 1})
 	if err != nil {
 		panic(err)

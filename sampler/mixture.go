@@ -5,6 +5,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 	"mattis/rng"
 )
 
@@ -36,7 +37,7 @@ const (
 
 // newMixture returns the mixture for rows of inverse temperature beta under the
 // base rate. Its matrix is scratch, unless the mixture is kept.
-func newMixture(r *bm.RBM, signs []int8, beta float32, base compute.Matrix, kept bool) *mixture {
+func newMixture(r *bm.Machine, signs []int8, beta float32, base compute.Matrix, kept bool) *mixture {
 	e, n := r.Engine(), r.Layers()
 	v := n[bm.Visible]
 	rows := 2 * len(signs) / v
@@ -82,7 +83,7 @@ func newMixture(r *bm.RBM, signs []int8, beta float32, base compute.Matrix, kept
 	f := e.Scratch(compute.Float64, rows, 1)
 	r.Energy(f, bm.State{means}, law)
 	compute.Read(e, q.logs, f)
-	var z bm.LogSum
+	var z exact.LogSum
 	for k := range free {
 		free[k] += q.logs[k]
 		z.Add(-free[k])
@@ -112,7 +113,7 @@ func (q *mixture) density(v []int8, near []float32) float64 {
 	for k, x := range near {
 		top = max(top, q.logs[k]+float64(x)-q.norm[k])
 	}
-	var z bm.LogSum
+	var z exact.LogSum
 	for k, x := range near {
 		if q.logs[k]+float64(x)-q.norm[k] > top-negligible {
 			z.Add(q.logs[k] + q.dot(k, v) - q.norm[k])
@@ -138,7 +139,7 @@ func (q *mixture) conditioned(w []float64, clamp []int8) {
 
 // draw sets v to a draw of q given the clamped spins, w being log weights; the numbers are those of the row.
 func (q *mixture) draw(v []int8, w []float64, clamp []int8, key rng.Key, row uint64) {
-	var z bm.LogSum
+	var z exact.LogSum
 	for _, x := range w {
 		z.Add(x)
 	}

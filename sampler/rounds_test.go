@@ -49,19 +49,19 @@ func TestMixtureOfStrongFields(t *testing.T) {
 func TestTrajectoryIndependentRungOverRounds(t *testing.T) {
 	e := engine(t, 2)
 	r, early := check.SmallMachines(e, 5, 4, 61)[7].Machine, check.SmallMachines(e, 5, 4, 61)[7].Machine
-	for _, m := range []*bm.RBM{r, early} { // strong enough for a sweep not to make good what an exchange did
+	for _, m := range []*bm.Machine{r, early} { // strong enough for a sweep not to make good what an exchange did
 		m.Couplings().(*bm.Axons).SetGain(3.5)
 	}
 	check.NoDrift(t, r, func(s bm.State, law bm.Law) {
-		x, err := sampler.NewTrajectory([]*bm.RBM{early, r}, true)
+		x, err := sampler.NewTrajectory([]*bm.Machine{early, r}, true)
 		if err != nil {
 			t.Fatal(err)
 		}
-		x.Start(s[bm.Visible])
+		x.Start(s[:1])
 		host, rows := readLaw(r, law, s.Rows()), s.Rows()
 		row, one := func(i int) int { return i }, func(int) float64 { return 1 }
-		compute.Write(e, x.At(1), exactVisible(early, host, row, one, rows, 71))
-		compute.Write(e, x.At(2), exactVisible(early, host, row, func(int) float64 { return 0 }, rows, 72))
+		compute.Write(e, x.At(1)[bm.Visible], exactVisible(early, host, row, one, rows, 71))
+		compute.Write(e, x.At(2)[bm.Visible], exactVisible(early, host, row, func(int) float64 { return 0 }, rows, 72))
 		x.Move(s, law, 6)
 	})
 }

@@ -17,7 +17,7 @@ type Sampler interface {
 }
 
 // GibbsSampler moves chains by Gibbs sweeps.
-type GibbsSampler struct{ Machine bm.Machine }
+type GibbsSampler struct{ Machine *bm.Machine }
 
 var _ Sampler = GibbsSampler{}
 
@@ -34,7 +34,7 @@ type Options struct {
 	Law bm.Law
 	// Earlier are the machines of a run's checkpoints before the machine itself, the
 	// oldest first: what trajectory tempering moves through.
-	Earlier []*bm.RBM
+	Earlier []*bm.Machine
 	// Key is the source of the numbers that adaptation draws.
 	Key rng.Key
 }
@@ -45,15 +45,15 @@ type Named struct {
 	What string // in a few words, for help texts
 	// Stationary says that the sampler leaves the law unchanged; another one is a heuristic.
 	Stationary bool
-	New        func(r *bm.RBM, o Options) (Sampler, error)
+	New        func(r *bm.Machine, o Options) (Sampler, error)
 }
 
 // Samplers is every sampler by its name.
 var Samplers = []Named{
 	{"gibbs", "alternating draws of both layers", true,
-		func(r *bm.RBM, _ Options) (Sampler, error) { return GibbsSampler{r}, nil }},
+		func(r *bm.Machine, _ Options) (Sampler, error) { return GibbsSampler{r}, nil }},
 	{"tempering", "replicas at several temperatures that exchange them", true,
-		func(r *bm.RBM, o Options) (Sampler, error) {
+		func(r *bm.Machine, o Options) (Sampler, error) {
 			betas := o.Betas
 			if betas == nil {
 				law := o.Law
@@ -67,17 +67,17 @@ var Samplers = []Named{
 			return NewTempering(r, betas)
 		}},
 	{"annealing", "cooling from random spins", false,
-		func(r *bm.RBM, _ Options) (Sampler, error) { return NewAnnealing(r, Linear(0, 1)), nil }},
+		func(r *bm.Machine, _ Options) (Sampler, error) { return NewAnnealing(r, Linear(0, 1)), nil }},
 	{"guided", "jumps between the patterns, and Gibbs sweeps", true,
-		func(r *bm.RBM, _ Options) (Sampler, error) {
+		func(r *bm.Machine, _ Options) (Sampler, error) {
 			return NewGuided(r, Round{Gibbs: 1, Mixture: 1, Exchange: 1, Flip: 1})
 		}},
 	{"trajectory", "replicas at the checkpoints of a run that exchange states", true,
-		func(r *bm.RBM, o Options) (Sampler, error) {
+		func(r *bm.Machine, o Options) (Sampler, error) {
 			if len(o.Earlier) == 0 {
 				return nil, fmt.Errorf("trajectory tempering needs earlier checkpoints of the run; set train.checkpoint.keep to keep more of them")
 			}
-			return NewTrajectory(append(append([]*bm.RBM(nil), o.Earlier...), r), true)
+			return NewTrajectory(append(append([]*bm.Machine(nil), o.Earlier...), r), true)
 		}},
 }
 
@@ -101,7 +101,7 @@ func Find(name string) (Named, error) {
 }
 
 // New returns the sampler of the name for the machine.
-func New(name string, r *bm.RBM, o Options) (Sampler, error) {
+func New(name string, r *bm.Machine, o Options) (Sampler, error) {
 	n, err := Find(name)
 	if err != nil {
 		return nil, err

@@ -17,7 +17,7 @@ func TestSamplersByName(t *testing.T) {
 	r := check.SmallMachines(e, 6, 5, 81)[7].Machine
 	earlier := check.SmallMachines(e, 6, 5, 82)[7].Machine
 	for _, name := range sampler.Names() {
-		x, err := sampler.New(name, r, sampler.Options{Earlier: []*bm.RBM{earlier}, Key: 1})
+		x, err := sampler.New(name, r, sampler.Options{Earlier: []*bm.Machine{earlier}, Key: 1})
 		if err != nil {
 			t.Fatal(err)
 		}

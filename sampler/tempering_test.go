@@ -16,7 +16,7 @@ import (
 
 var ladder = []float64{1, 0.7, 0.3, 0}
 
-func newTempering(t testing.TB, m bm.Machine, betas []float64) *sampler.Tempering {
+func newTempering(t testing.TB, m *bm.Machine, betas []float64) *sampler.Tempering {
 	x, err := sampler.NewTempering(m, betas)
 	if err != nil {
 		t.Fatal(err)
@@ -25,7 +25,7 @@ func newTempering(t testing.TB, m bm.Machine, betas []float64) *sampler.Temperin
 }
 
 // exactReplicas starts tempering with every replica in equilibrium at its rung.
-func exactReplicas(t *testing.T, r *bm.RBM, x *sampler.Tempering, s bm.State, law bm.Law) {
+func exactReplicas(t *testing.T, r *bm.Machine, x *sampler.Tempering, s bm.State, law bm.Law) {
 	n := len(x.Betas())
 	x.Start(s[:1], s.Rows())
 	v := exactVisible(r, readLaw(r, law, s.Rows()),
@@ -51,7 +51,7 @@ func TestTemperingNoDrift(t *testing.T) {
 }
 
 // rungsEnsemble is an ensemble whose groups are the rungs of the ladder.
-func rungsEnsemble(r *bm.RBM, base bool) check.Ensemble {
+func rungsEnsemble(r *bm.Machine, base bool) check.Ensemble {
 	e := check.Ensemble{Name: "rungs"}
 	if base {
 		for i := range r.Layers()[bm.Visible] {
@@ -65,12 +65,14 @@ func rungsEnsemble(r *bm.RBM, base bool) check.Ensemble {
 }
 
 // advance moves rows that are exact at the rungs, one group a rung, by so many rounds.
-func advance(t *testing.T, r *bm.RBM, s bm.State, law bm.Law, rounds int) {
+func advance(t *testing.T, r *bm.Machine, s bm.State, law bm.Law, rounds int) {
 	e, n := r.Engine(), len(ladder)
 	x := newTempering(t, r, ladder)
 	ladders := s.Rows() / n
 	x.Start(s[:1], ladders)
-	e.Copy(x.State()[0].Value, s[bm.Visible])
+	for i, l := range r.View().Left {
+		e.Copy(x.State()[i].Value, s[l])
+	}
 	law.Beta = compute.Matrix{} // the ladder has it
 	x.Advance(law, rounds)
 	part := sampler.Chains(r, ladders)
@@ -111,7 +113,7 @@ func TestTemperingNoDriftOfAllRungs(t *testing.T) {
 
 // exchanged moves exact rungs by a sweep and swaps the states of the pairs (0,1), (2,3) with probability
 // exp(sign * (b_i-b_j)(E_i-E_j)), E with or without the base rate's part.
-func exchanged(r *bm.RBM, s bm.State, law bm.Law, sign float64, withBase bool) {
+func exchanged(r *bm.Machine, s bm.State, law bm.Law, sign float64, withBase bool) {
 	e := r.Engine()
 	r.Sweep(s, law)
 	energy := e.Alloc(compute.Float64, s.Rows(), 1)
@@ -156,11 +158,11 @@ func TestDriftSeesWrongExchanges(t *testing.T) {
 }
 
 // frozen returns a machine of one pattern so strong that Gibbs chains never leave its two states.
-func frozen(e compute.Engine, gain float64) (*bm.RBM, *bm.Axons) {
-	a := bm.NewAxons(e, 10, 12, 1, false, false)
+func frozen(e compute.Engine, gain float64) (*bm.Machine, *bm.Axons) {
+	a := bm.NewAxons(e, bm.Restricted(10, 12, false), 1, false)
 	a.Bernoulli(1, 3)
 	a.SetGain(gain)
-	return bm.NewRBM(e, a, false, false), a
+	return bm.New(e, a, false, false), a
 }
 
 // Tempering crosses between the two states of a frozen machine, where Gibbs chains
@@ -169,7 +171,7 @@ func TestTemperingMixes(t *testing.T) {
 	const chains = 400
 	e := engine(t, 2)
 	r, a := frozen(e, 0.5)
-	v, _ := a.Patterns()
+	v := a.Patterns(bm.Visible)
 	up := func(move func(s bm.State)) int {
 		s := sampler.Chains(r, chains)
 		one := e.Alloc(compute.Int8, 1, 10)
@@ -390,9 +392,9 @@ func TestAdaptLadder(t *testing.T) {
 func ExampleTempering() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 6, 8, 1, false, false)
+	a := bm.NewAxons(e, bm.Restricted(6, 8, false), 1, false)
 	a.Bernoulli(1, 1)
-	m := bm.NewRBM(e, a, false, false)
+	m := bm.New(e, a, false, false)
 	tempering, err := sampler.NewTempering(m, []float64{1, 0.4, 0.2, 0.1, 0})
 	if err != nil {
 		panic(err)

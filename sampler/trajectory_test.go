@@ -14,7 +14,7 @@ import (
 
 // weaker returns a machine of r's kind and shape with all parameters times factor, as
 // an earlier checkpoint has them.
-func weaker(r *bm.RBM, like *bm.RBM, factor float64) *bm.RBM {
+func weaker(r *bm.Machine, like *bm.Machine, factor float64) *bm.Machine {
 	for i, p := range like.Params() {
 		if p.Name != "log_gain" && p.Name != "offset.visible" {
 			r.Engine().Axpby(p.Value, factor, r.Params()[i].Value, 0)
@@ -35,18 +35,18 @@ func TestTrajectoryNoDrift(t *testing.T) {
 		early := weaker(r, likes[i].Machine, 0.6)
 		t.Run(targets[i].Name, func(t *testing.T) {
 			stationary(t, r, func(s bm.State, law bm.Law) {
-				x, err := sampler.NewTrajectory([]*bm.RBM{early, r}, true)
+				x, err := sampler.NewTrajectory([]*bm.Machine{early, r}, true)
 				if err != nil {
 					t.Fatal(err)
 				}
-				x.Start(s[bm.Visible])
+				x.Start(s[:1])
 				host, rows := readLaw(r, law, s.Rows()), s.Rows()
 				for k, c := range []struct {
-					machine *bm.RBM
+					machine *bm.Machine
 					beta    float64
 				}{{r, 1}, {early, 1}, {early, 0}} {
 					if k > 0 { // rung 0 is s
-						compute.Write(e, x.At(k), exactVisible(c.machine, host, func(i int) int { return i }, func(int) float64 { return c.beta }, rows, rng.Key(70+k)))
+						compute.Write(e, x.At(k)[bm.Visible], exactVisible(c.machine, host, func(i int) int { return i }, func(int) float64 { return c.beta }, rows, rng.Key(70+k)))
 					}
 				}
 				x.Move(s, law, 2)
@@ -64,7 +64,7 @@ func TestTrajectoryNoDrift(t *testing.T) {
 func TestTrajectoryMixes(t *testing.T) {
 	const chains = 300
 	e := engine(t, 2)
-	var machines []*bm.RBM
+	var machines []*bm.Machine
 	for _, g := range []float64{0.03, 0.06, 0.1, 0.15, 0.25, 0.4} {
 		r, _ := frozen(e, g)
 		machines = append(machines, r)
@@ -79,7 +79,7 @@ func TestTrajectoryMixes(t *testing.T) {
 	r := machines[5]
 	s := sampler.Chains(r, chains)
 	one := e.Alloc(compute.Int8, 1, 10)
-	v, _ := r.Couplings().(*bm.Axons).Patterns()
+	v := r.Axons().Patterns(bm.Visible)
 	e.Sign(one, v.Value)
 	e.Copy(s[bm.Visible], one.Repeat(chains))
 	x.Move(s, bm.Law{Key: 1}, 150)
@@ -101,7 +101,7 @@ func TestTrajectoryByPlace(t *testing.T) {
 	var want []int8
 	for _, threads := range []int{1, 3} {
 		e := engine(t, threads)
-		var machines []*bm.RBM
+		var machines []*bm.Machine
 		for _, g := range []float64{0.05, 0.1, 0.2} {
 			r, _ := frozen(e, g)
 			machines = append(machines, r)
@@ -132,12 +132,12 @@ func TestTrajectoryRefuses(t *testing.T) {
 	b := check.SmallMachines(e, 4, 3, 64)[0].Machine
 	c := check.SmallMachines(engine(t, 1), 3, 3, 64)[0].Machine
 	for _, x := range []struct {
-		machines []*bm.RBM
+		machines []*bm.Machine
 		want     string
 	}{
 		{nil, "trajectory tempering has no machines"},
-		{[]*bm.RBM{b, a}, "machine 0 of the trajectory has [4 3] spins, the last one [3 3]"},
-		{[]*bm.RBM{a, c, a}, "machine 1 of the trajectory is on another engine than the last one"},
+		{[]*bm.Machine{b, a}, "machine 0 of the trajectory has [4 3] spins, the last one [3 3]"},
+		{[]*bm.Machine{a, c, a}, "machine 1 of the trajectory is on another engine than the last one"},
 	} {
 		if _, err := sampler.NewTrajectory(x.machines, true); err == nil || err.Error() != x.want {
 			t.Errorf("%v, want %q", err, x.want)

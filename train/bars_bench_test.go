@@ -18,14 +18,14 @@ import (
 
 // trainBars trains one instance of the built-in recipe bars for its 300 epochs.
 func trainBars(e compute.Engine, seed rng.Key) error {
-	a := bm.NewAxons(e, 16, 1000, 8, false, false)
+	a := bm.NewAxons(e, bm.Restricted(16, 1000, false), 8, false)
 	a.Bernoulli(1, seed)
-	r := bm.NewRBM(e, a, false, false)
+	r := bm.New(e, a, false, false)
 	x, rows := bars()
 	data := e.Alloc(compute.Int8, rows, 16)
 	compute.Write(e, data, x)
 	t := &train.Trainer{
-		Machine: r, Negative: negative.NewPID(r, a), Optimizer: optim.NewSGD(r, 0, 0),
+		Machine: r, Negative: negative.NewPID(r, a, nil), Optimizer: optim.NewSGD(r, 0, 0),
 		Rate: optim.Schedule{Rate: 0.02, Factor: 0.96, Floor: 1e-5}.At, Data: data, BatchSize: 3, Short: train.Share, Key: seed.Fold(1),
 		AfterEpoch: []optim.Projection{optim.Sign{Machine: r, Axons: a}},
 	}

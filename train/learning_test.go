@@ -8,6 +8,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/compute/cpu"
+	"mattis/exact"
 	"mattis/negative"
 	"mattis/optim"
 	"mattis/rng"
@@ -50,13 +51,13 @@ func (o tampered) Step(rate float64) {
 func learnBars(t *testing.T, factor float64, seed rng.Key) (end, moved float64) {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 16, 10, 8, false, false)
+	a := bm.NewAxons(e, bm.Restricted(16, 10, false), 8, false)
 	a.Uniform(0.2, seed)
-	r := bm.NewRBM(e, a, false, false)
+	r := bm.New(e, a, false, false)
 	x, rows := bars()
 	data := e.Alloc(compute.Int8, rows, 16)
 	compute.Write(e, data, x)
-	_, h := a.Patterns()
+	h := a.Patterns(bm.Hidden)
 	start := floats(e, h.Value)
 	tr := &train.Trainer{
 		Machine: r, Negative: negative.NewCD(r, 5),
@@ -70,7 +71,7 @@ func learnBars(t *testing.T, factor float64, seed rng.Key) (end, moved float64) 
 	for i, x := range floats(e, h.Value) {
 		moved += math.Abs(x-start[i]) / float64(len(start))
 	}
-	states, err := r.EnumerateSmaller()
+	states, err := exact.Smallest(r)
 	if err != nil {
 		t.Fatal(err)
 	}

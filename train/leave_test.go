@@ -15,18 +15,18 @@ import (
 )
 
 // forever are estimators whose draws take years.
-var forever = map[string]func(r *bm.RBM) (negative.Estimator, error){
-	"cd": func(r *bm.RBM) (negative.Estimator, error) { return negative.NewCD(r, 1<<50), nil },
-	"pcd": func(r *bm.RBM) (negative.Estimator, error) {
+var forever = map[string]func(r *bm.Machine) (negative.Estimator, error){
+	"cd": func(r *bm.Machine) (negative.Estimator, error) { return negative.NewCD(r, 1<<50), nil },
+	"pcd": func(r *bm.Machine) (negative.Estimator, error) {
 		return negative.NewPCD(r, 5, 1<<50, 5), nil
 	},
-	"pid-gibbs": func(r *bm.RBM) (negative.Estimator, error) {
-		return negative.NewPIDGibbs(r, r.Couplings().(*bm.Axons), 1<<50, true), nil
+	"pid-gibbs": func(r *bm.Machine) (negative.Estimator, error) {
+		return negative.NewPIDGibbs(r, r.Couplings().(*bm.Axons), 1<<50, true)
 	},
-	"tempering": func(r *bm.RBM) (negative.Estimator, error) {
+	"tempering": func(r *bm.Machine) (negative.Estimator, error) {
 		return negative.NewTempering(r, []float64{1, 0.5, 0}, 4, 1<<50, 5)
 	},
-	"annealing": func(r *bm.RBM) (negative.Estimator, error) { return negative.NewAnnealing(r, 5, 1<<50), nil },
+	"annealing": func(r *bm.Machine) (negative.Estimator, error) { return negative.NewAnnealing(r, 5, 1<<50), nil },
 }
 
 // An update that is left changes nothing that a checkpoint holds, and counts for none. Without the copy of the chains
@@ -39,7 +39,7 @@ func TestLeavingAnUpdate(t *testing.T) {
 				t.Fatal(err)
 			}
 			var err error
-			if tr.Negative, err = estimator(tr.Machine.(*bm.RBM)); err != nil {
+			if tr.Negative, err = estimator(tr.Machine); err != nil {
 				t.Fatal(err)
 			}
 			step, before := tr.Step, bits(tr)

@@ -11,6 +11,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/compute/cpu"
+	"mattis/exact"
 	"mattis/internal/check"
 	"mattis/negative"
 	"mattis/optim"
@@ -137,7 +138,7 @@ func batches(t *testing.T, tr *train.Trainer, to int) (all [][]int) {
 	e := tr.Machine.Engine()
 	x := make([]int8, tr.Data.Len())
 	for i := range tr.Data.Rows() {
-		bm.SetState(x[i*visible:][:visible], uint64(i))
+		exact.SetState(x[i*visible:][:visible], uint64(i))
 	}
 	compute.Write(e, tr.Data, x)
 	done := errors.New("done")
@@ -241,9 +242,9 @@ func (gradientOf) State() []bm.Param { return nil }
 func TestShortBatch(t *testing.T) {
 	e := cpu.New(1)
 	defer e.Close()
-	d := bm.NewDense(e, visible, hidden, false)
+	d := bm.NewDense(e, bm.Restricted(visible, hidden, false))
 	d.Normal(0.3, 1)
-	r := bm.NewRBM(e, d, false, false)
+	r := bm.New(e, d, false, false)
 	data, model := e.Alloc(compute.Int8, rows, visible), e.Alloc(compute.Int8, 4, visible)
 	e.Spins(data, 1, 0, 0)
 	e.Spins(model, 2, 0, 0)
@@ -270,7 +271,7 @@ func TestShortBatch(t *testing.T) {
 	} {
 		var got, batch [][]float64
 		tr := &train.Trainer{
-			Machine: r, Negative: fixed{bm.Batch{State: bm.State{model}}}, Optimizer: gradientOf{d.Weights(), e, &got},
+			Machine: r, Negative: fixed{bm.Batch{State: bm.State{model}}}, Optimizer: gradientOf{d.Weights(0), e, &got},
 			Rate: func(int) float64 { return 1 }, Data: data, BatchSize: batchSize, Short: c.short,
 			Observers: []train.Observer{observe(func(ev train.Event) error {
 				if ev.Step > 0 {
@@ -467,10 +468,10 @@ func TestResumeTiles(t *testing.T) {
 	check.Resume(t, func(threads int) *train.Trainer {
 		e := cpu.New(threads)
 		t.Cleanup(e.Close)
-		a := bm.NewAxons(e, 70, 300, 20, true, true)
+		a := bm.NewAxons(e, bm.Restricted(70, 300, true), 20, true)
 		a.Uniform(1, 1)
 		a.SetGain(0.4)
-		r := bm.NewRBM(e, a, true, true)
+		r := bm.New(e, a, true, true)
 		data := e.Alloc(compute.Int8, 200, 70)
 		e.Spins(data, 1, 0, 0)
 		return &train.Trainer{
@@ -485,25 +486,25 @@ func TestResumeTiles(t *testing.T) {
 func ExampleTrainer() {
 	e := cpu.New(1)
 	defer e.Close()
-	d := bm.NewDense(e, 4, 3, false)
+	d := bm.NewDense(e, bm.Restricted(4, 3, false))
 	d.Normal(0.1, 1)
-	m := bm.NewRBM(e, d, false, false)
+	m := bm.New(e, d, false, false)
 	data := e.Alloc(compute.Int8, 2, 4)
 	compute.Write(e, data, []int8{1, 1, -1, -1, -1, -1, 1, 1})
-	exact, err := negative.NewExact(m)
+	sums, err := negative.NewExact(m)
 	if err != nil {
 		fmt.Println(err)
 		return
 	}
 	t := &train.Trainer{
-		Machine: m, Negative: exact, Optimizer: optim.NewAdam(m, 0.9, 0.999, 1e-8, 0),
+		Machine: m, Negative: sums, Optimizer: optim.NewAdam(m, 0.9, 0.999, 1e-8, 0),
 		Rate: optim.Schedule{Rate: 0.1, Factor: 1}.At, Data: data, BatchSize: 2, Short: train.Share, Key: 1,
 	}
 	if err := t.Run(context.Background(), 100); err != nil {
 		fmt.Println(err)
 		return
 	}
-	states, _ := m.Enumerate(bm.Visible)
+	states, _ := exact.Enumerate(m, bm.Visible)
 	f := e.Alloc(compute.Float64, 2, 1)
 	m.Energy(f, bm.State{data}, bm.Law{})
 	free := make([]float64, 2)

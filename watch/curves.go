@@ -8,15 +8,19 @@ import (
 	"os"
 	"path"
 	"time"
+
+	"mattis/run"
 )
 
 // Curves are the lines of a run's metrics, or those behind a place up to which a reader has them.
 type Curves struct {
-	Generation int     `json:"generation"` // of the file
-	Offset     int64   `json:"offset"`     // of the first byte that is not in them
-	Anew       bool    `json:"anew"`       // they begin at the start of the file: what the reader has no longer stands there
-	Thinned    bool    `json:"thinned"`    // of several lines only the lowest and the highest value are there
-	Series     []Curve `json:"series"`
+	Generation int   `json:"generation"` // of the file
+	Offset     int64 `json:"offset"`     // of the first byte that is not in them
+	// they begin at the start of the file: what the reader has no longer stands there
+	Anew bool `json:"anew"`
+	// of several lines only the lowest and the highest value are there
+	Thinned bool    `json:"thinned"`
+	Series  []Curve `json:"series"`
 }
 
 // Curve is the values of one measure on one split, in the order of the file.
@@ -30,7 +34,8 @@ type Curve struct {
 	Stderr  column `json:"stderr"` // NaN where it is not known
 }
 
-// mostPoints bounds the points of a curve: more than a screen has columns, so that they are there for a look closer.
+// mostPoints bounds the points of a curve: more than a screen has columns, so that they are there
+// for a look closer.
 const mostPoints = 20_000
 
 // thinning is points of which the extremes stay when they become too many.
@@ -71,8 +76,8 @@ func (t *thinning) halve() {
 	t.points = out
 }
 
-// Curves returns the lines of a run behind the offset, which a call before gave with the generation; 0 and 0 are the
-// start. Damaged lines are left out.
+// Curves returns the lines of a run behind the offset, which a call before gave with the
+// generation; 0 and 0 are the start. Damaged lines are left out.
 func (l *Library) Curves(ctx context.Context, id string, generation int, offset int64) (*Curves, error) {
 	e, err := l.entry(id)
 	if err != nil {
@@ -93,7 +98,7 @@ func (l *Library) Curves(ctx context.Context, id string, generation int, offset 
 	if generation != now || offset < 0 {
 		out.Offset, out.Anew = 0, true
 	}
-	file, info, err := openRegular(folder, path.Join(e.rel, metricsFile))
+	file, info, err := openRegular(folder, path.Join(e.rel, run.MetricsFile))
 	if errors.Is(err, fs.ErrNotExist) {
 		out.Offset, out.Anew = 0, true
 		return out, nil

@@ -1,6 +1,7 @@
 package watch
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -10,23 +11,9 @@ import (
 	"slices"
 	"strings"
 	"time"
-)
 
-// The names of a run directory's files; run writes them, docs/format.md draws them.
-const (
-	recipeFile      = "recipe.yaml"
-	environmentFile = "env.json"
-	metricsFile     = "metrics.jsonl"
-	stateFile       = "state.json"
-	lockFile        = ".lock"
-	checkpointsDir  = "checkpoints"
-	bestFile        = "checkpoints/best.json"
-	picturesDir     = "pictures"
-	figuresDir      = "figures"
+	"mattis/run"
 )
-
-// DiagnosisFile is the name of the file in which mattis diagnose leaves its verdict for the page.
-const DiagnosisFile = "diagnose.json"
 
 // How far a search for run directories goes. Figures keep theirs three folders deep.
 const (
@@ -60,8 +47,9 @@ func newRoot(dir string) (root, error) {
 	return root{p, filepath.Clean(dir)}, err
 }
 
-// find returns the run directories under the root as paths with slashes, "." for the root itself, sorted, and what
-// was left out. Links are not followed, and folders whose names begin with a dot are passed over.
+// find returns the run directories under the root as paths with slashes, "." for the root itself,
+// sorted, and what was left out. Links are not followed, and folders whose names begin with a dot
+// are passed over.
 func (r root) find() (runs []string, notices []string, err error) {
 	folder, err := os.OpenRoot(r.path)
 	if err != nil {
@@ -78,8 +66,9 @@ func (r root) find() (runs []string, notices []string, err error) {
 			full = true
 			return
 		}
-		if info, err := folder.Lstat(path.Join(dir, recipeFile)); err == nil && !info.IsDir() {
-			runs = append(runs, dir) // a link in the place of the recipe is said where the recipe is read
+		if info, err := folder.Lstat(path.Join(dir, run.RecipeFile)); err == nil && !info.IsDir() {
+			// a link in the place of the recipe is said where the recipe is read
+			runs = append(runs, dir)
 			return
 		}
 		d, err := folder.Open(dir)
@@ -129,6 +118,35 @@ func (r root) display(rel string, several bool) string {
 		return base + "/" + rel
 	}
 	return rel
+}
+
+// natural compares names such that bars-9 comes before bars-10.
+func natural(a, b string) int {
+	for a != "" && b != "" {
+		i, j := digits(a), digits(b)
+		if i > 0 && j > 0 {
+			x, y := strings.TrimLeft(a[:i], "0"), strings.TrimLeft(b[:j], "0")
+			if c := cmp.Or(cmp.Compare(len(x), len(y)), strings.Compare(x, y)); c != 0 {
+				return c
+			}
+			a, b = a[i:], b[j:]
+			continue
+		}
+		if a[0] != b[0] {
+			return cmp.Compare(a[0], b[0])
+		}
+		a, b = a[1:], b[1:]
+	}
+	return cmp.Compare(len(a), len(b))
+}
+
+// digits returns the length of the number that s begins with.
+func digits(s string) int {
+	n := 0
+	for n < len(s) && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	return n
 }
 
 // listing are the names in a folder under root whose form keep likes, sorted, at most so many.

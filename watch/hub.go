@@ -11,9 +11,11 @@ import (
 // Bounds on the streams of events.
 const (
 	mostStreams = 64
-	waiting     = 32               // events that wait for a reader; who lags behind further is let go and comes back
-	patience    = 10 * time.Second // for one write
-	heartbeat   = 15 * time.Second // between two writes at least, so that a reader that is gone is noticed
+	// events that wait for a reader; who lags behind further is let go and comes back
+	waiting  = 32
+	patience = 10 * time.Second // for one write
+	// between two writes at least, so that a reader that is gone is noticed
+	heartbeat = 15 * time.Second
 )
 
 // errFull is the error of a stream too many.
@@ -99,7 +101,8 @@ func event(kind string, data any) []byte {
 	return append(append([]byte("event: "+kind+"\ndata: "), b...), "\n\n"...)
 }
 
-// Run follows the runs and tells the pages of what changes, until the context is cancelled. While nobody looks, nothing is read.
+// Run follows the runs and tells the pages of what changes, until the context is cancelled. While
+// nobody looks, nothing is read.
 func (s *Server) Run(ctx context.Context) {
 	defer s.hub.close()
 	go s.library.Work(ctx)
@@ -128,6 +131,23 @@ func (s *Server) Run(ctx context.Context) {
 		case <-s.wake: // a first page has come
 		}
 	}
+}
+
+// farewell is how long pages have to ask for what they were told of last.
+const farewell = 500 * time.Millisecond
+
+// Farewell tells the pages of what has changed and, in a text for people, that the server is about
+// to end, and leaves them the time to ask for what is new. Where no page is open it does nothing.
+func (s *Server) Farewell(text string) {
+	if s.hub.size() == 0 {
+		return
+	}
+	s.library.Refresh(time.Now().Add(everyIdle)) // all of them are due by then
+	if changed, _, _ := s.library.Changes(); len(changed) > 0 {
+		s.hub.send(event("runs", changed))
+	}
+	s.hub.send(event("end", text))
+	time.Sleep(farewell)
 }
 
 func nonNil(list []string) []string { return append([]string{}, list...) }

@@ -80,8 +80,8 @@ func only(t *testing.T, l *Library) Summary {
 	return all[0]
 }
 
-// Fails where a run's state, progress or values are not those of its files, and where names of files differ from those
-// that run writes.
+// Fails where a run's state, progress or values are not those of its files, and where names of
+// files differ from those that run writes.
 func TestSummary(t *testing.T) {
 	w := begin(t, filepath.Join(t.TempDir(), "bars-1"))
 	l := library(t, w.Path())
@@ -124,7 +124,7 @@ func TestSummary(t *testing.T) {
 		t.Errorf("at the end: %+v", s)
 	}
 	// A process that was killed leaves its number in the lock file, whoever has that number now.
-	lock := filepath.Join(w.Path(), lockFile)
+	lock := filepath.Join(w.Path(), run.LockFile)
 	write(t, lock, "999999999\n")
 	later(l, 3*time.Minute)
 	if s = only(t, l); s.State != run.Ended {
@@ -137,15 +137,15 @@ func TestSummary(t *testing.T) {
 		{"training", "", run.Killed, "its process is gone"},
 	} {
 		b, _ := json.Marshal(run.State{State: c.state, Step: 40, Epoch: 10, Epochs: 10, Host: l.host, PID: 999999999, Updated: time.Now(), Message: c.message})
-		write(t, filepath.Join(w.Path(), stateFile), string(b))
+		write(t, filepath.Join(w.Path(), run.StateFile), string(b))
 		later(l, time.Duration(4+2*i)*time.Minute)
 		if s = only(t, l); s.State != c.want || !strings.Contains(s.Message, c.said) {
 			t.Errorf("state.json %s: %s, %q", b, s.State, s.Message)
 		}
-		os.Remove(filepath.Join(w.Path(), stateFile))
+		os.Remove(filepath.Join(w.Path(), run.StateFile))
 		later(l, time.Duration(5+2*i)*time.Minute)
 	}
-	write(t, filepath.Join(w.Path(), bestFile), `{"step":12}`)
+	write(t, filepath.Join(w.Path(), run.CheckpointsFolder, run.BestFile), `{"step":12}`)
 	later(l, time.Hour)
 	if s = only(t, l); s.Best == nil || *s.Best != 12 {
 		t.Errorf("best.json: %v", s.Best)
@@ -156,19 +156,19 @@ func TestKilled(t *testing.T) {
 	w := begin(t, filepath.Join(t.TempDir(), "a"))
 	measure(t, w, 0, 9, 5)
 	w.Close()
-	write(t, filepath.Join(w.Path(), lockFile), "999999999\n")
+	write(t, filepath.Join(w.Path(), run.LockFile), "999999999\n")
 	if s := only(t, library(t, w.Path())); s.State != run.Killed || !strings.Contains(s.Message, "mattis resume") {
 		t.Errorf("%s, %q", s.State, s.Message)
 	}
 	waits := filepath.Join(t.TempDir(), "b")
-	write(t, filepath.Join(waits, recipeFile), recipeText)
+	write(t, filepath.Join(waits, run.RecipeFile), recipeText)
 	if s := only(t, library(t, waits)); s.State != run.Waiting {
 		t.Errorf("a recipe alone: %s", s.State)
 	}
 }
 
-// Fails where a run that is cut back to a checkpoint keeps lines that are gone, where curves that a page has are not
-// said to be void, and where new lines come twice or not at all.
+// Fails where a run that is cut back to a checkpoint keeps lines that are gone, where curves that a
+// page has are not said to be void, and where new lines come twice or not at all.
 func TestFollowRestart(t *testing.T) {
 	w := begin(t, filepath.Join(t.TempDir(), "a"))
 	measure(t, w, 0, 9, 8, 7, 6, 1)
@@ -213,7 +213,7 @@ func TestFollowRestart(t *testing.T) {
 	if c := curves(c.Generation, 1<<40); !c.Anew || len(c.Series[0].Value) != 10 {
 		t.Errorf("beyond the end: %+v", c)
 	}
-	if err := os.Remove(filepath.Join(w.Path(), metricsFile)); err != nil {
+	if err := os.Remove(filepath.Join(w.Path(), run.MetricsFile)); err != nil {
 		t.Fatal(err)
 	}
 	if c := curves(c.Generation, c.Offset); !c.Anew || len(c.Series) != 0 {
@@ -258,14 +258,15 @@ func TestChanges(t *testing.T) {
 	}
 }
 
-// Fails where a hostile folder breaks the table, goes unsaid, or is followed out of the folder that was named.
+// Fails where a hostile folder breaks the table, goes unsaid, or is followed out of the folder that
+// was named.
 func TestHostileFolders(t *testing.T) {
 	if runtime.GOOS == "windows" {
 		t.Skip("names and links of other systems")
 	}
 	outside := t.TempDir()
 	write(t, filepath.Join(outside, "secret"), "secret: key\n")
-	write(t, filepath.Join(outside, "run", recipeFile), recipeText)
+	write(t, filepath.Join(outside, "run", run.RecipeFile), recipeText)
 	line := func(step int, value string) string {
 		return fmt.Sprintf(`{"step":%d,"epoch":%d,"seconds":1,"name":"nll","split":"test","value":%s,"stderr":0,"detail":{}}`+"\n", step, step, value)
 	}
@@ -278,33 +279,33 @@ func TestHostileFolders(t *testing.T) {
 	}{
 		{"no run", func(dir string) { write(t, filepath.Join(dir, "x", "notes.txt"), "x") }, "", 0, "there is no run in"},
 		{"damaged line", func(dir string) {
-			write(t, filepath.Join(dir, recipeFile), recipeText)
-			write(t, filepath.Join(dir, metricsFile), line(1, "1")+"}{\n"+line(2, "2")+"more\n"+line(3, "3"))
+			write(t, filepath.Join(dir, run.RecipeFile), recipeText)
+			write(t, filepath.Join(dir, run.MetricsFile), line(1, "1")+"}{\n"+line(2, "2")+"more\n"+line(3, "3"))
 		}, run.Interrupted, 3, "metrics.jsonl:2: invalid character '}' looking for beginning of value, and 1 more damaged lines"},
 		{"torn line", func(dir string) {
-			write(t, filepath.Join(dir, recipeFile), recipeText)
-			write(t, filepath.Join(dir, metricsFile), line(1, "1")+line(2, "2")[:30])
+			write(t, filepath.Join(dir, run.RecipeFile), recipeText)
+			write(t, filepath.Join(dir, run.MetricsFile), line(1, "1")+line(2, "2")[:30])
 		}, run.Interrupted, 1, ""},
 		{"binary metrics", func(dir string) {
-			write(t, filepath.Join(dir, recipeFile), recipeText)
-			write(t, filepath.Join(dir, metricsFile), strings.Repeat("\x00\xff\n", 1000))
+			write(t, filepath.Join(dir, run.RecipeFile), recipeText)
+			write(t, filepath.Join(dir, run.MetricsFile), strings.Repeat("\x00\xff\n", 1000))
 		}, run.Waiting, 0, "and 999 more damaged lines"},
 		{"values that JSON lacks", func(dir string) {
-			write(t, filepath.Join(dir, recipeFile), recipeText)
-			write(t, filepath.Join(dir, metricsFile), line(1, `"NaN"`)+line(2, `"-Infinity"`))
+			write(t, filepath.Join(dir, run.RecipeFile), recipeText)
+			write(t, filepath.Join(dir, run.MetricsFile), line(1, `"NaN"`)+line(2, `"-Infinity"`))
 		}, run.Interrupted, math.Inf(-1), ""},
-		{"no recipe in it", func(dir string) { write(t, filepath.Join(dir, recipeFile), "\x00\x01 not yaml: [") }, run.Waiting, 0, "recipe.yaml: "},
+		{"no recipe in it", func(dir string) { write(t, filepath.Join(dir, run.RecipeFile), "\x00\x01 not yaml: [") }, run.Waiting, 0, "recipe.yaml: "},
 		{"bomb", func(dir string) {
-			write(t, filepath.Join(dir, recipeFile), "a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n")
+			write(t, filepath.Join(dir, run.RecipeFile), "a: &a [x,x]\nb: &b [*a,*a]\nc: [*b,*b]\n")
 		}, run.Waiting, 0, "recipe.yaml: line 1: a recipe has no anchors"},
-		{"huge recipe", func(dir string) { write(t, filepath.Join(dir, recipeFile), strings.Repeat("#\n", mostRecipe)) }, run.Waiting, 0, "recipe.yaml: has 131072 bytes"},
+		{"huge recipe", func(dir string) { write(t, filepath.Join(dir, run.RecipeFile), strings.Repeat("#\n", mostRecipe)) }, run.Waiting, 0, "recipe.yaml: has 131072 bytes"},
 		{"linked recipe", func(dir string) {
 			os.MkdirAll(dir, 0o777)
-			os.Symlink(filepath.Join(outside, "secret"), filepath.Join(dir, recipeFile))
+			os.Symlink(filepath.Join(outside, "secret"), filepath.Join(dir, run.RecipeFile))
 		}, run.Waiting, 0, "recipe.yaml: is a link that leads out of the folder"},
 		{"linked metrics", func(dir string) {
-			write(t, filepath.Join(dir, recipeFile), recipeText)
-			os.Symlink("../../../../../../../../"+outside+"/secret", filepath.Join(dir, metricsFile))
+			write(t, filepath.Join(dir, run.RecipeFile), recipeText)
+			os.Symlink("../../../../../../../../"+outside+"/secret", filepath.Join(dir, run.MetricsFile))
 		}, run.Waiting, 0, "metrics.jsonl: is a link that leads out of the folder"},
 		{"linked run", func(dir string) {
 			os.MkdirAll(dir, 0o777)
@@ -315,15 +316,15 @@ func TestHostileFolders(t *testing.T) {
 			os.Symlink(dir, filepath.Join(dir, "again"))
 		}, "", 0, "a link is not followed"},
 		{"folders in place of files", func(dir string) {
-			write(t, filepath.Join(dir, recipeFile), recipeText)
-			for _, f := range []string{metricsFile, environmentFile, stateFile} {
+			write(t, filepath.Join(dir, run.RecipeFile), recipeText)
+			for _, f := range []string{run.MetricsFile, run.EnvironmentFile, run.StateFile} {
 				os.MkdirAll(filepath.Join(dir, f), 0o777)
 			}
 		}, run.Waiting, 0, "metrics.jsonl: is no regular file"},
 		{"damaged env.json and state.json", func(dir string) {
-			write(t, filepath.Join(dir, recipeFile), recipeText)
-			write(t, filepath.Join(dir, environmentFile), "[")
-			write(t, filepath.Join(dir, stateFile), `{"state":"dancing"}`)
+			write(t, filepath.Join(dir, run.RecipeFile), recipeText)
+			write(t, filepath.Join(dir, run.EnvironmentFile), "[")
+			write(t, filepath.Join(dir, run.StateFile), `{"state":"dancing"}`)
 		}, run.Waiting, 0, `state.json: state is "dancing"`},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -375,7 +376,7 @@ func TestHostileNames(t *testing.T) {
 	dir := t.TempDir()
 	names := []string{`<img src=x onerror=alert(1)>`, `quo"te's`, "new\nline", "back\\slash", "ünïcödé", " spaces ", "%2e%2e", "a&b=c#d"}
 	for _, n := range names {
-		write(t, filepath.Join(dir, n, recipeFile), recipeText)
+		write(t, filepath.Join(dir, n, run.RecipeFile), recipeText)
 	}
 	all, _ := library(t, dir).Runs()
 	var got []string
@@ -395,8 +396,8 @@ func TestHostileNames(t *testing.T) {
 // Fails for a reader that reads a large file to show its last values, or keeps it in memory.
 func TestHugeMetrics(t *testing.T) {
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, recipeFile), recipeText)
-	path := filepath.Join(dir, metricsFile)
+	write(t, filepath.Join(dir, run.RecipeFile), recipeText)
+	path := filepath.Join(dir, run.MetricsFile)
 	write(t, path, line+"\n")
 	if err := os.Truncate(path, 2<<30); err != nil { // a hole: it takes no room on the disk
 		t.Skip(err)

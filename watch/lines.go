@@ -24,14 +24,16 @@ type point struct {
 // name is what a point belongs to: a measure and the split of the data, "" where there is none.
 type name struct{ measure, split string }
 
-// parser reads lines of metrics.jsonl. It keeps the names that it has met, so that a line costs no memory.
+// parser reads lines of metrics.jsonl. It keeps the names that it has met, so that a line costs no
+// memory.
 type parser struct{ names map[string]string }
 
 func (p *parser) intern(b []byte) string {
 	if s, ok := p.names[string(b)]; ok {
 		return s
 	}
-	if p.names == nil || len(p.names) > 10_000 { // names that never end are no reason to keep them all
+	// names that never end are no reason to keep them all
+	if p.names == nil || len(p.names) > 10_000 {
 		p.names = map[string]string{}
 	}
 	s := string(b)
@@ -39,9 +41,9 @@ func (p *parser) intern(b []byte) string {
 	return s
 }
 
-// parse returns what a line says; detail is the line's own bytes. Lines as run writes them are read here, any other
-// by run.Metric, which decides what is a line: 2 million lines are a folder of 200 runs, and take one second this way
-// and twenty the other.
+// parse returns what a line says; detail is the line's own bytes. Lines as run writes them are read
+// here, any other by run.Metric, which decides what is a line: 2 million lines are a folder of 200
+// runs, and take one second this way and twenty the other.
 func (p *parser) parse(line []byte) (n name, x point, detail []byte, err error) {
 	if n, x, detail, ok := p.quick(line); ok {
 		return n, x, detail, nil
@@ -142,16 +144,16 @@ func decimal(b []byte) (float64, bool) {
 	return x, err == nil
 }
 
-// What a follower reads at a time, and the longest line that it takes for one: the singular values of a layer of 10 000
-// spins are 200 KB.
+// What a follower reads at a time, and the longest line that it takes for one: the singular values
+// of a layer of 10 000 spins are 200 KB.
 const (
 	chunk       = 256 << 10
 	longestLine = 4 << 20
 	markLength  = 256
 )
 
-// follower reads a file of lines to which another process appends, and knows how far it has come. It notices when the
-// file is cut back or replaced.
+// follower reads a file of lines to which another process appends, and knows how far it has come.
+// It notices when the file is cut back or replaced.
 type follower struct {
 	generation int         // counts the times that reading began anew
 	info       os.FileInfo // of the file when it was last read; nil before
@@ -161,8 +163,8 @@ type follower struct {
 	skipping   bool        // offset lies within a line that is too long
 }
 
-// begin compares the file with what was read. It reports true where that no longer stands there: the follower then is
-// at the start of the file.
+// begin compares the file with what was read. It reports true where that no longer stands there:
+// the follower then is at the start of the file.
 func (f *follower) begin(file io.ReaderAt, info os.FileInfo) (anew bool, err error) {
 	old := f.info
 	f.info = info
@@ -171,7 +173,8 @@ func (f *follower) begin(file io.ReaderAt, info os.FileInfo) (anew bool, err err
 	}
 	same := os.SameFile(old, info) && info.Size() >= f.offset
 	if same && len(f.mark) > 0 {
-		// The number of a deleted file is soon given to another one, so the name alone proves nothing.
+		// The number of a deleted file is soon given to another one, so the name alone proves
+		// nothing.
 		now := make([]byte, len(f.mark))
 		if _, err := file.ReadAt(now, f.offset-int64(len(now))); err != nil && !errors.Is(err, io.EOF) {
 			return false, err
@@ -192,9 +195,9 @@ func (f *follower) restart(info os.FileInfo) {
 // errLongLine is the error of a line above longestLine.
 var errLongLine = fmt.Errorf("longer than %d MiB", longestLine>>20)
 
-// read gives the complete lines behind offset, without their ends, to each; number counts from 1. The bytes are each's
-// until it returns. A line that is too long comes as errLongLine. It stops once it has read limit bytes and
-// reports whether there is more.
+// read gives the complete lines behind offset, without their ends, to each; number counts from 1.
+// The bytes are each's until it returns. A line that is too long comes as errLongLine. It stops
+// once it has read limit bytes and reports whether there is more.
 func (f *follower) read(ctx context.Context, file io.ReaderAt, limit int64, each func(number int, line []byte, err error)) (more bool, err error) {
 	buf, from := make([]byte, 0, chunk), f.offset
 	for done := int64(0); ; {
@@ -268,8 +271,8 @@ func tail(file io.ReaderAt, size, length int64, each func(line []byte)) error {
 	return nil
 }
 
-// openRegular opens the file of that name under root for reading. What is no regular file, or is reached by a
-// link that leads out of root, is refused.
+// openRegular opens the file of that name under root for reading. What is no regular file, or is
+// reached by a link that leads out of root, is refused.
 func openRegular(root *os.Root, path string) (*os.File, os.FileInfo, error) {
 	info, err := root.Stat(path) // before opening it: opening a pipe would wait for its writer
 	if err != nil {

@@ -149,8 +149,9 @@ func add(t *testing.T, path, text string) {
 	}
 }
 
-// Fails for a follower that reads a line twice, gives half a line, or does not see that the file is another one: cut,
-// replaced by a file of the same length, or replaced and grown beyond what was read.
+// Fails for a follower that reads a line twice, gives half a line, or does not see that the file is
+// another one: cut, replaced by a file of the same length, or replaced and grown beyond what was
+// read.
 func TestFollower(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	var r reader
@@ -185,7 +186,8 @@ func TestFollower(t *testing.T) {
 	}
 }
 
-// Fails for a follower that keeps a line of any length in memory, loses its place behind one, or reads beyond its limit.
+// Fails for a follower that keeps a line of any length in memory, loses its place behind one, or
+// reads beyond its limit.
 func TestFollowerLongLines(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "f")
 	write(t, path, "a\n"+strings.Repeat("x", longestLine+10)+"\nb\n"+strings.Repeat("y", longestLine)+"\nc\n")

@@ -25,7 +25,8 @@ func noise(n, seed int) []float32 {
 	return x
 }
 
-// axons returns the tensors of a machine with patterns, and its W in float64 by the definition (g/sqrt K) Xv^T Xh.
+// axons returns the tensors of a machine with patterns, and its W in float64 by the definition
+// (g/sqrt K) Xv^T Xh.
 func axons(k, v, h, seed int, logGain float32) ([]tensorfile.Tensor, *mat.Dense) {
 	xv, xh := noise(k*v, seed), noise(k*h, seed+1)
 	w := mat.NewDense(v, h, nil)
@@ -41,8 +42,8 @@ func axons(k, v, h, seed int, logGain float32) ([]tensorfile.Tensor, *mat.Dense)
 	return []tensorfile.Tensor{tensorfile.New("patterns.visible", xv, k, v), tensorfile.New("patterns.hidden", xh, k, h), tensorfile.New("log_gain", []float32{logGain})}, w
 }
 
-// Fails for singular values, gains, overlaps or energies that are not those of W as Eq. 5 has it, for few and for many
-// patterns.
+// Fails for singular values, gains, overlaps or energies that are not those of W as Eq. 5 has it,
+// for few and for many patterns.
 func TestMachine(t *testing.T) {
 	for _, k := range []int{3, 9} {
 		const v, h = 6, 5
@@ -171,15 +172,15 @@ func TestMachineDamaged(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	write(t, filepath.Join(w.Path(), checkpointsDir, "00000002.safetensors"), "damaged")
-	write(t, filepath.Join(w.Path(), DiagnosisFile), `{"samplers":`)
+	write(t, filepath.Join(w.Path(), run.CheckpointsFolder, "00000002.safetensors"), "damaged")
+	write(t, filepath.Join(w.Path(), run.DiagnosisFile), `{"samplers":`)
 	l := library(t, w.Path())
 	m, err := l.Machine(context.Background(), only(t, l).ID)
 	if err != nil || m.Step != 1 || len(m.History) != 2 || !strings.Contains(strings.Join(m.Refused, ";"), "00000002.safetensors: byte 0: truncated") ||
 		!strings.Contains(strings.Join(m.Refused, ";"), "diagnose.json: is no JSON object") || m.Diagnosis != nil {
 		t.Errorf("%+v, %v", m, err)
 	}
-	write(t, filepath.Join(w.Path(), DiagnosisFile), `{"samplers":[]}`)
+	write(t, filepath.Join(w.Path(), run.DiagnosisFile), `{"samplers":[]}`)
 	if m, err := l.Machine(context.Background(), only(t, l).ID); err != nil || string(m.Diagnosis) != `{"samplers":[]}` {
 		t.Errorf("the verdict: %s, %v", m.Diagnosis, err)
 	}
@@ -213,14 +214,15 @@ func TestPictures(t *testing.T) {
 	w := begin(t, filepath.Join(t.TempDir(), "a"))
 	meta := map[string]string{"height": "2", "width": "3"}
 	if err := w.Save(5, &tensorfile.File{Metadata: meta, Tensors: []tensorfile.Tensor{
-		tensorfile.New("weights", []float32{1, 2, 3, 4, 5, 6, 7, -8, 0, 0, 0, 0, 9, 9}, 7, 2), // 6 pixels and a label
+		// 6 pixels and a label
+		tensorfile.New("weights", []float32{1, 2, 3, 4, 5, 6, 7, -8, 0, 0, 0, 0, 9, 9}, 7, 2),
 		tensorfile.New("chains.visible", []int8{1, 1, 1, -1, -1, -1, 1}, 1, 7), tensorfile.New("optimizer.momentum.weights", noise(14, 1), 7, 2),
 	}}); err != nil {
 		t.Fatal(err)
 	}
 	l := library(t, w.Path())
 	id := only(t, l).ID
-	p, err := l.Pictures(id, "", 5, 0)
+	p, err := l.Pictures(context.Background(), id, "", 5, 0)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -241,7 +243,7 @@ func TestPictures(t *testing.T) {
 	if got, want := data(p, 0), []int8{16, 48, 79, 111, 0, 0, 32, 64, 95, -127, 0, 0}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
-	if p, err = l.Pictures(id, "chains.visible", 5, 0); err != nil || !p.Spins || !slices.Equal(data(p, 0), []int8{127, 127, 127, -127, -127, -127}) {
+	if p, err = l.Pictures(context.Background(), id, "chains.visible", 5, 0); err != nil || !p.Spins || !slices.Equal(data(p, 0), []int8{127, 127, 127, -127, -127, -127}) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	// The folder pictures: groups of images, plain rows, and what is neither.
@@ -251,21 +253,29 @@ func TestPictures(t *testing.T) {
 		if err := tensorfile.WriteNPY(&b, x); err != nil {
 			t.Fatal(err)
 		}
-		write(t, filepath.Join(w.Path(), picturesDir, fmt.Sprintf("%08d.npy", step)), b.String())
+		write(t, filepath.Join(w.Path(), run.PicturesFolder, fmt.Sprintf("%08d.npy", step)), b.String())
 	}
 	record(7, tensorfile.New("", []int8{1, 1, -1, -1, 0, 0, 1, -1}, 2, 2, 1, 2))
 	record(8, tensorfile.New("", []float32{0.5, -1, 2}, 1, 3))
+	record(12, tensorfile.New("", make([]int8, 6), 1, 3, 2))
+	record(13, tensorfile.New("", make([]int8, 6), 2, 3, 1))
 	record(9, tensorfile.New("", []int8{1}, 1))
-	write(t, filepath.Join(w.Path(), picturesDir, "00000010.npy"), "no npy")
+	write(t, filepath.Join(w.Path(), run.PicturesFolder, "00000010.npy"), "no npy")
 	l = library(t, w.Path())
-	if p, err = l.Pictures(id, "samples", 7, 1); err != nil || p.Height != 1 || p.Width != 2 || len(p.Groups) != 2 || p.Groups[1].Label != "given" || p.Groups[1].Total != 2 || !slices.Equal(data(p, 1), []int8{0, 0}) {
+	if p, err = l.Pictures(context.Background(), id, "samples", 7, 1); err != nil || p.Height != 0 || p.Width != 2 || len(p.Groups) != 2 || p.Groups[1].Label != "given" || p.Groups[1].Total != 2 || !slices.Equal(data(p, 1), []int8{0, 0}) {
 		t.Errorf("%+v, %v", p, err)
 	}
-	if p, err = l.Pictures(id, "samples", 8, 0); err != nil || p.Height != 0 || p.Width != 3 || p.Ink != 2 || !slices.Equal(data(p, 0), []int8{32, -64, 127}) {
+	if p, err = l.Pictures(context.Background(), id, "samples", 8, 0); err != nil || p.Height != 0 || p.Width != 3 || p.Ink != 2 || !slices.Equal(data(p, 0), []int8{32, -64, 127}) {
 		t.Errorf("%+v, %v", p, err)
+	}
+	for step, want := range map[int][3]int{12: {3, 2, 1}, 13: {0, 3, 2}} { // a column of pixels is no image
+		p, err := l.Pictures(context.Background(), id, "samples", step, 0)
+		if err != nil || p.Height != want[0] || p.Width != want[1] || p.Groups[0].Rows != want[2] {
+			t.Errorf("step %d: %+v, %v", step, p, err)
+		}
 	}
 	for step, want := range map[int]string{9: "has the shape [1], want (N,V)", 10: "00000010.npy: byte 0", 11: "no pictures were drawn then"} {
-		if _, err := l.Pictures(id, "samples", step, 0); err == nil || !strings.Contains(err.Error(), want) {
+		if _, err := l.Pictures(context.Background(), id, "samples", step, 0); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("step %d: %v, want an error with %q", step, err, want)
 		}
 	}

@@ -2,18 +2,25 @@ package watch
 
 import (
 	"bytes"
+	"context"
 	"encoding/base64"
+	"errors"
 	"fmt"
 	"math"
 	"os"
 	"path"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
+	"mattis/run"
 	"mattis/tensorfile"
 )
 
-// Pictures is rows of numbers that are looked at as images, or as bars of values where they are none.
+// Pictures is rows of numbers that are looked at as images, or as bars of values where they are
+// none.
 type Pictures struct {
 	Step    int      `json:"step"`
 	Sources []string `json:"sources"` // what there is to see at that step
@@ -30,7 +37,8 @@ type Group struct {
 	Label string `json:"label"`
 	Total int    `json:"total"` // rows that there are
 	Rows  int    `json:"rows"`  // rows that are here
-	Data  string `json:"data"`  // base64 of int8: rows of Width (times Height) values in units of Ink/127
+	// base64 of int8: rows of Width (times Height) values in units of Ink/127
+	Data string `json:"data"`
 }
 
 const (
@@ -40,9 +48,12 @@ const (
 	mostRecorded = 64 << 20
 )
 
-// Pictures returns what a source ("patterns.visible", "weights", "chains.visible", or "samples" of the folder pictures; "" for
-// the first there is) looks like at a step; count bounds the rows of a group, 0 means 100.
-func (l *Library) Pictures(id, source string, step, count int) (*Pictures, error) {
+// Pictures returns what a source ("patterns.visible", "weights", "chains.visible", or "samples" of
+// the folder pictures; "" for the first there is) looks like at a step; count bounds the rows of a
+// group, 0 means 100.
+func (l *Library) Pictures(
+	ctx context.Context, id, source string, step, count int,
+) (*Pictures, error) {
 	e, err := l.entry(id)
 	if err != nil {
 		return nil, err
@@ -71,6 +82,10 @@ func (l *Library) Pictures(id, source string, step, count int) (*Pictures, error
 	if !slices.Contains(checkpoints, step) {
 		return nil, fmt.Errorf("%w at step %d: it has no checkpoint of that step", ErrUnknown, step)
 	}
+	if err := l.begin(ctx); err != nil {
+		return nil, err
+	}
+	defer l.end()
 	c, _, err := e.checkpoint(folder, step)
 	if err != nil {
 		return nil, err
@@ -97,22 +112,30 @@ func (l *Library) Pictures(id, source string, step, count int) (*Pictures, error
 	}
 	values, rows, columns := tensorfile.Floats[float64](t), t.Shape[0], t.Shape[1]
 	label := source
-	if strings.HasPrefix(source, "weights") { // what each spin of the second layer sees in the first
+	// what each spin of the second layer sees in the first
+	if strings.HasPrefix(source, "weights") {
 		values, rows, columns = transpose(values, rows, columns), columns, rows
 		label = fmt.Sprintf("columns of %s", source)
 	}
 	p.Spins = t.Type() == tensorfile.I8
 	h, w := number0(c.File.Metadata["height"]), number0(c.File.Metadata["width"])
 	visible := strings.HasSuffix(source, ".visible") || source == "weights" || strings.HasPrefix(source, "weights.visible-")
+	p.Width = columns
 	if visible && h > 0 && w > 0 && h*w <= columns { // spins behind the pixels tell labels
-		p.Height, p.Width = h, w
+		p.shape(h, w)
 		values = firstColumns(values, rows, columns, h*w)
 		columns = h * w
-	} else {
-		p.Width = columns
 	}
 	p.group([]rowsOf{{label, values, rows}}, columns, count)
 	return p, nil
+}
+
+// shape sets what the rows are: images, or plain rows where all pixels stand in one line.
+func (p *Pictures) shape(height, width int) {
+	p.Height, p.Width = height, width
+	if height == 1 || width == 1 {
+		p.Height, p.Width = 0, height*width
+	}
 }
 
 // rowsOf is a group before it is packed.
@@ -122,7 +145,8 @@ type rowsOf struct {
 	rows   int
 }
 
-// group packs rows of so many columns. Their largest magnitude is the ink, so that all groups have one scale.
+// group packs rows of so many columns. Their largest magnitude is the ink, so that all groups have
+// one scale.
 func (p *Pictures) group(list []rowsOf, columns, count int) {
 	ink := 0.0
 	for i := range list {
@@ -150,9 +174,10 @@ func (p *Pictures) group(list []rowsOf, columns, count int) {
 	}
 }
 
-// recorded reads a file of the folder pictures: rows (N,V), images (N,H,W), or several groups of images (G,N,H,W).
+// recorded reads a file of the folder pictures: rows (N,V), images (N,H,W), or several groups of
+// images (G,N,H,W).
 func (e *entry) recorded(folder *os.Root, p *Pictures, count int) error {
-	file := fmt.Sprintf("%s/%08d.npy", picturesDir, p.Step)
+	file := path.Join(run.PicturesFolder, run.PictureFile(p.Step))
 	b, err := readSmall(folder, path.Join(e.rel, file), mostRecorded)
 	if err != nil {
 		return fmt.Errorf("%s: %s", file, reason(err))
@@ -171,8 +196,8 @@ func (e *entry) recorded(folder *os.Root, p *Pictures, count int) error {
 	case 2:
 		columns, p.Width = shape[1], shape[1]
 	case 3:
-		p.Height, p.Width = shape[1], shape[2]
-		columns = p.Height * p.Width
+		columns = shape[1] * shape[2]
+		p.shape(shape[1], shape[2])
 	default:
 		return fmt.Errorf("%s: has the shape %v, want (N,V), (N,H,W) or (G,N,H,W)", file, t.Shape)
 	}
@@ -192,6 +217,35 @@ func (e *entry) recorded(folder *os.Root, p *Pictures, count int) error {
 	}
 	p.group(list, columns, count)
 	return nil
+}
+
+// Figure returns a picture that the run has drawn, a PNG, and when.
+func (l *Library) Figure(id, file string) ([]byte, time.Time, error) {
+	e, err := l.entry(id)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	if filepath.Base(file) != file || !strings.HasSuffix(file, ".png") || strings.HasPrefix(file, ".") {
+		return nil, time.Time{}, fmt.Errorf("%w: no figure %s", ErrUnknown, shorten(strconv.Quote(file), 100))
+	}
+	folder, err := os.OpenRoot(e.root.path)
+	if err != nil {
+		return nil, time.Time{}, err
+	}
+	defer folder.Close()
+	full := path.Join(e.rel, run.FiguresFolder, file)
+	info, err := folder.Stat(full)
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("%w: figures/%s: %s", ErrUnknown, shorten(file, 100), reason(err))
+	}
+	b, err := readSmall(folder, full, 16<<20)
+	if err == nil && !bytes.HasPrefix(b, []byte("\x89PNG\r\n\x1a\n")) {
+		err = errors.New("is no PNG")
+	}
+	if err != nil {
+		return nil, time.Time{}, fmt.Errorf("figures/%s: %s", shorten(file, 100), reason(err))
+	}
+	return b, info.ModTime(), nil
 }
 
 // number0 returns a whole number above 0, else 0.

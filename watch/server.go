@@ -28,7 +28,8 @@ var pageFiles embed.FS
 // policy is what a page may load: what is served here, and nothing from elsewhere.
 const policy = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'"
 
-// mostRequests bounds the requests that are answered at a time; streams of events are counted apart.
+// mostRequests bounds the requests that are answered at a time; streams of events are counted
+// apart.
 const mostRequests = 16
 
 // Server is the page and what it asks for.
@@ -48,8 +49,9 @@ type file struct {
 	tag     string
 }
 
-// NewServer returns the server of a library's page. With a token every request has to show it: by the query token=,
-// which sets a cookie, or as Authorization: Bearer. Without one the Host of a request has to be this machine.
+// NewServer returns the server of a library's page. With a token every request has to show it: by
+// the query token=, which sets a cookie, or as Authorization: Bearer. Without one the Host of a
+// request has to be this machine.
 func NewServer(l *Library, token string) *Server {
 	s := &Server{library: l, token: token, hub: newHub(), wake: make(chan struct{}, 1), places: make(chan struct{}, mostRequests), files: map[string]file{}}
 	entries, err := fs.ReadDir(pageFiles, "page")
@@ -159,7 +161,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		if !ok {
 			return
 		}
-		p, err := s.library.Pictures(id, q.Get("source"), step, count)
+		p, err := s.library.Pictures(r.Context(), id, q.Get("source"), step, count)
 		answer(w, r, p, err)
 	case "api/figure":
 		b, at, err := s.library.Figure(id, q.Get("name"))
@@ -188,7 +190,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// local reports whether a Host header names this machine. Names that others can point at it (DNS rebinding) do not.
+// local reports whether a Host header names this machine. Names that others can point at it (DNS
+// rebinding) do not.
 func local(host string) bool {
 	name := host
 	if h, port, err := net.SplitHostPort(host); err == nil {
@@ -207,8 +210,8 @@ func local(host string) bool {
 	return false
 }
 
-// admitted reports whether a request shows the token, and answers it where it does not. A right one in the query
-// becomes a cookie and leaves the address.
+// admitted reports whether a request shows the token, and answers it where it does not. A right one
+// in the query becomes a cookie and leaves the address.
 func (s *Server) admitted(w http.ResponseWriter, r *http.Request, place string) bool {
 	sum := sha256.Sum256([]byte("mattis watch " + s.token))
 	secret := hex.EncodeToString(sum[:])
@@ -221,9 +224,11 @@ func (s *Server) admitted(w http.ResponseWriter, r *http.Request, place string) 
 		return true
 	}
 	if given := r.URL.Query().Get("token"); given != "" && equal(given, s.token) {
-		// Without a path the cookie belongs to the page's own folder, behind whatever prefix a proxy gives it.
+		// Without a path the cookie belongs to the page's own folder, behind whatever prefix a
+		// proxy gives it.
 		http.SetCookie(w, &http.Cookie{Name: cookie, Value: secret, HttpOnly: true, SameSite: http.SameSiteLaxMode})
-		w.Header().Set("Location", "./") // http.Redirect would make it absolute, and lose a proxy's prefix
+		// http.Redirect would make it absolute, and lose a proxy's prefix
+		w.Header().Set("Location", "./")
 		w.WriteHeader(http.StatusSeeOther)
 		return false
 	}
@@ -233,7 +238,8 @@ func (s *Server) admitted(w http.ResponseWriter, r *http.Request, place string) 
 		w.Write(f.content)
 		return false
 	}
-	if f, ok := s.files[place]; ok && (path.Ext(place) == ".css" || place == "icon.svg") { // the looks of that page
+	// the looks of that page
+	if f, ok := s.files[place]; ok && (path.Ext(place) == ".css" || place == "icon.svg") {
 		w.Header().Set("Content-Type", f.kind)
 		w.Write(f.content)
 		return false

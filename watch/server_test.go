@@ -72,7 +72,8 @@ func ask(t *testing.T, method, address string, header map[string]string) (*http.
 	return answer, string(b)
 }
 
-// Fails for a host that DNS rebinding can bring, and for a form of this machine's own that is refused.
+// Fails for a host that DNS rebinding can bring, and for a form of this machine's own that is
+// refused.
 func TestHosts(t *testing.T) {
 	_, address := serve(t, "", t.TempDir())
 	for host, want := range map[string]int{
@@ -212,7 +213,8 @@ func TestToken(t *testing.T) {
 		{"/api/runs", map[string]string{"Authorization": "Bearer " + token}, 200},
 		{"/api/runs", map[string]string{"Authorization": "Bearer " + token + "x"}, 401},
 		{"/api/runs", map[string]string{"Authorization": token}, 401},
-		{"/", map[string]string{"Authorization": "Bearer " + token, "Host": "hub.example"}, 200}, // a proxy's name: the token stands for it
+		// a proxy's name: the token stands for it
+		{"/", map[string]string{"Authorization": "Bearer " + token, "Host": "hub.example"}, 200},
 	} {
 		if got := client(c.header, c.place); got != c.want {
 			t.Errorf("%s with %v: %d, want %d", c.place, c.header, got, c.want)
@@ -346,7 +348,8 @@ func TestMostStreams(t *testing.T) {
 	}
 }
 
-// The page works below any prefix and loads nothing from elsewhere: no absolute address, no inline script or style.
+// The page works below any prefix and loads nothing from elsewhere: no absolute address, no inline
+// script or style.
 func TestPageFiles(t *testing.T) {
 	entries, err := fs.ReadDir(pageFiles, "page")
 	if err != nil {

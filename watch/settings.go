@@ -11,7 +11,8 @@ import (
 	"github.com/goccy/go-yaml/token"
 )
 
-// The largest files that are taken for what a run writes: recipes have 2 KB, env.json a kilobyte for each resume.
+// The largest files that are taken for what a run writes: recipes have 2 KB, env.json a kilobyte
+// for each resume.
 const (
 	mostRecipe      = 64 << 10
 	mostEnvironment = 4 << 20
@@ -26,8 +27,8 @@ type Setting struct {
 // MarshalJSON writes the setting as a list of two.
 func (s Setting) MarshalJSON() ([]byte, error) { return json.Marshal([2]string{s.Path, s.Value}) }
 
-// settings returns the values of a recipe in its order. A list is one value. It knows no keys: recipes of other
-// versions are read as well.
+// settings returns the values of a recipe in its order. A list is one value. It knows no keys:
+// recipes of other versions are read as well.
 func settings(text []byte) (list []Setting, err error) {
 	defer func() {
 		if r := recover(); r != nil { // the text may be anything
@@ -45,7 +46,8 @@ func settings(text []byte) (list []Setting, err error) {
 		if depth > 50 { // the parser takes the square of it in time
 			return nil, fmt.Errorf("line %d: brackets within brackets within brackets", t.Position.Line)
 		}
-		if t.Type == token.AnchorType || t.Type == token.AliasType { // a few lines of these stand for gigabytes
+		// a few lines of these stand for gigabytes
+		if t.Type == token.AnchorType || t.Type == token.AliasType {
 			return nil, fmt.Errorf("line %d: a recipe has no anchors and no aliases", t.Position.Line)
 		}
 	}
@@ -103,7 +105,8 @@ type Difference struct {
 	Values []string
 }
 
-// Differences returns the paths under which the lists are not all equal, in the order of their first appearance.
+// Differences returns the paths under which the lists are not all equal, in the order of their
+// first appearance.
 func Differences(lists ...[]Setting) []Difference {
 	at := map[string]int{}
 	var all []Difference

@@ -16,35 +16,37 @@ import (
 
 // Summary is a run as the table of runs shows it.
 type Summary struct {
-	Seq         int64     `json:"seq"` // grows with every change of any run
-	ID          string    `json:"id"`
-	Name        string    `json:"name"`
-	Path        string    `json:"path"` // as commands take it
-	State       string    `json:"state"`
-	Message     string    `json:"message"`
-	Step        int       `json:"step"`
-	Epoch       int       `json:"epoch"`
-	Epochs      int       `json:"epochs"` // at the end; 0 where it is not known
-	Seconds     float64   `json:"seconds"`
-	Rate        float64   `json:"rate"` // updates in a second of training, 0 where it is not known
-	ETA         float64   `json:"eta"`  // seconds of training left, 0 where it is not known
-	Begun       int64     `json:"begun"`
-	Updated     int64     `json:"updated"` // Unix seconds of the last sign of life; 0 where there was none
+	Seq     int64   `json:"seq"` // grows with every change of any run
+	ID      string  `json:"id"`
+	Name    string  `json:"name"`
+	Path    string  `json:"path"` // as commands take it
+	State   string  `json:"state"`
+	Message string  `json:"message"`
+	Step    int     `json:"step"`
+	Epoch   int     `json:"epoch"`
+	Epochs  int     `json:"epochs"` // at the end; 0 where it is not known
+	Seconds float64 `json:"seconds"`
+	Rate    float64 `json:"rate"` // updates in a second of training, 0 where it is not known
+	ETA     float64 `json:"eta"`  // seconds of training left, 0 where it is not known
+	Begun   int64   `json:"begun"`
+	// Unix seconds of the last sign of life; 0 where there was none
+	Updated     int64     `json:"updated"`
 	Settings    []Setting `json:"settings"`
 	Environment []Setting `json:"environment"`
 	Measures    []Measure `json:"measures"`
-	Indexed     bool      `json:"indexed"` // all lines have been read: best values and curves are those of the whole run
-	Lines       int       `json:"lines"`
-	Size        int64     `json:"size"` // of the metrics
-	Generation  int       `json:"generation"`
-	Damaged     []damage  `json:"damaged"`
-	Broken      int       `json:"broken"` // damaged lines in all
-	Problems    []string  `json:"problems"`
-	Checkpoints []int     `json:"checkpoints"`
-	Best        *int      `json:"best"` // the step of the best checkpoint, where the run keeps one
-	Pictures    []int     `json:"pictures"`
-	Figures     []string  `json:"figures"`
-	Diagnosed   bool      `json:"diagnosed"`
+	// all lines have been read: best values and curves are those of the whole run
+	Indexed     bool     `json:"indexed"`
+	Lines       int      `json:"lines"`
+	Size        int64    `json:"size"` // of the metrics
+	Generation  int      `json:"generation"`
+	Damaged     []damage `json:"damaged"`
+	Broken      int      `json:"broken"` // damaged lines in all
+	Problems    []string `json:"problems"`
+	Checkpoints []int    `json:"checkpoints"`
+	Best        *int     `json:"best"` // the step of the best checkpoint, where the run keeps one
+	Pictures    []int    `json:"pictures"`
+	Figures     []string `json:"figures"`
+	Diagnosed   bool     `json:"diagnosed"`
 }
 
 // Measure is what the table shows of one measure on one split.
@@ -119,7 +121,14 @@ func appendNumber(b []byte, x float64, digits int) []byte {
 	return strconv.AppendFloat(b, x, 'g', digits, 64)
 }
 
-// summarize publishes what is known of a run, which is locked. Without folder its lists of files stay.
+// What is named of a run's checkpoints and pictures each, and of its figures.
+const (
+	mostFiles   = 10_000
+	mostFigures = 50
+)
+
+// summarize publishes what is known of a run, which is locked. Without folder its lists of files
+// stay.
 func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 	s := e.summary
 	s.Seq = 0
@@ -135,10 +144,15 @@ func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 	s.Damaged, s.Broken = append([]damage{}, e.index.damaged...), e.index.broken
 	s.Best = e.best
 	if folder != nil {
-		s.Checkpoints = steps(listing(folder, path.Join(e.rel, checkpointsDir), 10_000, func(n string) bool { return strings.HasSuffix(n, ".safetensors") }), ".safetensors")
-		s.Pictures = steps(listing(folder, path.Join(e.rel, picturesDir), 10_000, func(n string) bool { return strings.HasSuffix(n, ".npy") }), ".npy")
-		s.Figures = append([]string{}, listing(folder, path.Join(e.rel, figuresDir), 50, func(n string) bool { return strings.HasSuffix(n, ".png") && !strings.HasPrefix(n, ".") })...)
-		_, err := folder.Stat(path.Join(e.rel, DiagnosisFile))
+		names := func(sub, extension string, most int) []string {
+			return listing(folder, path.Join(e.rel, sub), most, func(n string) bool {
+				return strings.HasSuffix(n, extension) && !strings.HasPrefix(n, ".")
+			})
+		}
+		s.Checkpoints = run.CheckpointSteps(names(run.CheckpointsFolder, ".safetensors", mostFiles))
+		s.Pictures = run.PictureSteps(names(run.PicturesFolder, ".npy", mostFiles))
+		s.Figures = append([]string{}, names(run.FiguresFolder, ".png", mostFigures)...)
+		_, err := folder.Stat(path.Join(e.rel, run.DiagnosisFile))
 		s.Diagnosed = err == nil
 	}
 	if n := len(s.Checkpoints); n > 0 && s.Step < s.Checkpoints[n-1] {
@@ -175,19 +189,20 @@ func (l *Library) summarize(e *entry, folder *os.Root, now time.Time) {
 	}
 	if e.index.broken > 0 {
 		d := e.index.damaged[0]
-		text := fmt.Sprintf("%s:%d: %s", metricsFile, d.Line, d.Reason)
+		text := fmt.Sprintf("%s:%d: %s", run.MetricsFile, d.Line, d.Reason)
 		if e.index.broken > 1 {
 			text += fmt.Sprintf(", and %d more damaged lines", e.index.broken-1)
 		}
 		s.Problems = append(s.Problems, text)
 	}
 	if e.index.more {
-		s.Problems = append(s.Problems, fmt.Sprintf("%s: of more than %d measures only the first are shown", metricsFile, mostSeries))
+		s.Problems = append(s.Problems, fmt.Sprintf("%s: of more than %d measures only the first are shown", run.MetricsFile, mostSeries))
 	}
 	l.publish(e, s)
 }
 
-// measures returns what the table shows. Until all lines have been read, the last values are those of the end of the file.
+// measures returns what the table shows. Until all lines have been read, the last values are those
+// of the end of the file.
 func measures(all, end *index, whole bool) []Measure {
 	list := []Measure{}
 	have := map[name]bool{}
@@ -216,22 +231,9 @@ func measures(all, end *index, whole bool) []Measure {
 	return list
 }
 
-// steps returns the numbers in names of the form NNNNNNNN with the extension, smallest first.
-func steps(names []string, extension string) []int {
-	list := []int{}
-	for _, n := range names {
-		digits, ok := strings.CutSuffix(n, extension)
-		step, err := strconv.Atoi(digits)
-		if ok && err == nil && step >= 0 && fmt.Sprintf("%08d", step) == digits {
-			list = append(list, step)
-		}
-	}
-	slices.Sort(list)
-	return list
-}
-
-// stateNow returns the state in a word, and why where that is known. A run without state.json, of a version that wrote
-// none, tells by its lock file: it holds the number of the process while one writes.
+// stateNow returns the state in a word, and why where that is known. A run without state.json, of a
+// version that wrote none, tells by its lock file: it holds the number of the process while one
+// writes.
 func (e *entry) stateNow(host string, now time.Time, s Summary) (state, message string) {
 	if e.state != nil {
 		state = e.state.Now(host, now)
@@ -256,7 +258,8 @@ func (e *entry) stateNow(host string, now time.Time, s Summary) (state, message 
 	return run.Interrupted, "mattis resume goes on from the newest checkpoint"
 }
 
-// environment returns where a run comes from as settings, the last session first where a run was resumed.
+// environment returns where a run comes from as settings, the last session first where a run was
+// resumed.
 func environment(env run.Environment) []Setting {
 	if env.Version == "" && env.Go == "" {
 		return []Setting{}

@@ -238,15 +238,15 @@ func (s benchShape) memory(what string) float64 {
 	return 8*couplings + 2*b*v + float64(s.Chains)*(v+h)
 }
 
-func benchMachine(e compute.Engine, s benchShape) (*bm.RBM, *bm.Axons) {
+func benchMachine(e compute.Engine, s benchShape) (*bm.Machine, *bm.Axons) {
 	if s.Patterns == 0 {
-		d := bm.NewDense(e, s.Visible, s.Hidden, false)
+		d := bm.NewDense(e, bm.Restricted(s.Visible, s.Hidden, false))
 		d.Normal(0.01, 1)
-		return bm.NewRBM(e, d, false, false), nil
+		return bm.New(e, d, false, false), nil
 	}
-	a := bm.NewAxons(e, s.Visible, s.Hidden, s.Patterns, false, false)
+	a := bm.NewAxons(e, bm.Restricted(s.Visible, s.Hidden, false), s.Patterns, false)
 	a.Uniform(1, 1)
-	return bm.NewRBM(e, a, false, false), a
+	return bm.New(e, a, false, false), a
 }
 
 // fieldOps returns the multiply-adds of the fields of so many rows, and phaseOps those of a phase,
@@ -278,10 +278,13 @@ func prepareUpdate(e compute.Engine, s benchShape) (func() error, float64, error
 		t.Negative = negative.NewPCD(m, chains, s.Gibbs, 4)
 		t.Rate = func(int) float64 { return 1e-4 }
 	case s.Gibbs == 0:
-		t.Negative = negative.NewPID(m, a)
+		t.Negative = negative.NewPID(m, a, nil)
 		t.AfterUpdate = []optim.Projection{optim.Sign{Machine: m, Axons: a}}
 	default:
-		t.Negative = negative.NewPIDGibbs(m, a, s.Gibbs, false)
+		var err error
+		if t.Negative, err = negative.NewPIDGibbs(m, a, s.Gibbs, false); err != nil {
+			return nil, 0, err
+		}
 		t.AfterUpdate = []optim.Projection{optim.Clip{Machine: m, Axons: a, Bound: 1}}
 	}
 	epoch := 0
@@ -303,13 +306,13 @@ func prepareSweep(e compute.Engine, s benchShape) (func() error, float64, error)
 }
 
 func prepareProduct(e compute.Engine, s benchShape) (func() error, float64, error) {
-	x := bm.NewDense(e, s.Batch, s.Visible, false)
+	x := bm.NewDense(e, bm.Restricted(s.Batch, s.Visible, false))
 	x.Normal(1, 6)
-	y := bm.NewDense(e, s.Visible, s.Hidden, false)
+	y := bm.NewDense(e, bm.Restricted(s.Visible, s.Hidden, false))
 	y.Normal(1, 7)
 	dst := e.Alloc(compute.Float32, s.Batch, s.Hidden)
 	work := func() error {
-		e.Mul(dst, x.Weights().Value, y.Weights().Value, compute.Op{Alpha: 1})
+		e.Mul(dst, x.Weights(0).Value, y.Weights(0).Value, compute.Op{Alpha: 1})
 		return e.Sync()
 	}
 	return work, float64(s.Batch) * float64(s.Visible) * float64(s.Hidden), nil

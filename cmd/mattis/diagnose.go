@@ -21,7 +21,6 @@ import (
 	"mattis/run"
 	"mattis/sampler"
 	"mattis/view"
-	"mattis/watch"
 )
 
 // diagnoseFlags are the flags of mattis diagnose.
@@ -137,17 +136,16 @@ func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) err
 			names = append(names, "guided")
 		}
 	}
-	key := recipe.SampleKey(f.seed)
-	start, from := eval.Scattered(m.Machine, f.chains, f.rows(m, key.Fold(purposeStart).Fold(1)), key.Fold(purposeStart))
+	start, from := eval.Scattered(m.Machine, f.chains, f.rows(m, recipe.StartKey(f.seed).Fold(1)), recipe.StartKey(f.seed))
 	var all []diagnosis
 	for _, name := range slices.Compact(names) {
-		d, err := f.watch(cmd, dir, m, name, start, key)
+		d, err := f.watch(cmd, dir, m, name, start)
 		if err != nil {
 			return err
 		}
 		all = append(all, d)
 	}
-	phases, err := findPhases(cmd, m, key.Fold(purposePhases))
+	phases, err := findPhases(cmd, m, recipe.PhasesKey(f.seed))
 	if err != nil {
 		return err
 	}
@@ -158,7 +156,7 @@ func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) err
 		f.out.wrote(cmd, "states of %d phases, a row each", min(mostPhases, len(phases.All)))
 	}
 	warnings := disagreements(all)
-	data, err := f.dataEnergies(cmd, m, key.Fold(purposeStart).Fold(2))
+	data, err := f.dataEnergies(cmd, m, recipe.StartKey(f.seed).Fold(2))
 	if err != nil {
 		return err
 	}
@@ -199,7 +197,7 @@ func (v verdictSize) String() string {
 // keepVerdict leaves the report in the run directory, where mattis watch shows it beside the machine. One that rests on more
 // sweeps of the same or a later checkpoint stays in its place. A folder that cannot be written does not matter.
 func keepVerdict(errw io.Writer, dir string, report []byte) {
-	path := filepath.Join(dir, watch.DiagnosisFile)
+	path := filepath.Join(dir, run.DiagnosisFile)
 	var old, now verdictSize
 	text, err := os.ReadFile(path)
 	there := err == nil && json.Unmarshal(text, &old) == nil
@@ -254,19 +252,19 @@ func (f *diagnoseFlags) rows(m *recipe.Model, key rng.Key) []int8 {
 }
 
 // watch moves the chains by one sampler.
-func (f *diagnoseFlags) watch(cmd *cobra.Command, dir string, m *recipe.Model, name string, start compute.Matrix, key rng.Key) (diagnosis, error) {
-	movers, err := samplerFlag{name}.movers(cmd, dir, m, nil, key.Fold(purposeLadder))
+func (f *diagnoseFlags) watch(cmd *cobra.Command, dir string, m *recipe.Model, name string, start compute.Matrix) (diagnosis, error) {
+	moves, err := samplerFlag{name}.moves(cmd, dir, m, nil, f.seed)
 	if err != nil {
 		return diagnosis{}, err
 	}
-	mover, err := movers.next()
+	mover, err := moves.Next()
 	if err != nil {
-		return diagnosis{}, err
+		return diagnosis{}, fmt.Errorf("--sampler %w", err)
 	}
 	bar := newMeter(cmd, "diagnose "+name, "", parts)
 	defer bar.clear()
 	x, err := eval.Watch{
-		Machine: m.Machine, Sampler: mover, Start: start, Sweeps: f.steps, Key: key.Fold(purposeChains),
+		Machine: m.Machine, Sampler: mover, Start: start, Sweeps: f.steps, Key: recipe.ChainsKey(f.seed),
 		Progress: func(share float64) { bar.Update(int(share*parts), "") },
 	}.Run(cmd.Context())
 	if err != nil {

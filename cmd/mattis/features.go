@@ -6,7 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"mattis/bm"
-	"mattis/compute"
+	"mattis/data"
 	"mattis/recipe"
 	"mattis/tensorfile"
 )
@@ -41,13 +41,17 @@ as float32, or with --sample one draw of its spins, as int8.`,
 				return err
 			}
 			defer closing()
+			set, err := label.labelled(cmd, m, input)
+			if err != nil {
+				return err
+			}
 			if sample {
-				return writeHidden[int8](cmd, m, label, input, out, func(dst compute.Matrix, s bm.State, first int) {
-					m.Machine.Sample(bm.State{s[bm.Visible], dst}, bm.Hidden, bm.Law{Key: recipe.SampleKey(seed).Fold(purposeFeatures), Row: uint64(first)})
+				return writeHidden(cmd, m, set, out, func(progress func(int), take func([]int8) error) error {
+					return m.HiddenSpins(cmd.Context(), set, seed, progress, take)
 				})
 			}
-			return writeHidden[float32](cmd, m, label, input, out, func(dst compute.Matrix, s bm.State, _ int) {
-				m.Machine.Mean(dst, s, bm.Hidden, bm.Law{})
+			return writeHidden(cmd, m, set, out, func(progress func(int), take func([]float32) error) error {
+				return m.HiddenMeans(cmd.Context(), set, progress, take)
 			})
 		},
 	}
@@ -62,41 +66,12 @@ as float32, or with --sample one draw of its spins, as int8.`,
 	return cmd
 }
 
-// writeHidden writes what look makes of the hidden layer, part by part. look sets dst from the
-// visible layer of s, whose rows are those of the input from first on.
-func writeHidden[E int8 | float32](cmd *cobra.Command, m *recipe.Model, label labelFlag, input string, out outFlag, look func(dst compute.Matrix, s bm.State, first int)) error {
-	set, err := label.labelled(cmd, m, input)
-	if err != nil {
-		return err
-	}
-	e, v, hidden := m.Machine.Engine(), m.Visible(), m.Machine.Layers()[bm.Hidden]
-	kind := compute.Float32
-	if _, spins := any(E(0)).(int8); spins {
-		kind = compute.Int8
-	}
-	step := rowsAtOnce(m)
-	host := make([]E, min(step, set.Rows)*hidden)
+// writeHidden writes the hidden layer of the rows of the set, which each gives part by part.
+func writeHidden[E int8 | float32](cmd *cobra.Command, m *recipe.Model, set *data.Set, out outFlag, each func(progress func(rows int), take func([]E) error) error) error {
+	hidden := m.Machine.Layers()[bm.Hidden]
 	bar := newMeter(cmd, "features", "rows", set.Rows)
 	defer bar.clear()
-	err = writeArray(out.path, func(a *tensorfile.NPYWriter[E]) error {
-		for first := 0; first < set.Rows; first += step {
-			if err := cmd.Context().Err(); err != nil {
-				return err
-			}
-			n := min(step, set.Rows-first)
-			mark := e.Mark()
-			visible, dst := e.Scratch(compute.Int8, n, v), e.Scratch(kind, n, hidden)
-			compute.Write(e, visible, set.Spins[first*v:(first+n)*v])
-			look(dst, bm.State{visible, compute.Matrix{}}, first)
-			compute.Read(e, host[:n*hidden], dst)
-			e.Release(mark)
-			if err := a.Write(host[:n*hidden]); err != nil {
-				return err
-			}
-			bar.Update(first+n, "")
-		}
-		return e.Sync()
-	}, set.Rows, hidden)
+	err := writeArray(out.path, func(a *tensorfile.NPYWriter[E]) error { return each(bar.count, a.Write) }, set.Rows, hidden)
 	if err == nil {
 		bar.clear()
 		out.wrote(cmd, "%d rows of %d hidden spins", set.Rows, hidden)

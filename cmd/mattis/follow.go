@@ -23,8 +23,8 @@ import (
 )
 
 // follow trains the session under the eyes of its user: progress, a table of
-// the measures at the end, and figures.
-func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool) error {
+// the measures at the end, figures, and the page, if there is one, all the while.
+func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool, page *trainingPage) error {
 	errw, out := cmd.ErrOrStderr(), cmd.OutOrStdout()
 	outliveReaders()
 	defer onRequest(s.Checkpoint)()
@@ -32,7 +32,11 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool) error {
 	tellSession(errw, s)
 	tty, width := terminal(errw)
 	p := view.NewProgress(errw, view.ProgressOptions{Label: s.Recipe.Name, Unit: "updates", Total: s.Steps(), Start: s.Trainer.Step, TTY: tty, Width: width})
-	w := &watcher{progress: p, session: s, began: s.Trainer.Seconds}
+	if err := page.show(s.Dir.Path(), errw); err != nil {
+		return err
+	}
+	defer page.farewell(p.Println)
+	w := &watcher{progress: p, session: s, page: page, began: s.Trainer.Seconds}
 	var written error // the first failure to write JSON: training goes on, the run directory has it all
 	if asJSON {
 		enc := json.NewEncoder(out)
@@ -106,6 +110,7 @@ func owed(s *recipe.Session) string {
 type watcher struct {
 	progress *view.Progress
 	session  *recipe.Session
+	page     *trainingPage
 	latest   []run.Metric // of each set, the first set that was measured first
 	began    float64      // seconds of the training before
 }
@@ -121,7 +126,8 @@ func (w *watcher) note(m run.Metric) {
 	w.latest = append(w.latest, m)
 }
 
-// notes are the last measures of all sets, the name of one that all have once, and the epoch alone where they are too long.
+// notes are the last measures of all sets, the name of one that all have once, and the epoch alone
+// where they are too long.
 func (w *watcher) notes(epoch int) (long, short string) {
 	short = fmt.Sprintf("epoch %d", epoch)
 	long = short
@@ -142,6 +148,7 @@ func (w *watcher) notes(epoch int) (long, short string) {
 func (w *watcher) Observe(ev train.Event) error {
 	w.progress.Worked(ev.Seconds - w.began)
 	w.progress.Set(ev.Step)
+	w.page.tell(w.progress.Println)
 	if w.progress.Due() { // notes cost more than small updates
 		long, short := w.notes(ev.Epoch)
 		w.progress.Update(ev.Step, long, short)
@@ -166,7 +173,8 @@ type figure struct {
 	draw func(path string) error
 }
 
-// figuresOf returns the figures of a training: the learning curves and, of images, a tile of reconstructions.
+// figuresOf returns the figures of a training: the learning curves and, of images, a tile of
+// reconstructions.
 func figuresOf(s *recipe.Session) []figure {
 	var list []figure
 	curves := map[string][]view.Series{}
@@ -206,8 +214,8 @@ func drawFigures(s *recipe.Session) error {
 	return nil
 }
 
-// completeFigures draws the figures of a run that ended if one is not there or is older than what it shows: the process
-// may have ended before it had drawn them.
+// completeFigures draws the figures of a run that ended if one is not there or is older than what
+// it shows: the process may have ended before it had drawn them.
 func completeFigures(s *recipe.Session) error {
 	drawn, err := s.Dir.Changed()
 	if err != nil {

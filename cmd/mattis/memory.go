@@ -5,6 +5,10 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"mattis/compute/cpu"
+	"mattis/data"
+	"mattis/recipe"
 )
 
 // muchMemory is from where on a process spares memory before time, in bytes.
@@ -15,9 +19,34 @@ const muchMemory = 96 << 20
 func enoughMemory(what string, need float64) error {
 	free, known := freeMemory(os.ReadFile)
 	if known && need > free {
-		return fmt.Errorf("%s: takes %s of memory, and %s are free", what, gibibytes(need), gibibytes(free))
+		return memoryError(fmt.Sprintf("%s: takes %s of memory, and %s are free", what, gibibytes(need), gibibytes(free)))
 	}
 	return nil
+}
+
+// memoryError says what takes more memory than there is.
+type memoryError string
+
+func (e memoryError) Error() string { return string(e) }
+
+// roomFor returns the bytes that training the recipe on the split takes, or an error where that is more than there is.
+func roomFor(r *recipe.Recipe, split *data.Split, threads int) (bytes float64, err error) {
+	bytes, field := r.LeastMemory(split.Train.Rows, split.Train.Visible)
+	if err := enoughMemory(field, bytes); err != nil {
+		return 0, err
+	}
+	if bytes, err = r.Memory(split, cpu.NewDry(threads)); err != nil {
+		return 0, err
+	}
+	return bytes, enoughMemory(field, bytes)
+}
+
+// gcPercent returns how far the heap may grow beyond what is held, of a training that takes so many bytes.
+func gcPercent(bytes float64) int {
+	if bytes < muchMemory {
+		return 100
+	}
+	return recipe.GCPercent
 }
 
 func gibibytes(bytes float64) string {

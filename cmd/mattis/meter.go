@@ -23,6 +23,9 @@ func newMeter(cmd *cobra.Command, label, unit string, total int) *meter {
 	return &meter{view.NewProgress(w, view.ProgressOptions{Label: label, Unit: unit, Total: total, TTY: tty, Width: width}), w, tty}
 }
 
+// count shows so much of the work done.
+func (m *meter) count(done int) { m.Update(done, "") }
+
 func (m *meter) clear() {
 	if m.tty {
 		fmt.Fprint(m.w, "\r\x1b[K")

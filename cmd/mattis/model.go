@@ -159,16 +159,6 @@ func asTyped(err error, settings, typed []string) error {
 	return typedError{err, text}
 }
 
-// The purposes that the key of --seed is folded for.
-const (
-	purposeStart uint64 = iota
-	purposeChains
-	purposeReconstruct
-	purposeFeatures
-	purposeLadder
-	purposePhases
-)
-
 // outFlag is the flag --out, and --force beside it.
 type outFlag struct {
 	path  string

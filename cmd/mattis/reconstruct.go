@@ -6,11 +6,8 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mattis/bm"
-	"mattis/compute"
 	"mattis/data"
 	"mattis/recipe"
-	"mattis/sampler"
 	"mattis/view"
 )
 
@@ -162,46 +159,19 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 
 // complete sets result to the given rows with their unknown spins drawn.
 func (f *reconstructFlags) complete(cmd *cobra.Command, dir string, m *recipe.Model, given [][]int8, result []int8) error {
-	e, v := m.Machine.Engine(), m.Visible()
-	key := recipe.SampleKey(f.seed).Fold(purposeReconstruct)
-	movers, err := f.sampler.movers(cmd, dir, m, nil, recipe.SampleKey(f.seed).Fold(purposeLadder))
+	moves, err := f.sampler.moves(cmd, dir, m, nil, f.seed)
 	if err != nil {
 		return err
 	}
-	var mover sampler.Sampler
 	bar := newMeter(cmd, "reconstruct", "sweeps", len(given)*f.steps)
 	defer bar.clear()
-	step, done := rowsAtOnce(m), 0
-	for first := 0; first < len(given); first += step {
-		n := min(step, len(given)-first)
-		state := sampler.Chains(m.Machine, n)
-		clamp := e.Alloc(compute.Int8, n, v)
-		x := result[first*v : (first+n)*v]
-		for i, row := range given[first : first+n] {
-			copy(x[i*v:], row)
-		}
-		compute.Write(e, state[bm.Visible], x)
-		e.Copy(clamp, state[bm.Visible])
-		law := bm.Law{Row: uint64(first), Clamp: bm.State{clamp}}
-		if mover, err = movers.next(); err != nil {
-			return err
-		}
-		block := movers.block(f.steps)
-		for i := 0; i < f.steps; i += block {
-			if err := cmd.Context().Err(); err != nil {
-				return err
-			}
-			law.Key = key.Fold(uint64(i))
-			sweeps := min(block, f.steps-i)
-			mover.Move(state, law, sweeps)
-			done += n * sweeps
-			bar.Update(done, "")
-		}
-		compute.Read(e, x, state[bm.Visible])
+	mover, err := m.Complete(cmd.Context(), recipe.Completion{Steps: f.steps, Moves: moves, Seed: f.seed, Progress: bar.count}, given, result)
+	if err != nil {
+		return err
 	}
 	bar.clear()
 	tellMoves(cmd.ErrOrStderr(), mover)
-	return e.Sync()
+	return nil
 }
 
 // printReconstructions prints what was given, what became of it, and what it was.

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -9,11 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"mattis/bm"
-	"mattis/compute"
-	"mattis/data"
 	"mattis/recipe"
-	"mattis/rng"
 	"mattis/sampler"
 	"mattis/view"
 )
@@ -119,12 +114,11 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 	if err := enoughMemory(fmt.Sprintf("--count %d", f.count), float64(f.count)*f.holds(m)); err != nil {
 		return err
 	}
-	key := recipe.SampleKey(f.seed)
-	start, err := f.start(cmd, m, key.Fold(purposeStart))
+	start, err := f.start(cmd, m)
 	if err != nil {
 		return err
 	}
-	movers, err := f.sampler.movers(cmd, dir, m, f.clamp(m), key.Fold(purposeLadder))
+	moves, err := f.sampler.moves(cmd, dir, m, f.clamp(m), f.seed)
 	if err != nil {
 		return err
 	}
@@ -134,7 +128,9 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 	var rows [][]int8
 	labels := newLabelCounts(m)
 	draw := func(take func(row []int8) error) (err error) {
-		last, err = f.draw(cmd.Context(), m, movers, start, key.Fold(purposeChains), bar, func(spins []int8) error {
+		last, err = m.Sample(cmd.Context(), recipe.Sampling{
+			Count: f.count, Steps: f.steps, Chains: f.chains, Start: start, Moves: moves, Clamp: f.clamp(m), Seed: f.seed, Progress: bar.count,
+		}, func(spins []int8) error {
 			for row := range slices.Chunk(spins, m.Visible()) {
 				labels.add(row)
 				if err := take(row[:m.Pixels()]); err != nil {
@@ -175,7 +171,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 
 // holds returns the bytes of each sample that are held to the end: none of an npy file whose order is that of drawing.
 func (f *sampleFlags) holds(m *recipe.Model) (bytes float64) {
-	if !f.ordered(m) {
+	if !m.Ordered(f.count, f.chains) {
 		bytes += float64(m.Visible())
 	}
 	if !f.out.is(".npy") {
@@ -184,143 +180,44 @@ func (f *sampleFlags) holds(m *recipe.Model) (bytes float64) {
 	return bytes
 }
 
-// ordered reports whether samples are drawn in order: chains come in parts, each with all of its samples, so that there has to
-// be one part or one sample of each chain.
-func (f *sampleFlags) ordered(m *recipe.Model) bool {
-	return f.count <= f.chains || f.chains <= rowsAtOnce(m)
-}
-
-// start returns what sets the visible spins of the chains from first on.
-func (f *sampleFlags) start(cmd *cobra.Command, m *recipe.Model, key rng.Key) (func(first int, visible compute.Matrix), error) {
-	var set *data.Set
-	order := func(i int) int { return i % set.Rows }
+// start returns what sets the visible spins of the chains.
+func (f *sampleFlags) start(cmd *cobra.Command, m *recipe.Model) (recipe.Start, error) {
 	switch f.from {
 	case "random":
-		return func(first int, visible compute.Matrix) {
-			sampler.Randomize(m.Machine, bm.State{visible}, bm.Law{Key: key, Row: uint64(first)})
-		}, nil
+		return m.RandomStart(f.seed), nil
 	case "patterns":
-		if m.Axons == nil {
-			return nil, fmt.Errorf("--from patterns: dense couplings have no patterns, want random, data or a file")
+		start, err := m.PatternStart()
+		if err != nil {
+			return nil, fmt.Errorf("--from patterns: %w", err)
 		}
-		p, _ := m.Axons.Patterns()
-		signs := m.Machine.Engine().Alloc(compute.Int8, p.Value.Rows(), p.Value.Cols())
-		m.Machine.Engine().Sign(signs, p.Value)
-		set = &data.Set{Rows: signs.Rows(), Visible: signs.Cols(), Spins: make([]int8, signs.Len())}
-		compute.Read(m.Machine.Engine(), set.Spins, signs)
+		return start, nil
 	case "data":
 		rows, err := m.Rows("train")
 		if err != nil {
 			return nil, fmt.Errorf("--from data: %w", err)
 		}
-		set = rows
-		shuffled := make([]int32, set.Rows)
-		data.Order(shuffled, key)
-		order = func(i int) int { return int(shuffled[i%set.Rows]) }
-	default:
-		rows, err := m.Rows(f.from)
-		if err != nil {
-			if errors.Is(err, os.ErrNotExist) {
-				return nil, fmt.Errorf("--from %q is none of random, patterns, data, and no file", f.from)
-			}
-			return nil, fmt.Errorf("--from %w", err)
-		}
-		tellNotes(cmd, rows)
-		set = rows
+		return m.ShuffledStart(rows, f.seed), nil
 	}
-	return func(first int, visible compute.Matrix) {
-		x := make([]int8, 0, visible.Len())
-		for i := range visible.Rows() {
-			x = append(x, set.Row(order(first+i))...)
+	rows, err := m.Rows(f.from)
+	if err != nil {
+		if errors.Is(err, os.ErrNotExist) {
+			return nil, fmt.Errorf("--from %q is none of random, patterns, data, and no file", f.from)
 		}
-		compute.Write(m.Machine.Engine(), visible, x)
-	}, nil
+		return nil, fmt.Errorf("--from %w", err)
+	}
+	tellNotes(cmd, rows)
+	return m.RowStart(rows), nil
 }
 
-// clamp returns the one row of spins that stay, 0 where they are free, or nil.
-func (f *sampleFlags) clamp(m *recipe.Model) bm.State {
+// clamp returns the spins that stay, 0 where they are free, or nil.
+func (f *sampleFlags) clamp(m *recipe.Model) []int8 {
 	if !f.label.given() {
 		return nil
 	}
-	e := m.Machine.Engine()
-	row := e.Alloc(compute.Int8, 1, m.Visible())
-	x := make([]int8, m.Visible())
-	f.label.lay(m, x)
-	compute.Write(e, row, x)
-	return bm.State{row}
-}
-
-// draw gives take the samples in order, V spins each, some at a time, and returns the sampler of the last part of the
-// chains. Their numbers do not depend on the parts in which chains move.
-func (f *sampleFlags) draw(ctx context.Context, m *recipe.Model, movers *movers, start func(int, compute.Matrix), key rng.Key, bar *meter, take func(spins []int8) error) (mover sampler.Sampler, err error) {
-	e, v := m.Machine.Engine(), m.Visible()
-	rounds := (f.count + f.chains - 1) / f.chains
-	step := rowsAtOnce(m)
-	var samples []int8 // all of them, or those of a part in one round
-	if f.ordered(m) {
-		samples = make([]int8, min(step, f.chains)*v)
-	} else {
-		samples = make([]int8, f.count*v)
-	}
-	done := 0
-	for first := 0; first < f.chains; first += step {
-		n := min(step, f.chains-first)
-		state := sampler.Chains(m.Machine, n)
-		start(first, state[bm.Visible])
-		clamp := f.clamp(m)
-		if clamp != nil {
-			x := make([]int8, state[bm.Visible].Len())
-			compute.Read(e, x, state[bm.Visible])
-			f.label.lay(m, x)
-			compute.Write(e, state[bm.Visible], x)
-			clamp = bm.State{clamp[bm.Visible].Repeat(n)}
-		}
-		if mover, err = movers.next(); err != nil {
-			return nil, err
-		}
-		for round := range rounds {
-			block := movers.block(f.steps)
-			for i := 0; i < f.steps; i += block {
-				if err := ctx.Err(); err != nil {
-					return nil, err
-				}
-				sweeps := min(block, f.steps-i)
-				mover.Move(state, bm.Law{Key: key.Fold(uint64(round*f.steps + i)), Row: uint64(first), Clamp: clamp}, sweeps)
-				done += n * sweeps
-				bar.Update(done, "")
-			}
-			from := round*f.chains + first
-			some := min(n, f.count-from)
-			switch {
-			case some <= 0:
-			case f.ordered(m):
-				compute.Read(e, samples[:some*v], state[bm.Visible].Slice(0, some))
-				if err := take(samples[:some*v]); err != nil {
-					return nil, err
-				}
-			default:
-				compute.Read(e, samples[from*v:(from+some)*v], state[bm.Visible].Slice(0, some))
-			}
-		}
-	}
-	if err := e.Sync(); err != nil {
-		return nil, err
-	}
-	if !f.ordered(m) {
-		err = take(samples)
-	}
-	return mover, err
+	row := make([]int8, m.Visible())
+	f.label.lay(m, row)
+	return row
 }
 
 // rowHeader is the memory in bytes of a row beside its spins: a slice.
 const rowHeader = 24
-
-// rowsAtOnce bounds the configurations that are held at once, so that their spins and
-// fields stay within some 100 MB.
-func rowsAtOnce(m *recipe.Model) int {
-	n := 0
-	for _, spins := range m.Machine.Layers() {
-		n += spins
-	}
-	return max(64, (16<<20)/n) &^ 3
-}

@@ -10,7 +10,6 @@ import (
 
 	"mattis/bm"
 	"mattis/recipe"
-	"mattis/rng"
 	"mattis/run"
 	"mattis/sampler"
 )
@@ -33,57 +32,24 @@ func (f samplerFlag) check() error {
 	return nil
 }
 
-// movers makes the samplers that move the chains of a command, part by part.
-type movers struct {
-	named   sampler.Named
-	machine *bm.RBM
-	options sampler.Options
-}
-
-// movers prepares the sampler for the machine of the run directory. clamp is the row of spins that stay in all chains, nil for none.
-func (f samplerFlag) movers(cmd *cobra.Command, dir string, m *recipe.Model, clamp bm.State, key rng.Key) (*movers, error) {
-	named, err := sampler.Find(f.name)
-	if err != nil {
-		return nil, err
-	}
-	s := &movers{named: named, machine: m.Machine, options: sampler.Options{Key: key, Law: bm.Law{Clamp: clamp}}}
+// moves prepares the sampler for the machine of the run directory. clamp is the row of spins that stay in all chains, nil for none.
+func (f samplerFlag) moves(cmd *cobra.Command, dir string, m *recipe.Model, clamp []int8, seed uint64) (*recipe.Moves, error) {
+	var machines []*bm.Machine
 	if f.name == "trajectory" {
-		if s.options.Earlier, err = earlier(cmd.ErrOrStderr(), dir, m); err != nil {
+		var err error
+		if machines, err = earlier(cmd.ErrOrStderr(), dir, m); err != nil {
 			return nil, err
 		}
 	}
-	first, err := s.next()
+	moves, err := m.Moves(f.name, seed, clamp, machines)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("--sampler %w", err)
 	}
-	if t, ok := first.(*sampler.Tempering); ok {
-		s.options.Betas = t.Betas() // adapted once
-	}
-	return s, nil
-}
-
-// next returns a sampler for the next part of the chains.
-func (s *movers) next() (sampler.Sampler, error) {
-	x, err := s.named.New(s.machine, s.options)
-	if err != nil {
-		return nil, fmt.Errorf("--sampler %s: %w", s.named.Name, err)
-	}
-	return x, nil
-}
-
-// block returns how many of so many sweeps are made at a time, between which a command can be stopped.
-func (s *movers) block(steps int) int {
-	switch {
-	case !s.named.Stationary:
-		return steps // one cooling
-	case s.named.Name == "gibbs":
-		return 1
-	}
-	return min(steps, 8)
+	return moves, nil
 }
 
 // earlier returns the machines of the run's checkpoints before the model's, the oldest first.
-func earlier(warn io.Writer, dir string, m *recipe.Model) ([]*bm.RBM, error) {
+func earlier(warn io.Writer, dir string, m *recipe.Model) ([]*bm.Machine, error) {
 	d, err := run.Open(filepath.Clean(dir))
 	if err != nil {
 		return nil, err
@@ -92,7 +58,7 @@ func earlier(warn io.Writer, dir string, m *recipe.Model) ([]*bm.RBM, error) {
 	if err != nil {
 		return nil, err
 	}
-	var machines []*bm.RBM
+	var machines []*bm.Machine
 	for _, step := range steps {
 		if step >= m.Step {
 			break

@@ -8,8 +8,6 @@ import (
 	"github.com/spf13/cobra"
 	"gonum.org/v1/gonum/stat"
 
-	"mattis/bm"
-	"mattis/compute"
 	"mattis/data"
 	"mattis/recipe"
 	"mattis/tensorfile"
@@ -86,23 +84,7 @@ func freeEnergies(cmd *cobra.Command, m *recipe.Model, label labelFlag, input st
 
 // energiesOf returns F(v) of each row of the set.
 func energiesOf(cmd *cobra.Command, m *recipe.Model, set *data.Set) ([]float64, error) {
-	e, v := m.Machine.Engine(), m.Visible()
-	f := make([]float64, set.Rows)
-	step := rowsAtOnce(m)
 	bar := newMeter(cmd, "score", "rows", set.Rows)
 	defer bar.clear()
-	for first := 0; first < set.Rows; first += step {
-		if err := cmd.Context().Err(); err != nil {
-			return nil, err
-		}
-		n := min(step, set.Rows-first)
-		mark := e.Mark()
-		visible, dst := e.Scratch(compute.Int8, n, v), e.Scratch(compute.Float64, n, 1)
-		compute.Write(e, visible, set.Spins[first*v:(first+n)*v])
-		m.Machine.Energy(dst, bm.State{visible}, bm.Law{})
-		compute.Read(e, f[first:first+n], dst)
-		e.Release(mark)
-		bar.Update(first+n, "")
-	}
-	return f, e.Sync()
+	return m.FreeEnergies(cmd.Context(), set, bar.count)
 }

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -50,6 +51,7 @@ func TestScripts(t *testing.T) {
 			"exits":   exits,
 			"stopped": stopped,
 			"served":  served,
+			"watched": watched,
 			"same":    same,
 			"flip":    flip,
 
@@ -147,6 +149,65 @@ func served(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(cmd.Process.Signal(os.Interrupt))
 	if code := exitCode(cmd.Wait()); answer.StatusCode != want || code != 0 {
 		ts.Fatalf("mattis %q: %s gave status %d, want %d; exit code %d, want 0", args[1:], place, answer.StatusCode, want, code)
+	}
+}
+
+// watched CODE STATE ARGS... runs a training with --watch, reads its page and the stream of events
+// to their end, and wants that exit code, the run as it trains first and in that state last. The
+// files watched.out and watched.err have what it said.
+func watched(ts *testscript.TestScript, neg bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	if neg || err != nil || len(args) < 3 {
+		ts.Fatalf("usage: watched CODE STATE ARGS...")
+	}
+	path, err := exec.LookPath("mattis")
+	ts.Check(err)
+	cmd := exec.Command(path, args[2:]...)
+	cmd.Dir = ts.MkAbs(".")
+	out, err := os.Create(ts.MkAbs("watched.out"))
+	ts.Check(err)
+	defer out.Close()
+	cmd.Stdout = out
+	pipe, err := cmd.StderrPipe()
+	ts.Check(err)
+	ts.Check(cmd.Start())
+	timer := time.AfterFunc(time.Minute, func() { cmd.Process.Kill() })
+	defer timer.Stop()
+	said := bufio.NewReader(pipe)
+	text, place := "", ""
+	for place == "" {
+		line, err := said.ReadString('\n')
+		text += line
+		if err != nil {
+			cmd.Wait()
+			ts.Fatalf("mattis %q says no address: %s", args[2:], text)
+		}
+		if fields := strings.Fields(line); len(fields) > 1 && fields[0] == "page:" {
+			place, _, _ = strings.Cut(fields[1], "#")
+		}
+	}
+	rest := make(chan string, 1)
+	go func() {
+		b, _ := io.ReadAll(said)
+		rest <- string(b)
+	}()
+	page, err := http.Get(place)
+	ts.Check(err)
+	page.Body.Close()
+	if page.StatusCode != http.StatusOK {
+		ts.Fatalf("%s gave status %d", place, page.StatusCode)
+	}
+	stream, err := http.Get(place + "api/events")
+	ts.Check(err)
+	events, err := io.ReadAll(stream.Body) // to its end, without an error: the page is not torn off
+	stream.Body.Close()
+	ts.Check(err)
+	text += <-rest
+	code := exitCode(cmd.Wait())
+	ts.Check(os.WriteFile(ts.MkAbs("watched.err"), []byte(text), 0o666))
+	states := regexp.MustCompile(`"state":"(\w+)"`).FindAllStringSubmatch(string(events), -1)
+	if code != want || len(states) < 2 || states[0][1] != "training" || states[len(states)-1][1] != args[1] || !strings.Contains(string(events), "event: end\n") {
+		ts.Fatalf("mattis %q: exit code %d, want %d; states %q, want %s last; %s", args[2:], code, want, states, args[1], text)
 	}
 }
 

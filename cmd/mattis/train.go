@@ -1,13 +1,13 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"path/filepath"
 	"runtime/debug"
 
 	"github.com/spf13/cobra"
 
-	"mattis/compute/cpu"
 	"mattis/recipe"
 	"mattis/run"
 )
@@ -17,12 +17,27 @@ type trainFlags struct {
 	set     []string
 	threads int
 	json    bool
+	watch   bool
+	open    bool
 }
 
 func (f *trainFlags) add(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVar(&f.set, "set", nil, "set a `path=value` of the recipe, the value in YAML (repeatable)")
 	cmd.Flags().IntVar(&f.threads, "threads", 0, "threads; 0 takes one a core. Results do not depend on it")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print every measure as a JSON line and nothing else")
+	cmd.Flags().BoolVar(&f.watch, "watch", false, "show the run on a live page while it trains (see mattis watch)")
+	cmd.Flags().BoolVar(&f.open, "open", false, "open the page of --watch in the browser")
+}
+
+// page returns the page of --watch, nil without it.
+func (f *trainFlags) page() (*trainingPage, error) {
+	switch {
+	case f.watch:
+		return newTrainingPage(f.open)
+	case f.open:
+		return nil, usageError{errors.New("--open opens the page of --watch, which is missing")}
+	}
+	return nil, nil
 }
 
 func trainCommand() *cobra.Command {
@@ -41,14 +56,24 @@ checkpoint of the next update.
 train.best={measure: NAME, split: test} keeps the checkpoint whose measure is the best (--checkpoint best
 of other commands takes it), train.stop.patience=N ends the training after N measurements in a row that are no better,
 train.stop.diverged=true where it diverges, which is always said; measure.pictures.every=N keeps samples and
-reconstructions of every N epochs.`,
+reconstructions of every N epochs.
+
+--watch shows the run on a page in the browser, as mattis watch does, from this process: the address is printed, --open
+opens it, and it ends with the training. It costs the training nothing while nobody looks, and no bit of the result. Other
+addresses and a token are options of mattis watch, which shows running trainings too.`,
 		Example: `  mattis train bars
   mattis train bars --set train.epochs=100 --seed 7
+  mattis train bars-pcd --watch --open
   mattis train mnist --run runs/digits --set 'measure.test=[hamming, pseudo_likelihood]'
   mattis train bars --set 'train.best={measure: hamming, split: train}' --set train.stop.patience=5`,
 		Args: exactly("RECIPE"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			acceptRequests()
+			page, err := flags.page()
+			if err != nil {
+				return err
+			}
+			defer page.Close()
 			settings := flags.set
 			if cmd.Flags().Changed("seed") {
 				settings = append(settings, fmt.Sprintf("seed=%d", seed))
@@ -68,14 +93,8 @@ reconstructions of every N epochs.`,
 				return err
 			}
 			tellNotes(cmd, split.Train, split.Test, split.Validation)
-			need, field := r.LeastMemory(split.Train.Rows, split.Train.Visible)
-			if err := enoughMemory(field, need); err != nil {
-				return err
-			}
-			if need, err = r.Memory(split, cpu.NewDry(flags.threads)); err != nil {
-				return err
-			}
-			if err := enoughMemory(field, need); err != nil {
+			need, err := roomFor(r, split, flags.threads)
+			if err != nil {
 				return err
 			}
 			if need < muchMemory {
@@ -111,7 +130,7 @@ reconstructions of every N epochs.`,
 			if err != nil {
 				return err
 			}
-			return follow(cmd, s, flags.json)
+			return follow(cmd, s, flags.json, page)
 		},
 	}
 	flags.add(cmd)
@@ -134,6 +153,11 @@ the rest of the recipe stays. Measures that were interrupted are made up for; a 
 		Args:    exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			acceptRequests()
+			page, err := flags.page()
+			if err != nil {
+				return err
+			}
+			defer page.Close()
 			w, err := run.Resume(filepath.Clean(args[0]))
 			if err != nil {
 				return err
@@ -164,10 +188,13 @@ the rest of the recipe stays. Measures that were interrupted are made up for; a 
 				if why := s.Stopped(); why != "" {
 					on = why + "; --set train.stop.patience=0 goes on"
 				}
+				if page != nil {
+					on += fmt.Sprintf("; mattis watch %s shows it", s.Dir.Path())
+				}
 				fmt.Fprintf(cmd.ErrOrStderr(), "%s has ended at epoch %d, and nothing is left to do; %s\n", s.Dir.Path(), epoch, on)
 				return nil
 			}
-			return follow(cmd, s, flags.json)
+			return follow(cmd, s, flags.json, page)
 		},
 	}
 	flags.add(cmd)

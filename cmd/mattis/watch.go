@@ -1,15 +1,11 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"net"
-	"net/http"
-	"net/url"
 	"os"
-	"os/exec"
 	"runtime"
 	"strings"
 	"time"
@@ -75,44 +71,16 @@ machine can reach it too: on login nodes, and wherever the page is behind a prox
 			fmt.Fprintln(cmd.OutOrStdout(), place)
 			fmt.Fprintf(cmd.ErrOrStderr(), "shows %s; Ctrl-C ends it\n", strings.Join(library.Labels(), ", "))
 			if open {
-				if err := openBrowser(place); err != nil {
-					fmt.Fprintf(cmd.ErrOrStderr(), "--open: %v; open the address yourself\n", err)
-				}
+				openBrowser(place, func(err error) { fmt.Fprintln(cmd.ErrOrStderr(), err) })
 			}
-			return serve(cmd.Context(), listener, watch.NewServer(library, token))
+			s := watch.NewServer(library, token)
+			return serve(cmd.Context(), listener, s, s.HTTPServer())
 		},
 	}
 	cmd.Flags().StringVar(&address, "address", "127.0.0.1:0", "`host:port` to listen on; port 0 takes a free one")
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` with a token that the page asks for")
 	cmd.Flags().BoolVar(&open, "open", false, "open the page in the browser")
 	return cmd
-}
-
-// serve answers requests until the context is cancelled.
-func serve(ctx context.Context, listener net.Listener, s *watch.Server) error {
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	following := make(chan struct{})
-	go func() {
-		defer close(following)
-		s.Run(ctx)
-	}()
-	server := s.HTTPServer()
-	stop := context.AfterFunc(ctx, func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if server.Shutdown(closing) != nil {
-			server.Close()
-		}
-	})
-	defer stop()
-	err := server.Serve(listener)
-	cancel()
-	<-following
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
-	return err
 }
 
 // shortestToken is the number of characters that nobody guesses.
@@ -154,38 +122,5 @@ func checkAddress(address string, token bool) error {
 	if loopback := strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback(); !loopback && !token {
 		return usageError{fmt.Errorf("--address %s: others reach it, so it needs --token-file FILE", address)}
 	}
-	return nil
-}
-
-// pageAddress returns the address of the page for people.
-func pageAddress(asked string, got net.Addr, token string) string {
-	host, _, _ := net.SplitHostPort(asked)
-	_, port, _ := net.SplitHostPort(got.String())
-	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
-		if name, err := os.Hostname(); err == nil {
-			host = name
-		}
-	}
-	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: "/"}
-	if token != "" {
-		u.RawQuery = url.Values{"token": {token}}.Encode()
-	}
-	return u.String()
-}
-
-// openBrowser opens the page in the user's browser.
-func openBrowser(place string) error {
-	command := []string{"xdg-open", place}
-	switch runtime.GOOS {
-	case "darwin":
-		command = []string{"open", place}
-	case "windows":
-		command = []string{"rundll32", "url.dll,FileProtocolHandler", place}
-	}
-	c := exec.Command(command[0], command[1:]...)
-	if err := c.Start(); err != nil {
-		return err
-	}
-	go c.Wait()
 	return nil
 }

@@ -31,6 +31,7 @@ type kernels struct {
 	tanh      func(t *byte)
 	cosh      func(t *byte)
 	spin      func(t *byte)
+	normal    func(t *byte)
 	copyRect  func(dst, src *float32, dstStep, srcStep, rows, cols uintptr)
 	widenRect func(dst *float32, src *int8, dstStep, srcStep, rows, cols uintptr)
 	panels    func(dst, src, weights *float32, dstStep, srcStep, weightStep, steps, panels uintptr)
@@ -45,6 +46,10 @@ type kernels struct {
 	pairMaxima   func(sums, x, y *float64, yStep, steps uintptr)
 	pairRatios   func(x *float32, n uintptr)
 	pairMeans    [2]pairMeansKernel // of fields, and of their exponentials
+
+	scanBlock   func(b *byte)
+	scanNumbers func(b *byte) // nil: plain Go
+	turn        func(dst, src *int8, dstStep, srcStep uintptr)
 
 	vectors *vectorKernels // nil: plain Go
 }

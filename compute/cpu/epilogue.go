@@ -9,7 +9,7 @@ import (
 // begin prepares a worker's tile with what all tiles of the product share.
 func (t *mulTask) begin(w *worker) {
 	w.tile.factor = t.factor
-	if t.op.Then.Kind == compute.Spin {
+	if t.op.Then.Kind == compute.Spin || t.op.Then.Kind == compute.Normal {
 		w.tile.keys = t.keys
 	}
 }
@@ -27,6 +27,10 @@ func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer)
 	whole := valid == x.columns
 
 	x.add = 0
+	if t.add != nil { // the kernel of fields adds what dst points at
+		t.addend(s, x, lo, hi, first, c0, valid)
+		t.field(w, lo, hi, first, c0, valid)
+	}
 	if th.Kind == compute.Store || th.Kind == compute.Tanh {
 		staged := &s.staged[0]
 		for i := range x.rows {
@@ -43,7 +47,7 @@ func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer)
 			x.add = 1
 		}
 	}
-	if t.bias != nil || t.scale != nil {
+	if t.add == nil && (t.bias != nil || t.scale != nil) {
 		t.field(w, lo, hi, first, c0, valid)
 	}
 	if t.logCosh != nil {
@@ -63,10 +67,36 @@ func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer)
 		x.call(k.tanh)
 	case compute.Spin:
 		t.spin(w, lo, hi, first, c0, valid)
+	case compute.Normal:
+		for i := range x.rows {
+			x.scale[i] = 1
+			if t.betas != nil && i >= lo && i < hi {
+				x.scale[i] = widthOf(t.betas[(first+i)*t.scaleStride])
+			}
+		}
+		d := drawing{kernel: k.normal, w: w, row: th.Row, col: th.Col, dst32: t.dst32, stride: t.dstStride}
+		d.tile(lo, hi, first, c0, valid)
 	}
 	if !whole && (th.Kind == compute.Store || th.Kind == compute.Tanh) {
 		for i := lo; i < hi; i++ {
 			copy(t.dst32[(first+i)*t.dstStride+c0:][:valid], s.staged[i*tileColsMax:])
+		}
+	}
+}
+
+// addend makes the rows of Add what is added to the tile's: as they lie, or a copy at an edge.
+func (t *mulTask) addend(s *space, x *tile, lo, hi, first, c0, valid int) {
+	x.add = 1
+	for i := range x.rows {
+		x.dst[i] = unsafe.Pointer(&s.staged[i*tileColsMax])
+		if i < lo || i >= hi {
+			continue
+		}
+		row := t.add[(first+i)*t.addStride+c0:][:valid]
+		if valid == x.columns {
+			x.dst[i] = unsafe.Pointer(&row[0])
+		} else {
+			copy(s.staged[i*tileColsMax:], row)
 		}
 	}
 }
@@ -105,7 +135,7 @@ func edge(row []float32, copied *[tileColsMax]float32, width int) *float32 {
 // spin draws the tile's spins and clamps them.
 func (t *mulTask) spin(w *worker, lo, hi, first, c0, valid int) {
 	th := &t.op.Then
-	d := drawing{k: t.e.kernels, w: w, row: th.Row, col: th.Col, dst: t.dst8, stride: t.dstStride}
+	d := drawing{kernel: t.e.kernels.spin, w: w, row: th.Row, col: th.Col, dst8: t.dst8, stride: t.dstStride}
 	d.tile(lo, hi, first, c0, valid)
 	if t.clamp == nil {
 		return

@@ -2300,12 +2300,6 @@ DATA halfAVX2<>+24(SB)/4, $0x2f800000
 DATA halfAVX2<>+28(SB)/4, $0x2f800000
 GLOBL halfAVX2<>(SB), RODATA|NOPTR, $32
 
-DATA evenLanesAVX2<>+0(SB)/8, $0x0000000000000000
-DATA evenLanesAVX2<>+8(SB)/8, $0x0000000000000002
-DATA evenLanesAVX2<>+16(SB)/8, $0x0000000000000004
-DATA evenLanesAVX2<>+24(SB)/8, $0x0000000000000006
-GLOBL evenLanesAVX2<>(SB), RODATA|NOPTR, $32
-
 DATA oneWordAVX2<>+0(SB)/4, $0x00000001
 DATA oneWordAVX2<>+4(SB)/4, $0x00000001
 DATA oneWordAVX2<>+8(SB)/4, $0x00000001
@@ -2315,6 +2309,2802 @@ DATA oneWordAVX2<>+20(SB)/4, $0x00000001
 DATA oneWordAVX2<>+24(SB)/4, $0x00000001
 DATA oneWordAVX2<>+28(SB)/4, $0x00000001
 GLOBL oneWordAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA evenLanesAVX2<>+0(SB)/8, $0x0000000000000000
+DATA evenLanesAVX2<>+8(SB)/8, $0x0000000000000002
+DATA evenLanesAVX2<>+16(SB)/8, $0x0000000000000004
+DATA evenLanesAVX2<>+24(SB)/8, $0x0000000000000006
+GLOBL evenLanesAVX2<>(SB), RODATA|NOPTR, $32
+
+// func normalTileAVX2(t *byte)
+// Requires: AVX, AVX2
+TEXT ·normalTileAVX2(SB), NOSPLIT, $0-8
+	MOVQ t+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ AX, SI
+	MOVQ AX, DI
+	MOVQ AX, R8
+
+group:
+	XORQ BX, BX
+
+vector:
+	VPBROADCASTD 56(AX), Y0
+	MOVL         BX, R9
+	VMOVD        R9, X1
+	VPBROADCASTD X1, Y1
+	VPADDD       Y1, Y0, Y0
+	VPADDD       evenLanesAVX2<>+0(SB), Y0, Y0
+	VPADDD       oneWordAVX2<>+0(SB), Y0, Y1
+	VPMULUDQ     mult0AVX2<>+0(SB), Y0, Y0
+	VPSHUFD      $0xf5, Y0, Y2
+	VBROADCASTSS 144(SI), Y3
+	VPXOR        Y3, Y2, Y2
+	VPMULUDQ     mult1AVX2<>+0(SB), Y2, Y2
+	VPSHUFD      $0xf5, Y2, Y3
+	VBROADCASTSS 148(SI), Y4
+	VPXOR        Y4, Y3, Y3
+	VBROADCASTSS 152(SI), Y4
+	VPXOR        Y4, Y0, Y0
+	VBROADCASTSS 156(SI), Y4
+	VPMULUDQ     mult0AVX2<>+0(SB), Y1, Y1
+	VPSHUFD      $0xf5, Y1, Y5
+	VBROADCASTSS 144(SI), Y6
+	VPXOR        Y6, Y5, Y5
+	VPMULUDQ     mult1AVX2<>+0(SB), Y5, Y5
+	VPSHUFD      $0xf5, Y5, Y6
+	VBROADCASTSS 148(SI), Y7
+	VPXOR        Y7, Y6, Y6
+	VBROADCASTSS 152(SI), Y7
+	VPXOR        Y7, Y1, Y1
+	VBROADCASTSS 156(SI), Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y3, Y3
+	VPMULUDQ     mult1AVX2<>+0(SB), Y0, Y0
+	VPSHUFD      $0xf5, Y0, Y8
+	VPSHUFD      $0xf5, Y3, Y9
+	VPXOR        Y2, Y8, Y8
+	VPXOR        Y4, Y9, Y9
+	VBROADCASTSS 80(AX), Y2
+	VPXOR        Y2, Y8, Y8
+	VBROADCASTSS 84(AX), Y2
+	VPXOR        Y2, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y2
+	VPMULUDQ     mult1AVX2<>+0(SB), Y1, Y1
+	VPSHUFD      $0xf5, Y1, Y4
+	VPSHUFD      $0xf5, Y2, Y6
+	VPXOR        Y5, Y4, Y4
+	VPXOR        Y7, Y6, Y6
+	VBROADCASTSS 80(AX), Y5
+	VPXOR        Y5, Y4, Y4
+	VBROADCASTSS 84(AX), Y5
+	VPXOR        Y5, Y6, Y6
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y5
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y7
+	VPSHUFD      $0xf5, Y7, Y8
+	VPSHUFD      $0xf5, Y5, Y9
+	VPXOR        Y0, Y8, Y8
+	VPXOR        Y3, Y9, Y9
+	VBROADCASTSS 88(AX), Y0
+	VPXOR        Y0, Y8, Y8
+	VBROADCASTSS 92(AX), Y0
+	VPXOR        Y0, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y4, Y0
+	VPMULUDQ     mult1AVX2<>+0(SB), Y6, Y3
+	VPSHUFD      $0xf5, Y3, Y4
+	VPSHUFD      $0xf5, Y0, Y6
+	VPXOR        Y1, Y4, Y4
+	VPXOR        Y2, Y6, Y6
+	VBROADCASTSS 88(AX), Y1
+	VPXOR        Y1, Y4, Y4
+	VBROADCASTSS 92(AX), Y1
+	VPXOR        Y1, Y6, Y6
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y2
+	VPSHUFD      $0xf5, Y2, Y8
+	VPSHUFD      $0xf5, Y1, Y9
+	VPXOR        Y7, Y8, Y8
+	VPXOR        Y5, Y9, Y9
+	VBROADCASTSS 96(AX), Y5
+	VPXOR        Y5, Y8, Y8
+	VBROADCASTSS 100(AX), Y5
+	VPXOR        Y5, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y4, Y4
+	VPMULUDQ     mult1AVX2<>+0(SB), Y6, Y5
+	VPSHUFD      $0xf5, Y5, Y6
+	VPSHUFD      $0xf5, Y4, Y7
+	VPXOR        Y3, Y6, Y6
+	VPXOR        Y0, Y7, Y7
+	VBROADCASTSS 96(AX), Y0
+	VPXOR        Y0, Y6, Y6
+	VBROADCASTSS 100(AX), Y0
+	VPXOR        Y0, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y0
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y3
+	VPSHUFD      $0xf5, Y3, Y8
+	VPSHUFD      $0xf5, Y0, Y9
+	VPXOR        Y2, Y8, Y8
+	VPXOR        Y1, Y9, Y9
+	VBROADCASTSS 104(AX), Y1
+	VPXOR        Y1, Y8, Y8
+	VBROADCASTSS 108(AX), Y1
+	VPXOR        Y1, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y2
+	VPSHUFD      $0xf5, Y2, Y6
+	VPSHUFD      $0xf5, Y1, Y7
+	VPXOR        Y5, Y6, Y6
+	VPXOR        Y4, Y7, Y7
+	VBROADCASTSS 104(AX), Y4
+	VPXOR        Y4, Y6, Y6
+	VBROADCASTSS 108(AX), Y4
+	VPXOR        Y4, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y4
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y5
+	VPSHUFD      $0xf5, Y5, Y8
+	VPSHUFD      $0xf5, Y4, Y9
+	VPXOR        Y3, Y8, Y8
+	VPXOR        Y0, Y9, Y9
+	VBROADCASTSS 112(AX), Y0
+	VPXOR        Y0, Y8, Y8
+	VBROADCASTSS 116(AX), Y0
+	VPXOR        Y0, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y0
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y3
+	VPSHUFD      $0xf5, Y3, Y6
+	VPSHUFD      $0xf5, Y0, Y7
+	VPXOR        Y2, Y6, Y6
+	VPXOR        Y1, Y7, Y7
+	VBROADCASTSS 112(AX), Y1
+	VPXOR        Y1, Y6, Y6
+	VBROADCASTSS 116(AX), Y1
+	VPXOR        Y1, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y2
+	VPSHUFD      $0xf5, Y2, Y8
+	VPSHUFD      $0xf5, Y1, Y9
+	VPXOR        Y5, Y8, Y8
+	VPXOR        Y4, Y9, Y9
+	VBROADCASTSS 120(AX), Y4
+	VPXOR        Y4, Y8, Y8
+	VBROADCASTSS 124(AX), Y4
+	VPXOR        Y4, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y4
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y5
+	VPSHUFD      $0xf5, Y5, Y6
+	VPSHUFD      $0xf5, Y4, Y7
+	VPXOR        Y3, Y6, Y6
+	VPXOR        Y0, Y7, Y7
+	VBROADCASTSS 120(AX), Y0
+	VPXOR        Y0, Y6, Y6
+	VBROADCASTSS 124(AX), Y0
+	VPXOR        Y0, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y0
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y3
+	VPSHUFD      $0xf5, Y3, Y8
+	VPSHUFD      $0xf5, Y0, Y9
+	VPXOR        Y2, Y8, Y8
+	VPXOR        Y1, Y9, Y9
+	VBROADCASTSS 128(AX), Y1
+	VPXOR        Y1, Y8, Y8
+	VBROADCASTSS 132(AX), Y1
+	VPXOR        Y1, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y2
+	VPSHUFD      $0xf5, Y2, Y6
+	VPSHUFD      $0xf5, Y1, Y7
+	VPXOR        Y5, Y6, Y6
+	VPXOR        Y4, Y7, Y7
+	VBROADCASTSS 128(AX), Y4
+	VPXOR        Y4, Y6, Y6
+	VBROADCASTSS 132(AX), Y4
+	VPXOR        Y4, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y8, Y4
+	VPMULUDQ     mult1AVX2<>+0(SB), Y9, Y5
+	VPSHUFD      $0xf5, Y5, Y8
+	VPSHUFD      $0xf5, Y4, Y9
+	VPXOR        Y3, Y8, Y8
+	VPXOR        Y0, Y9, Y9
+	VBROADCASTSS 136(AX), Y0
+	VPXOR        Y0, Y8, Y8
+	VBROADCASTSS 140(AX), Y0
+	VPXOR        Y0, Y9, Y9
+	VPMULUDQ     mult0AVX2<>+0(SB), Y6, Y0
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y3
+	VPSHUFD      $0xf5, Y3, Y6
+	VPSHUFD      $0xf5, Y0, Y7
+	VPXOR        Y2, Y6, Y6
+	VPXOR        Y1, Y7, Y7
+	VBROADCASTSS 136(AX), Y1
+	VPXOR        Y1, Y6, Y6
+	VBROADCASTSS 140(AX), Y1
+	VPXOR        Y1, Y7, Y7
+	VMOVSLDUP    Y6, Y6
+	VPBLENDD     $0xaa, Y6, Y8, Y8
+	VMOVSLDUP    Y3, Y3
+	VPBLENDD     $0xaa, Y3, Y5, Y5
+	VMOVSLDUP    Y7, Y7
+	VPBLENDD     $0xaa, Y7, Y9, Y9
+	VMOVSLDUP    Y0, Y0
+	VPBLENDD     $0xaa, Y0, Y4, Y4
+	VPSRLD       $0x01, Y8, Y8
+	VCVTDQ2PS    Y8, Y8
+	VMULPS       scaleAVX2<>+0(SB), Y8, Y8
+	VADDPS       halfAVX2<>+0(SB), Y8, Y8
+	VPSUBD       rootBitAVX2<>+0(SB), Y8, Y0
+	VPSRAD       $0x17, Y0, Y0
+	VPSLLD       $0x17, Y0, Y1
+	VPSUBD       Y1, Y8, Y8
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       oneAVX2<>+0(SB), Y8, Y8
+	VMULPS       Y8, Y8, Y1
+	VMULPS       Y1, Y8, Y2
+	VMOVUPS      normalLog_0AVX2<>+0(SB), Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_1AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_2AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_3AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_4AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_5AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_6AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_7AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y8, Y3, Y3
+	VADDPS       normalLog_8AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VMULPS       minusHalfAVX2<>+0(SB), Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMULPS       ln2loAVX2<>+0(SB), Y0, Y1
+	VADDPS       Y1, Y2, Y2
+	VADDPS       Y8, Y2, Y2
+	VMULPS       ln2hiAVX2<>+0(SB), Y0, Y1
+	VADDPS       Y1, Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y2, Y2
+	VSQRTPS      Y2, Y2
+	VPADDD       eighthTurnAVX2<>+0(SB), Y5, Y5
+	VPAND        fractionAVX2<>+0(SB), Y5, Y0
+	VPSUBD       eighthTurnAVX2<>+0(SB), Y0, Y0
+	VPOR         oneWordAVX2<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       angleUnitAVX2<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y0, Y1
+	VMOVUPS      normalSin_0AVX2<>+0(SB), Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_1AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_2AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_3AVX2<>+0(SB), Y3, Y3
+	VMOVUPS      normalCos_0AVX2<>+0(SB), Y6
+	VMULPS       Y1, Y6, Y6
+	VADDPS       normalCos_1AVX2<>+0(SB), Y6, Y6
+	VMULPS       Y1, Y6, Y6
+	VADDPS       normalCos_2AVX2<>+0(SB), Y6, Y6
+	VMULPS       Y1, Y6, Y6
+	VADDPS       normalCos_3AVX2<>+0(SB), Y6, Y6
+	VMULPS       Y0, Y3, Y3
+	VMULPS       Y1, Y6, Y6
+	VADDPS       oneAVX2<>+0(SB), Y6, Y6
+	VPSLLD       $0x01, Y5, Y1
+	VBLENDVPS    Y1, Y3, Y6, Y0
+	VBLENDVPS    Y1, Y6, Y3, Y3
+	VPADDD       quadrantAVX2<>+0(SB), Y5, Y1
+	VPAND        signAVX2<>+0(SB), Y1, Y1
+	VPXOR        Y1, Y0, Y0
+	VPAND        signAVX2<>+0(SB), Y5, Y1
+	VPXOR        Y1, Y3, Y3
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y2, Y3, Y3
+	VBROADCASTSS 48(AX), Y1
+	VMULPS       (CX)(BX*4), Y1, Y1
+	VBROADCASTSS 176(R8), Y2
+	VMULPS       Y2, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	MOVQ         208(DI), R9
+	VMOVUPS      Y1, (R9)(BX*4)
+	VBROADCASTSS 48(AX), Y0
+	VMULPS       96(CX)(BX*4), Y0, Y0
+	VBROADCASTSS 180(R8), Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y3, Y0, Y0
+	MOVQ         216(DI), R9
+	VMOVUPS      Y0, (R9)(BX*4)
+	VPSRLD       $0x01, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       scaleAVX2<>+0(SB), Y9, Y9
+	VADDPS       halfAVX2<>+0(SB), Y9, Y9
+	VPSUBD       rootBitAVX2<>+0(SB), Y9, Y0
+	VPSRAD       $0x17, Y0, Y0
+	VPSLLD       $0x17, Y0, Y1
+	VPSUBD       Y1, Y9, Y9
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       oneAVX2<>+0(SB), Y9, Y9
+	VMULPS       Y9, Y9, Y1
+	VMULPS       Y1, Y9, Y2
+	VMOVUPS      normalLog_0AVX2<>+0(SB), Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_1AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_2AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_3AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_4AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_5AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_6AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_7AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y9, Y3, Y3
+	VADDPS       normalLog_8AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y2, Y2
+	VMULPS       minusHalfAVX2<>+0(SB), Y1, Y1
+	VADDPS       Y1, Y2, Y2
+	VMULPS       ln2loAVX2<>+0(SB), Y0, Y1
+	VADDPS       Y1, Y2, Y2
+	VADDPS       Y9, Y2, Y2
+	VMULPS       ln2hiAVX2<>+0(SB), Y0, Y1
+	VADDPS       Y1, Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y2, Y2
+	VSQRTPS      Y2, Y2
+	VPADDD       eighthTurnAVX2<>+0(SB), Y4, Y4
+	VPAND        fractionAVX2<>+0(SB), Y4, Y0
+	VPSUBD       eighthTurnAVX2<>+0(SB), Y0, Y0
+	VPOR         oneWordAVX2<>+0(SB), Y0, Y0
+	VCVTDQ2PS    Y0, Y0
+	VMULPS       angleUnitAVX2<>+0(SB), Y0, Y0
+	VMULPS       Y0, Y0, Y1
+	VMOVUPS      normalSin_0AVX2<>+0(SB), Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_1AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_2AVX2<>+0(SB), Y3, Y3
+	VMULPS       Y1, Y3, Y3
+	VADDPS       normalSin_3AVX2<>+0(SB), Y3, Y3
+	VMOVUPS      normalCos_0AVX2<>+0(SB), Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       normalCos_1AVX2<>+0(SB), Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       normalCos_2AVX2<>+0(SB), Y5, Y5
+	VMULPS       Y1, Y5, Y5
+	VADDPS       normalCos_3AVX2<>+0(SB), Y5, Y5
+	VMULPS       Y0, Y3, Y3
+	VMULPS       Y1, Y5, Y5
+	VADDPS       oneAVX2<>+0(SB), Y5, Y5
+	VPSLLD       $0x01, Y4, Y1
+	VBLENDVPS    Y1, Y3, Y5, Y0
+	VBLENDVPS    Y1, Y5, Y3, Y3
+	VPADDD       quadrantAVX2<>+0(SB), Y4, Y1
+	VPAND        signAVX2<>+0(SB), Y1, Y1
+	VPXOR        Y1, Y0, Y0
+	VPAND        signAVX2<>+0(SB), Y4, Y1
+	VPXOR        Y1, Y3, Y3
+	VMULPS       Y2, Y0, Y0
+	VMULPS       Y2, Y3, Y3
+	VBROADCASTSS 48(AX), Y1
+	VMULPS       192(CX)(BX*4), Y1, Y1
+	VBROADCASTSS 184(R8), Y2
+	VMULPS       Y2, Y0, Y0
+	VADDPS       Y0, Y1, Y1
+	MOVQ         224(DI), R9
+	VMOVUPS      Y1, (R9)(BX*4)
+	VBROADCASTSS 48(AX), Y0
+	VMULPS       288(CX)(BX*4), Y0, Y0
+	VBROADCASTSS 188(R8), Y1
+	VMULPS       Y1, Y3, Y3
+	VADDPS       Y3, Y0, Y0
+	MOVQ         232(DI), R9
+	VMOVUPS      Y0, (R9)(BX*4)
+	ADDQ         $0x00000008, BX
+	CMPQ         BX, 16(AX)
+	JL           vector
+	ADDQ         $0x00000180, CX
+	ADDQ         $0x10, SI
+	ADDQ         $0x10, R8
+	ADDQ         $0x20, DI
+	SUBQ         $0x04, DX
+	JG           group
+	VZEROUPPER
+	RET
+
+DATA rootBitAVX2<>+0(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+4(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+8(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+12(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+16(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+20(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+24(SB)/4, $0x3f3504f3
+DATA rootBitAVX2<>+28(SB)/4, $0x3f3504f3
+GLOBL rootBitAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA minusHalfAVX2<>+0(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+4(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+8(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+12(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+16(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+20(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+24(SB)/4, $0xbf000000
+DATA minusHalfAVX2<>+28(SB)/4, $0xbf000000
+GLOBL minusHalfAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA eighthTurnAVX2<>+0(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+4(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+8(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+12(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+16(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+20(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+24(SB)/4, $0x20000000
+DATA eighthTurnAVX2<>+28(SB)/4, $0x20000000
+GLOBL eighthTurnAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA fractionAVX2<>+0(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+4(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+8(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+12(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+16(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+20(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+24(SB)/4, $0x3fffffff
+DATA fractionAVX2<>+28(SB)/4, $0x3fffffff
+GLOBL fractionAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA angleUnitAVX2<>+0(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+4(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+8(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+12(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+16(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+20(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+24(SB)/4, $0x31000000
+DATA angleUnitAVX2<>+28(SB)/4, $0x31000000
+GLOBL angleUnitAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA quadrantAVX2<>+0(SB)/4, $0x40000000
+DATA quadrantAVX2<>+4(SB)/4, $0x40000000
+DATA quadrantAVX2<>+8(SB)/4, $0x40000000
+DATA quadrantAVX2<>+12(SB)/4, $0x40000000
+DATA quadrantAVX2<>+16(SB)/4, $0x40000000
+DATA quadrantAVX2<>+20(SB)/4, $0x40000000
+DATA quadrantAVX2<>+24(SB)/4, $0x40000000
+DATA quadrantAVX2<>+28(SB)/4, $0x40000000
+GLOBL quadrantAVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_0AVX2<>+0(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+4(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+8(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+12(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+16(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+20(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+24(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX2<>+28(SB)/4, $0x3d8ec752
+GLOBL normalLog_0AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_1AVX2<>+0(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+4(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+8(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+12(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+16(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+20(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+24(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX2<>+28(SB)/4, $0xbdeb1ade
+GLOBL normalLog_1AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_2AVX2<>+0(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+4(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+8(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+12(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+16(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+20(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+24(SB)/4, $0x3def5141
+DATA normalLog_2AVX2<>+28(SB)/4, $0x3def5141
+GLOBL normalLog_2AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_3AVX2<>+0(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+4(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+8(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+12(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+16(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+20(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+24(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX2<>+28(SB)/4, $0xbdfe7a63
+GLOBL normalLog_3AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_4AVX2<>+0(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+4(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+8(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+12(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+16(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+20(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+24(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX2<>+28(SB)/4, $0x3e11e90d
+GLOBL normalLog_4AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_5AVX2<>+0(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+4(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+8(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+12(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+16(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+20(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+24(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX2<>+28(SB)/4, $0xbe2aada5
+GLOBL normalLog_5AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_6AVX2<>+0(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+4(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+8(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+12(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+16(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+20(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+24(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX2<>+28(SB)/4, $0x3e4ccead
+GLOBL normalLog_6AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_7AVX2<>+0(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+4(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+8(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+12(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+16(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+20(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+24(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX2<>+28(SB)/4, $0xbe7ffffe
+GLOBL normalLog_7AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalLog_8AVX2<>+0(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+4(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+8(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+12(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+16(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+20(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+24(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX2<>+28(SB)/4, $0x3eaaaaaa
+GLOBL normalLog_8AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalSin_0AVX2<>+0(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+4(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+8(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+12(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+16(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+20(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+24(SB)/4, $0xb816cda0
+DATA normalSin_0AVX2<>+28(SB)/4, $0xb816cda0
+GLOBL normalSin_0AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalSin_1AVX2<>+0(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+4(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+8(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+12(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+16(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+20(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+24(SB)/4, $0x3b232f62
+DATA normalSin_1AVX2<>+28(SB)/4, $0x3b232f62
+GLOBL normalSin_1AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalSin_2AVX2<>+0(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+4(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+8(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+12(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+16(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+20(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+24(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX2<>+28(SB)/4, $0xbda55ddd
+GLOBL normalSin_2AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalSin_3AVX2<>+0(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+4(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+8(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+12(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+16(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+20(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+24(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX2<>+28(SB)/4, $0x3f490fdb
+GLOBL normalSin_3AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalCos_0AVX2<>+0(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+4(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+8(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+12(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+16(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+20(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+24(SB)/4, $0x366db249
+DATA normalCos_0AVX2<>+28(SB)/4, $0x366db249
+GLOBL normalCos_0AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalCos_1AVX2<>+0(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+4(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+8(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+12(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+16(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+20(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+24(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX2<>+28(SB)/4, $0xb9aae5cc
+GLOBL normalCos_1AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalCos_2AVX2<>+0(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+4(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+8(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+12(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+16(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+20(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+24(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX2<>+28(SB)/4, $0x3c81e0f5
+GLOBL normalCos_2AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA normalCos_3AVX2<>+0(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+4(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+8(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+12(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+16(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+20(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+24(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX2<>+28(SB)/4, $0xbe9de9e6
+GLOBL normalCos_3AVX2<>(SB), RODATA|NOPTR, $32
+
+// func scanNumbersAVX2(b *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·scanNumbersAVX2(SB), NOSPLIT, $0-8
+	MOVQ b+0(FP), AX
+	MOVQ 40(AX), CX
+	MOVQ 32(AX), DX
+	MOVQ 80(AX), BX
+	MOVQ 96(AX), SI
+
+vector:
+	MOVQ         88(AX), DI
+	VPBROADCASTD 108(AX), Y0
+	VPADDD       (DI), Y0, Y0
+	MOVQ         $0x00000004, DI
+	MOVQ         CX, R8
+	MOVQ         DX, R9
+
+four:
+	VPMULUDQ     mult0AVX2<>+0(SB), Y0, Y1
+	VPSHUFD      $0xf5, Y1, Y2
+	VPXOR        (BX), Y2, Y2
+	VPMULUDQ     mult1AVX2<>+0(SB), Y2, Y2
+	VPSHUFD      $0xf5, Y2, Y3
+	VPXOR        32(BX), Y3, Y3
+	VPXOR        64(BX), Y1, Y1
+	VMOVUPS      96(BX), Y4
+	VPMULUDQ     mult0AVX2<>+0(SB), Y0, Y5
+	VPSHUFD      $0xf5, Y5, Y6
+	VPXOR        128(BX), Y6, Y6
+	VPMULUDQ     mult1AVX2<>+0(SB), Y6, Y6
+	VPSHUFD      $0xf5, Y6, Y7
+	VPXOR        160(BX), Y7, Y7
+	VPXOR        192(BX), Y5, Y5
+	VMOVUPS      224(BX), Y8
+	VPMULUDQ     mult0AVX2<>+0(SB), Y3, Y3
+	VPMULUDQ     mult1AVX2<>+0(SB), Y1, Y1
+	VPSHUFD      $0xf5, Y1, Y9
+	VPSHUFD      $0xf5, Y3, Y10
+	VPXOR        Y2, Y9, Y9
+	VPXOR        Y4, Y10, Y10
+	VBROADCASTSS 132(AX), Y2
+	VPXOR        Y2, Y9, Y9
+	VBROADCASTSS 136(AX), Y2
+	VPXOR        Y2, Y10, Y10
+	VPMULUDQ     mult0AVX2<>+0(SB), Y7, Y2
+	VPMULUDQ     mult1AVX2<>+0(SB), Y5, Y4
+	VPSHUFD      $0xf5, Y4, Y5
+	VPSHUFD      $0xf5, Y2, Y7
+	VPXOR        Y6, Y5, Y5
+	VPXOR        Y8, Y7, Y7
+	VBROADCASTSS 132(AX), Y6
+	VPXOR        Y6, Y5, Y5
+	VBROADCASTSS 136(AX), Y6
+	VPXOR        Y6, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y9, Y6
+	VPMULUDQ     mult1AVX2<>+0(SB), Y10, Y8
+	VPSHUFD      $0xf5, Y8, Y9
+	VPSHUFD      $0xf5, Y6, Y10
+	VPXOR        Y1, Y9, Y9
+	VPXOR        Y3, Y10, Y10
+	VBROADCASTSS 140(AX), Y1
+	VPXOR        Y1, Y9, Y9
+	VBROADCASTSS 144(AX), Y1
+	VPXOR        Y1, Y10, Y10
+	VPMULUDQ     mult0AVX2<>+0(SB), Y5, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y3
+	VPSHUFD      $0xf5, Y3, Y5
+	VPSHUFD      $0xf5, Y1, Y7
+	VPXOR        Y4, Y5, Y5
+	VPXOR        Y2, Y7, Y7
+	VBROADCASTSS 140(AX), Y2
+	VPXOR        Y2, Y5, Y5
+	VBROADCASTSS 144(AX), Y2
+	VPXOR        Y2, Y7, Y7
+	VPMULUDQ     mult0AVX2<>+0(SB), Y9, Y2
+	VPMULUDQ     mult1AVX2<>+0(SB), Y10, Y4
+	VPSHUFD      $0xf5, Y4, Y9
+	VPSHUFD      $0xf5, Y2, Y10
+	VPXOR        Y8, Y9, Y9
+	VPXOR        Y6, Y10, Y10
+	VBROADCASTSS 148(AX), Y6
+	VPXOR        Y6, Y9, Y9
+	VBROADCASTSS 152(AX), Y6
+	VPXOR        Y6, Y10, Y10
+	VPMULUDQ     mult0AVX2<>+0(SB), Y5, Y5
+	VPMULUDQ     mult1AVX2<>+0(SB), Y7, Y6
+	VPSHUFD      $0xf5, Y6, Y7
+	VPSHUFD      $0xf5, Y5, Y8
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y1, Y8, Y8
+	VBROADCASTSS 148(AX), Y1
+	VPXOR        Y1, Y7, Y7
+	VBROADCASTSS 152(AX), Y1
+	VPXOR        Y1, Y8, Y8
+	VPMULUDQ     mult0AVX2<>+0(SB), Y9, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y10, Y3
+	VPSHUFD      $0xf5, Y3, Y9
+	VPSHUFD      $0xf5, Y1, Y10
+	VPXOR        Y4, Y9, Y9
+	VPXOR        Y2, Y10, Y10
+	VBROADCASTSS 156(AX), Y2
+	VPXOR        Y2, Y9, Y9
+	VBROADCASTSS 160(AX), Y2
+	VPXOR        Y2, Y10, Y10
+	VPMULUDQ     mult0AVX2<>+0(SB), Y7, Y2
+	VPMULUDQ     mult1AVX2<>+0(SB), Y8, Y4
+	VPSHUFD      $0xf5, Y4, Y7
+	VPSHUFD      $0xf5, Y2, Y8
+	VPXOR        Y6, Y7, Y7
+	VPXOR        Y5, Y8, Y8
+	VBROADCASTSS 156(AX), Y5
+	VPXOR        Y5, Y7, Y7
+	VBROADCASTSS 160(AX), Y5
+	VPXOR        Y5, Y8, Y8
+	VPMULUDQ     mult0AVX2<>+0(SB), Y9, Y5
+	VPMULUDQ     mult1AVX2<>+0(SB), Y10, Y6
+	VPSHUFD      $0xf5, Y6, Y9
+	VPSHUFD      $0xf5, Y5, Y10
+	VPXOR        Y3, Y9, Y9
+	VPXOR        Y1, Y10, Y10
+	VBROADCASTSS 164(AX), Y1
+	VPXOR        Y1, Y9, Y9
+	VBROADCASTSS 168(AX), Y1
+	VPXOR        Y1, Y10, Y10
+	VPMULUDQ     mult0AVX2<>+0(SB), Y7, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y8, Y3
+	VPSHUFD      $0xf5, Y3, Y7
+	VPSHUFD      $0xf5, Y1, Y8
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y2, Y8, Y8
+	VBROADCASTSS 164(AX), Y2
+	VPXOR        Y2, Y7, Y7
+	VBROADCASTSS 168(AX), Y2
+	VPXOR        Y2, Y8, Y8
+	VPMULUDQ     mult0AVX2<>+0(SB), Y9, Y2
+	VPMULUDQ     mult1AVX2<>+0(SB), Y10, Y4
+	VPSHUFD      $0xf5, Y4, Y9
+	VPSHUFD      $0xf5, Y2, Y10
+	VPXOR        Y6, Y9, Y9
+	VPXOR        Y5, Y10, Y10
+	VBROADCASTSS 172(AX), Y5
+	VPXOR        Y5, Y9, Y9
+	VBROADCASTSS 176(AX), Y5
+	VPXOR        Y5, Y10, Y10
+	VPMULUDQ     mult0AVX2<>+0(SB), Y7, Y5
+	VPMULUDQ     mult1AVX2<>+0(SB), Y8, Y6
+	VPSHUFD      $0xf5, Y6, Y7
+	VPSHUFD      $0xf5, Y5, Y8
+	VPXOR        Y3, Y7, Y7
+	VPXOR        Y1, Y8, Y8
+	VBROADCASTSS 172(AX), Y1
+	VPXOR        Y1, Y7, Y7
+	VBROADCASTSS 176(AX), Y1
+	VPXOR        Y1, Y8, Y8
+	VPMULUDQ     mult0AVX2<>+0(SB), Y9, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y10, Y3
+	VPSHUFD      $0xf5, Y3, Y9
+	VPSHUFD      $0xf5, Y1, Y10
+	VPXOR        Y4, Y9, Y9
+	VPXOR        Y2, Y10, Y10
+	VBROADCASTSS 180(AX), Y2
+	VPXOR        Y2, Y9, Y9
+	VBROADCASTSS 184(AX), Y2
+	VPXOR        Y2, Y10, Y10
+	VPMULUDQ     mult0AVX2<>+0(SB), Y7, Y2
+	VPMULUDQ     mult1AVX2<>+0(SB), Y8, Y4
+	VPSHUFD      $0xf5, Y4, Y7
+	VPSHUFD      $0xf5, Y2, Y8
+	VPXOR        Y6, Y7, Y7
+	VPXOR        Y5, Y8, Y8
+	VBROADCASTSS 180(AX), Y5
+	VPXOR        Y5, Y7, Y7
+	VBROADCASTSS 184(AX), Y5
+	VPXOR        Y5, Y8, Y8
+	VPMULUDQ     mult0AVX2<>+0(SB), Y9, Y5
+	VPMULUDQ     mult1AVX2<>+0(SB), Y10, Y6
+	VPSHUFD      $0xf5, Y6, Y9
+	VPSHUFD      $0xf5, Y5, Y10
+	VPXOR        Y3, Y9, Y9
+	VPXOR        Y1, Y10, Y10
+	VBROADCASTSS 188(AX), Y1
+	VPXOR        Y1, Y9, Y9
+	VBROADCASTSS 192(AX), Y1
+	VPXOR        Y1, Y10, Y10
+	VPMULUDQ     mult0AVX2<>+0(SB), Y7, Y1
+	VPMULUDQ     mult1AVX2<>+0(SB), Y8, Y3
+	VPSHUFD      $0xf5, Y3, Y7
+	VPSHUFD      $0xf5, Y1, Y8
+	VPXOR        Y4, Y7, Y7
+	VPXOR        Y2, Y8, Y8
+	VBROADCASTSS 188(AX), Y2
+	VPXOR        Y2, Y7, Y7
+	VBROADCASTSS 192(AX), Y2
+	VPXOR        Y2, Y8, Y8
+	VMOVSLDUP    Y7, Y7
+	VPBLENDD     $0xaa, Y7, Y9, Y9
+	VMOVSLDUP    Y3, Y3
+	VPBLENDD     $0xaa, Y3, Y6, Y6
+	VMOVSLDUP    Y8, Y8
+	VPBLENDD     $0xaa, Y8, Y10, Y10
+	VMOVSLDUP    Y1, Y1
+	VPBLENDD     $0xaa, Y1, Y5, Y5
+	VPSRLD       $0x01, Y9, Y9
+	VCVTDQ2PS    Y9, Y9
+	VMULPS       scaleAVX2<>+0(SB), Y9, Y9
+	VADDPS       halfAVX2<>+0(SB), Y9, Y9
+	VPSRLD       $0x01, Y6, Y6
+	VCVTDQ2PS    Y6, Y6
+	VMULPS       scaleAVX2<>+0(SB), Y6, Y6
+	VADDPS       halfAVX2<>+0(SB), Y6, Y6
+	VPSRLD       $0x01, Y10, Y10
+	VCVTDQ2PS    Y10, Y10
+	VMULPS       scaleAVX2<>+0(SB), Y10, Y10
+	VADDPS       halfAVX2<>+0(SB), Y10, Y10
+	VPSRLD       $0x01, Y5, Y5
+	VCVTDQ2PS    Y5, Y5
+	VMULPS       scaleAVX2<>+0(SB), Y5, Y5
+	VADDPS       halfAVX2<>+0(SB), Y5, Y5
+	VMOVUPS      rowsOfGroupsAVX2<>+0(SB), Y1
+	VUNPCKLPD    Y6, Y9, Y2
+	VUNPCKHPD    Y6, Y9, Y3
+	VUNPCKLPD    Y5, Y10, Y4
+	VUNPCKHPD    Y5, Y10, Y7
+	VPERM2F128   $0x20, Y4, Y2, Y5
+	VPERM2F128   $0x20, Y7, Y3, Y6
+	VPERM2F128   $0x31, Y4, Y2, Y2
+	VPERM2F128   $0x31, Y7, Y3, Y3
+	VPERMPS      Y5, Y1, Y5
+	VMOVUPS      Y5, (R8)
+	VMOVUPS      oneAVX2<>+0(SB), Y4
+	VSUBPS       Y5, Y4, Y4
+	VDIVPS       Y4, Y5, Y4
+	VPSUBD       rootBitAVX2<>+0(SB), Y4, Y5
+	VPSRAD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y5, Y7
+	VPSUBD       Y7, Y4, Y7
+	VCVTDQ2PS    Y5, Y5
+	VSUBPS       oneAVX2<>+0(SB), Y7, Y7
+	VMULPS       Y7, Y7, Y4
+	VMOVUPS      boundLog_0AVX2<>+0(SB), Y9
+	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y7, Y9
+	VMOVUPS      boundLog_2AVX2<>+0(SB), Y8
+	VFMADD213PS  boundLog_3AVX2<>+0(SB), Y7, Y8
+	VFMADD213PS  Y8, Y4, Y9
+	VMOVUPS      boundLog_4AVX2<>+0(SB), Y8
+	VFMADD213PS  boundLog_5AVX2<>+0(SB), Y7, Y8
+	VFMADD213PS  Y8, Y4, Y9
+	VMULPS       Y4, Y7, Y8
+	VMULPS       Y9, Y8, Y8
+	VFMADD231PS  minusHalfAVX2<>+0(SB), Y4, Y8
+	VADDPS       Y7, Y8, Y8
+	VMULPS       minusHalfAVX2<>+0(SB), Y8, Y8
+	VFMADD231PS  halfLog2AVX2<>+0(SB), Y5, Y8
+	VMOVUPS      Y8, (R9)
+	VPERMPS      Y6, Y1, Y6
+	VMOVUPS      Y6, 96(R8)
+	VMOVUPS      oneAVX2<>+0(SB), Y4
+	VSUBPS       Y6, Y4, Y4
+	VDIVPS       Y4, Y6, Y4
+	VPSUBD       rootBitAVX2<>+0(SB), Y4, Y5
+	VPSRAD       $0x17, Y5, Y5
+	VPSLLD       $0x17, Y5, Y6
+	VPSUBD       Y6, Y4, Y6
+	VCVTDQ2PS    Y5, Y5
+	VSUBPS       oneAVX2<>+0(SB), Y6, Y6
+	VMULPS       Y6, Y6, Y4
+	VMOVUPS      boundLog_0AVX2<>+0(SB), Y8
+	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y6, Y8
+	VMOVUPS      boundLog_2AVX2<>+0(SB), Y7
+	VFMADD213PS  boundLog_3AVX2<>+0(SB), Y6, Y7
+	VFMADD213PS  Y7, Y4, Y8
+	VMOVUPS      boundLog_4AVX2<>+0(SB), Y7
+	VFMADD213PS  boundLog_5AVX2<>+0(SB), Y6, Y7
+	VFMADD213PS  Y7, Y4, Y8
+	VMULPS       Y4, Y6, Y7
+	VMULPS       Y8, Y7, Y7
+	VFMADD231PS  minusHalfAVX2<>+0(SB), Y4, Y7
+	VADDPS       Y6, Y7, Y7
+	VMULPS       minusHalfAVX2<>+0(SB), Y7, Y7
+	VFMADD231PS  halfLog2AVX2<>+0(SB), Y5, Y7
+	VMOVUPS      Y7, 96(R9)
+	VPERMPS      Y2, Y1, Y2
+	VMOVUPS      Y2, 192(R8)
+	VMOVUPS      oneAVX2<>+0(SB), Y4
+	VSUBPS       Y2, Y4, Y4
+	VDIVPS       Y4, Y2, Y4
+	VPSUBD       rootBitAVX2<>+0(SB), Y4, Y2
+	VPSRAD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y2, Y5
+	VPSUBD       Y5, Y4, Y5
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       oneAVX2<>+0(SB), Y5, Y5
+	VMULPS       Y5, Y5, Y4
+	VMOVUPS      boundLog_0AVX2<>+0(SB), Y7
+	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y5, Y7
+	VMOVUPS      boundLog_2AVX2<>+0(SB), Y6
+	VFMADD213PS  boundLog_3AVX2<>+0(SB), Y5, Y6
+	VFMADD213PS  Y6, Y4, Y7
+	VMOVUPS      boundLog_4AVX2<>+0(SB), Y6
+	VFMADD213PS  boundLog_5AVX2<>+0(SB), Y5, Y6
+	VFMADD213PS  Y6, Y4, Y7
+	VMULPS       Y4, Y5, Y6
+	VMULPS       Y7, Y6, Y6
+	VFMADD231PS  minusHalfAVX2<>+0(SB), Y4, Y6
+	VADDPS       Y5, Y6, Y6
+	VMULPS       minusHalfAVX2<>+0(SB), Y6, Y6
+	VFMADD231PS  halfLog2AVX2<>+0(SB), Y2, Y6
+	VMOVUPS      Y6, 192(R9)
+	VPERMPS      Y3, Y1, Y3
+	VMOVUPS      Y3, 288(R8)
+	VMOVUPS      oneAVX2<>+0(SB), Y1
+	VSUBPS       Y3, Y1, Y1
+	VDIVPS       Y1, Y3, Y1
+	VPSUBD       rootBitAVX2<>+0(SB), Y1, Y2
+	VPSRAD       $0x17, Y2, Y2
+	VPSLLD       $0x17, Y2, Y3
+	VPSUBD       Y3, Y1, Y3
+	VCVTDQ2PS    Y2, Y2
+	VSUBPS       oneAVX2<>+0(SB), Y3, Y3
+	VMULPS       Y3, Y3, Y1
+	VMOVUPS      boundLog_0AVX2<>+0(SB), Y5
+	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y3, Y5
+	VMOVUPS      boundLog_2AVX2<>+0(SB), Y4
+	VFMADD213PS  boundLog_3AVX2<>+0(SB), Y3, Y4
+	VFMADD213PS  Y4, Y1, Y5
+	VMOVUPS      boundLog_4AVX2<>+0(SB), Y4
+	VFMADD213PS  boundLog_5AVX2<>+0(SB), Y3, Y4
+	VFMADD213PS  Y4, Y1, Y5
+	VMULPS       Y1, Y3, Y4
+	VMULPS       Y5, Y4, Y4
+	VFMADD231PS  minusHalfAVX2<>+0(SB), Y1, Y4
+	VADDPS       Y3, Y4, Y4
+	VMULPS       minusHalfAVX2<>+0(SB), Y4, Y4
+	VFMADD231PS  halfLog2AVX2<>+0(SB), Y2, Y4
+	VMOVUPS      Y4, 288(R9)
+	VPBROADCASTD 112(AX), Y1
+	VPADDD       Y1, Y0, Y0
+	ADDQ         $0x00000180, R8
+	ADDQ         $0x00000180, R9
+	DECQ         DI
+	JNZ          four
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000100, BX
+	DECQ         SI
+	JNZ          vector
+	VZEROUPPER
+	RET
+
+DATA halfLog2AVX2<>+0(SB)/4, $0xbeb17218
+DATA halfLog2AVX2<>+4(SB)/4, $0xbeb17218
+DATA halfLog2AVX2<>+8(SB)/4, $0xbeb17218
+DATA halfLog2AVX2<>+12(SB)/4, $0xbeb17218
+DATA halfLog2AVX2<>+16(SB)/4, $0xbeb17218
+DATA halfLog2AVX2<>+20(SB)/4, $0xbeb17218
+DATA halfLog2AVX2<>+24(SB)/4, $0xbeb17218
+DATA halfLog2AVX2<>+28(SB)/4, $0xbeb17218
+GLOBL halfLog2AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA boundLog_0AVX2<>+0(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX2<>+4(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX2<>+8(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX2<>+12(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX2<>+16(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX2<>+20(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX2<>+24(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX2<>+28(SB)/4, $0xbdd6d892
+GLOBL boundLog_0AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA boundLog_1AVX2<>+0(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX2<>+4(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX2<>+8(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX2<>+12(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX2<>+16(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX2<>+20(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX2<>+24(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX2<>+28(SB)/4, $0x3e21fd94
+GLOBL boundLog_1AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA boundLog_2AVX2<>+0(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX2<>+4(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX2<>+8(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX2<>+12(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX2<>+16(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX2<>+20(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX2<>+24(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX2<>+28(SB)/4, $0xbe2e18d4
+GLOBL boundLog_2AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA boundLog_3AVX2<>+0(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX2<>+4(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX2<>+8(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX2<>+12(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX2<>+16(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX2<>+20(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX2<>+24(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX2<>+28(SB)/4, $0x3e4c4308
+GLOBL boundLog_3AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA boundLog_4AVX2<>+0(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX2<>+4(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX2<>+8(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX2<>+12(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX2<>+16(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX2<>+20(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX2<>+24(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX2<>+28(SB)/4, $0xbe7fea9c
+GLOBL boundLog_4AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA boundLog_5AVX2<>+0(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX2<>+4(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX2<>+8(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX2<>+12(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX2<>+16(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX2<>+20(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX2<>+24(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX2<>+28(SB)/4, $0x3eaaab0c
+GLOBL boundLog_5AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA rowsOfGroupsAVX2<>+0(SB)/4, $0x00000000
+DATA rowsOfGroupsAVX2<>+4(SB)/4, $0x00000002
+DATA rowsOfGroupsAVX2<>+8(SB)/4, $0x00000004
+DATA rowsOfGroupsAVX2<>+12(SB)/4, $0x00000006
+DATA rowsOfGroupsAVX2<>+16(SB)/4, $0x00000001
+DATA rowsOfGroupsAVX2<>+20(SB)/4, $0x00000003
+DATA rowsOfGroupsAVX2<>+24(SB)/4, $0x00000005
+DATA rowsOfGroupsAVX2<>+28(SB)/4, $0x00000007
+GLOBL rowsOfGroupsAVX2<>(SB), RODATA|NOPTR, $32
+
+// func scanBlockAVX2(b *byte)
+// Requires: AVX, AVX2, FMA3
+TEXT ·scanBlockAVX2(SB), NOSPLIT, $0-8
+	MOVQ b+0(FP), AX
+	MOVQ (AX), CX
+	MOVQ 8(AX), DX
+	MOVQ 32(AX), BX
+	MOVQ 40(AX), SI
+	MOVQ 16(AX), DI
+	MOVQ 24(AX), R8
+	MOVQ 64(AX), R9
+	MOVQ 48(AX), R10
+	MOVQ 72(AX), R11
+	MOVQ 56(AX), R12
+	MOVQ 96(AX), R13
+
+vector:
+	VMOVUPS      (CX), Y0
+	VMOVUPS      96(CX), Y1
+	VMOVUPS      192(CX), Y2
+	VMOVUPS      288(CX), Y3
+	VMOVUPS      384(CX), Y4
+	VMOVUPS      480(CX), Y5
+	VMOVUPS      576(CX), Y6
+	VMOVUPS      672(CX), Y7
+	VPMOVSXBD    (R9), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS (R8), Y9
+	VFNMADD231PS Y9, Y8, Y0
+	VBROADCASTSS 64(R8), Y9
+	VADDPS       Y9, Y0, Y0
+	TESTQ        R10, R10
+	JZ           added_0
+	VADDPS       (R10), Y0, Y0
+
+added_0:
+	TESTQ        R12, R12
+	JZ           scaled_0
+	VMOVUPS      (R12), Y9
+	VMOVUPS      oneAVX2<>+0(SB), Y10
+	VSUBPS       Y9, Y10, Y10
+	VMULPS       Y9, Y0, Y0
+	VBROADCASTSS 128(R8), Y9
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y0, Y0
+
+scaled_0:
+	VMOVUPS      (BX), Y10
+	VPAND        absAVX2<>+0(SB), Y0, Y9
+	VSUBPS       Y10, Y9, Y11
+	VPAND        absAVX2<>+0(SB), Y11, Y11
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y11, Y11
+	VMOVMSKPS    Y11, R14
+	VCMPPS       $0x01, Y10, Y9, Y10
+	TESTL        R14, R14
+	JZ           far_0
+	VMOVUPS      limitAVX2<>+0(SB), Y10
+	VMINPS       Y9, Y10, Y9
+	VMOVUPS      roundAVX2<>+0(SB), Y10
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y9, Y10
+	VSUBPS       roundAVX2<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       oneAVX2<>+0(SB), Y10, Y10
+	VMULPS       minusTwoAVX2<>+0(SB), Y9, Y9
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y11, Y9
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y11, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y12
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y13
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y11, Y12
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y13
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y11, Y12
+	VFMADD213PS  Y9, Y11, Y12
+	VFMADD213PS  Y10, Y10, Y12
+	VMOVUPS      (SI), Y9
+	VMOVUPS      Y9, Y10
+	VFMADD213PS  Y9, Y12, Y10
+	VCMPPS       $0x01, Y12, Y10, Y10
+
+far_0:
+	VPSRAD    $0x1f, Y0, Y0
+	VPXOR     Y10, Y0, Y0
+	VPOR      oneWordAVX2<>+0(SB), Y0, Y0
+	TESTQ     R11, R11
+	JZ        free_0
+	VXORPS    Y10, Y10, Y10
+	VPMOVSXBD (R11), Y9
+	VPCMPEQD  Y10, Y9, Y10
+	VBLENDVPS Y10, Y0, Y9, Y0
+
+free_0:
+	VEXTRACTI128 $0x01, Y0, X9
+	VMOVDQU      X0, X10
+	VPACKSSDW    X9, X10, X10
+	VPACKSSWB    X10, X10, X10
+	VMOVQ        X10, (R9)
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       Y8, Y0, Y0
+	VBROADCASTSS 104(AX), Y8
+	VMULPS       Y8, Y0, Y0
+	VMOVUPS      Y0, (DX)
+	VBROADCASTSS 4(DI), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VBROADCASTSS 8(DI), Y8
+	VFMADD231PS  Y8, Y0, Y2
+	VBROADCASTSS 12(DI), Y8
+	VFMADD231PS  Y8, Y0, Y3
+	VBROADCASTSS 16(DI), Y8
+	VFMADD231PS  Y8, Y0, Y4
+	VBROADCASTSS 20(DI), Y8
+	VFMADD231PS  Y8, Y0, Y5
+	VBROADCASTSS 24(DI), Y8
+	VFMADD231PS  Y8, Y0, Y6
+	VBROADCASTSS 28(DI), Y8
+	VFMADD231PS  Y8, Y0, Y7
+	VPMOVSXBD    48(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 4(R8), Y8
+	VFNMADD231PS Y8, Y0, Y1
+	VBROADCASTSS 68(R8), Y8
+	VADDPS       Y8, Y1, Y1
+	TESTQ        R10, R10
+	JZ           added_1
+	VADDPS       96(R10), Y1, Y1
+
+added_1:
+	TESTQ        R12, R12
+	JZ           scaled_1
+	VMOVUPS      (R12), Y8
+	VMOVUPS      oneAVX2<>+0(SB), Y9
+	VSUBPS       Y8, Y9, Y9
+	VMULPS       Y8, Y1, Y1
+	VBROADCASTSS 132(R8), Y8
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y9, Y1, Y1
+
+scaled_1:
+	VMOVUPS      96(BX), Y9
+	VPAND        absAVX2<>+0(SB), Y1, Y8
+	VSUBPS       Y9, Y8, Y10
+	VPAND        absAVX2<>+0(SB), Y10, Y10
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y10, Y10
+	VMOVMSKPS    Y10, R14
+	VCMPPS       $0x01, Y9, Y8, Y9
+	TESTL        R14, R14
+	JZ           far_1
+	VMOVUPS      limitAVX2<>+0(SB), Y9
+	VMINPS       Y8, Y9, Y8
+	VMOVUPS      roundAVX2<>+0(SB), Y9
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y8, Y9
+	VSUBPS       roundAVX2<>+0(SB), Y9, Y10
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       oneAVX2<>+0(SB), Y9, Y9
+	VMULPS       minusTwoAVX2<>+0(SB), Y8, Y8
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y10, Y8
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y10, Y8
+	VMULPS       Y8, Y8, Y10
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y11
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y12
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y8, Y12
+	VFMADD213PS  Y12, Y10, Y11
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y12
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y8, Y12
+	VFMADD213PS  Y12, Y10, Y11
+	VFMADD213PS  Y8, Y10, Y11
+	VFMADD213PS  Y9, Y9, Y11
+	VMOVUPS      96(SI), Y8
+	VMOVUPS      Y8, Y9
+	VFMADD213PS  Y8, Y11, Y9
+	VCMPPS       $0x01, Y11, Y9, Y9
+
+far_1:
+	VPSRAD    $0x1f, Y1, Y1
+	VPXOR     Y9, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_1
+	VXORPS    Y9, Y9, Y9
+	VPMOVSXBD 48(R11), Y8
+	VPCMPEQD  Y9, Y8, Y9
+	VBLENDVPS Y9, Y1, Y8, Y1
+
+free_1:
+	VEXTRACTI128 $0x01, Y1, X8
+	VMOVDQU      X1, X9
+	VPACKSSDW    X8, X9, X9
+	VPACKSSWB    X9, X9, X9
+	VMOVQ        X9, 48(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 96(DX)
+	VBROADCASTSS 72(DI), Y0
+	VFMADD231PS  Y0, Y1, Y2
+	VBROADCASTSS 76(DI), Y0
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS 80(DI), Y0
+	VFMADD231PS  Y0, Y1, Y4
+	VBROADCASTSS 84(DI), Y0
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 88(DI), Y0
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 92(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    96(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 8(R8), Y1
+	VFNMADD231PS Y1, Y0, Y2
+	VBROADCASTSS 72(R8), Y1
+	VADDPS       Y1, Y2, Y2
+	TESTQ        R10, R10
+	JZ           added_2
+	VADDPS       192(R10), Y2, Y2
+
+added_2:
+	TESTQ        R12, R12
+	JZ           scaled_2
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y8
+	VSUBPS       Y1, Y8, Y8
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS 136(R8), Y1
+	VMULPS       Y1, Y8, Y8
+	VADDPS       Y8, Y2, Y2
+
+scaled_2:
+	VMOVUPS      192(BX), Y8
+	VPAND        absAVX2<>+0(SB), Y2, Y1
+	VSUBPS       Y8, Y1, Y9
+	VPAND        absAVX2<>+0(SB), Y9, Y9
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y9, Y9
+	VMOVMSKPS    Y9, R14
+	VCMPPS       $0x01, Y8, Y1, Y8
+	TESTL        R14, R14
+	JZ           far_2
+	VMOVUPS      limitAVX2<>+0(SB), Y8
+	VMINPS       Y1, Y8, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y8
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y8
+	VSUBPS       roundAVX2<>+0(SB), Y8, Y9
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       oneAVX2<>+0(SB), Y8, Y8
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y9, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y9, Y1
+	VMULPS       Y1, Y1, Y9
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y10
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y11
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y11
+	VFMADD213PS  Y11, Y9, Y10
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y11
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y11
+	VFMADD213PS  Y11, Y9, Y10
+	VFMADD213PS  Y1, Y9, Y10
+	VFMADD213PS  Y8, Y8, Y10
+	VMOVUPS      192(SI), Y1
+	VMOVUPS      Y1, Y8
+	VFMADD213PS  Y1, Y10, Y8
+	VCMPPS       $0x01, Y10, Y8, Y8
+
+far_2:
+	VPSRAD    $0x1f, Y2, Y1
+	VPXOR     Y8, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_2
+	VXORPS    Y8, Y8, Y8
+	VPMOVSXBD 96(R11), Y2
+	VPCMPEQD  Y8, Y2, Y8
+	VBLENDVPS Y8, Y1, Y2, Y1
+
+free_2:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X8
+	VPACKSSDW    X2, X8, X8
+	VPACKSSWB    X8, X8, X8
+	VMOVQ        X8, 96(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 192(DX)
+	VBROADCASTSS 140(DI), Y0
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS 144(DI), Y0
+	VFMADD231PS  Y0, Y1, Y4
+	VBROADCASTSS 148(DI), Y0
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 152(DI), Y0
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 156(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    144(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 12(R8), Y1
+	VFNMADD231PS Y1, Y0, Y3
+	VBROADCASTSS 76(R8), Y1
+	VADDPS       Y1, Y3, Y3
+	TESTQ        R10, R10
+	JZ           added_3
+	VADDPS       288(R10), Y3, Y3
+
+added_3:
+	TESTQ        R12, R12
+	JZ           scaled_3
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VBROADCASTSS 140(R8), Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y3, Y3
+
+scaled_3:
+	VMOVUPS      288(BX), Y2
+	VPAND        absAVX2<>+0(SB), Y3, Y1
+	VSUBPS       Y2, Y1, Y8
+	VPAND        absAVX2<>+0(SB), Y8, Y8
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y8, Y8
+	VMOVMSKPS    Y8, R14
+	VCMPPS       $0x01, Y2, Y1, Y2
+	TESTL        R14, R14
+	JZ           far_3
+	VMOVUPS      limitAVX2<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y2
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y2
+	VSUBPS       roundAVX2<>+0(SB), Y2, Y8
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       oneAVX2<>+0(SB), Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y8, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y8, Y1
+	VMULPS       Y1, Y1, Y8
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y9
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y10
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y10
+	VFMADD213PS  Y10, Y8, Y9
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y10
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y10
+	VFMADD213PS  Y10, Y8, Y9
+	VFMADD213PS  Y1, Y8, Y9
+	VFMADD213PS  Y2, Y2, Y9
+	VMOVUPS      288(SI), Y1
+	VMOVUPS      Y1, Y2
+	VFMADD213PS  Y1, Y9, Y2
+	VCMPPS       $0x01, Y9, Y2, Y2
+
+far_3:
+	VPSRAD    $0x1f, Y3, Y1
+	VPXOR     Y2, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_3
+	VXORPS    Y3, Y3, Y3
+	VPMOVSXBD 144(R11), Y2
+	VPCMPEQD  Y3, Y2, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+
+free_3:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X3
+	VPACKSSDW    X2, X3, X3
+	VPACKSSWB    X3, X3, X3
+	VMOVQ        X3, 144(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 288(DX)
+	VBROADCASTSS 208(DI), Y0
+	VFMADD231PS  Y0, Y1, Y4
+	VBROADCASTSS 212(DI), Y0
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 216(DI), Y0
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 220(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    192(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 16(R8), Y1
+	VFNMADD231PS Y1, Y0, Y4
+	VBROADCASTSS 80(R8), Y1
+	VADDPS       Y1, Y4, Y4
+	TESTQ        R10, R10
+	JZ           added_4
+	VADDPS       384(R10), Y4, Y4
+
+added_4:
+	TESTQ        R12, R12
+	JZ           scaled_4
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       Y1, Y4, Y4
+	VBROADCASTSS 144(R8), Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y4, Y4
+
+scaled_4:
+	VMOVUPS      384(BX), Y2
+	VPAND        absAVX2<>+0(SB), Y4, Y1
+	VSUBPS       Y2, Y1, Y3
+	VPAND        absAVX2<>+0(SB), Y3, Y3
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y3, Y3
+	VMOVMSKPS    Y3, R14
+	VCMPPS       $0x01, Y2, Y1, Y2
+	TESTL        R14, R14
+	JZ           far_4
+	VMOVUPS      limitAVX2<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y2
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y2
+	VSUBPS       roundAVX2<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       oneAVX2<>+0(SB), Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y8
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y9
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y9
+	VFMADD213PS  Y9, Y3, Y8
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y9
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y9
+	VFMADD213PS  Y9, Y3, Y8
+	VFMADD213PS  Y1, Y3, Y8
+	VFMADD213PS  Y2, Y2, Y8
+	VMOVUPS      384(SI), Y1
+	VMOVUPS      Y1, Y2
+	VFMADD213PS  Y1, Y8, Y2
+	VCMPPS       $0x01, Y8, Y2, Y2
+
+far_4:
+	VPSRAD    $0x1f, Y4, Y1
+	VPXOR     Y2, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_4
+	VXORPS    Y3, Y3, Y3
+	VPMOVSXBD 192(R11), Y2
+	VPCMPEQD  Y3, Y2, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+
+free_4:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X3
+	VPACKSSDW    X2, X3, X3
+	VPACKSSWB    X3, X3, X3
+	VMOVQ        X3, 192(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 384(DX)
+	VBROADCASTSS 276(DI), Y0
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 280(DI), Y0
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 284(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    240(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 20(R8), Y1
+	VFNMADD231PS Y1, Y0, Y5
+	VBROADCASTSS 84(R8), Y1
+	VADDPS       Y1, Y5, Y5
+	TESTQ        R10, R10
+	JZ           added_5
+	VADDPS       480(R10), Y5, Y5
+
+added_5:
+	TESTQ        R12, R12
+	JZ           scaled_5
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       Y1, Y5, Y5
+	VBROADCASTSS 148(R8), Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y5, Y5
+
+scaled_5:
+	VMOVUPS      480(BX), Y2
+	VPAND        absAVX2<>+0(SB), Y5, Y1
+	VSUBPS       Y2, Y1, Y3
+	VPAND        absAVX2<>+0(SB), Y3, Y3
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y3, Y3
+	VMOVMSKPS    Y3, R14
+	VCMPPS       $0x01, Y2, Y1, Y2
+	TESTL        R14, R14
+	JZ           far_5
+	VMOVUPS      limitAVX2<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y2
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y2
+	VSUBPS       roundAVX2<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       oneAVX2<>+0(SB), Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y4
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y8
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y8
+	VFMADD213PS  Y8, Y3, Y4
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y8
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y8
+	VFMADD213PS  Y8, Y3, Y4
+	VFMADD213PS  Y1, Y3, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VMOVUPS      480(SI), Y1
+	VMOVUPS      Y1, Y2
+	VFMADD213PS  Y1, Y4, Y2
+	VCMPPS       $0x01, Y4, Y2, Y2
+
+far_5:
+	VPSRAD    $0x1f, Y5, Y1
+	VPXOR     Y2, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_5
+	VXORPS    Y3, Y3, Y3
+	VPMOVSXBD 240(R11), Y2
+	VPCMPEQD  Y3, Y2, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+
+free_5:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X3
+	VPACKSSDW    X2, X3, X3
+	VPACKSSWB    X3, X3, X3
+	VMOVQ        X3, 240(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 480(DX)
+	VBROADCASTSS 344(DI), Y0
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 348(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    288(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 24(R8), Y1
+	VFNMADD231PS Y1, Y0, Y6
+	VBROADCASTSS 88(R8), Y1
+	VADDPS       Y1, Y6, Y6
+	TESTQ        R10, R10
+	JZ           added_6
+	VADDPS       576(R10), Y6, Y6
+
+added_6:
+	TESTQ        R12, R12
+	JZ           scaled_6
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       Y1, Y6, Y6
+	VBROADCASTSS 152(R8), Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y6, Y6
+
+scaled_6:
+	VMOVUPS      576(BX), Y2
+	VPAND        absAVX2<>+0(SB), Y6, Y1
+	VSUBPS       Y2, Y1, Y3
+	VPAND        absAVX2<>+0(SB), Y3, Y3
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y3, Y3
+	VMOVMSKPS    Y3, R14
+	VCMPPS       $0x01, Y2, Y1, Y2
+	TESTL        R14, R14
+	JZ           far_6
+	VMOVUPS      limitAVX2<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y2
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y2
+	VSUBPS       roundAVX2<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       oneAVX2<>+0(SB), Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y4
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y5
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y5
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VFMADD213PS  Y1, Y3, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VMOVUPS      576(SI), Y1
+	VMOVUPS      Y1, Y2
+	VFMADD213PS  Y1, Y4, Y2
+	VCMPPS       $0x01, Y4, Y2, Y2
+
+far_6:
+	VPSRAD    $0x1f, Y6, Y1
+	VPXOR     Y2, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_6
+	VXORPS    Y3, Y3, Y3
+	VPMOVSXBD 288(R11), Y2
+	VPCMPEQD  Y3, Y2, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+
+free_6:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X3
+	VPACKSSDW    X2, X3, X3
+	VPACKSSWB    X3, X3, X3
+	VMOVQ        X3, 288(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 576(DX)
+	VBROADCASTSS 412(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    336(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 28(R8), Y1
+	VFNMADD231PS Y1, Y0, Y7
+	VBROADCASTSS 92(R8), Y1
+	VADDPS       Y1, Y7, Y7
+	TESTQ        R10, R10
+	JZ           added_7
+	VADDPS       672(R10), Y7, Y7
+
+added_7:
+	TESTQ        R12, R12
+	JZ           scaled_7
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       Y1, Y7, Y7
+	VBROADCASTSS 156(R8), Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y7, Y7
+
+scaled_7:
+	VMOVUPS      672(BX), Y2
+	VPAND        absAVX2<>+0(SB), Y7, Y1
+	VSUBPS       Y2, Y1, Y3
+	VPAND        absAVX2<>+0(SB), Y3, Y3
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y3, Y3
+	VMOVMSKPS    Y3, R14
+	VCMPPS       $0x01, Y2, Y1, Y2
+	TESTL        R14, R14
+	JZ           far_7
+	VMOVUPS      limitAVX2<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y2
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y2
+	VSUBPS       roundAVX2<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       oneAVX2<>+0(SB), Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y4
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y5
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y5
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VFMADD213PS  Y1, Y3, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VMOVUPS      672(SI), Y1
+	VMOVUPS      Y1, Y2
+	VFMADD213PS  Y1, Y4, Y2
+	VCMPPS       $0x01, Y4, Y2, Y2
+
+far_7:
+	VPSRAD    $0x1f, Y7, Y1
+	VPXOR     Y2, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_7
+	VXORPS    Y3, Y3, Y3
+	VPMOVSXBD 336(R11), Y2
+	VPCMPEQD  Y3, Y2, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+
+free_7:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X3
+	VPACKSSDW    X2, X3, X3
+	VPACKSSWB    X3, X3, X3
+	VMOVQ        X3, 336(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 672(DX)
+	VMOVUPS      768(CX), Y0
+	VMOVUPS      864(CX), Y1
+	VMOVUPS      960(CX), Y2
+	VMOVUPS      1056(CX), Y3
+	VMOVUPS      1152(CX), Y4
+	VMOVUPS      1248(CX), Y5
+	VMOVUPS      1344(CX), Y6
+	VMOVUPS      1440(CX), Y7
+	VMOVUPS      (DX), Y8
+	VBROADCASTSS 32(DI), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS 36(DI), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS 40(DI), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS 44(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS 48(DI), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS 52(DI), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS 56(DI), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS 60(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVUPS      96(DX), Y8
+	VBROADCASTSS 96(DI), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS 100(DI), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS 104(DI), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS 108(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS 112(DI), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS 116(DI), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS 120(DI), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS 124(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVUPS      192(DX), Y8
+	VBROADCASTSS 160(DI), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS 164(DI), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS 168(DI), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS 172(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS 176(DI), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS 180(DI), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS 184(DI), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS 188(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVUPS      288(DX), Y8
+	VBROADCASTSS 224(DI), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS 228(DI), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS 232(DI), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS 236(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS 240(DI), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS 244(DI), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS 248(DI), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS 252(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVUPS      384(DX), Y8
+	VBROADCASTSS 288(DI), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS 292(DI), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS 296(DI), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS 300(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS 304(DI), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS 308(DI), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS 312(DI), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS 316(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVUPS      480(DX), Y8
+	VBROADCASTSS 352(DI), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS 356(DI), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS 360(DI), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS 364(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS 368(DI), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS 372(DI), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS 376(DI), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS 380(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVUPS      576(DX), Y8
+	VBROADCASTSS 416(DI), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS 420(DI), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS 424(DI), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS 428(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS 432(DI), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS 436(DI), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS 440(DI), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS 444(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VMOVUPS      672(DX), Y8
+	VBROADCASTSS 480(DI), Y9
+	VFMADD231PS  Y9, Y8, Y0
+	VBROADCASTSS 484(DI), Y9
+	VFMADD231PS  Y9, Y8, Y1
+	VBROADCASTSS 488(DI), Y9
+	VFMADD231PS  Y9, Y8, Y2
+	VBROADCASTSS 492(DI), Y9
+	VFMADD231PS  Y9, Y8, Y3
+	VBROADCASTSS 496(DI), Y9
+	VFMADD231PS  Y9, Y8, Y4
+	VBROADCASTSS 500(DI), Y9
+	VFMADD231PS  Y9, Y8, Y5
+	VBROADCASTSS 504(DI), Y9
+	VFMADD231PS  Y9, Y8, Y6
+	VBROADCASTSS 508(DI), Y9
+	VFMADD231PS  Y9, Y8, Y7
+	VPMOVSXBD    384(R9), Y8
+	VCVTDQ2PS    Y8, Y8
+	VBROADCASTSS 32(R8), Y9
+	VFNMADD231PS Y9, Y8, Y0
+	VBROADCASTSS 96(R8), Y9
+	VADDPS       Y9, Y0, Y0
+	TESTQ        R10, R10
+	JZ           added_8
+	VADDPS       768(R10), Y0, Y0
+
+added_8:
+	TESTQ        R12, R12
+	JZ           scaled_8
+	VMOVUPS      (R12), Y9
+	VMOVUPS      oneAVX2<>+0(SB), Y10
+	VSUBPS       Y9, Y10, Y10
+	VMULPS       Y9, Y0, Y0
+	VBROADCASTSS 160(R8), Y9
+	VMULPS       Y9, Y10, Y10
+	VADDPS       Y10, Y0, Y0
+
+scaled_8:
+	VMOVUPS      768(BX), Y10
+	VPAND        absAVX2<>+0(SB), Y0, Y9
+	VSUBPS       Y10, Y9, Y11
+	VPAND        absAVX2<>+0(SB), Y11, Y11
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y11, Y11
+	VMOVMSKPS    Y11, R14
+	VCMPPS       $0x01, Y10, Y9, Y10
+	TESTL        R14, R14
+	JZ           far_8
+	VMOVUPS      limitAVX2<>+0(SB), Y10
+	VMINPS       Y9, Y10, Y9
+	VMOVUPS      roundAVX2<>+0(SB), Y10
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y9, Y10
+	VSUBPS       roundAVX2<>+0(SB), Y10, Y11
+	VPSLLD       $0x17, Y10, Y10
+	VPADDD       oneAVX2<>+0(SB), Y10, Y10
+	VMULPS       minusTwoAVX2<>+0(SB), Y9, Y9
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y11, Y9
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y11, Y9
+	VMULPS       Y9, Y9, Y11
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y12
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y13
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y11, Y12
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y13
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y9, Y13
+	VFMADD213PS  Y13, Y11, Y12
+	VFMADD213PS  Y9, Y11, Y12
+	VFMADD213PS  Y10, Y10, Y12
+	VMOVUPS      768(SI), Y9
+	VMOVUPS      Y9, Y10
+	VFMADD213PS  Y9, Y12, Y10
+	VCMPPS       $0x01, Y12, Y10, Y10
+
+far_8:
+	VPSRAD    $0x1f, Y0, Y0
+	VPXOR     Y10, Y0, Y0
+	VPOR      oneWordAVX2<>+0(SB), Y0, Y0
+	TESTQ     R11, R11
+	JZ        free_8
+	VXORPS    Y10, Y10, Y10
+	VPMOVSXBD 384(R11), Y9
+	VPCMPEQD  Y10, Y9, Y10
+	VBLENDVPS Y10, Y0, Y9, Y0
+
+free_8:
+	VEXTRACTI128 $0x01, Y0, X9
+	VMOVDQU      X0, X10
+	VPACKSSDW    X9, X10, X10
+	VPACKSSWB    X10, X10, X10
+	VMOVQ        X10, 384(R9)
+	VCVTDQ2PS    Y0, Y0
+	VSUBPS       Y8, Y0, Y0
+	VBROADCASTSS 104(AX), Y8
+	VMULPS       Y8, Y0, Y0
+	VMOVUPS      Y0, 768(DX)
+	VBROADCASTSS 548(DI), Y8
+	VFMADD231PS  Y8, Y0, Y1
+	VBROADCASTSS 552(DI), Y8
+	VFMADD231PS  Y8, Y0, Y2
+	VBROADCASTSS 556(DI), Y8
+	VFMADD231PS  Y8, Y0, Y3
+	VBROADCASTSS 560(DI), Y8
+	VFMADD231PS  Y8, Y0, Y4
+	VBROADCASTSS 564(DI), Y8
+	VFMADD231PS  Y8, Y0, Y5
+	VBROADCASTSS 568(DI), Y8
+	VFMADD231PS  Y8, Y0, Y6
+	VBROADCASTSS 572(DI), Y8
+	VFMADD231PS  Y8, Y0, Y7
+	VPMOVSXBD    432(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 36(R8), Y8
+	VFNMADD231PS Y8, Y0, Y1
+	VBROADCASTSS 100(R8), Y8
+	VADDPS       Y8, Y1, Y1
+	TESTQ        R10, R10
+	JZ           added_9
+	VADDPS       864(R10), Y1, Y1
+
+added_9:
+	TESTQ        R12, R12
+	JZ           scaled_9
+	VMOVUPS      (R12), Y8
+	VMOVUPS      oneAVX2<>+0(SB), Y9
+	VSUBPS       Y8, Y9, Y9
+	VMULPS       Y8, Y1, Y1
+	VBROADCASTSS 164(R8), Y8
+	VMULPS       Y8, Y9, Y9
+	VADDPS       Y9, Y1, Y1
+
+scaled_9:
+	VMOVUPS      864(BX), Y9
+	VPAND        absAVX2<>+0(SB), Y1, Y8
+	VSUBPS       Y9, Y8, Y10
+	VPAND        absAVX2<>+0(SB), Y10, Y10
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y10, Y10
+	VMOVMSKPS    Y10, R14
+	VCMPPS       $0x01, Y9, Y8, Y9
+	TESTL        R14, R14
+	JZ           far_9
+	VMOVUPS      limitAVX2<>+0(SB), Y9
+	VMINPS       Y8, Y9, Y8
+	VMOVUPS      roundAVX2<>+0(SB), Y9
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y8, Y9
+	VSUBPS       roundAVX2<>+0(SB), Y9, Y10
+	VPSLLD       $0x17, Y9, Y9
+	VPADDD       oneAVX2<>+0(SB), Y9, Y9
+	VMULPS       minusTwoAVX2<>+0(SB), Y8, Y8
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y10, Y8
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y10, Y8
+	VMULPS       Y8, Y8, Y10
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y11
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y12
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y8, Y12
+	VFMADD213PS  Y12, Y10, Y11
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y12
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y8, Y12
+	VFMADD213PS  Y12, Y10, Y11
+	VFMADD213PS  Y8, Y10, Y11
+	VFMADD213PS  Y9, Y9, Y11
+	VMOVUPS      864(SI), Y8
+	VMOVUPS      Y8, Y9
+	VFMADD213PS  Y8, Y11, Y9
+	VCMPPS       $0x01, Y11, Y9, Y9
+
+far_9:
+	VPSRAD    $0x1f, Y1, Y1
+	VPXOR     Y9, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_9
+	VXORPS    Y9, Y9, Y9
+	VPMOVSXBD 432(R11), Y8
+	VPCMPEQD  Y9, Y8, Y9
+	VBLENDVPS Y9, Y1, Y8, Y1
+
+free_9:
+	VEXTRACTI128 $0x01, Y1, X8
+	VMOVDQU      X1, X9
+	VPACKSSDW    X8, X9, X9
+	VPACKSSWB    X9, X9, X9
+	VMOVQ        X9, 432(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 864(DX)
+	VBROADCASTSS 616(DI), Y0
+	VFMADD231PS  Y0, Y1, Y2
+	VBROADCASTSS 620(DI), Y0
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS 624(DI), Y0
+	VFMADD231PS  Y0, Y1, Y4
+	VBROADCASTSS 628(DI), Y0
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 632(DI), Y0
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 636(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    480(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 40(R8), Y1
+	VFNMADD231PS Y1, Y0, Y2
+	VBROADCASTSS 104(R8), Y1
+	VADDPS       Y1, Y2, Y2
+	TESTQ        R10, R10
+	JZ           added_10
+	VADDPS       960(R10), Y2, Y2
+
+added_10:
+	TESTQ        R12, R12
+	JZ           scaled_10
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y8
+	VSUBPS       Y1, Y8, Y8
+	VMULPS       Y1, Y2, Y2
+	VBROADCASTSS 168(R8), Y1
+	VMULPS       Y1, Y8, Y8
+	VADDPS       Y8, Y2, Y2
+
+scaled_10:
+	VMOVUPS      960(BX), Y8
+	VPAND        absAVX2<>+0(SB), Y2, Y1
+	VSUBPS       Y8, Y1, Y9
+	VPAND        absAVX2<>+0(SB), Y9, Y9
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y9, Y9
+	VMOVMSKPS    Y9, R14
+	VCMPPS       $0x01, Y8, Y1, Y8
+	TESTL        R14, R14
+	JZ           far_10
+	VMOVUPS      limitAVX2<>+0(SB), Y8
+	VMINPS       Y1, Y8, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y8
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y8
+	VSUBPS       roundAVX2<>+0(SB), Y8, Y9
+	VPSLLD       $0x17, Y8, Y8
+	VPADDD       oneAVX2<>+0(SB), Y8, Y8
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y9, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y9, Y1
+	VMULPS       Y1, Y1, Y9
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y10
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y11
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y11
+	VFMADD213PS  Y11, Y9, Y10
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y11
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y11
+	VFMADD213PS  Y11, Y9, Y10
+	VFMADD213PS  Y1, Y9, Y10
+	VFMADD213PS  Y8, Y8, Y10
+	VMOVUPS      960(SI), Y1
+	VMOVUPS      Y1, Y8
+	VFMADD213PS  Y1, Y10, Y8
+	VCMPPS       $0x01, Y10, Y8, Y8
+
+far_10:
+	VPSRAD    $0x1f, Y2, Y1
+	VPXOR     Y8, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_10
+	VXORPS    Y8, Y8, Y8
+	VPMOVSXBD 480(R11), Y2
+	VPCMPEQD  Y8, Y2, Y8
+	VBLENDVPS Y8, Y1, Y2, Y1
+
+free_10:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X8
+	VPACKSSDW    X2, X8, X8
+	VPACKSSWB    X8, X8, X8
+	VMOVQ        X8, 480(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 960(DX)
+	VBROADCASTSS 684(DI), Y0
+	VFMADD231PS  Y0, Y1, Y3
+	VBROADCASTSS 688(DI), Y0
+	VFMADD231PS  Y0, Y1, Y4
+	VBROADCASTSS 692(DI), Y0
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 696(DI), Y0
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 700(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    528(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 44(R8), Y1
+	VFNMADD231PS Y1, Y0, Y3
+	VBROADCASTSS 108(R8), Y1
+	VADDPS       Y1, Y3, Y3
+	TESTQ        R10, R10
+	JZ           added_11
+	VADDPS       1056(R10), Y3, Y3
+
+added_11:
+	TESTQ        R12, R12
+	JZ           scaled_11
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       Y1, Y3, Y3
+	VBROADCASTSS 172(R8), Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y3, Y3
+
+scaled_11:
+	VMOVUPS      1056(BX), Y2
+	VPAND        absAVX2<>+0(SB), Y3, Y1
+	VSUBPS       Y2, Y1, Y8
+	VPAND        absAVX2<>+0(SB), Y8, Y8
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y8, Y8
+	VMOVMSKPS    Y8, R14
+	VCMPPS       $0x01, Y2, Y1, Y2
+	TESTL        R14, R14
+	JZ           far_11
+	VMOVUPS      limitAVX2<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y2
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y2
+	VSUBPS       roundAVX2<>+0(SB), Y2, Y8
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       oneAVX2<>+0(SB), Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y8, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y8, Y1
+	VMULPS       Y1, Y1, Y8
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y9
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y10
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y10
+	VFMADD213PS  Y10, Y8, Y9
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y10
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y10
+	VFMADD213PS  Y10, Y8, Y9
+	VFMADD213PS  Y1, Y8, Y9
+	VFMADD213PS  Y2, Y2, Y9
+	VMOVUPS      1056(SI), Y1
+	VMOVUPS      Y1, Y2
+	VFMADD213PS  Y1, Y9, Y2
+	VCMPPS       $0x01, Y9, Y2, Y2
+
+far_11:
+	VPSRAD    $0x1f, Y3, Y1
+	VPXOR     Y2, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_11
+	VXORPS    Y3, Y3, Y3
+	VPMOVSXBD 528(R11), Y2
+	VPCMPEQD  Y3, Y2, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+
+free_11:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X3
+	VPACKSSDW    X2, X3, X3
+	VPACKSSWB    X3, X3, X3
+	VMOVQ        X3, 528(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 1056(DX)
+	VBROADCASTSS 752(DI), Y0
+	VFMADD231PS  Y0, Y1, Y4
+	VBROADCASTSS 756(DI), Y0
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 760(DI), Y0
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 764(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    576(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 48(R8), Y1
+	VFNMADD231PS Y1, Y0, Y4
+	VBROADCASTSS 112(R8), Y1
+	VADDPS       Y1, Y4, Y4
+	TESTQ        R10, R10
+	JZ           added_12
+	VADDPS       1152(R10), Y4, Y4
+
+added_12:
+	TESTQ        R12, R12
+	JZ           scaled_12
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       Y1, Y4, Y4
+	VBROADCASTSS 176(R8), Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y4, Y4
+
+scaled_12:
+	VMOVUPS      1152(BX), Y2
+	VPAND        absAVX2<>+0(SB), Y4, Y1
+	VSUBPS       Y2, Y1, Y3
+	VPAND        absAVX2<>+0(SB), Y3, Y3
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y3, Y3
+	VMOVMSKPS    Y3, R14
+	VCMPPS       $0x01, Y2, Y1, Y2
+	TESTL        R14, R14
+	JZ           far_12
+	VMOVUPS      limitAVX2<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y2
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y2
+	VSUBPS       roundAVX2<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       oneAVX2<>+0(SB), Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y8
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y9
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y9
+	VFMADD213PS  Y9, Y3, Y8
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y9
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y9
+	VFMADD213PS  Y9, Y3, Y8
+	VFMADD213PS  Y1, Y3, Y8
+	VFMADD213PS  Y2, Y2, Y8
+	VMOVUPS      1152(SI), Y1
+	VMOVUPS      Y1, Y2
+	VFMADD213PS  Y1, Y8, Y2
+	VCMPPS       $0x01, Y8, Y2, Y2
+
+far_12:
+	VPSRAD    $0x1f, Y4, Y1
+	VPXOR     Y2, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_12
+	VXORPS    Y3, Y3, Y3
+	VPMOVSXBD 576(R11), Y2
+	VPCMPEQD  Y3, Y2, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+
+free_12:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X3
+	VPACKSSDW    X2, X3, X3
+	VPACKSSWB    X3, X3, X3
+	VMOVQ        X3, 576(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 1152(DX)
+	VBROADCASTSS 820(DI), Y0
+	VFMADD231PS  Y0, Y1, Y5
+	VBROADCASTSS 824(DI), Y0
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 828(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    624(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 52(R8), Y1
+	VFNMADD231PS Y1, Y0, Y5
+	VBROADCASTSS 116(R8), Y1
+	VADDPS       Y1, Y5, Y5
+	TESTQ        R10, R10
+	JZ           added_13
+	VADDPS       1248(R10), Y5, Y5
+
+added_13:
+	TESTQ        R12, R12
+	JZ           scaled_13
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       Y1, Y5, Y5
+	VBROADCASTSS 180(R8), Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y5, Y5
+
+scaled_13:
+	VMOVUPS      1248(BX), Y2
+	VPAND        absAVX2<>+0(SB), Y5, Y1
+	VSUBPS       Y2, Y1, Y3
+	VPAND        absAVX2<>+0(SB), Y3, Y3
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y3, Y3
+	VMOVMSKPS    Y3, R14
+	VCMPPS       $0x01, Y2, Y1, Y2
+	TESTL        R14, R14
+	JZ           far_13
+	VMOVUPS      limitAVX2<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y2
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y2
+	VSUBPS       roundAVX2<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       oneAVX2<>+0(SB), Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y4
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y8
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y8
+	VFMADD213PS  Y8, Y3, Y4
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y8
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y8
+	VFMADD213PS  Y8, Y3, Y4
+	VFMADD213PS  Y1, Y3, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VMOVUPS      1248(SI), Y1
+	VMOVUPS      Y1, Y2
+	VFMADD213PS  Y1, Y4, Y2
+	VCMPPS       $0x01, Y4, Y2, Y2
+
+far_13:
+	VPSRAD    $0x1f, Y5, Y1
+	VPXOR     Y2, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_13
+	VXORPS    Y3, Y3, Y3
+	VPMOVSXBD 624(R11), Y2
+	VPCMPEQD  Y3, Y2, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+
+free_13:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X3
+	VPACKSSDW    X2, X3, X3
+	VPACKSSWB    X3, X3, X3
+	VMOVQ        X3, 624(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 1248(DX)
+	VBROADCASTSS 888(DI), Y0
+	VFMADD231PS  Y0, Y1, Y6
+	VBROADCASTSS 892(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    672(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 56(R8), Y1
+	VFNMADD231PS Y1, Y0, Y6
+	VBROADCASTSS 120(R8), Y1
+	VADDPS       Y1, Y6, Y6
+	TESTQ        R10, R10
+	JZ           added_14
+	VADDPS       1344(R10), Y6, Y6
+
+added_14:
+	TESTQ        R12, R12
+	JZ           scaled_14
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       Y1, Y6, Y6
+	VBROADCASTSS 184(R8), Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y6, Y6
+
+scaled_14:
+	VMOVUPS      1344(BX), Y2
+	VPAND        absAVX2<>+0(SB), Y6, Y1
+	VSUBPS       Y2, Y1, Y3
+	VPAND        absAVX2<>+0(SB), Y3, Y3
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y3, Y3
+	VMOVMSKPS    Y3, R14
+	VCMPPS       $0x01, Y2, Y1, Y2
+	TESTL        R14, R14
+	JZ           far_14
+	VMOVUPS      limitAVX2<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y2
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y2
+	VSUBPS       roundAVX2<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       oneAVX2<>+0(SB), Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y4
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y5
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y5
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VFMADD213PS  Y1, Y3, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VMOVUPS      1344(SI), Y1
+	VMOVUPS      Y1, Y2
+	VFMADD213PS  Y1, Y4, Y2
+	VCMPPS       $0x01, Y4, Y2, Y2
+
+far_14:
+	VPSRAD    $0x1f, Y6, Y1
+	VPXOR     Y2, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_14
+	VXORPS    Y3, Y3, Y3
+	VPMOVSXBD 672(R11), Y2
+	VPCMPEQD  Y3, Y2, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+
+free_14:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X3
+	VPACKSSDW    X2, X3, X3
+	VPACKSSWB    X3, X3, X3
+	VMOVQ        X3, 672(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 1344(DX)
+	VBROADCASTSS 956(DI), Y0
+	VFMADD231PS  Y0, Y1, Y7
+	VPMOVSXBD    720(R9), Y0
+	VCVTDQ2PS    Y0, Y0
+	VBROADCASTSS 60(R8), Y1
+	VFNMADD231PS Y1, Y0, Y7
+	VBROADCASTSS 124(R8), Y1
+	VADDPS       Y1, Y7, Y7
+	TESTQ        R10, R10
+	JZ           added_15
+	VADDPS       1440(R10), Y7, Y7
+
+added_15:
+	TESTQ        R12, R12
+	JZ           scaled_15
+	VMOVUPS      (R12), Y1
+	VMOVUPS      oneAVX2<>+0(SB), Y2
+	VSUBPS       Y1, Y2, Y2
+	VMULPS       Y1, Y7, Y7
+	VBROADCASTSS 188(R8), Y1
+	VMULPS       Y1, Y2, Y2
+	VADDPS       Y2, Y7, Y7
+
+scaled_15:
+	VMOVUPS      1440(BX), Y2
+	VPAND        absAVX2<>+0(SB), Y7, Y1
+	VSUBPS       Y2, Y1, Y3
+	VPAND        absAVX2<>+0(SB), Y3, Y3
+	VCMPPS       $0x01, boundNearAVX2<>+0(SB), Y3, Y3
+	VMOVMSKPS    Y3, R14
+	VCMPPS       $0x01, Y2, Y1, Y2
+	TESTL        R14, R14
+	JZ           far_15
+	VMOVUPS      limitAVX2<>+0(SB), Y2
+	VMINPS       Y1, Y2, Y1
+	VMOVUPS      roundAVX2<>+0(SB), Y2
+	VFMADD231PS  perLog2AVX2<>+0(SB), Y1, Y2
+	VSUBPS       roundAVX2<>+0(SB), Y2, Y3
+	VPSLLD       $0x17, Y2, Y2
+	VPADDD       oneAVX2<>+0(SB), Y2, Y2
+	VMULPS       minusTwoAVX2<>+0(SB), Y1, Y1
+	VFNMADD231PS ln2hiAVX2<>+0(SB), Y3, Y1
+	VFNMADD231PS ln2loAVX2<>+0(SB), Y3, Y1
+	VMULPS       Y1, Y1, Y3
+	VMOVUPS      exp5_0AVX2<>+0(SB), Y4
+	VMOVUPS      exp5_1AVX2<>+0(SB), Y5
+	VFMADD213PS  exp5_2AVX2<>+0(SB), Y1, Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VMOVUPS      exp5_3AVX2<>+0(SB), Y5
+	VFMADD213PS  exp5_4AVX2<>+0(SB), Y1, Y5
+	VFMADD213PS  Y5, Y3, Y4
+	VFMADD213PS  Y1, Y3, Y4
+	VFMADD213PS  Y2, Y2, Y4
+	VMOVUPS      1440(SI), Y1
+	VMOVUPS      Y1, Y2
+	VFMADD213PS  Y1, Y4, Y2
+	VCMPPS       $0x01, Y4, Y2, Y2
+
+far_15:
+	VPSRAD    $0x1f, Y7, Y1
+	VPXOR     Y2, Y1, Y1
+	VPOR      oneWordAVX2<>+0(SB), Y1, Y1
+	TESTQ     R11, R11
+	JZ        free_15
+	VXORPS    Y3, Y3, Y3
+	VPMOVSXBD 720(R11), Y2
+	VPCMPEQD  Y3, Y2, Y3
+	VBLENDVPS Y3, Y1, Y2, Y1
+
+free_15:
+	VEXTRACTI128 $0x01, Y1, X2
+	VMOVDQU      X1, X3
+	VPACKSSDW    X2, X3, X3
+	VPACKSSWB    X3, X3, X3
+	VMOVQ        X3, 720(R9)
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       Y0, Y1, Y1
+	VBROADCASTSS 104(AX), Y0
+	VMULPS       Y0, Y1, Y1
+	VMOVUPS      Y1, 1440(DX)
+	ADDQ         $0x00000020, CX
+	ADDQ         $0x00000020, DX
+	ADDQ         $0x00000020, BX
+	ADDQ         $0x00000020, SI
+	ADDQ         $0x00000008, R9
+	TESTQ        R10, R10
+	JZ           noAdd
+	ADDQ         $0x00000020, R10
+
+noAdd:
+	TESTQ R11, R11
+	JZ    noClamp
+	ADDQ  $0x00000008, R11
+
+noClamp:
+	TESTQ R12, R12
+	JZ    noScale
+	ADDQ  $0x00000020, R12
+
+noScale:
+	DECQ R13
+	JNZ  vector
+	VZEROUPPER
+	RET
+
+DATA boundNearAVX2<>+0(SB)/4, $0x37800000
+DATA boundNearAVX2<>+4(SB)/4, $0x37800000
+DATA boundNearAVX2<>+8(SB)/4, $0x37800000
+DATA boundNearAVX2<>+12(SB)/4, $0x37800000
+DATA boundNearAVX2<>+16(SB)/4, $0x37800000
+DATA boundNearAVX2<>+20(SB)/4, $0x37800000
+DATA boundNearAVX2<>+24(SB)/4, $0x37800000
+DATA boundNearAVX2<>+28(SB)/4, $0x37800000
+GLOBL boundNearAVX2<>(SB), RODATA|NOPTR, $32
+
+// func turnAVX2(dst *int8, src *int8, dstStep uintptr, srcStep uintptr)
+// Requires: AVX
+TEXT ·turnAVX2(SB), NOSPLIT, $0-32
+	MOVQ       dst+0(FP), AX
+	MOVQ       src+8(FP), CX
+	MOVQ       dstStep+16(FP), DX
+	MOVQ       srcStep+24(FP), BX
+	MOVQ       CX, SI
+	VMOVQ      (SI), X0
+	ADDQ       BX, SI
+	VMOVQ      (SI), X1
+	ADDQ       BX, SI
+	VMOVQ      (SI), X2
+	ADDQ       BX, SI
+	VMOVQ      (SI), X3
+	ADDQ       BX, SI
+	VMOVQ      (SI), X4
+	ADDQ       BX, SI
+	VMOVQ      (SI), X5
+	ADDQ       BX, SI
+	VMOVQ      (SI), X6
+	ADDQ       BX, SI
+	VMOVQ      (SI), X7
+	ADDQ       BX, SI
+	VMOVQ      (SI), X8
+	ADDQ       BX, SI
+	VMOVQ      (SI), X9
+	ADDQ       BX, SI
+	VMOVQ      (SI), X10
+	ADDQ       BX, SI
+	VMOVQ      (SI), X11
+	ADDQ       BX, SI
+	VMOVQ      (SI), X12
+	ADDQ       BX, SI
+	VMOVQ      (SI), X13
+	ADDQ       BX, SI
+	VMOVQ      (SI), X14
+	ADDQ       BX, SI
+	VMOVQ      (SI), X15
+	ADDQ       BX, SI
+	VPUNPCKLBW X8, X0, X0
+	VPUNPCKLBW X9, X1, X1
+	VPUNPCKLBW X10, X2, X2
+	VPUNPCKLBW X11, X3, X3
+	VPUNPCKLBW X12, X4, X4
+	VPUNPCKLBW X13, X5, X5
+	VPUNPCKLBW X14, X6, X6
+	VPUNPCKLBW X15, X7, X7
+	VPUNPCKLBW X4, X0, X8
+	VPUNPCKHBW X4, X0, X0
+	VPUNPCKLBW X5, X1, X4
+	VPUNPCKHBW X5, X1, X1
+	VPUNPCKLBW X6, X2, X5
+	VPUNPCKHBW X6, X2, X2
+	VPUNPCKLBW X7, X3, X6
+	VPUNPCKHBW X7, X3, X3
+	VPUNPCKLBW X5, X8, X7
+	VPUNPCKHBW X5, X8, X5
+	VPUNPCKLBW X2, X0, X8
+	VPUNPCKHBW X2, X0, X0
+	VPUNPCKLBW X6, X4, X2
+	VPUNPCKHBW X6, X4, X4
+	VPUNPCKLBW X3, X1, X6
+	VPUNPCKHBW X3, X1, X1
+	VPUNPCKLBW X2, X7, X3
+	VPUNPCKHBW X2, X7, X2
+	VPUNPCKLBW X4, X5, X7
+	VPUNPCKHBW X4, X5, X4
+	VPUNPCKLBW X6, X8, X5
+	VPUNPCKHBW X6, X8, X6
+	VPUNPCKLBW X1, X0, X8
+	VPUNPCKHBW X1, X0, X0
+	VMOVDQU    X3, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X2, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X7, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X4, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X5, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X6, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X8, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X0, (AX)
+	ADDQ       DX, AX
+	VMOVQ      8(CX), X0
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X1
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X2
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X3
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X4
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X5
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X6
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X7
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X8
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X9
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X10
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X11
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X12
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X13
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X14
+	ADDQ       BX, CX
+	VMOVQ      8(CX), X15
+	ADDQ       BX, CX
+	VPUNPCKLBW X8, X0, X0
+	VPUNPCKLBW X9, X1, X1
+	VPUNPCKLBW X10, X2, X2
+	VPUNPCKLBW X11, X3, X3
+	VPUNPCKLBW X12, X4, X4
+	VPUNPCKLBW X13, X5, X5
+	VPUNPCKLBW X14, X6, X6
+	VPUNPCKLBW X15, X7, X7
+	VPUNPCKLBW X4, X0, X8
+	VPUNPCKHBW X4, X0, X0
+	VPUNPCKLBW X5, X1, X4
+	VPUNPCKHBW X5, X1, X1
+	VPUNPCKLBW X6, X2, X5
+	VPUNPCKHBW X6, X2, X2
+	VPUNPCKLBW X7, X3, X6
+	VPUNPCKHBW X7, X3, X3
+	VPUNPCKLBW X5, X8, X7
+	VPUNPCKHBW X5, X8, X5
+	VPUNPCKLBW X2, X0, X8
+	VPUNPCKHBW X2, X0, X0
+	VPUNPCKLBW X6, X4, X2
+	VPUNPCKHBW X6, X4, X4
+	VPUNPCKLBW X3, X1, X6
+	VPUNPCKHBW X3, X1, X1
+	VPUNPCKLBW X2, X7, X3
+	VPUNPCKHBW X2, X7, X2
+	VPUNPCKLBW X4, X5, X7
+	VPUNPCKHBW X4, X5, X4
+	VPUNPCKLBW X6, X8, X5
+	VPUNPCKHBW X6, X8, X6
+	VPUNPCKLBW X1, X0, X8
+	VPUNPCKHBW X1, X0, X0
+	VMOVDQU    X3, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X2, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X7, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X4, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X5, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X6, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X8, (AX)
+	ADDQ       DX, AX
+	VMOVDQU    X0, (AX)
+	ADDQ       DX, AX
+	RET
 
 // func copyRectAVX2(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
 // Requires: AVX, MMX+

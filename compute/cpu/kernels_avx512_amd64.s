@@ -4455,16 +4455,6 @@ DATA halfAVX512<>+56(SB)/4, $0x2f800000
 DATA halfAVX512<>+60(SB)/4, $0x2f800000
 GLOBL halfAVX512<>(SB), RODATA|NOPTR, $64
 
-DATA evenLanesAVX512<>+0(SB)/8, $0x0000000000000000
-DATA evenLanesAVX512<>+8(SB)/8, $0x0000000000000002
-DATA evenLanesAVX512<>+16(SB)/8, $0x0000000000000004
-DATA evenLanesAVX512<>+24(SB)/8, $0x0000000000000006
-DATA evenLanesAVX512<>+32(SB)/8, $0x0000000000000008
-DATA evenLanesAVX512<>+40(SB)/8, $0x000000000000000a
-DATA evenLanesAVX512<>+48(SB)/8, $0x000000000000000c
-DATA evenLanesAVX512<>+56(SB)/8, $0x000000000000000e
-GLOBL evenLanesAVX512<>(SB), RODATA|NOPTR, $64
-
 DATA oneWordAVX512<>+0(SB)/4, $0x00000001
 DATA oneWordAVX512<>+4(SB)/4, $0x00000001
 DATA oneWordAVX512<>+8(SB)/4, $0x00000001
@@ -4482,6 +4472,2737 @@ DATA oneWordAVX512<>+52(SB)/4, $0x00000001
 DATA oneWordAVX512<>+56(SB)/4, $0x00000001
 DATA oneWordAVX512<>+60(SB)/4, $0x00000001
 GLOBL oneWordAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA evenLanesAVX512<>+0(SB)/8, $0x0000000000000000
+DATA evenLanesAVX512<>+8(SB)/8, $0x0000000000000002
+DATA evenLanesAVX512<>+16(SB)/8, $0x0000000000000004
+DATA evenLanesAVX512<>+24(SB)/8, $0x0000000000000006
+DATA evenLanesAVX512<>+32(SB)/8, $0x0000000000000008
+DATA evenLanesAVX512<>+40(SB)/8, $0x000000000000000a
+DATA evenLanesAVX512<>+48(SB)/8, $0x000000000000000c
+DATA evenLanesAVX512<>+56(SB)/8, $0x000000000000000e
+GLOBL evenLanesAVX512<>(SB), RODATA|NOPTR, $64
+
+// func normalTileAVX512(t *byte)
+// Requires: AVX, AVX512DQ, AVX512F
+TEXT ·normalTileAVX512(SB), NOSPLIT, $0-8
+	MOVQ         t+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         AX, SI
+	MOVQ         AX, DI
+	MOVQ         AX, R8
+	MOVL         $0xd2511f53, BX
+	VPBROADCASTD BX, Z0
+	MOVL         $0xcd9e8d57, BX
+	VPBROADCASTD BX, Z1
+	MOVL         $0x0000aaaa, BX
+	KMOVW        BX, K1
+
+group:
+	XORQ BX, BX
+
+vector:
+	VPBROADCASTD    56(AX), Z2
+	MOVL            BX, R9
+	VPBROADCASTD    R9, Z3
+	VPADDD          Z3, Z2, Z2
+	VPADDD          evenLanesAVX512<>+0(SB), Z2, Z2
+	VPADDD          oneWordAVX512<>+0(SB), Z2, Z3
+	VPMULUDQ        Z0, Z2, Z2
+	VPSHUFD         $0xf5, Z2, Z8
+	VBROADCASTSS    144(SI), Z9
+	VPXORD          Z9, Z8, Z8
+	VPMULUDQ        Z1, Z8, Z8
+	VPSHUFD         $0xf5, Z8, Z9
+	VBROADCASTSS    148(SI), Z10
+	VPXORD          Z10, Z9, Z9
+	VBROADCASTSS    152(SI), Z10
+	VPXORD          Z10, Z2, Z2
+	VBROADCASTSS    156(SI), Z10
+	VPMULUDQ        Z0, Z3, Z3
+	VPSHUFD         $0xf5, Z3, Z11
+	VBROADCASTSS    144(SI), Z12
+	VPXORD          Z12, Z11, Z11
+	VPMULUDQ        Z1, Z11, Z11
+	VPSHUFD         $0xf5, Z11, Z12
+	VBROADCASTSS    148(SI), Z13
+	VPXORD          Z13, Z12, Z12
+	VBROADCASTSS    152(SI), Z13
+	VPXORD          Z13, Z3, Z3
+	VBROADCASTSS    156(SI), Z13
+	VPMULUDQ        Z0, Z9, Z9
+	VPMULUDQ        Z1, Z2, Z2
+	VPSHUFD         $0xf5, Z2, Z14
+	VPSHUFD         $0xf5, Z9, Z15
+	VPTERNLOGD.BCST $0x96, 80(AX), Z8, Z14
+	VPTERNLOGD.BCST $0x96, 84(AX), Z10, Z15
+	VPMULUDQ        Z0, Z12, Z8
+	VPMULUDQ        Z1, Z3, Z3
+	VPSHUFD         $0xf5, Z3, Z10
+	VPSHUFD         $0xf5, Z8, Z12
+	VPTERNLOGD.BCST $0x96, 80(AX), Z11, Z10
+	VPTERNLOGD.BCST $0x96, 84(AX), Z13, Z12
+	VPMULUDQ        Z0, Z14, Z11
+	VPMULUDQ        Z1, Z15, Z13
+	VPSHUFD         $0xf5, Z13, Z14
+	VPSHUFD         $0xf5, Z11, Z15
+	VPTERNLOGD.BCST $0x96, 88(AX), Z2, Z14
+	VPTERNLOGD.BCST $0x96, 92(AX), Z9, Z15
+	VPMULUDQ        Z0, Z10, Z2
+	VPMULUDQ        Z1, Z12, Z9
+	VPSHUFD         $0xf5, Z9, Z10
+	VPSHUFD         $0xf5, Z2, Z12
+	VPTERNLOGD.BCST $0x96, 88(AX), Z3, Z10
+	VPTERNLOGD.BCST $0x96, 92(AX), Z8, Z12
+	VPMULUDQ        Z0, Z14, Z3
+	VPMULUDQ        Z1, Z15, Z8
+	VPSHUFD         $0xf5, Z8, Z14
+	VPSHUFD         $0xf5, Z3, Z15
+	VPTERNLOGD.BCST $0x96, 96(AX), Z13, Z14
+	VPTERNLOGD.BCST $0x96, 100(AX), Z11, Z15
+	VPMULUDQ        Z0, Z10, Z10
+	VPMULUDQ        Z1, Z12, Z11
+	VPSHUFD         $0xf5, Z11, Z12
+	VPSHUFD         $0xf5, Z10, Z13
+	VPTERNLOGD.BCST $0x96, 96(AX), Z9, Z12
+	VPTERNLOGD.BCST $0x96, 100(AX), Z2, Z13
+	VPMULUDQ        Z0, Z14, Z2
+	VPMULUDQ        Z1, Z15, Z9
+	VPSHUFD         $0xf5, Z9, Z14
+	VPSHUFD         $0xf5, Z2, Z15
+	VPTERNLOGD.BCST $0x96, 104(AX), Z8, Z14
+	VPTERNLOGD.BCST $0x96, 108(AX), Z3, Z15
+	VPMULUDQ        Z0, Z12, Z3
+	VPMULUDQ        Z1, Z13, Z8
+	VPSHUFD         $0xf5, Z8, Z12
+	VPSHUFD         $0xf5, Z3, Z13
+	VPTERNLOGD.BCST $0x96, 104(AX), Z11, Z12
+	VPTERNLOGD.BCST $0x96, 108(AX), Z10, Z13
+	VPMULUDQ        Z0, Z14, Z10
+	VPMULUDQ        Z1, Z15, Z11
+	VPSHUFD         $0xf5, Z11, Z14
+	VPSHUFD         $0xf5, Z10, Z15
+	VPTERNLOGD.BCST $0x96, 112(AX), Z9, Z14
+	VPTERNLOGD.BCST $0x96, 116(AX), Z2, Z15
+	VPMULUDQ        Z0, Z12, Z2
+	VPMULUDQ        Z1, Z13, Z9
+	VPSHUFD         $0xf5, Z9, Z12
+	VPSHUFD         $0xf5, Z2, Z13
+	VPTERNLOGD.BCST $0x96, 112(AX), Z8, Z12
+	VPTERNLOGD.BCST $0x96, 116(AX), Z3, Z13
+	VPMULUDQ        Z0, Z14, Z3
+	VPMULUDQ        Z1, Z15, Z8
+	VPSHUFD         $0xf5, Z8, Z14
+	VPSHUFD         $0xf5, Z3, Z15
+	VPTERNLOGD.BCST $0x96, 120(AX), Z11, Z14
+	VPTERNLOGD.BCST $0x96, 124(AX), Z10, Z15
+	VPMULUDQ        Z0, Z12, Z10
+	VPMULUDQ        Z1, Z13, Z11
+	VPSHUFD         $0xf5, Z11, Z12
+	VPSHUFD         $0xf5, Z10, Z13
+	VPTERNLOGD.BCST $0x96, 120(AX), Z9, Z12
+	VPTERNLOGD.BCST $0x96, 124(AX), Z2, Z13
+	VPMULUDQ        Z0, Z14, Z2
+	VPMULUDQ        Z1, Z15, Z9
+	VPSHUFD         $0xf5, Z9, Z14
+	VPSHUFD         $0xf5, Z2, Z15
+	VPTERNLOGD.BCST $0x96, 128(AX), Z8, Z14
+	VPTERNLOGD.BCST $0x96, 132(AX), Z3, Z15
+	VPMULUDQ        Z0, Z12, Z3
+	VPMULUDQ        Z1, Z13, Z8
+	VPSHUFD         $0xf5, Z8, Z12
+	VPSHUFD         $0xf5, Z3, Z13
+	VPTERNLOGD.BCST $0x96, 128(AX), Z11, Z12
+	VPTERNLOGD.BCST $0x96, 132(AX), Z10, Z13
+	VPMULUDQ        Z0, Z14, Z10
+	VPMULUDQ        Z1, Z15, Z11
+	VPSHUFD         $0xf5, Z11, Z14
+	VPSHUFD         $0xf5, Z10, Z15
+	VPTERNLOGD.BCST $0x96, 136(AX), Z9, Z14
+	VPTERNLOGD.BCST $0x96, 140(AX), Z2, Z15
+	VPMULUDQ        Z0, Z12, Z2
+	VPMULUDQ        Z1, Z13, Z9
+	VPSHUFD         $0xf5, Z9, Z12
+	VPSHUFD         $0xf5, Z2, Z13
+	VPTERNLOGD.BCST $0x96, 136(AX), Z8, Z12
+	VPTERNLOGD.BCST $0x96, 140(AX), Z3, Z13
+	VMOVSLDUP       Z12, Z12
+	VBLENDMPS       Z12, Z14, K1, Z14
+	VMOVSLDUP       Z9, Z9
+	VBLENDMPS       Z9, Z11, K1, Z11
+	VMOVSLDUP       Z13, Z13
+	VBLENDMPS       Z13, Z15, K1, Z15
+	VMOVSLDUP       Z2, Z2
+	VBLENDMPS       Z2, Z10, K1, Z10
+	VPSRLD          $0x01, Z14, Z14
+	VCVTDQ2PS       Z14, Z14
+	VMULPS          scaleAVX512<>+0(SB), Z14, Z14
+	VADDPS          halfAVX512<>+0(SB), Z14, Z14
+	VPSUBD          rootBitAVX512<>+0(SB), Z14, Z2
+	VPSRAD          $0x17, Z2, Z2
+	VPSLLD          $0x17, Z2, Z3
+	VPSUBD          Z3, Z14, Z14
+	VCVTDQ2PS       Z2, Z2
+	VSUBPS          oneAVX512<>+0(SB), Z14, Z14
+	VMULPS          Z14, Z14, Z3
+	VMULPS          Z3, Z14, Z8
+	VMOVUPS         normalLog_0AVX512<>+0(SB), Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_1AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_2AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_3AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_4AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_5AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_6AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_7AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z14, Z9, Z9
+	VADDPS          normalLog_8AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z9, Z8, Z8
+	VMULPS          minusHalfAVX512<>+0(SB), Z3, Z3
+	VADDPS          Z3, Z8, Z8
+	VMULPS          ln2loAVX512<>+0(SB), Z2, Z3
+	VADDPS          Z3, Z8, Z8
+	VADDPS          Z14, Z8, Z8
+	VMULPS          ln2hiAVX512<>+0(SB), Z2, Z3
+	VADDPS          Z3, Z8, Z8
+	VMULPS          minusTwoAVX512<>+0(SB), Z8, Z8
+	VSQRTPS         Z8, Z8
+	VPADDD          eighthTurnAVX512<>+0(SB), Z11, Z11
+	VPANDD          fractionAVX512<>+0(SB), Z11, Z2
+	VPSUBD          eighthTurnAVX512<>+0(SB), Z2, Z2
+	VPORD           oneWordAVX512<>+0(SB), Z2, Z2
+	VCVTDQ2PS       Z2, Z2
+	VMULPS          angleUnitAVX512<>+0(SB), Z2, Z2
+	VMULPS          Z2, Z2, Z3
+	VMOVUPS         normalSin_0AVX512<>+0(SB), Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_1AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_2AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_3AVX512<>+0(SB), Z9, Z9
+	VMOVUPS         normalCos_0AVX512<>+0(SB), Z12
+	VMULPS          Z3, Z12, Z12
+	VADDPS          normalCos_1AVX512<>+0(SB), Z12, Z12
+	VMULPS          Z3, Z12, Z12
+	VADDPS          normalCos_2AVX512<>+0(SB), Z12, Z12
+	VMULPS          Z3, Z12, Z12
+	VADDPS          normalCos_3AVX512<>+0(SB), Z12, Z12
+	VMULPS          Z2, Z9, Z9
+	VMULPS          Z3, Z12, Z12
+	VADDPS          oneAVX512<>+0(SB), Z12, Z12
+	VPSLLD          $0x01, Z11, Z3
+	VPMOVD2M        Z3, K2
+	VPBLENDMD       Z9, Z12, K2, Z4
+	VPBLENDMD       Z12, Z9, K2, Z5
+	VPADDD          quadrantAVX512<>+0(SB), Z11, Z3
+	VPANDD          signAVX512<>+0(SB), Z3, Z3
+	VPXORD          Z3, Z4, Z4
+	VPANDD          signAVX512<>+0(SB), Z11, Z3
+	VPXORD          Z3, Z5, Z5
+	VMULPS          Z8, Z4, Z4
+	VMULPS          Z8, Z5, Z5
+	VBROADCASTSS    48(AX), Z2
+	VMULPS          (CX)(BX*4), Z2, Z2
+	VBROADCASTSS    176(R8), Z3
+	VMULPS          Z3, Z4, Z4
+	VADDPS          Z4, Z2, Z2
+	MOVQ            208(DI), R9
+	VMOVUPS         Z2, (R9)(BX*4)
+	VBROADCASTSS    48(AX), Z2
+	VMULPS          192(CX)(BX*4), Z2, Z2
+	VBROADCASTSS    180(R8), Z3
+	VMULPS          Z3, Z5, Z5
+	VADDPS          Z5, Z2, Z2
+	MOVQ            216(DI), R9
+	VMOVUPS         Z2, (R9)(BX*4)
+	VPSRLD          $0x01, Z15, Z15
+	VCVTDQ2PS       Z15, Z15
+	VMULPS          scaleAVX512<>+0(SB), Z15, Z15
+	VADDPS          halfAVX512<>+0(SB), Z15, Z15
+	VPSUBD          rootBitAVX512<>+0(SB), Z15, Z2
+	VPSRAD          $0x17, Z2, Z2
+	VPSLLD          $0x17, Z2, Z3
+	VPSUBD          Z3, Z15, Z15
+	VCVTDQ2PS       Z2, Z2
+	VSUBPS          oneAVX512<>+0(SB), Z15, Z15
+	VMULPS          Z15, Z15, Z3
+	VMULPS          Z3, Z15, Z8
+	VMOVUPS         normalLog_0AVX512<>+0(SB), Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_1AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_2AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_3AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_4AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_5AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_6AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_7AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z15, Z9, Z9
+	VADDPS          normalLog_8AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z9, Z8, Z8
+	VMULPS          minusHalfAVX512<>+0(SB), Z3, Z3
+	VADDPS          Z3, Z8, Z8
+	VMULPS          ln2loAVX512<>+0(SB), Z2, Z3
+	VADDPS          Z3, Z8, Z8
+	VADDPS          Z15, Z8, Z8
+	VMULPS          ln2hiAVX512<>+0(SB), Z2, Z3
+	VADDPS          Z3, Z8, Z8
+	VMULPS          minusTwoAVX512<>+0(SB), Z8, Z8
+	VSQRTPS         Z8, Z8
+	VPADDD          eighthTurnAVX512<>+0(SB), Z10, Z10
+	VPANDD          fractionAVX512<>+0(SB), Z10, Z2
+	VPSUBD          eighthTurnAVX512<>+0(SB), Z2, Z2
+	VPORD           oneWordAVX512<>+0(SB), Z2, Z2
+	VCVTDQ2PS       Z2, Z2
+	VMULPS          angleUnitAVX512<>+0(SB), Z2, Z2
+	VMULPS          Z2, Z2, Z3
+	VMOVUPS         normalSin_0AVX512<>+0(SB), Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_1AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_2AVX512<>+0(SB), Z9, Z9
+	VMULPS          Z3, Z9, Z9
+	VADDPS          normalSin_3AVX512<>+0(SB), Z9, Z9
+	VMOVUPS         normalCos_0AVX512<>+0(SB), Z11
+	VMULPS          Z3, Z11, Z11
+	VADDPS          normalCos_1AVX512<>+0(SB), Z11, Z11
+	VMULPS          Z3, Z11, Z11
+	VADDPS          normalCos_2AVX512<>+0(SB), Z11, Z11
+	VMULPS          Z3, Z11, Z11
+	VADDPS          normalCos_3AVX512<>+0(SB), Z11, Z11
+	VMULPS          Z2, Z9, Z9
+	VMULPS          Z3, Z11, Z11
+	VADDPS          oneAVX512<>+0(SB), Z11, Z11
+	VPSLLD          $0x01, Z10, Z3
+	VPMOVD2M        Z3, K2
+	VPBLENDMD       Z9, Z11, K2, Z6
+	VPBLENDMD       Z11, Z9, K2, Z7
+	VPADDD          quadrantAVX512<>+0(SB), Z10, Z3
+	VPANDD          signAVX512<>+0(SB), Z3, Z3
+	VPXORD          Z3, Z6, Z6
+	VPANDD          signAVX512<>+0(SB), Z10, Z3
+	VPXORD          Z3, Z7, Z7
+	VMULPS          Z8, Z6, Z6
+	VMULPS          Z8, Z7, Z7
+	VBROADCASTSS    48(AX), Z2
+	VMULPS          384(CX)(BX*4), Z2, Z2
+	VBROADCASTSS    184(R8), Z3
+	VMULPS          Z3, Z6, Z6
+	VADDPS          Z6, Z2, Z2
+	MOVQ            224(DI), R9
+	VMOVUPS         Z2, (R9)(BX*4)
+	VBROADCASTSS    48(AX), Z2
+	VMULPS          576(CX)(BX*4), Z2, Z2
+	VBROADCASTSS    188(R8), Z3
+	VMULPS          Z3, Z7, Z7
+	VADDPS          Z7, Z2, Z2
+	MOVQ            232(DI), R9
+	VMOVUPS         Z2, (R9)(BX*4)
+	ADDQ            $0x00000010, BX
+	CMPQ            BX, 16(AX)
+	JL              vector
+	ADDQ            $0x00000300, CX
+	ADDQ            $0x10, SI
+	ADDQ            $0x10, R8
+	ADDQ            $0x20, DI
+	SUBQ            $0x04, DX
+	JG              group
+	VZEROUPPER
+	RET
+
+DATA rootBitAVX512<>+0(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+4(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+8(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+12(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+16(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+20(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+24(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+28(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+32(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+36(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+40(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+44(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+48(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+52(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+56(SB)/4, $0x3f3504f3
+DATA rootBitAVX512<>+60(SB)/4, $0x3f3504f3
+GLOBL rootBitAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA minusHalfAVX512<>+0(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+4(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+8(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+12(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+16(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+20(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+24(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+28(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+32(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+36(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+40(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+44(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+48(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+52(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+56(SB)/4, $0xbf000000
+DATA minusHalfAVX512<>+60(SB)/4, $0xbf000000
+GLOBL minusHalfAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA eighthTurnAVX512<>+0(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+4(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+8(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+12(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+16(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+20(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+24(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+28(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+32(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+36(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+40(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+44(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+48(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+52(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+56(SB)/4, $0x20000000
+DATA eighthTurnAVX512<>+60(SB)/4, $0x20000000
+GLOBL eighthTurnAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA fractionAVX512<>+0(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+4(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+8(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+12(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+16(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+20(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+24(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+28(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+32(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+36(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+40(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+44(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+48(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+52(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+56(SB)/4, $0x3fffffff
+DATA fractionAVX512<>+60(SB)/4, $0x3fffffff
+GLOBL fractionAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA angleUnitAVX512<>+0(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+4(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+8(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+12(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+16(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+20(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+24(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+28(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+32(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+36(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+40(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+44(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+48(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+52(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+56(SB)/4, $0x31000000
+DATA angleUnitAVX512<>+60(SB)/4, $0x31000000
+GLOBL angleUnitAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA quadrantAVX512<>+0(SB)/4, $0x40000000
+DATA quadrantAVX512<>+4(SB)/4, $0x40000000
+DATA quadrantAVX512<>+8(SB)/4, $0x40000000
+DATA quadrantAVX512<>+12(SB)/4, $0x40000000
+DATA quadrantAVX512<>+16(SB)/4, $0x40000000
+DATA quadrantAVX512<>+20(SB)/4, $0x40000000
+DATA quadrantAVX512<>+24(SB)/4, $0x40000000
+DATA quadrantAVX512<>+28(SB)/4, $0x40000000
+DATA quadrantAVX512<>+32(SB)/4, $0x40000000
+DATA quadrantAVX512<>+36(SB)/4, $0x40000000
+DATA quadrantAVX512<>+40(SB)/4, $0x40000000
+DATA quadrantAVX512<>+44(SB)/4, $0x40000000
+DATA quadrantAVX512<>+48(SB)/4, $0x40000000
+DATA quadrantAVX512<>+52(SB)/4, $0x40000000
+DATA quadrantAVX512<>+56(SB)/4, $0x40000000
+DATA quadrantAVX512<>+60(SB)/4, $0x40000000
+GLOBL quadrantAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA signAVX512<>+0(SB)/4, $0x80000000
+DATA signAVX512<>+4(SB)/4, $0x80000000
+DATA signAVX512<>+8(SB)/4, $0x80000000
+DATA signAVX512<>+12(SB)/4, $0x80000000
+DATA signAVX512<>+16(SB)/4, $0x80000000
+DATA signAVX512<>+20(SB)/4, $0x80000000
+DATA signAVX512<>+24(SB)/4, $0x80000000
+DATA signAVX512<>+28(SB)/4, $0x80000000
+DATA signAVX512<>+32(SB)/4, $0x80000000
+DATA signAVX512<>+36(SB)/4, $0x80000000
+DATA signAVX512<>+40(SB)/4, $0x80000000
+DATA signAVX512<>+44(SB)/4, $0x80000000
+DATA signAVX512<>+48(SB)/4, $0x80000000
+DATA signAVX512<>+52(SB)/4, $0x80000000
+DATA signAVX512<>+56(SB)/4, $0x80000000
+DATA signAVX512<>+60(SB)/4, $0x80000000
+GLOBL signAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_0AVX512<>+0(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+4(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+8(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+12(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+16(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+20(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+24(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+28(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+32(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+36(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+40(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+44(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+48(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+52(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+56(SB)/4, $0x3d8ec752
+DATA normalLog_0AVX512<>+60(SB)/4, $0x3d8ec752
+GLOBL normalLog_0AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_1AVX512<>+0(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+4(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+8(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+12(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+16(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+20(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+24(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+28(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+32(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+36(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+40(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+44(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+48(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+52(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+56(SB)/4, $0xbdeb1ade
+DATA normalLog_1AVX512<>+60(SB)/4, $0xbdeb1ade
+GLOBL normalLog_1AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_2AVX512<>+0(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+4(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+8(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+12(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+16(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+20(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+24(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+28(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+32(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+36(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+40(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+44(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+48(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+52(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+56(SB)/4, $0x3def5141
+DATA normalLog_2AVX512<>+60(SB)/4, $0x3def5141
+GLOBL normalLog_2AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_3AVX512<>+0(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+4(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+8(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+12(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+16(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+20(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+24(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+28(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+32(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+36(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+40(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+44(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+48(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+52(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+56(SB)/4, $0xbdfe7a63
+DATA normalLog_3AVX512<>+60(SB)/4, $0xbdfe7a63
+GLOBL normalLog_3AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_4AVX512<>+0(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+4(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+8(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+12(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+16(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+20(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+24(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+28(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+32(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+36(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+40(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+44(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+48(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+52(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+56(SB)/4, $0x3e11e90d
+DATA normalLog_4AVX512<>+60(SB)/4, $0x3e11e90d
+GLOBL normalLog_4AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_5AVX512<>+0(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+4(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+8(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+12(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+16(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+20(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+24(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+28(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+32(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+36(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+40(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+44(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+48(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+52(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+56(SB)/4, $0xbe2aada5
+DATA normalLog_5AVX512<>+60(SB)/4, $0xbe2aada5
+GLOBL normalLog_5AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_6AVX512<>+0(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+4(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+8(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+12(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+16(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+20(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+24(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+28(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+32(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+36(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+40(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+44(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+48(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+52(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+56(SB)/4, $0x3e4ccead
+DATA normalLog_6AVX512<>+60(SB)/4, $0x3e4ccead
+GLOBL normalLog_6AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_7AVX512<>+0(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+4(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+8(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+12(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+16(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+20(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+24(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+28(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+32(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+36(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+40(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+44(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+48(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+52(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+56(SB)/4, $0xbe7ffffe
+DATA normalLog_7AVX512<>+60(SB)/4, $0xbe7ffffe
+GLOBL normalLog_7AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalLog_8AVX512<>+0(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+4(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+8(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+12(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+16(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+20(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+24(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+28(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+32(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+36(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+40(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+44(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+48(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+52(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+56(SB)/4, $0x3eaaaaaa
+DATA normalLog_8AVX512<>+60(SB)/4, $0x3eaaaaaa
+GLOBL normalLog_8AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalSin_0AVX512<>+0(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+4(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+8(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+12(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+16(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+20(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+24(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+28(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+32(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+36(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+40(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+44(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+48(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+52(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+56(SB)/4, $0xb816cda0
+DATA normalSin_0AVX512<>+60(SB)/4, $0xb816cda0
+GLOBL normalSin_0AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalSin_1AVX512<>+0(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+4(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+8(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+12(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+16(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+20(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+24(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+28(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+32(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+36(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+40(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+44(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+48(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+52(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+56(SB)/4, $0x3b232f62
+DATA normalSin_1AVX512<>+60(SB)/4, $0x3b232f62
+GLOBL normalSin_1AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalSin_2AVX512<>+0(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+4(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+8(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+12(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+16(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+20(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+24(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+28(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+32(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+36(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+40(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+44(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+48(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+52(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+56(SB)/4, $0xbda55ddd
+DATA normalSin_2AVX512<>+60(SB)/4, $0xbda55ddd
+GLOBL normalSin_2AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalSin_3AVX512<>+0(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+4(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+8(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+12(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+16(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+20(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+24(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+28(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+32(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+36(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+40(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+44(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+48(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+52(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+56(SB)/4, $0x3f490fdb
+DATA normalSin_3AVX512<>+60(SB)/4, $0x3f490fdb
+GLOBL normalSin_3AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalCos_0AVX512<>+0(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+4(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+8(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+12(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+16(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+20(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+24(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+28(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+32(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+36(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+40(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+44(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+48(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+52(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+56(SB)/4, $0x366db249
+DATA normalCos_0AVX512<>+60(SB)/4, $0x366db249
+GLOBL normalCos_0AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalCos_1AVX512<>+0(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+4(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+8(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+12(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+16(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+20(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+24(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+28(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+32(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+36(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+40(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+44(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+48(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+52(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+56(SB)/4, $0xb9aae5cc
+DATA normalCos_1AVX512<>+60(SB)/4, $0xb9aae5cc
+GLOBL normalCos_1AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalCos_2AVX512<>+0(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+4(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+8(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+12(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+16(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+20(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+24(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+28(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+32(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+36(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+40(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+44(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+48(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+52(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+56(SB)/4, $0x3c81e0f5
+DATA normalCos_2AVX512<>+60(SB)/4, $0x3c81e0f5
+GLOBL normalCos_2AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA normalCos_3AVX512<>+0(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+4(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+8(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+12(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+16(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+20(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+24(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+28(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+32(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+36(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+40(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+44(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+48(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+52(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+56(SB)/4, $0xbe9de9e6
+DATA normalCos_3AVX512<>+60(SB)/4, $0xbe9de9e6
+GLOBL normalCos_3AVX512<>(SB), RODATA|NOPTR, $64
+
+// func scanNumbersAVX512(b *byte)
+// Requires: AVX, AVX512F
+TEXT ·scanNumbersAVX512(SB), NOSPLIT, $0-8
+	MOVQ         b+0(FP), AX
+	MOVQ         40(AX), CX
+	MOVQ         32(AX), DX
+	MOVQ         80(AX), BX
+	MOVQ         96(AX), SI
+	MOVL         $0xd2511f53, DI
+	VPBROADCASTD DI, Z0
+	MOVL         $0xcd9e8d57, DI
+	VPBROADCASTD DI, Z1
+	MOVL         $0x0000aaaa, DI
+	KMOVW        DI, K1
+
+vector:
+	MOVQ         88(AX), DI
+	VPBROADCASTD 108(AX), Z2
+	VPADDD       (DI), Z2, Z2
+	MOVQ         $0x00000004, DI
+	MOVQ         CX, R8
+	MOVQ         DX, R9
+
+four:
+	VPMULUDQ        Z0, Z2, Z3
+	VPSHUFD         $0xf5, Z3, Z4
+	VPXORD          (BX), Z4, Z4
+	VPMULUDQ        Z1, Z4, Z4
+	VPSHUFD         $0xf5, Z4, Z5
+	VPXORD          64(BX), Z5, Z5
+	VPXORD          128(BX), Z3, Z3
+	VMOVUPS         192(BX), Z6
+	VPMULUDQ        Z0, Z2, Z7
+	VPSHUFD         $0xf5, Z7, Z8
+	VPXORD          256(BX), Z8, Z8
+	VPMULUDQ        Z1, Z8, Z8
+	VPSHUFD         $0xf5, Z8, Z9
+	VPXORD          320(BX), Z9, Z9
+	VPXORD          384(BX), Z7, Z7
+	VMOVUPS         448(BX), Z10
+	VPMULUDQ        Z0, Z5, Z5
+	VPMULUDQ        Z1, Z3, Z3
+	VPSHUFD         $0xf5, Z3, Z11
+	VPSHUFD         $0xf5, Z5, Z12
+	VPTERNLOGD.BCST $0x96, 132(AX), Z4, Z11
+	VPTERNLOGD.BCST $0x96, 136(AX), Z6, Z12
+	VPMULUDQ        Z0, Z9, Z4
+	VPMULUDQ        Z1, Z7, Z6
+	VPSHUFD         $0xf5, Z6, Z7
+	VPSHUFD         $0xf5, Z4, Z9
+	VPTERNLOGD.BCST $0x96, 132(AX), Z8, Z7
+	VPTERNLOGD.BCST $0x96, 136(AX), Z10, Z9
+	VPMULUDQ        Z0, Z11, Z8
+	VPMULUDQ        Z1, Z12, Z10
+	VPSHUFD         $0xf5, Z10, Z11
+	VPSHUFD         $0xf5, Z8, Z12
+	VPTERNLOGD.BCST $0x96, 140(AX), Z3, Z11
+	VPTERNLOGD.BCST $0x96, 144(AX), Z5, Z12
+	VPMULUDQ        Z0, Z7, Z3
+	VPMULUDQ        Z1, Z9, Z5
+	VPSHUFD         $0xf5, Z5, Z7
+	VPSHUFD         $0xf5, Z3, Z9
+	VPTERNLOGD.BCST $0x96, 140(AX), Z6, Z7
+	VPTERNLOGD.BCST $0x96, 144(AX), Z4, Z9
+	VPMULUDQ        Z0, Z11, Z4
+	VPMULUDQ        Z1, Z12, Z6
+	VPSHUFD         $0xf5, Z6, Z11
+	VPSHUFD         $0xf5, Z4, Z12
+	VPTERNLOGD.BCST $0x96, 148(AX), Z10, Z11
+	VPTERNLOGD.BCST $0x96, 152(AX), Z8, Z12
+	VPMULUDQ        Z0, Z7, Z7
+	VPMULUDQ        Z1, Z9, Z8
+	VPSHUFD         $0xf5, Z8, Z9
+	VPSHUFD         $0xf5, Z7, Z10
+	VPTERNLOGD.BCST $0x96, 148(AX), Z5, Z9
+	VPTERNLOGD.BCST $0x96, 152(AX), Z3, Z10
+	VPMULUDQ        Z0, Z11, Z3
+	VPMULUDQ        Z1, Z12, Z5
+	VPSHUFD         $0xf5, Z5, Z11
+	VPSHUFD         $0xf5, Z3, Z12
+	VPTERNLOGD.BCST $0x96, 156(AX), Z6, Z11
+	VPTERNLOGD.BCST $0x96, 160(AX), Z4, Z12
+	VPMULUDQ        Z0, Z9, Z4
+	VPMULUDQ        Z1, Z10, Z6
+	VPSHUFD         $0xf5, Z6, Z9
+	VPSHUFD         $0xf5, Z4, Z10
+	VPTERNLOGD.BCST $0x96, 156(AX), Z8, Z9
+	VPTERNLOGD.BCST $0x96, 160(AX), Z7, Z10
+	VPMULUDQ        Z0, Z11, Z7
+	VPMULUDQ        Z1, Z12, Z8
+	VPSHUFD         $0xf5, Z8, Z11
+	VPSHUFD         $0xf5, Z7, Z12
+	VPTERNLOGD.BCST $0x96, 164(AX), Z5, Z11
+	VPTERNLOGD.BCST $0x96, 168(AX), Z3, Z12
+	VPMULUDQ        Z0, Z9, Z3
+	VPMULUDQ        Z1, Z10, Z5
+	VPSHUFD         $0xf5, Z5, Z9
+	VPSHUFD         $0xf5, Z3, Z10
+	VPTERNLOGD.BCST $0x96, 164(AX), Z6, Z9
+	VPTERNLOGD.BCST $0x96, 168(AX), Z4, Z10
+	VPMULUDQ        Z0, Z11, Z4
+	VPMULUDQ        Z1, Z12, Z6
+	VPSHUFD         $0xf5, Z6, Z11
+	VPSHUFD         $0xf5, Z4, Z12
+	VPTERNLOGD.BCST $0x96, 172(AX), Z8, Z11
+	VPTERNLOGD.BCST $0x96, 176(AX), Z7, Z12
+	VPMULUDQ        Z0, Z9, Z7
+	VPMULUDQ        Z1, Z10, Z8
+	VPSHUFD         $0xf5, Z8, Z9
+	VPSHUFD         $0xf5, Z7, Z10
+	VPTERNLOGD.BCST $0x96, 172(AX), Z5, Z9
+	VPTERNLOGD.BCST $0x96, 176(AX), Z3, Z10
+	VPMULUDQ        Z0, Z11, Z3
+	VPMULUDQ        Z1, Z12, Z5
+	VPSHUFD         $0xf5, Z5, Z11
+	VPSHUFD         $0xf5, Z3, Z12
+	VPTERNLOGD.BCST $0x96, 180(AX), Z6, Z11
+	VPTERNLOGD.BCST $0x96, 184(AX), Z4, Z12
+	VPMULUDQ        Z0, Z9, Z4
+	VPMULUDQ        Z1, Z10, Z6
+	VPSHUFD         $0xf5, Z6, Z9
+	VPSHUFD         $0xf5, Z4, Z10
+	VPTERNLOGD.BCST $0x96, 180(AX), Z8, Z9
+	VPTERNLOGD.BCST $0x96, 184(AX), Z7, Z10
+	VPMULUDQ        Z0, Z11, Z7
+	VPMULUDQ        Z1, Z12, Z8
+	VPSHUFD         $0xf5, Z8, Z11
+	VPSHUFD         $0xf5, Z7, Z12
+	VPTERNLOGD.BCST $0x96, 188(AX), Z5, Z11
+	VPTERNLOGD.BCST $0x96, 192(AX), Z3, Z12
+	VPMULUDQ        Z0, Z9, Z3
+	VPMULUDQ        Z1, Z10, Z5
+	VPSHUFD         $0xf5, Z5, Z9
+	VPSHUFD         $0xf5, Z3, Z10
+	VPTERNLOGD.BCST $0x96, 188(AX), Z6, Z9
+	VPTERNLOGD.BCST $0x96, 192(AX), Z4, Z10
+	VMOVSLDUP       Z9, Z9
+	VBLENDMPS       Z9, Z11, K1, Z11
+	VMOVSLDUP       Z5, Z5
+	VBLENDMPS       Z5, Z8, K1, Z8
+	VMOVSLDUP       Z10, Z10
+	VBLENDMPS       Z10, Z12, K1, Z12
+	VMOVSLDUP       Z3, Z3
+	VBLENDMPS       Z3, Z7, K1, Z7
+	VPSRLD          $0x01, Z11, Z11
+	VCVTDQ2PS       Z11, Z11
+	VMULPS          scaleAVX512<>+0(SB), Z11, Z11
+	VADDPS          halfAVX512<>+0(SB), Z11, Z11
+	VPSRLD          $0x01, Z8, Z8
+	VCVTDQ2PS       Z8, Z8
+	VMULPS          scaleAVX512<>+0(SB), Z8, Z8
+	VADDPS          halfAVX512<>+0(SB), Z8, Z8
+	VPSRLD          $0x01, Z12, Z12
+	VCVTDQ2PS       Z12, Z12
+	VMULPS          scaleAVX512<>+0(SB), Z12, Z12
+	VADDPS          halfAVX512<>+0(SB), Z12, Z12
+	VPSRLD          $0x01, Z7, Z7
+	VCVTDQ2PS       Z7, Z7
+	VMULPS          scaleAVX512<>+0(SB), Z7, Z7
+	VADDPS          halfAVX512<>+0(SB), Z7, Z7
+	VMOVUPS         rowsOfGroupsAVX512<>+0(SB), Z3
+	VSHUFF32X4      $0x44, Z8, Z11, Z4
+	VSHUFF32X4      $0xee, Z8, Z11, Z5
+	VSHUFF32X4      $0x44, Z7, Z12, Z6
+	VSHUFF32X4      $0xee, Z7, Z12, Z8
+	VSHUFF32X4      $0x88, Z6, Z4, Z7
+	VSHUFF32X4      $0xdd, Z6, Z4, Z4
+	VSHUFF32X4      $0x88, Z8, Z5, Z6
+	VSHUFF32X4      $0xdd, Z8, Z5, Z5
+	VPERMPS         Z7, Z3, Z7
+	VMOVUPS         Z7, (R8)
+	VMOVUPS         oneAVX512<>+0(SB), Z8
+	VSUBPS          Z7, Z8, Z8
+	VDIVPS          Z8, Z7, Z8
+	VPSUBD          rootBitAVX512<>+0(SB), Z8, Z7
+	VPSRAD          $0x17, Z7, Z7
+	VPSLLD          $0x17, Z7, Z9
+	VPSUBD          Z9, Z8, Z9
+	VCVTDQ2PS       Z7, Z7
+	VSUBPS          oneAVX512<>+0(SB), Z9, Z9
+	VMULPS          Z9, Z9, Z8
+	VMOVUPS         boundLog_0AVX512<>+0(SB), Z11
+	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z9, Z11
+	VMOVUPS         boundLog_2AVX512<>+0(SB), Z10
+	VFMADD213PS     boundLog_3AVX512<>+0(SB), Z9, Z10
+	VFMADD213PS     Z10, Z8, Z11
+	VMOVUPS         boundLog_4AVX512<>+0(SB), Z10
+	VFMADD213PS     boundLog_5AVX512<>+0(SB), Z9, Z10
+	VFMADD213PS     Z10, Z8, Z11
+	VMULPS          Z8, Z9, Z10
+	VMULPS          Z11, Z10, Z10
+	VFMADD231PS     minusHalfAVX512<>+0(SB), Z8, Z10
+	VADDPS          Z9, Z10, Z10
+	VMULPS          minusHalfAVX512<>+0(SB), Z10, Z10
+	VFMADD231PS     halfLog2AVX512<>+0(SB), Z7, Z10
+	VMOVUPS         Z10, (R9)
+	VPERMPS         Z4, Z3, Z4
+	VMOVUPS         Z4, 192(R8)
+	VMOVUPS         oneAVX512<>+0(SB), Z7
+	VSUBPS          Z4, Z7, Z7
+	VDIVPS          Z7, Z4, Z7
+	VPSUBD          rootBitAVX512<>+0(SB), Z7, Z4
+	VPSRAD          $0x17, Z4, Z4
+	VPSLLD          $0x17, Z4, Z8
+	VPSUBD          Z8, Z7, Z8
+	VCVTDQ2PS       Z4, Z4
+	VSUBPS          oneAVX512<>+0(SB), Z8, Z8
+	VMULPS          Z8, Z8, Z7
+	VMOVUPS         boundLog_0AVX512<>+0(SB), Z10
+	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z8, Z10
+	VMOVUPS         boundLog_2AVX512<>+0(SB), Z9
+	VFMADD213PS     boundLog_3AVX512<>+0(SB), Z8, Z9
+	VFMADD213PS     Z9, Z7, Z10
+	VMOVUPS         boundLog_4AVX512<>+0(SB), Z9
+	VFMADD213PS     boundLog_5AVX512<>+0(SB), Z8, Z9
+	VFMADD213PS     Z9, Z7, Z10
+	VMULPS          Z7, Z8, Z9
+	VMULPS          Z10, Z9, Z9
+	VFMADD231PS     minusHalfAVX512<>+0(SB), Z7, Z9
+	VADDPS          Z8, Z9, Z9
+	VMULPS          minusHalfAVX512<>+0(SB), Z9, Z9
+	VFMADD231PS     halfLog2AVX512<>+0(SB), Z4, Z9
+	VMOVUPS         Z9, 192(R9)
+	VPERMPS         Z6, Z3, Z6
+	VMOVUPS         Z6, 384(R8)
+	VMOVUPS         oneAVX512<>+0(SB), Z4
+	VSUBPS          Z6, Z4, Z4
+	VDIVPS          Z4, Z6, Z4
+	VPSUBD          rootBitAVX512<>+0(SB), Z4, Z6
+	VPSRAD          $0x17, Z6, Z6
+	VPSLLD          $0x17, Z6, Z7
+	VPSUBD          Z7, Z4, Z7
+	VCVTDQ2PS       Z6, Z6
+	VSUBPS          oneAVX512<>+0(SB), Z7, Z7
+	VMULPS          Z7, Z7, Z4
+	VMOVUPS         boundLog_0AVX512<>+0(SB), Z9
+	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z7, Z9
+	VMOVUPS         boundLog_2AVX512<>+0(SB), Z8
+	VFMADD213PS     boundLog_3AVX512<>+0(SB), Z7, Z8
+	VFMADD213PS     Z8, Z4, Z9
+	VMOVUPS         boundLog_4AVX512<>+0(SB), Z8
+	VFMADD213PS     boundLog_5AVX512<>+0(SB), Z7, Z8
+	VFMADD213PS     Z8, Z4, Z9
+	VMULPS          Z4, Z7, Z8
+	VMULPS          Z9, Z8, Z8
+	VFMADD231PS     minusHalfAVX512<>+0(SB), Z4, Z8
+	VADDPS          Z7, Z8, Z8
+	VMULPS          minusHalfAVX512<>+0(SB), Z8, Z8
+	VFMADD231PS     halfLog2AVX512<>+0(SB), Z6, Z8
+	VMOVUPS         Z8, 384(R9)
+	VPERMPS         Z5, Z3, Z5
+	VMOVUPS         Z5, 576(R8)
+	VMOVUPS         oneAVX512<>+0(SB), Z3
+	VSUBPS          Z5, Z3, Z3
+	VDIVPS          Z3, Z5, Z3
+	VPSUBD          rootBitAVX512<>+0(SB), Z3, Z4
+	VPSRAD          $0x17, Z4, Z4
+	VPSLLD          $0x17, Z4, Z5
+	VPSUBD          Z5, Z3, Z5
+	VCVTDQ2PS       Z4, Z4
+	VSUBPS          oneAVX512<>+0(SB), Z5, Z5
+	VMULPS          Z5, Z5, Z3
+	VMOVUPS         boundLog_0AVX512<>+0(SB), Z7
+	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z5, Z7
+	VMOVUPS         boundLog_2AVX512<>+0(SB), Z6
+	VFMADD213PS     boundLog_3AVX512<>+0(SB), Z5, Z6
+	VFMADD213PS     Z6, Z3, Z7
+	VMOVUPS         boundLog_4AVX512<>+0(SB), Z6
+	VFMADD213PS     boundLog_5AVX512<>+0(SB), Z5, Z6
+	VFMADD213PS     Z6, Z3, Z7
+	VMULPS          Z3, Z5, Z6
+	VMULPS          Z7, Z6, Z6
+	VFMADD231PS     minusHalfAVX512<>+0(SB), Z3, Z6
+	VADDPS          Z5, Z6, Z6
+	VMULPS          minusHalfAVX512<>+0(SB), Z6, Z6
+	VFMADD231PS     halfLog2AVX512<>+0(SB), Z4, Z6
+	VMOVUPS         Z6, 576(R9)
+	VPBROADCASTD    112(AX), Z3
+	VPADDD          Z3, Z2, Z2
+	ADDQ            $0x00000300, R8
+	ADDQ            $0x00000300, R9
+	DECQ            DI
+	JNZ             four
+	ADDQ            $0x00000040, CX
+	ADDQ            $0x00000040, DX
+	ADDQ            $0x00000200, BX
+	DECQ            SI
+	JNZ             vector
+	VZEROUPPER
+	RET
+
+DATA halfLog2AVX512<>+0(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+4(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+8(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+12(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+16(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+20(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+24(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+28(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+32(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+36(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+40(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+44(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+48(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+52(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+56(SB)/4, $0xbeb17218
+DATA halfLog2AVX512<>+60(SB)/4, $0xbeb17218
+GLOBL halfLog2AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA boundLog_0AVX512<>+0(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+4(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+8(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+12(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+16(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+20(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+24(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+28(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+32(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+36(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+40(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+44(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+48(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+52(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+56(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+60(SB)/4, $0xbdd6d892
+GLOBL boundLog_0AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA boundLog_1AVX512<>+0(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+4(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+8(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+12(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+16(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+20(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+24(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+28(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+32(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+36(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+40(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+44(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+48(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+52(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+56(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+60(SB)/4, $0x3e21fd94
+GLOBL boundLog_1AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA boundLog_2AVX512<>+0(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+4(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+8(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+12(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+16(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+20(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+24(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+28(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+32(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+36(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+40(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+44(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+48(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+52(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+56(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+60(SB)/4, $0xbe2e18d4
+GLOBL boundLog_2AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA boundLog_3AVX512<>+0(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+4(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+8(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+12(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+16(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+20(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+24(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+28(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+32(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+36(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+40(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+44(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+48(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+52(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+56(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+60(SB)/4, $0x3e4c4308
+GLOBL boundLog_3AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA boundLog_4AVX512<>+0(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+4(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+8(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+12(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+16(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+20(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+24(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+28(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+32(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+36(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+40(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+44(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+48(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+52(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+56(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+60(SB)/4, $0xbe7fea9c
+GLOBL boundLog_4AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA boundLog_5AVX512<>+0(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+4(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+8(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+12(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+16(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+20(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+24(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+28(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+32(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+36(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+40(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+44(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+48(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+52(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+56(SB)/4, $0x3eaaab0c
+DATA boundLog_5AVX512<>+60(SB)/4, $0x3eaaab0c
+GLOBL boundLog_5AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA rowsOfGroupsAVX512<>+0(SB)/4, $0x00000000
+DATA rowsOfGroupsAVX512<>+4(SB)/4, $0x00000004
+DATA rowsOfGroupsAVX512<>+8(SB)/4, $0x00000008
+DATA rowsOfGroupsAVX512<>+12(SB)/4, $0x0000000c
+DATA rowsOfGroupsAVX512<>+16(SB)/4, $0x00000001
+DATA rowsOfGroupsAVX512<>+20(SB)/4, $0x00000005
+DATA rowsOfGroupsAVX512<>+24(SB)/4, $0x00000009
+DATA rowsOfGroupsAVX512<>+28(SB)/4, $0x0000000d
+DATA rowsOfGroupsAVX512<>+32(SB)/4, $0x00000002
+DATA rowsOfGroupsAVX512<>+36(SB)/4, $0x00000006
+DATA rowsOfGroupsAVX512<>+40(SB)/4, $0x0000000a
+DATA rowsOfGroupsAVX512<>+44(SB)/4, $0x0000000e
+DATA rowsOfGroupsAVX512<>+48(SB)/4, $0x00000003
+DATA rowsOfGroupsAVX512<>+52(SB)/4, $0x00000007
+DATA rowsOfGroupsAVX512<>+56(SB)/4, $0x0000000b
+DATA rowsOfGroupsAVX512<>+60(SB)/4, $0x0000000f
+GLOBL rowsOfGroupsAVX512<>(SB), RODATA|NOPTR, $64
+
+// func scanBlockAVX512(b *byte)
+// Requires: AVX, AVX512BW, AVX512DQ, AVX512F, AVX512VL
+TEXT ·scanBlockAVX512(SB), NOSPLIT, $0-8
+	MOVQ         b+0(FP), AX
+	MOVQ         (AX), CX
+	MOVQ         8(AX), DX
+	MOVQ         32(AX), BX
+	MOVQ         40(AX), SI
+	MOVQ         16(AX), DI
+	MOVQ         24(AX), R8
+	MOVQ         64(AX), R9
+	MOVQ         48(AX), R10
+	MOVQ         72(AX), R11
+	MOVQ         56(AX), R12
+	MOVQ         96(AX), R13
+	MOVL         $0x01010101, R14
+	VPBROADCASTD R14, X0
+	VPCMPEQD     X1, X1, X1
+
+vector:
+	VMOVUPS           (CX), Z2
+	VMOVUPS           192(CX), Z3
+	VMOVUPS           384(CX), Z4
+	VMOVUPS           576(CX), Z5
+	VMOVUPS           768(CX), Z6
+	VMOVUPS           960(CX), Z7
+	VMOVUPS           1152(CX), Z8
+	VMOVUPS           1344(CX), Z9
+	VPMOVSXBD         (R9), Z10
+	VCVTDQ2PS         Z10, Z10
+	VFNMADD231PS.BCST (R8), Z10, Z2
+	VADDPS.BCST       64(R8), Z2, Z2
+	TESTQ             R10, R10
+	JZ                added_0
+	VADDPS            (R10), Z2, Z2
+
+added_0:
+	TESTQ       R12, R12
+	JZ          scaled_0
+	VMOVUPS     (R12), Z11
+	VMOVUPS     oneAVX512<>+0(SB), Z12
+	VSUBPS      Z11, Z12, Z12
+	VMULPS      Z11, Z2, Z2
+	VMULPS.BCST 128(R8), Z12, Z12
+	VADDPS      Z12, Z2, Z2
+
+scaled_0:
+	VMOVUPS      (BX), Z12
+	VPANDD       absAVX512<>+0(SB), Z2, Z11
+	VSUBPS       Z12, Z11, Z29
+	VPANDD       absAVX512<>+0(SB), Z29, Z29
+	VCMPPS       $0x01, Z12, Z11, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z29, K2
+	KORTESTW     K2, K2
+	JZ           far_0
+	VMOVUPS      limitAVX512<>+0(SB), Z12
+	VMINPS       Z11, Z12, Z11
+	VMOVUPS      roundAVX512<>+0(SB), Z12
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z11, Z12
+	VSUBPS       roundAVX512<>+0(SB), Z12, Z29
+	VPSLLD       $0x17, Z12, Z12
+	VPADDD       oneAVX512<>+0(SB), Z12, Z12
+	VMULPS       minusTwoAVX512<>+0(SB), Z11, Z11
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z29, Z11
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z29, Z11
+	VMULPS       Z11, Z11, Z29
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z30
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z31
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z11, Z31
+	VFMADD213PS  Z31, Z29, Z30
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z31
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z11, Z31
+	VFMADD213PS  Z31, Z29, Z30
+	VFMADD213PS  Z11, Z29, Z30
+	VFMADD213PS  Z12, Z12, Z30
+	VMOVUPS      (SI), Z11
+	VMOVUPS      Z11, Z12
+	VFMADD213PS  Z11, Z30, Z12
+	VCMPPS       $0x01, Z30, Z12, K1
+
+far_0:
+	VPMOVD2M Z2, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_0
+	VMOVDQU8 (R11), X2
+	VPTESTMB X2, X2, K1
+	VPMOVB2M X2, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_0:
+	VPBLENDMB         X1, X0, K2, X13
+	VMOVDQU8          X13, (R9)
+	VPMOVSXBD         X13, Z2
+	VCVTDQ2PS         Z2, Z2
+	VSUBPS            Z10, Z2, Z2
+	VBROADCASTSS      104(AX), Z10
+	VMULPS            Z10, Z2, Z2
+	VMOVUPS           Z2, (DX)
+	VFMADD231PS.BCST  4(DI), Z2, Z3
+	VFMADD231PS.BCST  8(DI), Z2, Z4
+	VFMADD231PS.BCST  12(DI), Z2, Z5
+	VFMADD231PS.BCST  16(DI), Z2, Z6
+	VFMADD231PS.BCST  20(DI), Z2, Z7
+	VFMADD231PS.BCST  24(DI), Z2, Z8
+	VFMADD231PS.BCST  28(DI), Z2, Z9
+	VPMOVSXBD         48(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 4(R8), Z2, Z3
+	VADDPS.BCST       68(R8), Z3, Z3
+	TESTQ             R10, R10
+	JZ                added_1
+	VADDPS            192(R10), Z3, Z3
+
+added_1:
+	TESTQ       R12, R12
+	JZ          scaled_1
+	VMOVUPS     (R12), Z10
+	VMOVUPS     oneAVX512<>+0(SB), Z11
+	VSUBPS      Z10, Z11, Z11
+	VMULPS      Z10, Z3, Z3
+	VMULPS.BCST 132(R8), Z11, Z11
+	VADDPS      Z11, Z3, Z3
+
+scaled_1:
+	VMOVUPS      192(BX), Z11
+	VPANDD       absAVX512<>+0(SB), Z3, Z10
+	VSUBPS       Z11, Z10, Z12
+	VPANDD       absAVX512<>+0(SB), Z12, Z12
+	VCMPPS       $0x01, Z11, Z10, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z12, K2
+	KORTESTW     K2, K2
+	JZ           far_1
+	VMOVUPS      limitAVX512<>+0(SB), Z11
+	VMINPS       Z10, Z11, Z10
+	VMOVUPS      roundAVX512<>+0(SB), Z11
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z10, Z11
+	VSUBPS       roundAVX512<>+0(SB), Z11, Z12
+	VPSLLD       $0x17, Z11, Z11
+	VPADDD       oneAVX512<>+0(SB), Z11, Z11
+	VMULPS       minusTwoAVX512<>+0(SB), Z10, Z10
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z12, Z10
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z12, Z10
+	VMULPS       Z10, Z10, Z12
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z29
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z30
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z10, Z30
+	VFMADD213PS  Z30, Z12, Z29
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z30
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z10, Z30
+	VFMADD213PS  Z30, Z12, Z29
+	VFMADD213PS  Z10, Z12, Z29
+	VFMADD213PS  Z11, Z11, Z29
+	VMOVUPS      192(SI), Z10
+	VMOVUPS      Z10, Z11
+	VFMADD213PS  Z10, Z29, Z11
+	VCMPPS       $0x01, Z29, Z11, K1
+
+far_1:
+	VPMOVD2M Z3, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_1
+	VMOVDQU8 48(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_1:
+	VPBLENDMB         X1, X0, K2, X14
+	VMOVDQU8          X14, 48(R9)
+	VPMOVSXBD         X14, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 192(DX)
+	VFMADD231PS.BCST  72(DI), Z3, Z4
+	VFMADD231PS.BCST  76(DI), Z3, Z5
+	VFMADD231PS.BCST  80(DI), Z3, Z6
+	VFMADD231PS.BCST  84(DI), Z3, Z7
+	VFMADD231PS.BCST  88(DI), Z3, Z8
+	VFMADD231PS.BCST  92(DI), Z3, Z9
+	VPMOVSXBD         96(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 8(R8), Z2, Z4
+	VADDPS.BCST       72(R8), Z4, Z4
+	TESTQ             R10, R10
+	JZ                added_2
+	VADDPS            384(R10), Z4, Z4
+
+added_2:
+	TESTQ       R12, R12
+	JZ          scaled_2
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z10
+	VSUBPS      Z3, Z10, Z10
+	VMULPS      Z3, Z4, Z4
+	VMULPS.BCST 136(R8), Z10, Z10
+	VADDPS      Z10, Z4, Z4
+
+scaled_2:
+	VMOVUPS      384(BX), Z10
+	VPANDD       absAVX512<>+0(SB), Z4, Z3
+	VSUBPS       Z10, Z3, Z11
+	VPANDD       absAVX512<>+0(SB), Z11, Z11
+	VCMPPS       $0x01, Z10, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z11, K2
+	KORTESTW     K2, K2
+	JZ           far_2
+	VMOVUPS      limitAVX512<>+0(SB), Z10
+	VMINPS       Z3, Z10, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z10
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z10
+	VSUBPS       roundAVX512<>+0(SB), Z10, Z11
+	VPSLLD       $0x17, Z10, Z10
+	VPADDD       oneAVX512<>+0(SB), Z10, Z10
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z11, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z11, Z3
+	VMULPS       Z3, Z3, Z11
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z12
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z29
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z29
+	VFMADD213PS  Z29, Z11, Z12
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z29
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z29
+	VFMADD213PS  Z29, Z11, Z12
+	VFMADD213PS  Z3, Z11, Z12
+	VFMADD213PS  Z10, Z10, Z12
+	VMOVUPS      384(SI), Z3
+	VMOVUPS      Z3, Z10
+	VFMADD213PS  Z3, Z12, Z10
+	VCMPPS       $0x01, Z12, Z10, K1
+
+far_2:
+	VPMOVD2M Z4, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_2
+	VMOVDQU8 96(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_2:
+	VPBLENDMB         X1, X0, K2, X15
+	VMOVDQU8          X15, 96(R9)
+	VPMOVSXBD         X15, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 384(DX)
+	VFMADD231PS.BCST  140(DI), Z3, Z5
+	VFMADD231PS.BCST  144(DI), Z3, Z6
+	VFMADD231PS.BCST  148(DI), Z3, Z7
+	VFMADD231PS.BCST  152(DI), Z3, Z8
+	VFMADD231PS.BCST  156(DI), Z3, Z9
+	VPMOVSXBD         144(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 12(R8), Z2, Z5
+	VADDPS.BCST       76(R8), Z5, Z5
+	TESTQ             R10, R10
+	JZ                added_3
+	VADDPS            576(R10), Z5, Z5
+
+added_3:
+	TESTQ       R12, R12
+	JZ          scaled_3
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z4
+	VSUBPS      Z3, Z4, Z4
+	VMULPS      Z3, Z5, Z5
+	VMULPS.BCST 140(R8), Z4, Z4
+	VADDPS      Z4, Z5, Z5
+
+scaled_3:
+	VMOVUPS      576(BX), Z4
+	VPANDD       absAVX512<>+0(SB), Z5, Z3
+	VSUBPS       Z4, Z3, Z10
+	VPANDD       absAVX512<>+0(SB), Z10, Z10
+	VCMPPS       $0x01, Z4, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z10, K2
+	KORTESTW     K2, K2
+	JZ           far_3
+	VMOVUPS      limitAVX512<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z4
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z4
+	VSUBPS       roundAVX512<>+0(SB), Z4, Z10
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       oneAVX512<>+0(SB), Z4, Z4
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z10, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z10, Z3
+	VMULPS       Z3, Z3, Z10
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z11
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z12
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z12
+	VFMADD213PS  Z12, Z10, Z11
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z12
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z12
+	VFMADD213PS  Z12, Z10, Z11
+	VFMADD213PS  Z3, Z10, Z11
+	VFMADD213PS  Z4, Z4, Z11
+	VMOVUPS      576(SI), Z3
+	VMOVUPS      Z3, Z4
+	VFMADD213PS  Z3, Z11, Z4
+	VCMPPS       $0x01, Z11, Z4, K1
+
+far_3:
+	VPMOVD2M Z5, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_3
+	VMOVDQU8 144(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_3:
+	VPBLENDMB         X1, X0, K2, X16
+	VMOVDQU8          X16, 144(R9)
+	VPMOVSXBD         X16, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 576(DX)
+	VFMADD231PS.BCST  208(DI), Z3, Z6
+	VFMADD231PS.BCST  212(DI), Z3, Z7
+	VFMADD231PS.BCST  216(DI), Z3, Z8
+	VFMADD231PS.BCST  220(DI), Z3, Z9
+	VPMOVSXBD         192(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 16(R8), Z2, Z6
+	VADDPS.BCST       80(R8), Z6, Z6
+	TESTQ             R10, R10
+	JZ                added_4
+	VADDPS            768(R10), Z6, Z6
+
+added_4:
+	TESTQ       R12, R12
+	JZ          scaled_4
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z4
+	VSUBPS      Z3, Z4, Z4
+	VMULPS      Z3, Z6, Z6
+	VMULPS.BCST 144(R8), Z4, Z4
+	VADDPS      Z4, Z6, Z6
+
+scaled_4:
+	VMOVUPS      768(BX), Z4
+	VPANDD       absAVX512<>+0(SB), Z6, Z3
+	VSUBPS       Z4, Z3, Z5
+	VPANDD       absAVX512<>+0(SB), Z5, Z5
+	VCMPPS       $0x01, Z4, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z5, K2
+	KORTESTW     K2, K2
+	JZ           far_4
+	VMOVUPS      limitAVX512<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z4
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z4
+	VSUBPS       roundAVX512<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       oneAVX512<>+0(SB), Z4, Z4
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z5, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z5, Z3
+	VMULPS       Z3, Z3, Z5
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z10
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z11
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z11
+	VFMADD213PS  Z11, Z5, Z10
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z11
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z11
+	VFMADD213PS  Z11, Z5, Z10
+	VFMADD213PS  Z3, Z5, Z10
+	VFMADD213PS  Z4, Z4, Z10
+	VMOVUPS      768(SI), Z3
+	VMOVUPS      Z3, Z4
+	VFMADD213PS  Z3, Z10, Z4
+	VCMPPS       $0x01, Z10, Z4, K1
+
+far_4:
+	VPMOVD2M Z6, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_4
+	VMOVDQU8 192(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_4:
+	VPBLENDMB         X1, X0, K2, X17
+	VMOVDQU8          X17, 192(R9)
+	VPMOVSXBD         X17, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 768(DX)
+	VFMADD231PS.BCST  276(DI), Z3, Z7
+	VFMADD231PS.BCST  280(DI), Z3, Z8
+	VFMADD231PS.BCST  284(DI), Z3, Z9
+	VPMOVSXBD         240(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 20(R8), Z2, Z7
+	VADDPS.BCST       84(R8), Z7, Z7
+	TESTQ             R10, R10
+	JZ                added_5
+	VADDPS            960(R10), Z7, Z7
+
+added_5:
+	TESTQ       R12, R12
+	JZ          scaled_5
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z4
+	VSUBPS      Z3, Z4, Z4
+	VMULPS      Z3, Z7, Z7
+	VMULPS.BCST 148(R8), Z4, Z4
+	VADDPS      Z4, Z7, Z7
+
+scaled_5:
+	VMOVUPS      960(BX), Z4
+	VPANDD       absAVX512<>+0(SB), Z7, Z3
+	VSUBPS       Z4, Z3, Z5
+	VPANDD       absAVX512<>+0(SB), Z5, Z5
+	VCMPPS       $0x01, Z4, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z5, K2
+	KORTESTW     K2, K2
+	JZ           far_5
+	VMOVUPS      limitAVX512<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z4
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z4
+	VSUBPS       roundAVX512<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       oneAVX512<>+0(SB), Z4, Z4
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z5, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z5, Z3
+	VMULPS       Z3, Z3, Z5
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z6
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z10
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z10
+	VFMADD213PS  Z10, Z5, Z6
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z10
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z10
+	VFMADD213PS  Z10, Z5, Z6
+	VFMADD213PS  Z3, Z5, Z6
+	VFMADD213PS  Z4, Z4, Z6
+	VMOVUPS      960(SI), Z3
+	VMOVUPS      Z3, Z4
+	VFMADD213PS  Z3, Z6, Z4
+	VCMPPS       $0x01, Z6, Z4, K1
+
+far_5:
+	VPMOVD2M Z7, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_5
+	VMOVDQU8 240(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_5:
+	VPBLENDMB         X1, X0, K2, X18
+	VMOVDQU8          X18, 240(R9)
+	VPMOVSXBD         X18, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 960(DX)
+	VFMADD231PS.BCST  344(DI), Z3, Z8
+	VFMADD231PS.BCST  348(DI), Z3, Z9
+	VPMOVSXBD         288(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 24(R8), Z2, Z8
+	VADDPS.BCST       88(R8), Z8, Z8
+	TESTQ             R10, R10
+	JZ                added_6
+	VADDPS            1152(R10), Z8, Z8
+
+added_6:
+	TESTQ       R12, R12
+	JZ          scaled_6
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z4
+	VSUBPS      Z3, Z4, Z4
+	VMULPS      Z3, Z8, Z8
+	VMULPS.BCST 152(R8), Z4, Z4
+	VADDPS      Z4, Z8, Z8
+
+scaled_6:
+	VMOVUPS      1152(BX), Z4
+	VPANDD       absAVX512<>+0(SB), Z8, Z3
+	VSUBPS       Z4, Z3, Z5
+	VPANDD       absAVX512<>+0(SB), Z5, Z5
+	VCMPPS       $0x01, Z4, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z5, K2
+	KORTESTW     K2, K2
+	JZ           far_6
+	VMOVUPS      limitAVX512<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z4
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z4
+	VSUBPS       roundAVX512<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       oneAVX512<>+0(SB), Z4, Z4
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z5, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z5, Z3
+	VMULPS       Z3, Z3, Z5
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z6
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z7
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z7
+	VFMADD213PS  Z7, Z5, Z6
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z7
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z7
+	VFMADD213PS  Z7, Z5, Z6
+	VFMADD213PS  Z3, Z5, Z6
+	VFMADD213PS  Z4, Z4, Z6
+	VMOVUPS      1152(SI), Z3
+	VMOVUPS      Z3, Z4
+	VFMADD213PS  Z3, Z6, Z4
+	VCMPPS       $0x01, Z6, Z4, K1
+
+far_6:
+	VPMOVD2M Z8, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_6
+	VMOVDQU8 288(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_6:
+	VPBLENDMB         X1, X0, K2, X19
+	VMOVDQU8          X19, 288(R9)
+	VPMOVSXBD         X19, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 1152(DX)
+	VFMADD231PS.BCST  412(DI), Z3, Z9
+	VPMOVSXBD         336(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 28(R8), Z2, Z9
+	VADDPS.BCST       92(R8), Z9, Z9
+	TESTQ             R10, R10
+	JZ                added_7
+	VADDPS            1344(R10), Z9, Z9
+
+added_7:
+	TESTQ       R12, R12
+	JZ          scaled_7
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z4
+	VSUBPS      Z3, Z4, Z4
+	VMULPS      Z3, Z9, Z9
+	VMULPS.BCST 156(R8), Z4, Z4
+	VADDPS      Z4, Z9, Z9
+
+scaled_7:
+	VMOVUPS      1344(BX), Z4
+	VPANDD       absAVX512<>+0(SB), Z9, Z3
+	VSUBPS       Z4, Z3, Z5
+	VPANDD       absAVX512<>+0(SB), Z5, Z5
+	VCMPPS       $0x01, Z4, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z5, K2
+	KORTESTW     K2, K2
+	JZ           far_7
+	VMOVUPS      limitAVX512<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z4
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z4
+	VSUBPS       roundAVX512<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       oneAVX512<>+0(SB), Z4, Z4
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z5, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z5, Z3
+	VMULPS       Z3, Z3, Z5
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z6
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z7
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z7
+	VFMADD213PS  Z7, Z5, Z6
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z7
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z7
+	VFMADD213PS  Z7, Z5, Z6
+	VFMADD213PS  Z3, Z5, Z6
+	VFMADD213PS  Z4, Z4, Z6
+	VMOVUPS      1344(SI), Z3
+	VMOVUPS      Z3, Z4
+	VFMADD213PS  Z3, Z6, Z4
+	VCMPPS       $0x01, Z6, Z4, K1
+
+far_7:
+	VPMOVD2M Z9, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_7
+	VMOVDQU8 336(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_7:
+	VPBLENDMB         X1, X0, K2, X20
+	VMOVDQU8          X20, 336(R9)
+	VPMOVSXBD         X20, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 1344(DX)
+	VMOVUPS           1536(CX), Z2
+	VMOVUPS           1728(CX), Z3
+	VMOVUPS           1920(CX), Z4
+	VMOVUPS           2112(CX), Z5
+	VMOVUPS           2304(CX), Z6
+	VMOVUPS           2496(CX), Z7
+	VMOVUPS           2688(CX), Z8
+	VMOVUPS           2880(CX), Z9
+	VMOVUPS           (DX), Z10
+	VFMADD231PS.BCST  32(DI), Z10, Z2
+	VFMADD231PS.BCST  36(DI), Z10, Z3
+	VFMADD231PS.BCST  40(DI), Z10, Z4
+	VFMADD231PS.BCST  44(DI), Z10, Z5
+	VFMADD231PS.BCST  48(DI), Z10, Z6
+	VFMADD231PS.BCST  52(DI), Z10, Z7
+	VFMADD231PS.BCST  56(DI), Z10, Z8
+	VFMADD231PS.BCST  60(DI), Z10, Z9
+	VMOVUPS           192(DX), Z10
+	VFMADD231PS.BCST  96(DI), Z10, Z2
+	VFMADD231PS.BCST  100(DI), Z10, Z3
+	VFMADD231PS.BCST  104(DI), Z10, Z4
+	VFMADD231PS.BCST  108(DI), Z10, Z5
+	VFMADD231PS.BCST  112(DI), Z10, Z6
+	VFMADD231PS.BCST  116(DI), Z10, Z7
+	VFMADD231PS.BCST  120(DI), Z10, Z8
+	VFMADD231PS.BCST  124(DI), Z10, Z9
+	VMOVUPS           384(DX), Z10
+	VFMADD231PS.BCST  160(DI), Z10, Z2
+	VFMADD231PS.BCST  164(DI), Z10, Z3
+	VFMADD231PS.BCST  168(DI), Z10, Z4
+	VFMADD231PS.BCST  172(DI), Z10, Z5
+	VFMADD231PS.BCST  176(DI), Z10, Z6
+	VFMADD231PS.BCST  180(DI), Z10, Z7
+	VFMADD231PS.BCST  184(DI), Z10, Z8
+	VFMADD231PS.BCST  188(DI), Z10, Z9
+	VMOVUPS           576(DX), Z10
+	VFMADD231PS.BCST  224(DI), Z10, Z2
+	VFMADD231PS.BCST  228(DI), Z10, Z3
+	VFMADD231PS.BCST  232(DI), Z10, Z4
+	VFMADD231PS.BCST  236(DI), Z10, Z5
+	VFMADD231PS.BCST  240(DI), Z10, Z6
+	VFMADD231PS.BCST  244(DI), Z10, Z7
+	VFMADD231PS.BCST  248(DI), Z10, Z8
+	VFMADD231PS.BCST  252(DI), Z10, Z9
+	VMOVUPS           768(DX), Z10
+	VFMADD231PS.BCST  288(DI), Z10, Z2
+	VFMADD231PS.BCST  292(DI), Z10, Z3
+	VFMADD231PS.BCST  296(DI), Z10, Z4
+	VFMADD231PS.BCST  300(DI), Z10, Z5
+	VFMADD231PS.BCST  304(DI), Z10, Z6
+	VFMADD231PS.BCST  308(DI), Z10, Z7
+	VFMADD231PS.BCST  312(DI), Z10, Z8
+	VFMADD231PS.BCST  316(DI), Z10, Z9
+	VMOVUPS           960(DX), Z10
+	VFMADD231PS.BCST  352(DI), Z10, Z2
+	VFMADD231PS.BCST  356(DI), Z10, Z3
+	VFMADD231PS.BCST  360(DI), Z10, Z4
+	VFMADD231PS.BCST  364(DI), Z10, Z5
+	VFMADD231PS.BCST  368(DI), Z10, Z6
+	VFMADD231PS.BCST  372(DI), Z10, Z7
+	VFMADD231PS.BCST  376(DI), Z10, Z8
+	VFMADD231PS.BCST  380(DI), Z10, Z9
+	VMOVUPS           1152(DX), Z10
+	VFMADD231PS.BCST  416(DI), Z10, Z2
+	VFMADD231PS.BCST  420(DI), Z10, Z3
+	VFMADD231PS.BCST  424(DI), Z10, Z4
+	VFMADD231PS.BCST  428(DI), Z10, Z5
+	VFMADD231PS.BCST  432(DI), Z10, Z6
+	VFMADD231PS.BCST  436(DI), Z10, Z7
+	VFMADD231PS.BCST  440(DI), Z10, Z8
+	VFMADD231PS.BCST  444(DI), Z10, Z9
+	VMOVUPS           1344(DX), Z10
+	VFMADD231PS.BCST  480(DI), Z10, Z2
+	VFMADD231PS.BCST  484(DI), Z10, Z3
+	VFMADD231PS.BCST  488(DI), Z10, Z4
+	VFMADD231PS.BCST  492(DI), Z10, Z5
+	VFMADD231PS.BCST  496(DI), Z10, Z6
+	VFMADD231PS.BCST  500(DI), Z10, Z7
+	VFMADD231PS.BCST  504(DI), Z10, Z8
+	VFMADD231PS.BCST  508(DI), Z10, Z9
+	VPMOVSXBD         384(R9), Z10
+	VCVTDQ2PS         Z10, Z10
+	VFNMADD231PS.BCST 32(R8), Z10, Z2
+	VADDPS.BCST       96(R8), Z2, Z2
+	TESTQ             R10, R10
+	JZ                added_8
+	VADDPS            1536(R10), Z2, Z2
+
+added_8:
+	TESTQ       R12, R12
+	JZ          scaled_8
+	VMOVUPS     (R12), Z11
+	VMOVUPS     oneAVX512<>+0(SB), Z12
+	VSUBPS      Z11, Z12, Z12
+	VMULPS      Z11, Z2, Z2
+	VMULPS.BCST 160(R8), Z12, Z12
+	VADDPS      Z12, Z2, Z2
+
+scaled_8:
+	VMOVUPS      1536(BX), Z12
+	VPANDD       absAVX512<>+0(SB), Z2, Z11
+	VSUBPS       Z12, Z11, Z29
+	VPANDD       absAVX512<>+0(SB), Z29, Z29
+	VCMPPS       $0x01, Z12, Z11, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z29, K2
+	KORTESTW     K2, K2
+	JZ           far_8
+	VMOVUPS      limitAVX512<>+0(SB), Z12
+	VMINPS       Z11, Z12, Z11
+	VMOVUPS      roundAVX512<>+0(SB), Z12
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z11, Z12
+	VSUBPS       roundAVX512<>+0(SB), Z12, Z29
+	VPSLLD       $0x17, Z12, Z12
+	VPADDD       oneAVX512<>+0(SB), Z12, Z12
+	VMULPS       minusTwoAVX512<>+0(SB), Z11, Z11
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z29, Z11
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z29, Z11
+	VMULPS       Z11, Z11, Z29
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z30
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z31
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z11, Z31
+	VFMADD213PS  Z31, Z29, Z30
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z31
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z11, Z31
+	VFMADD213PS  Z31, Z29, Z30
+	VFMADD213PS  Z11, Z29, Z30
+	VFMADD213PS  Z12, Z12, Z30
+	VMOVUPS      1536(SI), Z11
+	VMOVUPS      Z11, Z12
+	VFMADD213PS  Z11, Z30, Z12
+	VCMPPS       $0x01, Z30, Z12, K1
+
+far_8:
+	VPMOVD2M Z2, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_8
+	VMOVDQU8 384(R11), X2
+	VPTESTMB X2, X2, K1
+	VPMOVB2M X2, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_8:
+	VPBLENDMB         X1, X0, K2, X21
+	VMOVDQU8          X21, 384(R9)
+	VPMOVSXBD         X21, Z2
+	VCVTDQ2PS         Z2, Z2
+	VSUBPS            Z10, Z2, Z2
+	VBROADCASTSS      104(AX), Z10
+	VMULPS            Z10, Z2, Z2
+	VMOVUPS           Z2, 1536(DX)
+	VFMADD231PS.BCST  548(DI), Z2, Z3
+	VFMADD231PS.BCST  552(DI), Z2, Z4
+	VFMADD231PS.BCST  556(DI), Z2, Z5
+	VFMADD231PS.BCST  560(DI), Z2, Z6
+	VFMADD231PS.BCST  564(DI), Z2, Z7
+	VFMADD231PS.BCST  568(DI), Z2, Z8
+	VFMADD231PS.BCST  572(DI), Z2, Z9
+	VPMOVSXBD         432(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 36(R8), Z2, Z3
+	VADDPS.BCST       100(R8), Z3, Z3
+	TESTQ             R10, R10
+	JZ                added_9
+	VADDPS            1728(R10), Z3, Z3
+
+added_9:
+	TESTQ       R12, R12
+	JZ          scaled_9
+	VMOVUPS     (R12), Z10
+	VMOVUPS     oneAVX512<>+0(SB), Z11
+	VSUBPS      Z10, Z11, Z11
+	VMULPS      Z10, Z3, Z3
+	VMULPS.BCST 164(R8), Z11, Z11
+	VADDPS      Z11, Z3, Z3
+
+scaled_9:
+	VMOVUPS      1728(BX), Z11
+	VPANDD       absAVX512<>+0(SB), Z3, Z10
+	VSUBPS       Z11, Z10, Z12
+	VPANDD       absAVX512<>+0(SB), Z12, Z12
+	VCMPPS       $0x01, Z11, Z10, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z12, K2
+	KORTESTW     K2, K2
+	JZ           far_9
+	VMOVUPS      limitAVX512<>+0(SB), Z11
+	VMINPS       Z10, Z11, Z10
+	VMOVUPS      roundAVX512<>+0(SB), Z11
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z10, Z11
+	VSUBPS       roundAVX512<>+0(SB), Z11, Z12
+	VPSLLD       $0x17, Z11, Z11
+	VPADDD       oneAVX512<>+0(SB), Z11, Z11
+	VMULPS       minusTwoAVX512<>+0(SB), Z10, Z10
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z12, Z10
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z12, Z10
+	VMULPS       Z10, Z10, Z12
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z29
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z30
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z10, Z30
+	VFMADD213PS  Z30, Z12, Z29
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z30
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z10, Z30
+	VFMADD213PS  Z30, Z12, Z29
+	VFMADD213PS  Z10, Z12, Z29
+	VFMADD213PS  Z11, Z11, Z29
+	VMOVUPS      1728(SI), Z10
+	VMOVUPS      Z10, Z11
+	VFMADD213PS  Z10, Z29, Z11
+	VCMPPS       $0x01, Z29, Z11, K1
+
+far_9:
+	VPMOVD2M Z3, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_9
+	VMOVDQU8 432(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_9:
+	VPBLENDMB         X1, X0, K2, X22
+	VMOVDQU8          X22, 432(R9)
+	VPMOVSXBD         X22, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 1728(DX)
+	VFMADD231PS.BCST  616(DI), Z3, Z4
+	VFMADD231PS.BCST  620(DI), Z3, Z5
+	VFMADD231PS.BCST  624(DI), Z3, Z6
+	VFMADD231PS.BCST  628(DI), Z3, Z7
+	VFMADD231PS.BCST  632(DI), Z3, Z8
+	VFMADD231PS.BCST  636(DI), Z3, Z9
+	VPMOVSXBD         480(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 40(R8), Z2, Z4
+	VADDPS.BCST       104(R8), Z4, Z4
+	TESTQ             R10, R10
+	JZ                added_10
+	VADDPS            1920(R10), Z4, Z4
+
+added_10:
+	TESTQ       R12, R12
+	JZ          scaled_10
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z10
+	VSUBPS      Z3, Z10, Z10
+	VMULPS      Z3, Z4, Z4
+	VMULPS.BCST 168(R8), Z10, Z10
+	VADDPS      Z10, Z4, Z4
+
+scaled_10:
+	VMOVUPS      1920(BX), Z10
+	VPANDD       absAVX512<>+0(SB), Z4, Z3
+	VSUBPS       Z10, Z3, Z11
+	VPANDD       absAVX512<>+0(SB), Z11, Z11
+	VCMPPS       $0x01, Z10, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z11, K2
+	KORTESTW     K2, K2
+	JZ           far_10
+	VMOVUPS      limitAVX512<>+0(SB), Z10
+	VMINPS       Z3, Z10, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z10
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z10
+	VSUBPS       roundAVX512<>+0(SB), Z10, Z11
+	VPSLLD       $0x17, Z10, Z10
+	VPADDD       oneAVX512<>+0(SB), Z10, Z10
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z11, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z11, Z3
+	VMULPS       Z3, Z3, Z11
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z12
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z29
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z29
+	VFMADD213PS  Z29, Z11, Z12
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z29
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z29
+	VFMADD213PS  Z29, Z11, Z12
+	VFMADD213PS  Z3, Z11, Z12
+	VFMADD213PS  Z10, Z10, Z12
+	VMOVUPS      1920(SI), Z3
+	VMOVUPS      Z3, Z10
+	VFMADD213PS  Z3, Z12, Z10
+	VCMPPS       $0x01, Z12, Z10, K1
+
+far_10:
+	VPMOVD2M Z4, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_10
+	VMOVDQU8 480(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_10:
+	VPBLENDMB         X1, X0, K2, X23
+	VMOVDQU8          X23, 480(R9)
+	VPMOVSXBD         X23, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 1920(DX)
+	VFMADD231PS.BCST  684(DI), Z3, Z5
+	VFMADD231PS.BCST  688(DI), Z3, Z6
+	VFMADD231PS.BCST  692(DI), Z3, Z7
+	VFMADD231PS.BCST  696(DI), Z3, Z8
+	VFMADD231PS.BCST  700(DI), Z3, Z9
+	VPMOVSXBD         528(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 44(R8), Z2, Z5
+	VADDPS.BCST       108(R8), Z5, Z5
+	TESTQ             R10, R10
+	JZ                added_11
+	VADDPS            2112(R10), Z5, Z5
+
+added_11:
+	TESTQ       R12, R12
+	JZ          scaled_11
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z4
+	VSUBPS      Z3, Z4, Z4
+	VMULPS      Z3, Z5, Z5
+	VMULPS.BCST 172(R8), Z4, Z4
+	VADDPS      Z4, Z5, Z5
+
+scaled_11:
+	VMOVUPS      2112(BX), Z4
+	VPANDD       absAVX512<>+0(SB), Z5, Z3
+	VSUBPS       Z4, Z3, Z10
+	VPANDD       absAVX512<>+0(SB), Z10, Z10
+	VCMPPS       $0x01, Z4, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z10, K2
+	KORTESTW     K2, K2
+	JZ           far_11
+	VMOVUPS      limitAVX512<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z4
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z4
+	VSUBPS       roundAVX512<>+0(SB), Z4, Z10
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       oneAVX512<>+0(SB), Z4, Z4
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z10, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z10, Z3
+	VMULPS       Z3, Z3, Z10
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z11
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z12
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z12
+	VFMADD213PS  Z12, Z10, Z11
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z12
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z12
+	VFMADD213PS  Z12, Z10, Z11
+	VFMADD213PS  Z3, Z10, Z11
+	VFMADD213PS  Z4, Z4, Z11
+	VMOVUPS      2112(SI), Z3
+	VMOVUPS      Z3, Z4
+	VFMADD213PS  Z3, Z11, Z4
+	VCMPPS       $0x01, Z11, Z4, K1
+
+far_11:
+	VPMOVD2M Z5, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_11
+	VMOVDQU8 528(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_11:
+	VPBLENDMB         X1, X0, K2, X24
+	VMOVDQU8          X24, 528(R9)
+	VPMOVSXBD         X24, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 2112(DX)
+	VFMADD231PS.BCST  752(DI), Z3, Z6
+	VFMADD231PS.BCST  756(DI), Z3, Z7
+	VFMADD231PS.BCST  760(DI), Z3, Z8
+	VFMADD231PS.BCST  764(DI), Z3, Z9
+	VPMOVSXBD         576(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 48(R8), Z2, Z6
+	VADDPS.BCST       112(R8), Z6, Z6
+	TESTQ             R10, R10
+	JZ                added_12
+	VADDPS            2304(R10), Z6, Z6
+
+added_12:
+	TESTQ       R12, R12
+	JZ          scaled_12
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z4
+	VSUBPS      Z3, Z4, Z4
+	VMULPS      Z3, Z6, Z6
+	VMULPS.BCST 176(R8), Z4, Z4
+	VADDPS      Z4, Z6, Z6
+
+scaled_12:
+	VMOVUPS      2304(BX), Z4
+	VPANDD       absAVX512<>+0(SB), Z6, Z3
+	VSUBPS       Z4, Z3, Z5
+	VPANDD       absAVX512<>+0(SB), Z5, Z5
+	VCMPPS       $0x01, Z4, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z5, K2
+	KORTESTW     K2, K2
+	JZ           far_12
+	VMOVUPS      limitAVX512<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z4
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z4
+	VSUBPS       roundAVX512<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       oneAVX512<>+0(SB), Z4, Z4
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z5, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z5, Z3
+	VMULPS       Z3, Z3, Z5
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z10
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z11
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z11
+	VFMADD213PS  Z11, Z5, Z10
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z11
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z11
+	VFMADD213PS  Z11, Z5, Z10
+	VFMADD213PS  Z3, Z5, Z10
+	VFMADD213PS  Z4, Z4, Z10
+	VMOVUPS      2304(SI), Z3
+	VMOVUPS      Z3, Z4
+	VFMADD213PS  Z3, Z10, Z4
+	VCMPPS       $0x01, Z10, Z4, K1
+
+far_12:
+	VPMOVD2M Z6, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_12
+	VMOVDQU8 576(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_12:
+	VPBLENDMB         X1, X0, K2, X25
+	VMOVDQU8          X25, 576(R9)
+	VPMOVSXBD         X25, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 2304(DX)
+	VFMADD231PS.BCST  820(DI), Z3, Z7
+	VFMADD231PS.BCST  824(DI), Z3, Z8
+	VFMADD231PS.BCST  828(DI), Z3, Z9
+	VPMOVSXBD         624(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 52(R8), Z2, Z7
+	VADDPS.BCST       116(R8), Z7, Z7
+	TESTQ             R10, R10
+	JZ                added_13
+	VADDPS            2496(R10), Z7, Z7
+
+added_13:
+	TESTQ       R12, R12
+	JZ          scaled_13
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z4
+	VSUBPS      Z3, Z4, Z4
+	VMULPS      Z3, Z7, Z7
+	VMULPS.BCST 180(R8), Z4, Z4
+	VADDPS      Z4, Z7, Z7
+
+scaled_13:
+	VMOVUPS      2496(BX), Z4
+	VPANDD       absAVX512<>+0(SB), Z7, Z3
+	VSUBPS       Z4, Z3, Z5
+	VPANDD       absAVX512<>+0(SB), Z5, Z5
+	VCMPPS       $0x01, Z4, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z5, K2
+	KORTESTW     K2, K2
+	JZ           far_13
+	VMOVUPS      limitAVX512<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z4
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z4
+	VSUBPS       roundAVX512<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       oneAVX512<>+0(SB), Z4, Z4
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z5, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z5, Z3
+	VMULPS       Z3, Z3, Z5
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z6
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z10
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z10
+	VFMADD213PS  Z10, Z5, Z6
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z10
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z10
+	VFMADD213PS  Z10, Z5, Z6
+	VFMADD213PS  Z3, Z5, Z6
+	VFMADD213PS  Z4, Z4, Z6
+	VMOVUPS      2496(SI), Z3
+	VMOVUPS      Z3, Z4
+	VFMADD213PS  Z3, Z6, Z4
+	VCMPPS       $0x01, Z6, Z4, K1
+
+far_13:
+	VPMOVD2M Z7, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_13
+	VMOVDQU8 624(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_13:
+	VPBLENDMB         X1, X0, K2, X26
+	VMOVDQU8          X26, 624(R9)
+	VPMOVSXBD         X26, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 2496(DX)
+	VFMADD231PS.BCST  888(DI), Z3, Z8
+	VFMADD231PS.BCST  892(DI), Z3, Z9
+	VPMOVSXBD         672(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 56(R8), Z2, Z8
+	VADDPS.BCST       120(R8), Z8, Z8
+	TESTQ             R10, R10
+	JZ                added_14
+	VADDPS            2688(R10), Z8, Z8
+
+added_14:
+	TESTQ       R12, R12
+	JZ          scaled_14
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z4
+	VSUBPS      Z3, Z4, Z4
+	VMULPS      Z3, Z8, Z8
+	VMULPS.BCST 184(R8), Z4, Z4
+	VADDPS      Z4, Z8, Z8
+
+scaled_14:
+	VMOVUPS      2688(BX), Z4
+	VPANDD       absAVX512<>+0(SB), Z8, Z3
+	VSUBPS       Z4, Z3, Z5
+	VPANDD       absAVX512<>+0(SB), Z5, Z5
+	VCMPPS       $0x01, Z4, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z5, K2
+	KORTESTW     K2, K2
+	JZ           far_14
+	VMOVUPS      limitAVX512<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z4
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z4
+	VSUBPS       roundAVX512<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       oneAVX512<>+0(SB), Z4, Z4
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z5, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z5, Z3
+	VMULPS       Z3, Z3, Z5
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z6
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z7
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z7
+	VFMADD213PS  Z7, Z5, Z6
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z7
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z7
+	VFMADD213PS  Z7, Z5, Z6
+	VFMADD213PS  Z3, Z5, Z6
+	VFMADD213PS  Z4, Z4, Z6
+	VMOVUPS      2688(SI), Z3
+	VMOVUPS      Z3, Z4
+	VFMADD213PS  Z3, Z6, Z4
+	VCMPPS       $0x01, Z6, Z4, K1
+
+far_14:
+	VPMOVD2M Z8, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_14
+	VMOVDQU8 672(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_14:
+	VPBLENDMB         X1, X0, K2, X27
+	VMOVDQU8          X27, 672(R9)
+	VPMOVSXBD         X27, Z3
+	VCVTDQ2PS         Z3, Z3
+	VSUBPS            Z2, Z3, Z3
+	VBROADCASTSS      104(AX), Z2
+	VMULPS            Z2, Z3, Z3
+	VMOVUPS           Z3, 2688(DX)
+	VFMADD231PS.BCST  956(DI), Z3, Z9
+	VPMOVSXBD         720(R9), Z2
+	VCVTDQ2PS         Z2, Z2
+	VFNMADD231PS.BCST 60(R8), Z2, Z9
+	VADDPS.BCST       124(R8), Z9, Z9
+	TESTQ             R10, R10
+	JZ                added_15
+	VADDPS            2880(R10), Z9, Z9
+
+added_15:
+	TESTQ       R12, R12
+	JZ          scaled_15
+	VMOVUPS     (R12), Z3
+	VMOVUPS     oneAVX512<>+0(SB), Z4
+	VSUBPS      Z3, Z4, Z4
+	VMULPS      Z3, Z9, Z9
+	VMULPS.BCST 188(R8), Z4, Z4
+	VADDPS      Z4, Z9, Z9
+
+scaled_15:
+	VMOVUPS      2880(BX), Z4
+	VPANDD       absAVX512<>+0(SB), Z9, Z3
+	VSUBPS       Z4, Z3, Z5
+	VPANDD       absAVX512<>+0(SB), Z5, Z5
+	VCMPPS       $0x01, Z4, Z3, K1
+	VCMPPS       $0x01, boundNearAVX512<>+0(SB), Z5, K2
+	KORTESTW     K2, K2
+	JZ           far_15
+	VMOVUPS      limitAVX512<>+0(SB), Z4
+	VMINPS       Z3, Z4, Z3
+	VMOVUPS      roundAVX512<>+0(SB), Z4
+	VFMADD231PS  perLog2AVX512<>+0(SB), Z3, Z4
+	VSUBPS       roundAVX512<>+0(SB), Z4, Z5
+	VPSLLD       $0x17, Z4, Z4
+	VPADDD       oneAVX512<>+0(SB), Z4, Z4
+	VMULPS       minusTwoAVX512<>+0(SB), Z3, Z3
+	VFNMADD231PS ln2hiAVX512<>+0(SB), Z5, Z3
+	VFNMADD231PS ln2loAVX512<>+0(SB), Z5, Z3
+	VMULPS       Z3, Z3, Z5
+	VMOVUPS      exp5_0AVX512<>+0(SB), Z6
+	VMOVUPS      exp5_1AVX512<>+0(SB), Z7
+	VFMADD213PS  exp5_2AVX512<>+0(SB), Z3, Z7
+	VFMADD213PS  Z7, Z5, Z6
+	VMOVUPS      exp5_3AVX512<>+0(SB), Z7
+	VFMADD213PS  exp5_4AVX512<>+0(SB), Z3, Z7
+	VFMADD213PS  Z7, Z5, Z6
+	VFMADD213PS  Z3, Z5, Z6
+	VFMADD213PS  Z4, Z4, Z6
+	VMOVUPS      2880(SI), Z3
+	VMOVUPS      Z3, Z4
+	VFMADD213PS  Z3, Z6, Z4
+	VCMPPS       $0x01, Z6, Z4, K1
+
+far_15:
+	VPMOVD2M Z9, K2
+	KXORW    K1, K2, K2
+	TESTQ    R11, R11
+	JZ       free_15
+	VMOVDQU8 720(R11), X3
+	VPTESTMB X3, X3, K1
+	VPMOVB2M X3, K3
+	KANDNW   K2, K1, K2
+	KORW     K3, K2, K2
+
+free_15:
+	VPBLENDMB    X1, X0, K2, X28
+	VMOVDQU8     X28, 720(R9)
+	VPMOVSXBD    X28, Z3
+	VCVTDQ2PS    Z3, Z3
+	VSUBPS       Z2, Z3, Z3
+	VBROADCASTSS 104(AX), Z2
+	VMULPS       Z2, Z3, Z3
+	VMOVUPS      Z3, 2880(DX)
+	ADDQ         $0x00000040, CX
+	ADDQ         $0x00000040, DX
+	ADDQ         $0x00000040, BX
+	ADDQ         $0x00000040, SI
+	ADDQ         $0x00000010, R9
+	TESTQ        R10, R10
+	JZ           noAdd
+	ADDQ         $0x00000040, R10
+
+noAdd:
+	TESTQ R11, R11
+	JZ    noClamp
+	ADDQ  $0x00000010, R11
+
+noClamp:
+	TESTQ R12, R12
+	JZ    noScale
+	ADDQ  $0x00000040, R12
+
+noScale:
+	DECQ R13
+	JNZ  vector
+	VZEROUPPER
+	RET
+
+DATA absAVX512<>+0(SB)/4, $0x7fffffff
+DATA absAVX512<>+4(SB)/4, $0x7fffffff
+DATA absAVX512<>+8(SB)/4, $0x7fffffff
+DATA absAVX512<>+12(SB)/4, $0x7fffffff
+DATA absAVX512<>+16(SB)/4, $0x7fffffff
+DATA absAVX512<>+20(SB)/4, $0x7fffffff
+DATA absAVX512<>+24(SB)/4, $0x7fffffff
+DATA absAVX512<>+28(SB)/4, $0x7fffffff
+DATA absAVX512<>+32(SB)/4, $0x7fffffff
+DATA absAVX512<>+36(SB)/4, $0x7fffffff
+DATA absAVX512<>+40(SB)/4, $0x7fffffff
+DATA absAVX512<>+44(SB)/4, $0x7fffffff
+DATA absAVX512<>+48(SB)/4, $0x7fffffff
+DATA absAVX512<>+52(SB)/4, $0x7fffffff
+DATA absAVX512<>+56(SB)/4, $0x7fffffff
+DATA absAVX512<>+60(SB)/4, $0x7fffffff
+GLOBL absAVX512<>(SB), RODATA|NOPTR, $64
+
+DATA boundNearAVX512<>+0(SB)/4, $0x37800000
+DATA boundNearAVX512<>+4(SB)/4, $0x37800000
+DATA boundNearAVX512<>+8(SB)/4, $0x37800000
+DATA boundNearAVX512<>+12(SB)/4, $0x37800000
+DATA boundNearAVX512<>+16(SB)/4, $0x37800000
+DATA boundNearAVX512<>+20(SB)/4, $0x37800000
+DATA boundNearAVX512<>+24(SB)/4, $0x37800000
+DATA boundNearAVX512<>+28(SB)/4, $0x37800000
+DATA boundNearAVX512<>+32(SB)/4, $0x37800000
+DATA boundNearAVX512<>+36(SB)/4, $0x37800000
+DATA boundNearAVX512<>+40(SB)/4, $0x37800000
+DATA boundNearAVX512<>+44(SB)/4, $0x37800000
+DATA boundNearAVX512<>+48(SB)/4, $0x37800000
+DATA boundNearAVX512<>+52(SB)/4, $0x37800000
+DATA boundNearAVX512<>+56(SB)/4, $0x37800000
+DATA boundNearAVX512<>+60(SB)/4, $0x37800000
+GLOBL boundNearAVX512<>(SB), RODATA|NOPTR, $64
+
+// func turnAVX512(dst *int8, src *int8, dstStep uintptr, srcStep uintptr)
+// Requires: AVX, AVX512BW, AVX512VL
+TEXT ·turnAVX512(SB), NOSPLIT, $0-32
+	MOVQ       dst+0(FP), AX
+	MOVQ       src+8(FP), CX
+	MOVQ       dstStep+16(FP), DX
+	MOVQ       srcStep+24(FP), BX
+	VMOVDQU8   (CX), X0
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X1
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X2
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X3
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X4
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X5
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X6
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X7
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X8
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X9
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X10
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X11
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X12
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X13
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X14
+	ADDQ       BX, CX
+	VMOVDQU8   (CX), X15
+	ADDQ       BX, CX
+	VPUNPCKLBW X8, X0, X16
+	VPUNPCKHBW X8, X0, X0
+	VPUNPCKLBW X9, X1, X8
+	VPUNPCKHBW X9, X1, X1
+	VPUNPCKLBW X10, X2, X9
+	VPUNPCKHBW X10, X2, X2
+	VPUNPCKLBW X11, X3, X10
+	VPUNPCKHBW X11, X3, X3
+	VPUNPCKLBW X12, X4, X11
+	VPUNPCKHBW X12, X4, X4
+	VPUNPCKLBW X13, X5, X12
+	VPUNPCKHBW X13, X5, X5
+	VPUNPCKLBW X14, X6, X13
+	VPUNPCKHBW X14, X6, X6
+	VPUNPCKLBW X15, X7, X14
+	VPUNPCKHBW X15, X7, X7
+	VPUNPCKLBW X11, X16, X15
+	VPUNPCKHBW X11, X16, X11
+	VPUNPCKLBW X4, X0, X16
+	VPUNPCKHBW X4, X0, X0
+	VPUNPCKLBW X12, X8, X4
+	VPUNPCKHBW X12, X8, X8
+	VPUNPCKLBW X5, X1, X12
+	VPUNPCKHBW X5, X1, X1
+	VPUNPCKLBW X13, X9, X5
+	VPUNPCKHBW X13, X9, X9
+	VPUNPCKLBW X6, X2, X13
+	VPUNPCKHBW X6, X2, X2
+	VPUNPCKLBW X14, X10, X6
+	VPUNPCKHBW X14, X10, X10
+	VPUNPCKLBW X7, X3, X14
+	VPUNPCKHBW X7, X3, X3
+	VPUNPCKLBW X5, X15, X7
+	VPUNPCKHBW X5, X15, X5
+	VPUNPCKLBW X9, X11, X15
+	VPUNPCKHBW X9, X11, X9
+	VPUNPCKLBW X13, X16, X11
+	VPUNPCKHBW X13, X16, X13
+	VPUNPCKLBW X2, X0, X16
+	VPUNPCKHBW X2, X0, X0
+	VPUNPCKLBW X6, X4, X2
+	VPUNPCKHBW X6, X4, X4
+	VPUNPCKLBW X10, X8, X6
+	VPUNPCKHBW X10, X8, X8
+	VPUNPCKLBW X14, X12, X10
+	VPUNPCKHBW X14, X12, X12
+	VPUNPCKLBW X3, X1, X14
+	VPUNPCKHBW X3, X1, X1
+	VPUNPCKLBW X2, X7, X3
+	VPUNPCKHBW X2, X7, X2
+	VPUNPCKLBW X4, X5, X7
+	VPUNPCKHBW X4, X5, X4
+	VPUNPCKLBW X6, X15, X5
+	VPUNPCKHBW X6, X15, X6
+	VPUNPCKLBW X8, X9, X15
+	VPUNPCKHBW X8, X9, X8
+	VPUNPCKLBW X10, X11, X9
+	VPUNPCKHBW X10, X11, X10
+	VPUNPCKLBW X12, X13, X11
+	VPUNPCKHBW X12, X13, X12
+	VPUNPCKLBW X14, X16, X13
+	VPUNPCKHBW X14, X16, X14
+	VPUNPCKLBW X1, X0, X16
+	VPUNPCKHBW X1, X0, X0
+	VMOVDQU8   X3, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X2, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X7, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X4, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X5, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X6, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X15, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X8, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X9, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X10, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X11, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X12, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X13, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X14, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X16, (AX)
+	ADDQ       DX, AX
+	VMOVDQU8   X0, (AX)
+	ADDQ       DX, AX
+	RET
 
 // func copyRectAVX512(dst *float32, src *float32, dstStep uintptr, srcStep uintptr, rows uintptr, cols uintptr)
 // Requires: AVX, AVX512F, MMX+

@@ -21,9 +21,11 @@ type mulTask struct {
 	aOp, bOp                                          operand
 	dst32                                             []float32
 	dst8, clamp                                       []int8
-	weights, bias, scale, base                        []float32 // nil for none
+	weights, add, bias, scale, base                   []float32 // nil for none
+	betas                                             []float32 // Scale of Normal, which does not scale
 	logCosh                                           []float64
 	dstStride, clampStride, weightStride, scaleStride int
+	addStride                                         int
 
 	work       []float32 // workStride entries a worker
 	workStride int
@@ -80,11 +82,14 @@ func (t *mulTask) do(worker, piece int) { t.phase(t, worker, piece) }
 func (t *mulTask) slices() {
 	th := &t.op.Then
 	t.dstStride, t.clampStride = t.dst.Stride(), th.Clamp.Stride()
-	t.weightStride, t.scaleStride = t.op.Weights.Stride(), th.Scale.Stride()
+	t.weightStride, t.scaleStride, t.addStride = t.op.Weights.Stride(), th.Scale.Stride(), th.Add.Stride()
 	t.dst32, t.dst8, t.clamp = nil, nil, nil
 	switch th.Kind {
 	case compute.Store, compute.Tanh:
 		t.dst32 = t.dst.Float32s()
+	case compute.Normal:
+		t.dst32 = t.dst.Float32s()
+		t.keys = philoxKeys(uint64(th.Key))
 	case compute.Spin:
 		t.dst8 = t.dst.Int8s()
 		t.keys = philoxKeys(uint64(th.Key))
@@ -92,7 +97,11 @@ func (t *mulTask) slices() {
 			t.clamp = th.Clamp.Int8s()
 		}
 	}
-	t.weights, t.bias, t.scale, t.base = present(t.op.Weights), present(th.Bias), present(th.Scale), present(th.Base)
+	t.weights, t.add, t.bias = present(t.op.Weights), present(th.Add), present(th.Bias)
+	t.scale, t.base, t.betas = present(th.Scale), present(th.Base), nil
+	if th.Kind == compute.Normal {
+		t.scale, t.betas = nil, t.scale
+	}
 	t.logCosh = nil
 	if !th.LogCosh.IsNone() {
 		t.logCosh = th.LogCosh.Float64s()
@@ -193,6 +202,10 @@ func (t *mulTask) check() {
 		t.fail("type of the destination")
 	case t.op.Accumulate && th.Kind != compute.Store:
 		t.fail("Accumulate without Store")
+	case t.op.Accumulate && !th.Add.IsNone():
+		t.fail("Accumulate with Add")
+	case !th.Base.IsNone() && th.Kind == compute.Normal:
+		t.fail("Base with Normal")
 	case !th.Clamp.IsNone() && th.Kind != compute.Spin:
 		t.fail("Clamp without Spin")
 	}
@@ -204,6 +217,7 @@ func (t *mulTask) check() {
 	}{
 		{"LogGain", t.op.LogGain, 1, 1, compute.Float32},
 		{"Weights", t.op.Weights, l, 1, compute.Float32},
+		{"Add", th.Add, n, m, compute.Float32},
 		{"Bias", th.Bias, 1, m, compute.Float32},
 		{"Scale", th.Scale, n, 1, compute.Float32},
 		{"Base", th.Base, 1, m, compute.Float32},

@@ -2,7 +2,7 @@ package cpu
 
 import "mattis/compute"
 
-// plan is how a product is cut. It depends on the shape alone, and for spins on
+// plan is how a product is cut. It depends on the shape alone, and for spins and Gaussian numbers on
 // the first row's place in its group of four: never on threads or data.
 //
 // The sum runs in blocks of at most blockSum. Within a block the products of an entry are
@@ -40,7 +40,7 @@ func round(a, b int) int { return ceil(a, b) * b }
 func (t *mulTask) makePlan() {
 	k, p := t.e.kernels, &t.plan
 	*p = plan{ops: t.n * t.m * t.l}
-	if t.op.Then.Kind == compute.Spin {
+	if t.op.Then.Kind == compute.Spin || t.op.Then.Kind == compute.Normal {
 		p.lead = int(t.op.Then.Row % 4)
 	}
 	height := p.lead + t.n

@@ -30,7 +30,11 @@ const (
 	clip
 	sign
 	fill
+	hadamard
+	auxiliary // from here on rows are as they are given
+	selfField
 	coins
+	normals
 )
 
 // pieceEntries is about how many entries one piece holds.
@@ -41,7 +45,7 @@ func (e *Engine) elementwise(t vectorTask) {
 		return
 	}
 	t.e = e
-	if t.kind != coins {
+	if t.kind < auxiliary && (t.m.IsNone() || t.m.SameShape(t.dst)) {
 		t.flatten()
 	}
 	t.pieceRows = max(4, pieceEntries/t.dst.Cols()&^3)
@@ -78,8 +82,8 @@ func (t *vectorTask) reshape(rows, cols int) {
 func (t *vectorTask) do(worker, piece int) {
 	first := piece * t.pieceRows
 	last := min(first+t.pieceRows, t.dst.Rows())
-	if t.kind == coins {
-		t.coins(worker, first, last)
+	if t.kind >= coins {
+		t.draw(worker, first, last)
 		return
 	}
 	for i := first; i < last; i++ {
@@ -94,6 +98,12 @@ func (t *vectorTask) do(worker, piece int) {
 			t.signRow(i)
 		case fill:
 			t.fillRow(i)
+		case hadamard:
+			t.hadamardRow(i)
+		case auxiliary:
+			t.auxiliaryRow(i)
+		case selfField:
+			t.selfFieldRow(i)
 		}
 	}
 }
@@ -209,6 +219,49 @@ func fillWith[T compute.Entry](d []T, x T) {
 	}
 }
 
+// Hadamard sets dst = x o y; see compute.Arithmetic.
+func (e *Engine) Hadamard(dst, x, y compute.Matrix) {
+	column := y.Cols() == 1 && y.Rows() == dst.Rows()
+	if !dst.SameShape(x) || !dst.SameShape(y) && !column || dst.Type() != compute.Float32 ||
+		x.Type() == compute.Float64 || y.Type() == compute.Float64 {
+		panic(fmt.Sprintf("cpu: Hadamard of %v and %v to %v", x, y, dst))
+	}
+	e.elementwise(vectorTask{kind: hadamard, dst: dst, x: x, m: y})
+}
+
+func (t *vectorTask) hadamardRow(i int) {
+	d := row32(t.dst, i)
+	if t.m.Cols() == 1 { // one factor for the row
+		var f float32
+		if t.m.Type() == compute.Int8 {
+			f = float32(row8(t.m, i)[0])
+		} else {
+			f = row32(t.m, i)[0]
+		}
+		axpbyFrom(d, t.x, i, f, 0)
+		return
+	}
+	if t.x.Type() == compute.Int8 {
+		timesFrom(d, row8(t.x, i), t.m, i)
+	} else {
+		timesFrom(d, row32(t.x, i), t.m, i)
+	}
+}
+
+func timesFrom[T float32 | int8](d []float32, x []T, y compute.Matrix, i int) {
+	if y.Type() == compute.Int8 {
+		times(d, x, row8(y, i))
+	} else {
+		times(d, x, row32(y, i))
+	}
+}
+
+func times[T, S float32 | int8](d []float32, x []T, y []S) {
+	for j, v := range x {
+		d[j] = float32(v) * float32(y[j])
+	}
+}
+
 // Adam moves dst by one step; see compute.Arithmetic.
 func (e *Engine) Adam(dst, grad, m, s compute.Matrix, beta1, beta2, step, correction, eps float32) {
 	for _, x := range [...]compute.Matrix{grad, m, s} {
@@ -292,17 +345,34 @@ func (e *Engine) Spins(dst compute.Matrix, key rng.Key, row, col uint64) {
 	e.elementwise(vectorTask{kind: coins, dst: dst, key: key, row: row, col: col})
 }
 
-// coins draws the spins of field 0 of rows [first, last).
-func (t *vectorTask) coins(worker, first, last int) {
-	d := drawing{k: t.e.kernels, w: &t.e.workers[worker], row: t.row, col: t.col, m: t.dst.Cols(), dst: t.dst.Int8s(), stride: t.dst.Stride()}
+// Normals sets dst to standard normal numbers.
+func (e *Engine) Normals(dst compute.Matrix, key rng.Key, row, col uint64) {
+	if dst.Type() != compute.Float32 {
+		panic(fmt.Sprintf("cpu: Normals of %v", dst))
+	}
+	e.elementwise(vectorTask{kind: normals, dst: dst, key: key, row: row, col: col})
+}
+
+// draw draws rows [first, last): spins of field 0 or numbers of mean 0.
+func (t *vectorTask) draw(worker, first, last int) {
+	k := t.e.kernels
+	d := drawing{w: &t.e.workers[worker], row: t.row, col: t.col, m: t.dst.Cols(), stride: t.dst.Stride()}
+	if t.kind == coins {
+		d.kernel, d.dst8 = k.spin, t.dst.Int8s()
+	} else {
+		d.kernel, d.dst32 = k.normal, t.dst.Float32s()
+	}
 	x := &d.w.tile
 	x.y, x.factor, x.keys = unsafe.Pointer(&noField), 1, philoxKeys(uint64(t.key))
+	for i := range x.scale {
+		x.scale[i] = 1
+	}
 	lead := int((t.row + uint64(first)) % 4)
 	for top := first - lead; top < last; top += 4 {
 		lo, hi := max(0, first-top), min(4, last-top)
-		for c0 := 0; c0 < d.m; c0 += d.k.cols() {
-			valid := min(d.k.cols(), d.m-c0)
-			x.rows, x.columns = 4, round(valid, d.k.lanes)
+		for c0 := 0; c0 < d.m; c0 += k.cols() {
+			valid := min(k.cols(), d.m-c0)
+			x.rows, x.columns = 4, round(valid, k.lanes)
 			d.tile(lo, hi, top, c0, valid)
 		}
 	}

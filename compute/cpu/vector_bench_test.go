@@ -20,6 +20,7 @@ func BenchmarkVector(b *testing.B) {
 		{"adam", 28, func(e *Engine, d, x, y, z, s, sum compute.Matrix) { e.Adam(d, x, y, z, 0.9, 0.99, 0.01, 1, 1e-8) }},
 		{"clip", 8, func(e *Engine, d, x, y, z, s, sum compute.Matrix) { e.Clip(d, 1) }},
 		{"sign", 5, func(e *Engine, d, x, y, z, s, sum compute.Matrix) { e.Sign(s, x) }},
+		{"normals", 4, func(e *Engine, d, x, y, z, s, sum compute.Matrix) { e.Normals(d, 1, 2, 3) }},
 		{"coins", 1, func(e *Engine, d, x, y, z, s, sum compute.Matrix) { e.Spins(s, 1, 2, 3) }},
 		{"rowdot", 8, func(e *Engine, d, x, y, z, s, sum compute.Matrix) { e.RowDot(sum, 1, x, y) }},
 		{"rowdot-spins", 5, func(e *Engine, d, x, y, z, s, sum compute.Matrix) { e.RowDot(sum, 1, x, s) }},

@@ -11,7 +11,7 @@ import (
 // Small is a machine that can be enumerated, and its name.
 type Small struct {
 	Name    string
-	Machine *bm.RBM
+	Machine *bm.Machine
 }
 
 // SmallMachines returns machines of V visible and H hidden spins with every
@@ -25,16 +25,16 @@ func SmallMachines(e compute.Engine, visible, hidden int, key rng.Key) []Small {
 				name := "dense"
 				k := key.Fold(uint64(i))
 				if axons {
-					a := bm.NewAxons(e, visible, hidden, 3, true, off)
+					a := bm.NewAxons(e, bm.Restricted(visible, hidden, off), 3, true)
 					a.Uniform(1, k.Fold(0))
 					a.SetGain(0.7)
 					c, name = a, "axons"
 				} else {
-					d := bm.NewDense(e, visible, hidden, off)
+					d := bm.NewDense(e, bm.Restricted(visible, hidden, off))
 					d.Normal(0.5, k.Fold(0))
 					c = d
 				}
-				r := bm.NewRBM(e, c, bias, bias)
+				r := bm.New(e, c, bias, bias)
 				for j, p := range r.Params() {
 					if p.Name == "bias.visible" || p.Name == "bias.hidden" || p.Name == "offset.visible" {
 						x := make([]float32, p.Value.Len())

@@ -11,6 +11,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 	"mattis/rng"
 )
 
@@ -25,7 +26,7 @@ type Ensemble struct {
 // the configurations that agree with the clamped spins.
 type Group struct {
 	Beta  float32
-	Clamp [2][]int8 // per layer nil, or an entry per spin, 0 where it is free
+	Clamp [][]int8 // per layer, as far as there are some: nil, or an entry per spin, 0 where it is free
 }
 
 // Free returns the machine's own distribution.
@@ -34,7 +35,7 @@ func Free() Ensemble { return Ensemble{Name: "free", Groups: []Group{{Beta: 1}}}
 // Ensembles returns every kind of law that a sampler has to respect: free,
 // clamped the same way in all rows and in each row otherwise, at other
 // temperatures with a base rate, and all of it at once.
-func Ensembles(r *bm.RBM) []Ensemble {
+func Ensembles(r *bm.Machine) []Ensemble {
 	n := r.Layers()
 	spins := func(l int, places ...int) []int8 {
 		c := make([]int8, n[l])
@@ -47,8 +48,11 @@ func Ensembles(r *bm.RBM) []Ensemble {
 	for i := range base {
 		base[i] = 0.7 - 0.4*float32(i%4)
 	}
-	some := [2][]int8{bm.Visible: spins(bm.Visible, 0, 2)}
-	other := [2][]int8{bm.Visible: spins(bm.Visible, 3), bm.Hidden: spins(bm.Hidden, 1)}
+	some := [][]int8{spins(bm.Visible, 0, 2)}
+	other := [][]int8{spins(bm.Visible, 3)}
+	if last := len(n) - 1; last > 0 && r.Graph().Layers[1].Kind == bm.Spins {
+		other = append(other, spins(bm.Hidden, 1))
+	}
 	return []Ensemble{
 		Free(),
 		{Name: "clamped alike", Groups: []Group{{Beta: 1, Clamp: some}}},
@@ -71,7 +75,7 @@ const driftStart, driftMove = rng.Key(0x5eed), rng.Key(0x30fe)
 // unchanged: it moves 2^15 chains that start from exact draws of the
 // enumerated distribution of (v,h), and compares where they end with it. Without ensembles it
 // tests the free one. See Drift for the tests and their errors. A move that does nothing passes: that it moves is a test of its own.
-func NoDrift(t *testing.T, r *bm.RBM, move func(s bm.State, law bm.Law), under ...Ensemble) {
+func NoDrift(t *testing.T, r *bm.Machine, move func(s bm.State, law bm.Law), under ...Ensemble) {
 	t.Helper()
 	if len(under) == 0 {
 		under = []Ensemble{Free()}
@@ -86,51 +90,53 @@ func NoDrift(t *testing.T, r *bm.RBM, move func(s bm.State, law bm.Law), under .
 // Drift returns an error if the chains end elsewhere than they started. For each
 // group it tests chi-square of the visible states and of the joint ones (cells
 // pooled to 5 expected chains) and the mean energy against its standard error; each test fails
-// a right move once in 10^6. Clamped spins that moved, and spins other than +-1, are an error at once.
-func Drift(r *bm.RBM, e Ensemble, move func(s bm.State, law bm.Law)) error {
-	n := r.Layers()
-	v, h := n[bm.Visible], n[bm.Hidden]
-	energies := jointEnergies(r)
-	exact := make([][]float64, len(e.Groups))
-	for g := range exact {
-		exact[g] = joint(r, energies, e, e.Groups[g])
+// a right move once in 10^6. Clamped spins that moved, and spins other than +-1, are an error at once. Gaussian layers are summed out: moves
+// start with theirs undefined.
+func Drift(r *bm.Machine, e Ensemble, move func(s bm.State, law bm.Law)) error {
+	n, x := r.Layers(), ExactOf(r)
+	energies := x.Energies()
+	laws := make([][]float64, len(e.Groups))
+	for g := range laws {
+		laws[g] = joint(x, energies, e, e.Groups[g])
 	}
-	s := make(bm.State, 2)
-	spins := [2][]int8{}
-	for l := range s {
-		s[l] = r.Engine().Alloc(compute.Int8, driftRows, n[l])
+	s := r.State(driftRows)
+	spins := make([][]int8, len(s))
+	for _, l := range x.spins {
 		spins[l] = make([]int8, driftRows*n[l])
 	}
-	for g, p := range exact {
+	for g, p := range laws {
 		sums := make([]float64, len(p))
 		var sum float64
 		for x, q := range p {
 			sum += q
 			sums[x] = sum
 		}
-		for i := g; i < driftRows; i += len(exact) {
+		for i := g; i < driftRows; i += len(laws) {
 			u := driftStart.Uniform64(uint64(i), 0) * sum
-			x, _ := slices.BinarySearch(sums, u)
-			bm.SetState(spins[bm.Visible][i*v:][:v], uint64(x))
-			bm.SetState(spins[bm.Hidden][i*h:][:h], uint64(x)>>v)
+			at, _ := slices.BinarySearch(sums, u)
+			state := x.Split(uint64(at))
+			for _, l := range x.spins {
+				copy(spins[l][i*n[l]:], state[l])
+			}
 		}
 	}
-	for l := range s {
+	for _, l := range x.spins {
 		compute.Write(r.Engine(), s[l], spins[l])
 	}
 	move(s, e.law(r, driftRows))
-	for l := range s {
+	for _, l := range x.spins {
 		compute.Read(r.Engine(), spins[l], s[l])
 	}
-	counts := make([][]float64, len(exact))
-	for g, p := range exact {
+	counts := make([][]float64, len(laws))
+	for g, p := range laws {
 		counts[g] = make([]float64, len(p))
 	}
 	for i := range driftRows {
-		g := i % len(exact)
-		var x uint64
-		for l, shift := range [2]int{0, v} {
-			clamp := e.Groups[g].Clamp[l]
+		g := i % len(laws)
+		var state uint64
+		shift := 0
+		for _, l := range x.spins {
+			clamp := e.Groups[g].clamp(l)
 			for j, spin := range spins[l][i*n[l]:][:n[l]] {
 				switch {
 				case spin != 1 && spin != -1:
@@ -138,22 +144,31 @@ func Drift(r *bm.RBM, e Ensemble, move func(s bm.State, law bm.Law)) error {
 				case clamp != nil && clamp[j] != 0 && clamp[j] != spin:
 					return fmt.Errorf("clamped spin (%d,%d) of layer %d is %d, want %d", i, j, l, spin, clamp[j])
 				case spin == 1:
-					x |= 1 << (shift + j)
+					state |= 1 << (shift + j)
 				}
 			}
+			shift += n[l]
 		}
-		counts[g][x]++
+		counts[g][state]++
 	}
-	for g, p := range exact {
-		if err := compare(1<<v, energies, p, counts[g]); err != nil {
+	for g, p := range laws {
+		if err := compare(1<<n[bm.Visible], energies, p, counts[g]); err != nil {
 			return fmt.Errorf("group %d: %w", g, err)
 		}
 	}
 	return nil
 }
 
+// clamp returns the clamped spins of a layer, or nil.
+func (g Group) clamp(l int) []int8 {
+	if l < len(g.Clamp) {
+		return g.Clamp[l]
+	}
+	return nil
+}
+
 // law returns the ensemble as the law of so many rows.
-func (e Ensemble) law(r *bm.RBM, rows int) bm.Law {
+func (e Ensemble) law(r *bm.Machine, rows int) bm.Law {
 	law := bm.Law{Key: driftMove}
 	en := r.Engine()
 	beta := make([]float32, rows)
@@ -174,7 +189,7 @@ func (e Ensemble) law(r *bm.RBM, rows int) bm.Law {
 		var any bool
 		x := make([]int8, rows*n)
 		for i := range rows {
-			if c := e.Groups[i%len(e.Groups)].Clamp[l]; c != nil {
+			if c := e.Groups[i%len(e.Groups)].clamp(l); c != nil {
 				copy(x[i*n:], c)
 				any = true
 			}
@@ -183,7 +198,7 @@ func (e Ensemble) law(r *bm.RBM, rows int) bm.Law {
 		case !any:
 			continue
 		case law.Clamp == nil:
-			law.Clamp = make(bm.State, 2)
+			law.Clamp = make(bm.State, len(r.Layers()))
 		}
 		if len(e.Groups) == 1 {
 			one := en.Alloc(compute.Int8, 1, n)
@@ -197,46 +212,23 @@ func (e Ensemble) law(r *bm.RBM, rows int) bm.Law {
 	return law
 }
 
-// jointEnergies returns E of each configuration in float64, that of (v,h) at number v + h*2^V.
-func jointEnergies(r *bm.RBM) []float64 {
-	n := r.Layers()
-	v, h := make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
-	bias := rows64(r, "bias.visible")
-	e := make([]float64, 1<<(len(v)+len(h)))
-	for x := range 1 << len(v) {
-		bm.SetState(v, uint64(x))
-		fields := HiddenFields(r, v)
-		for y := range 1 << len(h) {
-			bm.SetState(h, uint64(y))
-			var sum float64
-			for i, b := range bias {
-				sum -= b * float64(v[i])
-			}
-			for a, f := range fields {
-				sum -= f * float64(h[a])
-			}
-			e[x+y<<len(v)] = sum
-		}
-	}
-	return e
-}
-
 // joint returns the probability of each configuration of a group.
-func joint(r *bm.RBM, energies []float64, e Ensemble, g Group) []float64 {
-	n := r.Layers()
-	v, h := make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
+func joint(m *Exact, energies []float64, e Ensemble, g Group) []float64 {
 	p := make([]float64, len(energies))
-	z := bm.LogSum{}
+	z := exact.LogSum{}
 	for x := range p {
-		bm.SetState(v, uint64(x))
-		bm.SetState(h, uint64(x)>>len(v))
-		if !agrees(v, g.Clamp[bm.Visible]) || !agrees(h, g.Clamp[bm.Hidden]) {
+		s := m.Split(uint64(x))
+		free := true
+		for l, layer := range s {
+			free = free && agrees(layer, g.clamp(l))
+		}
+		if !free {
 			p[x] = math.Inf(-1)
 			continue
 		}
 		p[x] = -float64(g.Beta) * energies[x]
 		for i, b := range e.Base {
-			p[x] += (1 - float64(g.Beta)) * float64(b) * float64(v[i])
+			p[x] += (1 - float64(g.Beta)) * float64(b) * float64(s[bm.Visible][i])
 		}
 		z.Add(p[x])
 	}
@@ -326,7 +318,7 @@ func ChiSquare(counts, p []float64) error {
 // SweepLaw returns the probability of each configuration after so many sweeps
 // (at least one) from the visible seed x, which may be continuous, in float64: that of (v,h) at
 // number v + h*2^V. It is the product of the conditional laws of Eqs. B2.
-func SweepLaw(r *bm.RBM, x []float64, sweeps int) []float64 {
+func SweepLaw(r *bm.Machine, x []float64, sweeps int) []float64 {
 	n := r.Layers()
 	w := Weights(r)
 	row := func(name string, n int) []float64 {
@@ -353,7 +345,7 @@ func SweepLaw(r *bm.RBM, x []float64, sweeps int) []float64 {
 			}
 		}
 		for y := range 1 << len(h) {
-			bm.SetState(h, uint64(y))
+			exact.SetState(h, uint64(y))
 			back := slices.Clone(b)
 			for i := range back {
 				for a, s := range h {
@@ -361,7 +353,7 @@ func SweepLaw(r *bm.RBM, x []float64, sweeps int) []float64 {
 				}
 			}
 			for z := range 1 << len(v) {
-				bm.SetState(v, uint64(z))
+				exact.SetState(v, uint64(z))
 				law[z+y<<len(v)] += weight * chance(fields, h) * chance(back, v)
 			}
 		}
@@ -376,7 +368,7 @@ func SweepLaw(r *bm.RBM, x []float64, sweeps int) []float64 {
 				weight += law[z+y<<len(v)]
 			}
 			seed := make([]float64, len(v))
-			bm.SetState(v, uint64(z))
+			exact.SetState(v, uint64(z))
 			for i, s := range v {
 				seed[i] = float64(s)
 			}

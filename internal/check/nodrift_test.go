@@ -24,7 +24,7 @@ func TestDriftSeesWrongSamplers(t *testing.T) {
 			clamped = append(clamped, en)
 		}
 	}
-	sweeps := func(m bm.Machine, change func(law *bm.Law, sweep int)) func(bm.State, bm.Law) {
+	sweeps := func(m *bm.Machine, change func(law *bm.Law, sweep int)) func(bm.State, bm.Law) {
 		return func(s bm.State, law bm.Law) {
 			for i := range 3 {
 				l := law
@@ -113,7 +113,7 @@ func putBack(e compute.Engine, m, clamp compute.Matrix) {
 }
 
 // drawWith draws layer l with numbers that do not depend on the layer.
-func drawWith(r *bm.RBM, s bm.State, l int, fields compute.Matrix, k rng.Key) {
+func drawWith(r *bm.Machine, s bm.State, l int, fields compute.Matrix, k rng.Key) {
 	e := r.Engine()
 	m := s[l]
 	mean := e.Alloc(compute.Float32, m.Rows(), m.Cols())

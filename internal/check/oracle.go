@@ -56,11 +56,15 @@ func product(n, m, l int, dst, a, b grid, op compute.Op, logGain float64, weight
 	return y
 }
 
-// fieldOf applies Bias, Scale and Base of compute.Epilogue.
-func fieldOf(y [][]estimate, bias, scale, base grid) {
+// fieldOf applies Add, Bias, Scale and Base of compute.Epilogue.
+func fieldOf(y [][]estimate, add, bias, scale, base grid) {
 	for i := range y {
 		for j := range y[i] {
 			x := y[i][j]
+			if add != nil {
+				x.value += add[i][j]
+				x = x.rounded()
+			}
 			if bias != nil {
 				x.value += bias[0][j]
 				x = x.rounded()

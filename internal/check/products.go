@@ -27,6 +27,20 @@ func SameBits(t *testing.T, x compute.Engine, others ...compute.Engine) {
 			}
 		}
 	}
+	for id, c := range scanCases() {
+		p := newScan(x, c, rng.Key(id), uint64(id), 7)
+		p.run(x)
+		for _, y := range others {
+			q := newScan(y, c, rng.Key(id), uint64(id), 7)
+			q.run(y)
+			if i, ok := sameEntries(p.s, q.s); !ok {
+				t.Fatalf("%v: spins differ at %d", c, i)
+			}
+			if i, ok := sameEntries(p.a, q.a); !ok {
+				t.Fatalf("%v: overlap differs at %d", c, i)
+			}
+		}
+	}
 }
 
 // productCase is one product of the suite.
@@ -41,7 +55,7 @@ func (c productCase) String() string {
 	return fmt.Sprintf("%dx%d over %d, a %v trans %v, b %v trans %v, epilogue %d", c.n, c.m, c.l, c.a, c.transA, c.b, c.transB, c.then)
 }
 
-const epilogues = 11
+const epilogues = 17
 
 // productCases returns every transpose and type on every shape, with the
 // epilogues in turn: shapes with nothing, one row or column, around the tiles
@@ -79,6 +93,7 @@ type mulCase struct {
 	key                                                            rng.Key
 	op                                                             compute.Op
 	dst, x, y, weights, logGain, bias, scale, base, clamp, logCosh operand
+	add                                                            operand
 }
 
 func newProduct(e compute.Engine, c productCase, key rng.Key) *mulCase {
@@ -125,19 +140,34 @@ func newProduct(e compute.Engine, c productCase, key rng.Key) *mulCase {
 	case 5, 6, 7:
 		th.Kind, kind = compute.Spin, compute.Int8
 		th.Key, th.Row, th.Col = key.Fold(5), uint64(c.then-5), 1<<32-20
-	case 8, 9:
+	case 8, 9, 14:
 		th.Kind = compute.Discard
+	case 12:
+		th.Kind = compute.Tanh
+	case 13:
+		th.Kind, kind = compute.Spin, compute.Int8
+		th.Key, th.Row, th.Col = key.Fold(5), 1, 1<<32-20
 	}
-	if c.then >= 4 {
+	if c.then >= 15 {
+		th.Kind = compute.Normal
+		th.Key, th.Row, th.Col = key.Fold(5), uint64(c.then-13), 1<<32-20
+	}
+	if c.then >= 11 && c.then != 16 {
+		p.add = newOperand(e, compute.Float32, c.n, c.m, random(12))
+	}
+	if c.then >= 4 && c.then != 11 { // 11 has Add alone
 		p.bias = newOperand(e, compute.Float32, 1, c.m, random(6))
 	}
-	if c.then >= 6 {
+	if c.then >= 6 && c.then != 11 && c.then != 12 && c.then < 15 {
 		p.scale = newOperand(e, compute.Float32, c.n, 1, random(7))
 	}
-	if c.then == 7 || c.then == 9 {
+	if c.then == 16 { // inverse temperatures, 0 among them
+		p.scale = newOperand(e, compute.Float32, c.n, 1, func(i, j int) float64 { return max(0, random(7)(i, j)) })
+	}
+	if c.then == 7 || c.then == 9 || c.then == 13 {
 		p.base = newOperand(e, compute.Float32, 1, c.m, random(8))
 	}
-	if c.then == 4 || c.then == 7 || c.then >= 8 {
+	if c.then == 4 || c.then == 7 || c.then >= 8 && c.then <= 10 || c.then == 14 {
 		p.logCosh = newOperand(e, compute.Float64, c.n, 1, random(9))
 	}
 	switch c.then {
@@ -149,7 +179,7 @@ func newProduct(e compute.Engine, c productCase, key rng.Key) *mulCase {
 		th.Clamp = p.clamp.m.Repeat(c.n)
 	}
 	p.op.Weights, p.op.LogGain = p.weights.m, p.logGain.m
-	th.Bias, th.Scale, th.Base, th.LogCosh = p.bias.m, p.scale.m, p.base.m, p.logCosh.m
+	th.Add, th.Bias, th.Scale, th.Base, th.LogCosh = p.add.m, p.bias.m, p.scale.m, p.base.m, p.logCosh.m
 	p.dst = newOperand(e, kind, c.n, c.m, random(11))
 	return p
 }
@@ -173,7 +203,7 @@ func engineProducts(t *testing.T, e compute.Engine) {
 // spins the oracle could not decide.
 func (p *mulCase) verify(t *testing.T, e compute.Engine) (open, all int) {
 	t.Helper()
-	for _, o := range []operand{p.x, p.y, p.weights, p.logGain, p.bias, p.scale, p.base, p.clamp} {
+	for _, o := range []operand{p.x, p.y, p.weights, p.logGain, p.add, p.bias, p.scale, p.base, p.clamp} {
 		o.guarded(t, e, p.String(), true)
 	}
 	p.dst.guarded(t, e, p.String(), p.op.Then.Kind == compute.Discard)
@@ -183,7 +213,11 @@ func (p *mulCase) verify(t *testing.T, e compute.Engine) (open, all int) {
 		gain = p.logGain.values[0][0]
 	}
 	y := product(p.n, p.m, p.l, p.dst.values, p.x.values, p.y.values, p.op, gain, p.weights.values)
-	fieldOf(y, p.bias.values, p.scale.values, p.base.values)
+	scale := p.scale.values
+	if p.op.Then.Kind == compute.Normal {
+		scale = nil // it does not scale
+	}
+	fieldOf(y, p.add.values, p.bias.values, scale, p.base.values)
 	got := entriesOf(e, p.dst.m)
 	for i := range y {
 		for j, x := range y[i] {
@@ -197,6 +231,15 @@ func (p *mulCase) verify(t *testing.T, e compute.Engine) (open, all int) {
 				want := math.Tanh(x.value)
 				if !(math.Abs(g-want) <= x.bound+8*half*math.Abs(want)) {
 					t.Fatalf("%v: tanh (%d,%d) is %v, want %v", p, i, j, g, want)
+				}
+			case compute.Normal:
+				row, col := p.op.Then.Row+uint64(i), p.op.Then.Col+uint64(j)
+				z := float64(compute.Normals(p.op.Then.Key.Block(row/4, col))[row%4])
+				if p.scale.values != nil {
+					z /= math.Sqrt(max(p.scale.values[i][0], 0x1p-100))
+				}
+				if !(math.Abs(g-x.value-z) <= x.bound+4*half*(math.Abs(x.value)+math.Abs(z))) {
+					t.Fatalf("%v: number (%d,%d) of mean %v is %v, want %v", p, i, j, x.value, g, x.value+z)
 				}
 			case compute.Spin:
 				want := int8(0)
@@ -259,6 +302,26 @@ func engineOrigins(t *testing.T, e compute.Engine) {
 			u := compute.SpinUniform(rng.Key(3).Uint32(uint64(r0+i/m), uint64(1<<32-11+i%m)))
 			if want := compute.SpinOf(0, u); float64(want) != g {
 				t.Fatalf("Spins from row %d: entry %d is %v, want %d", r0, i, g, want)
+			}
+		}
+	}
+}
+
+// engineNormals tests Normals bit for bit: shapes around tiles, every first row of a group of four, the end of the low word of
+// columns. An arm that fuses a product with a sum or takes another order of operations fails.
+func engineNormals(t *testing.T, e compute.Engine) {
+	for _, s := range [][2]int{{0, 3}, {3, 0}, {1, 1}, {5, 7}, {3, 16}, {2, 33}, {17, 65}, {1, 9000}, {900, 1}, {70, 100}} {
+		for row := range uint64(5) {
+			for _, col := range []uint64{0, 1<<32 - 5} {
+				d := newOperand(e, compute.Float32, s[0], s[1], func(int, int) float64 { return 1 })
+				e.Normals(d.m, 3, row, col)
+				d.guarded(t, e, "Normals", false)
+				for i, g := range entriesOf(e, d.m) {
+					r, c := row+uint64(i/s[1]), col+uint64(i%s[1])
+					if want := float64(compute.Normals(rng.Key(3).Block(r/4, c))[r%4]); !same(g, want) {
+						t.Fatalf("Normals %v from (%d,%d): entry %d is %v, want %v", s, row, col, i, g, want)
+					}
+				}
 			}
 		}
 	}

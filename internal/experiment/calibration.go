@@ -6,9 +6,9 @@ import (
 	"math"
 	"strings"
 
-	"mattis/bm"
 	"mattis/data"
 	"mattis/eval"
+	"mattis/exact"
 	"mattis/rng"
 	"mattis/view"
 )
@@ -126,7 +126,7 @@ func calibratedSplit(key rng.Key) (*data.Split, error) {
 func statesOf(states []int) *data.Set {
 	s := &data.Set{Name: "states", Rows: len(states), Visible: calibratedSpins, Height: 3, Width: 3, Labels: make([]int32, len(states)), Spins: make([]int8, len(states)*calibratedSpins)}
 	for i, state := range states {
-		bm.SetState(s.Row(i), uint64(state))
+		exact.SetState(s.Row(i), uint64(state))
 		sum := 0
 		for _, x := range s.Row(i) {
 			sum += int(x)

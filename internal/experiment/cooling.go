@@ -11,6 +11,7 @@ import (
 	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
+	"mattis/exact"
 	"mattis/recipe"
 	"mattis/run"
 	"mattis/sampler"
@@ -75,7 +76,7 @@ func coolDown(w *work, t *trained) error {
 }
 
 // scaledMachine returns the trained machine with all couplings times the factor, and the same machine as axons.
-func scaledMachine(e compute.Engine, t *trained, factor float64) (m, axons *bm.RBM, err error) {
+func scaledMachine(e compute.Engine, t *trained, factor float64) (m, axons *bm.Machine, err error) {
 	d, err := run.Open(t.dir)
 	if err != nil {
 		return nil, nil, err
@@ -88,18 +89,18 @@ func scaledMachine(e compute.Engine, t *trained, factor float64) (m, axons *bm.R
 	if err != nil {
 		return nil, nil, err
 	}
-	build := func(p *recipe.Portable) *bm.RBM {
+	build := func(p *recipe.Portable) *bm.Machine {
 		if p.Patterns == 0 {
-			w := bm.NewDense(e, p.Visible, p.Hidden, false)
-			compute.Write(e, w.Weights().Value, narrow(p.Weights, factor))
-			return bm.NewRBM(e, w, false, false)
+			w := bm.NewDense(e, bm.Restricted(p.Visible, p.Hidden, false))
+			compute.Write(e, w.Weights(0).Value, narrow(p.Weights, factor))
+			return bm.New(e, w, false, false)
 		}
-		a := bm.NewAxons(e, p.Visible, p.Hidden, p.Patterns, false, false)
-		v, h := a.Patterns()
+		a := bm.NewAxons(e, bm.Restricted(p.Visible, p.Hidden, false), p.Patterns, false)
+		v, h := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 		compute.Write(e, v.Value, narrow(p.VisiblePatterns, 1))
 		compute.Write(e, h.Value, narrow(p.HiddenPatterns, 1))
 		a.SetGain(math.Exp(float64(p.LogGain)) * factor)
-		return bm.NewRBM(e, a, false, false)
+		return bm.New(e, a, false, false)
 	}
 	m = build(p)
 	if p.Patterns > 0 {
@@ -121,8 +122,8 @@ func narrow(x []float64, factor float64) []float32 {
 }
 
 // imageChances returns the exact probabilities of the images, and that of all other states.
-func imageChances(m *bm.RBM, f data.Family) ([]float64, error) {
-	x, err := m.EnumerateSmaller()
+func imageChances(m *bm.Machine, f data.Family) ([]float64, error) {
+	x, err := exact.Smallest(m)
 	if err != nil {
 		return nil, err
 	}
@@ -147,7 +148,7 @@ func imageChances(m *bm.RBM, f data.Family) ([]float64, error) {
 
 // coolRun is one sampler in one machine.
 type coolRun struct {
-	machine        *bm.RBM
+	machine        *bm.Machine
 	family         data.Family
 	exact          []float64
 	name           string

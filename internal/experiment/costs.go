@@ -60,9 +60,9 @@ var negatives = []struct {
 
 // contrastive is CD-k: k sweeps of f rows with dense couplings.
 func contrastive(e compute.Engine, s shape) func() {
-	d := bm.NewDense(e, s.V, s.H, false)
+	d := bm.NewDense(e, bm.Restricted(s.V, s.H, false))
 	d.Normal(0.01, 1)
-	m := bm.NewRBM(e, d, false, false)
+	m := bm.New(e, d, false, false)
 	rows := e.Alloc(compute.Int8, s.f, s.V)
 	e.Spins(rows, 2, 0, 0)
 	cd := negative.NewCD(m, s.k)
@@ -72,9 +72,9 @@ func contrastive(e compute.Engine, s shape) func() {
 
 // formed is what Eq. 5 costs after an update: W from the patterns.
 func formed(e compute.Engine, s shape) func() {
-	a := bm.NewAxons(e, s.V, s.H, s.K, false, false)
+	a := bm.NewAxons(e, bm.Restricted(s.V, s.H, false), s.K, false)
 	a.Bernoulli(1, 1)
-	v, h := a.Patterns()
+	v, h := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 	w := e.Alloc(compute.Float32, s.V, s.H)
 	return func() {
 		e.Mul(w, v.Value, h.Value, compute.Op{TransA: true, Alpha: 1 / math.Sqrt(float64(s.K))})
@@ -83,10 +83,10 @@ func formed(e compute.Engine, s shape) func() {
 
 // unformed is the negative phase of this program: the K patterns as spins, and the fields of their hidden spins through the patterns.
 func unformed(e compute.Engine, s shape) func() {
-	a := bm.NewAxons(e, s.V, s.H, s.K, false, false)
+	a := bm.NewAxons(e, bm.Restricted(s.V, s.H, false), s.K, false)
 	a.Bernoulli(1, 1)
-	m := bm.NewRBM(e, a, false, false)
-	pid := negative.NewPID(m, a)
+	m := bm.New(e, a, false, false)
+	pid := negative.NewPID(m, a, nil)
 	mean := e.Alloc(compute.Float32, s.K, s.H)
 	return func() {
 		b := pid.Draw(bm.Batch{}, 0)

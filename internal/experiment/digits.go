@@ -94,7 +94,7 @@ var digitSweeps = []int{10, digitsShown, 100, 1000}
 
 // drawDigits returns samples after so many sweeps. A machine without biases gives an image and its negative the same
 // probability: the one with more background than ink stands for both.
-func drawDigits(m *bm.RBM, start []int8, n, sweeps int, key rng.Key) [][]int8 {
+func drawDigits(m *bm.Machine, start []int8, n, sweeps int, key rng.Key) [][]int8 {
 	rows := chainsFrom(m, start, n, sweeps, key)
 	if m.Symmetric() {
 		lessInk(rows)
@@ -270,7 +270,7 @@ func finishPatterns(r *results) error {
 	if err != nil {
 		return err
 	}
-	visible, _ := m.Axons.Patterns()
+	visible := m.Axons.Patterns(bm.Visible)
 	e, k, v := m.Machine.Engine(), visible.Value.Rows(), visible.Value.Cols()
 	flat := make([]float32, k*v)
 	compute.Read(e, flat, visible.Value)

@@ -42,9 +42,9 @@ func glassArm() *arm {
 		if _, err := fmt.Sscan(setting(s, "deviation"), &deviation); err != nil {
 			return err
 		}
-		d := bm.NewDense(w.engine, whole(setting(s, "visible")), whole(setting(s, "hidden")), false)
+		d := bm.NewDense(w.engine, bm.Restricted(whole(setting(s, "visible")), whole(setting(s, "hidden")), false))
 		d.Normal(deviation, w.key.Fold(0))
-		return overlapsOf(w, bm.NewRBM(w.engine, d, false, false))
+		return overlapsOf(w, bm.New(w.engine, d, false, false))
 	}
 	return a
 }
@@ -64,9 +64,9 @@ func replicaOverlaps(w *work, t *trained) error {
 // exchange; glassSweeps are those of the Gibbs chains.
 const glassReplicas, glassRungs, glassRounds, glassSweeps = 96, 20, 1000, 100
 
-func overlapsOf(w *work, m *bm.RBM) error {
+func overlapsOf(w *work, m *bm.Machine) error {
 	e := m.Engine()
-	v, h := m.Couplings().Sizes()
+	v := m.Layers()[bm.Visible]
 	betas := make([]float64, glassRungs)
 	for r := range betas { // down to the paramagnet
 		betas[r] = math.Pow(0.02, float64(r)/(glassRungs-1))
@@ -75,7 +75,7 @@ func overlapsOf(w *work, m *bm.RBM) error {
 	if err != nil {
 		return err
 	}
-	s := bm.State{e.Alloc(compute.Int8, glassReplicas, v), e.Alloc(compute.Int8, glassReplicas, h)}
+	s := m.State(glassReplicas)
 	sampler.Randomize(m, s, bm.Law{Key: w.key.Fold(2)})
 	rounds := glassRounds
 	if w.miniature {

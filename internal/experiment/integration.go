@@ -8,6 +8,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/eval"
+	"mattis/exact"
 	"mattis/rng"
 )
 
@@ -15,7 +16,7 @@ import (
 // random patterns of +-1, summed over pattern classes; Gaussian couplings; and axons of 2 to 8 patterns, the last two half of the time with biases and with a
 // layer of 7 to 12 spins that is listed. All others have 7 to 40 spins a layer. Gains, or three times the deviation of couplings, go from 0.1 to
 // 100.
-func Hard(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string) {
+func Hard(e compute.Engine, i int, key rng.Key) (m *bm.Machine, name string) {
 	key = key.Fold(uint64(i))
 	strength := math.Pow(10, -1+3*float64(key.Uniform(0, 0)))
 	visible, hidden := 7+key.Intn(34, 0, 1), 7+key.Intn(34, 0, 2)
@@ -29,7 +30,7 @@ func Hard(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string) {
 	}
 	var c bm.Couplings
 	if i%3 == 1 {
-		d := bm.NewDense(e, visible, hidden, false)
+		d := bm.NewDense(e, bm.Restricted(visible, hidden, false))
 		d.Normal(strength/3, key.Fold(0))
 		c, name = d, "Gaussian"
 	} else {
@@ -37,12 +38,12 @@ func Hard(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string) {
 		if i%3 == 2 {
 			patterns = 2 + key.Intn(7, 0, 6)
 		}
-		a := bm.NewAxons(e, visible, hidden, patterns, false, false)
+		a := bm.NewAxons(e, bm.Restricted(visible, hidden, false), patterns, false)
 		a.Bernoulli(1, key.Fold(0))
 		a.SetGain(strength)
 		c, name = a, fmt.Sprintf("axons K=%d", patterns)
 	}
-	m = bm.NewRBM(e, c, bias, bias)
+	m = bm.New(e, c, bias, bias)
 	if bias {
 		for l := range 2 {
 			x := make([]float32, m.Layers()[l])
@@ -57,12 +58,12 @@ func Hard(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string) {
 }
 
 // HardIntegration returns log Z of Hard machine number i by thermodynamic integration, and the exact sum.
-func HardIntegration(ctx context.Context, e compute.Engine, i int, o eval.IntegrationOptions, key rng.Key) (exact float64, z eval.LogZ, name string, err error) {
+func HardIntegration(ctx context.Context, e compute.Engine, i int, o eval.IntegrationOptions, key rng.Key) (truth float64, z eval.LogZ, name string, err error) {
 	m, name := Hard(e, i, key.Fold(0))
-	if p, none := m.PatternClasses(); none == nil {
-		exact, err = p.LogZ(ctx, 1, nil)
-	} else if x, large := m.EnumerateSmaller(); large == nil {
-		exact = x.LogZ()
+	if p, none := exact.ClassesOf(m); none == nil {
+		truth, err = p.LogZ(ctx, 1, nil)
+	} else if x, large := exact.Smallest(m); large == nil {
+		truth = x.LogZ()
 	} else {
 		err = large
 	}
@@ -71,7 +72,7 @@ func HardIntegration(ctx context.Context, e compute.Engine, i int, o eval.Integr
 	}
 	t := eval.Integration{Machine: m, Ladders: o.Ladders, Betas: o.Betas, Sweeps: o.Sweeps, Key: key.Fold(1).Fold(uint64(i))}
 	z, err = t.Estimate(ctx)
-	return exact, z, name, err
+	return truth, z, name, err
 }
 
 // likelyHard is the arm of integration on machines in which chains do not mix.

@@ -7,6 +7,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
+	"mattis/exact"
 )
 
 // law is all that can be known about a machine of few spins: sums over all its states and its exact transition probabilities, in
@@ -25,7 +26,7 @@ type law struct {
 }
 
 // lawOf sums over all states of m.
-func lawOf(m *bm.RBM) *law {
+func lawOf(m *bm.Machine) *law {
 	n := m.Layers()
 	l := &law{visible: n[bm.Visible], hidden: n[bm.Hidden], symmetric: m.Symmetric()}
 	e := m.Engine()
@@ -50,14 +51,14 @@ func lawOf(m *bm.RBM) *law {
 	}
 	switch c := m.Couplings().(type) {
 	case *bm.Dense:
-		x := read(c.Weights().Value)
+		x := read(c.Weights(0).Value)
 		for i := range l.w {
 			copy(l.w[i], x[i*l.hidden:])
 		}
 	case *bm.Axons:
-		xv, xh := c.Patterns()
+		xv, xh := c.Patterns(bm.Visible), c.Patterns(bm.Hidden)
 		v, h, k := read(xv.Value), read(xh.Value), xv.Value.Rows()
-		gain := float64(compute.Factor(1/math.Sqrt(float64(k)), float32(read(c.LogGain().Value)[0])))
+		gain := float64(compute.Factor(1/math.Sqrt(float64(k)), float32(read(c.LogGain(0).Value)[0])))
 		for i := range l.w {
 			for j := range l.w[i] {
 				for a := range k {
@@ -117,7 +118,7 @@ func (l *law) spins(v int) []float64 {
 
 func (l *law) sum() {
 	l.ground = math.Inf(1)
-	var z bm.LogSum
+	var z exact.LogSum
 	for v := range 1 << l.visible {
 		x := l.spins(v)
 		var f, least float64
@@ -323,7 +324,7 @@ func (l *law) ultrametricity(v []float64) float64 {
 func (l *law) images(v []float64, f data.Family, n int) (valid, covered float64) {
 	spins := make([]int8, l.visible)
 	for s, p := range v {
-		bm.SetState(spins, uint64(s))
+		exact.SetState(spins, uint64(s))
 		if f.Index(spins) >= 0 {
 			valid += p
 			covered -= math.Expm1(float64(n)*math.Log1p(-p)) / float64(f.Size())

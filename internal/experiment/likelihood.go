@@ -11,6 +11,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/eval"
+	"mattis/exact"
 	"mattis/rng"
 	"mattis/view"
 )
@@ -18,28 +19,28 @@ import (
 // Enumerable returns random machine number i of a family that can be summed over exactly: axons and
 // Gaussian couplings in turn, two with and two without biases, 4 to 12 spins a layer, and couplings of strength
 // 0.1 (hot) to 10 (cold), where 1 is about the strength at which spins begin to order.
-func Enumerable(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string) {
+func Enumerable(e compute.Engine, i int, key rng.Key) (m *bm.Machine, name string) {
 	key = key.Fold(uint64(i))
 	visible, hidden := 4+key.Intn(9, 0, 0), 4+key.Intn(9, 0, 1)
 	return randomMachine(e, i, visible, hidden, 0.1*math.Pow(100, float64(key.Uniform(0, 2))), key)
 }
 
 // randomMachine returns machine number i of the kinds that Enumerable takes in turn, of that size and strength.
-func randomMachine(e compute.Engine, i, visible, hidden int, strength float64, key rng.Key) (m *bm.RBM, name string) {
+func randomMachine(e compute.Engine, i, visible, hidden int, strength float64, key rng.Key) (m *bm.Machine, name string) {
 	bias := i/2%2 == 1
 	var c bm.Couplings
 	if i%2 == 0 {
 		patterns := 1 + key.Intn(5, 0, 3)
-		a := bm.NewAxons(e, visible, hidden, patterns, false, false)
+		a := bm.NewAxons(e, bm.Restricted(visible, hidden, false), patterns, false)
 		a.Bernoulli(1, key.Fold(0))
 		a.SetGain(strength * math.Sqrt(float64(patterns)/float64(visible*hidden)))
 		c, name = a, fmt.Sprintf("axons K=%d", patterns)
 	} else {
-		d := bm.NewDense(e, visible, hidden, false)
+		d := bm.NewDense(e, bm.Restricted(visible, hidden, false))
 		d.Normal(strength/(math.Sqrt(float64(visible))+math.Sqrt(float64(hidden))), key.Fold(0))
 		c, name = d, "Gaussian"
 	}
-	m = bm.NewRBM(e, c, bias, bias)
+	m = bm.New(e, c, bias, bias)
 	for l := range 2 {
 		if b := m.Bias(l).Value; !b.IsNone() {
 			x := make([]float32, b.Len())
@@ -143,9 +144,9 @@ type Annealed struct{ Runs, Betas int }
 
 // Estimates returns log Z of Enumerable machine number i by each of the methods, reverse paths starting from exact
 // samples, and the exact sum.
-func Estimates(ctx context.Context, e compute.Engine, i int, s Annealed, key rng.Key) (exact float64, all []eval.LogZ, name string, err error) {
+func Estimates(ctx context.Context, e compute.Engine, i int, s Annealed, key rng.Key) (truth float64, all []eval.LogZ, name string, err error) {
 	m, name := Enumerable(e, i, key.Fold(0))
-	x, err := m.EnumerateSmaller()
+	x, err := exact.Smallest(m)
 	if err != nil {
 		return 0, nil, name, err
 	}
@@ -162,16 +163,16 @@ func Estimates(ctx context.Context, e compute.Engine, i int, s Annealed, key rng
 
 // PatternEstimates returns log Z of a machine of so many random patterns by AIS, by reverse AIS from exact samples and
 // by their bridge, and the exact sum over pattern classes.
-func PatternEstimates(ctx context.Context, e compute.Engine, visible, hidden, patterns int, gain float64, s Annealed, key rng.Key) (exact float64, all []eval.LogZ, err error) {
-	a := bm.NewAxons(e, visible, hidden, patterns, false, false)
+func PatternEstimates(ctx context.Context, e compute.Engine, visible, hidden, patterns int, gain float64, s Annealed, key rng.Key) (truth float64, all []eval.LogZ, err error) {
+	a := bm.NewAxons(e, bm.Restricted(visible, hidden, false), patterns, false)
 	a.Bernoulli(1, key.Fold(uint64(patterns)))
 	a.SetGain(gain)
-	m := bm.NewRBM(e, a, false, false)
-	classes, err := m.PatternClasses()
+	m := bm.New(e, a, false, false)
+	classes, err := exact.ClassesOf(m)
 	if err != nil {
 		return 0, nil, err
 	}
-	if exact, err = classes.LogZ(ctx, 1, nil); err != nil {
+	if truth, err = classes.LogZ(ctx, 1, nil); err != nil {
 		return 0, nil, err
 	}
 	start, err := eval.StartPatterns(m)
@@ -190,7 +191,7 @@ func PatternEstimates(ctx context.Context, e compute.Engine, visible, hidden, pa
 		}
 		all = append(all, z)
 	}
-	return exact, all, nil
+	return truth, all, nil
 }
 
 // likely is the figure likelihood: what estimates of log Z and their errors are worth where the sum is exact. An

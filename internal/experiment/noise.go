@@ -27,9 +27,9 @@ func noiseArm() *arm {
 		}
 		for i, text := range counts {
 			k := whole(text)
-			axons := bm.NewAxons(w.engine, v, h, k, false, false)
+			axons := bm.NewAxons(w.engine, bm.Restricted(v, h, false), k, false)
 			axons.Bernoulli(1, w.key.Fold(uint64(k)))
-			x, err := measure.Run(w.ctx, eval.Subject{Machine: bm.NewRBM(w.engine, axons, false, false)}, eval.Defaults())
+			x, err := measure.Run(w.ctx, eval.Subject{Machine: bm.New(w.engine, axons, false, false)}, eval.Defaults())
 			if err != nil {
 				return err
 			}

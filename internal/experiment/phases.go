@@ -11,6 +11,7 @@ import (
 	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
+	"mattis/exact"
 	"mattis/rng"
 	"mattis/sampler"
 	"mattis/view"
@@ -22,16 +23,16 @@ import (
 // either layer favour one sign by up to e^100, independently: as the machine cools, the mass may go
 // from one phase to another at once. rows are states of one of the phases, from chains that began
 // at a pattern or its negative.
-func TwoPhases(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string, rows *data.Set) {
+func TwoPhases(e compute.Engine, i int, key rng.Key) (m *bm.Machine, name string, rows *data.Set) {
 	key = key.Fold(uint64(i))
 	const visible = 784
 	patterns, hidden := 1+i%3, 8+key.Intn(25, 0, 0)
-	a := bm.NewAxons(e, visible, hidden, patterns, false, false)
+	a := bm.NewAxons(e, bm.Restricted(visible, hidden, false), patterns, false)
 	a.Bernoulli(1, key.Fold(0))
 	cold := 2 * math.Pow(6, float64(key.Uniform(0, 1)))
 	a.SetGain(cold * math.Sqrt(float64(patterns)/float64(visible*hidden)))
-	m = bm.NewRBM(e, a, true, true)
-	xv, xh := a.Patterns()
+	m = bm.New(e, a, true, true)
+	xv, xh := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 	for l, p := range []bm.Param{xv, xh} {
 		x := make([]float32, p.Value.Len())
 		compute.Read(e, x, p.Value)
@@ -65,7 +66,7 @@ func TwoPhases(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string, ro
 
 // SmallPhases returns Enumerable machine number i with states of one of its phases: chains that
 // began in one random state.
-func SmallPhases(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string, rows *data.Set) {
+func SmallPhases(e compute.Engine, i int, key rng.Key) (m *bm.Machine, name string, rows *data.Set) {
 	m, name = Enumerable(e, i, key)
 	first := make([]int8, m.Layers()[bm.Visible])
 	for s := range first {
@@ -75,7 +76,7 @@ func SmallPhases(e compute.Engine, i int, key rng.Key) (m *bm.RBM, name string, 
 }
 
 // around returns 200 states by chains of 30 sweeps from one.
-func around(m *bm.RBM, first []int8, key rng.Key) *data.Set {
+func around(m *bm.Machine, first []int8, key rng.Key) *data.Set {
 	const rows, sweeps = 200, 30
 	s := sampler.Chains(m, rows)
 	compute.Write(m.Engine(), s[bm.Visible], slices.Repeat(first, rows))
@@ -89,7 +90,7 @@ func around(m *bm.RBM, first []int8, key rng.Key) *data.Set {
 var BaseNames = []string{eval.BaseAuto, eval.BaseUniform, eval.BaseData, eval.BaseMean}
 
 // OffByBase returns log Z of a machine by AIS from each of BaseNames.
-func OffByBase(ctx context.Context, m *bm.RBM, rows *data.Set, o eval.Options, key rng.Key) ([]eval.LogZ, error) {
+func OffByBase(ctx context.Context, m *bm.Machine, rows *data.Set, o eval.Options, key rng.Key) ([]eval.LogZ, error) {
 	subject := eval.Subject{Machine: m, Split: &data.Split{Train: rows}, SetName: "train", Key: key, Memo: &eval.Memo{}}
 	measure, err := eval.Named("logz_ais")
 	if err != nil {
@@ -107,11 +108,11 @@ func OffByBase(ctx context.Context, m *bm.RBM, rows *data.Set, o eval.Options, k
 }
 
 // ExactLogZ returns log Z by pattern classes, or by listing all states where there are none.
-func ExactLogZ(ctx context.Context, m *bm.RBM) (float64, error) {
-	if p, err := m.PatternClasses(); err == nil {
+func ExactLogZ(ctx context.Context, m *bm.Machine) (float64, error) {
+	if p, err := exact.ClassesOf(m); err == nil {
 		return p.LogZ(ctx, 1, nil)
 	}
-	x, err := m.EnumerateSmaller()
+	x, err := exact.Smallest(m)
 	if err != nil {
 		return 0, err
 	}
@@ -149,7 +150,7 @@ var hiddenPhases = &study{[]*arm{
 	phasesArm("enumerable", 2, SmallPhases),
 }}
 
-func phasesArm(name string, seconds float64, family func(compute.Engine, int, rng.Key) (*bm.RBM, string, *data.Set)) *arm {
+func phasesArm(name string, seconds float64, family func(compute.Engine, int, rng.Key) (*bm.Machine, string, *data.Set)) *arm {
 	a := &arm{name: name, seconds: seconds, settings: []string{"runs=200", "betas=500"}, miniature: []string{"runs=40", "betas=20"}}
 	a.draw = func(w *work) error {
 		i := w.key.Intn(3000, 0, 0)

@@ -23,7 +23,7 @@ func TestPhasesAreNotMissed(t *testing.T) {
 	defer e.Close()
 	o := eval.Defaults()
 	o.AIS.Runs, o.AIS.Betas, o.Phases.Sweeps = 64, 100, 100
-	for name, family := range map[string]func(compute.Engine, int, rng.Key) (*bm.RBM, string, *data.Set){
+	for name, family := range map[string]func(compute.Engine, int, rng.Key) (*bm.Machine, string, *data.Set){
 		"pattern classes": experiment.TwoPhases, "enumerable": experiment.SmallPhases,
 	} {
 		table := make([]experiment.Optimism, len(experiment.BaseNames))

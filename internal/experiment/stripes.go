@@ -86,12 +86,12 @@ func sampleStripes(w *work, t *trained) error {
 }
 
 // chainsFrom returns the visible spins of n Gibbs chains after their sweeps, all from one row, or from random spins where start is nil.
-func chainsFrom(m *bm.RBM, start []int8, n, sweeps int, key rng.Key) [][]int8 {
+func chainsFrom(m *bm.Machine, start []int8, n, sweeps int, key rng.Key) [][]int8 {
 	e := m.Engine()
 	mark := e.Mark()
 	defer e.Release(mark)
-	v, h := m.Couplings().Sizes()
-	s := bm.State{e.Scratch(compute.Int8, n, v), e.Scratch(compute.Int8, n, h)}
+	v := m.Layers()[bm.Visible]
+	s := m.Scratch(n)
 	if start == nil {
 		sampler.Randomize(m, s, bm.Law{Key: key.Fold(0)})
 	} else {

@@ -162,22 +162,22 @@ func fall(by, stderr float64) string {
 }
 
 // drawMachine returns a machine as the settings say, of weights with a deviation of about 1, and a key for what is done with it.
-func drawMachine(w *work, settings []string, visible, hidden int) (*bm.RBM, rng.Key) {
+func drawMachine(w *work, settings []string, visible, hidden int) (*bm.Machine, rng.Key) {
 	key := w.key.Fold(uint64(visible))
 	e := w.engine
 	switch kind := setting(settings, "couplings"); kind {
 	case "axons":
-		a := bm.NewAxons(e, visible, hidden, whole(setting(settings, "patterns")), false, false)
+		a := bm.NewAxons(e, bm.Restricted(visible, hidden, false), whole(setting(settings, "patterns")), false)
 		a.Bernoulli(1, key.Fold(0))
-		return bm.NewRBM(e, a, false, false), key.Fold(1)
+		return bm.New(e, a, false, false), key.Fold(1)
 	case "normal", "uniform":
-		d := bm.NewDense(e, visible, hidden, false)
+		d := bm.NewDense(e, bm.Restricted(visible, hidden, false))
 		if kind == "normal" {
 			d.Normal(1, key.Fold(0))
 		} else {
 			d.Uniform(math.Sqrt(3), key.Fold(0))
 		}
-		return bm.NewRBM(e, d, false, false), key.Fold(1)
+		return bm.New(e, d, false, false), key.Fold(1)
 	default:
 		panic("experiment: no couplings " + kind)
 	}

@@ -1,7 +1,7 @@
 // The page: which view is shown, the keys, and what changes as runs do.
 
 import { h, fill } from "./dom.js";
-import { connect, connected, folders, go, listen, notices, place, runs } from "./runs.js";
+import { connect, connected, ended, folders, go, listen, notices, place, runs } from "./runs.js";
 import { forget } from "./lines.js";
 import { Table } from "./table.js";
 import { Curves } from "./curves.js";
@@ -32,17 +32,16 @@ function show(changed, moved) {
   forget(runs);
 }
 
-let wasLive = null;
 function status() {
-  if (connected !== wasLive) {
-    wasLive = connected;
+  const word = connected ? "live" : ended ? "ended" : "connecting …";
+  if (live.textContent !== word) {
     live.className = connected ? "on" : "off";
-    live.textContent = connected ? "live" : "connecting …";
+    live.textContent = word;
   }
-  const text = notices.join("\n");
+  const said = ended ? [ended, ...notices] : notices, text = said.join("\n");
   if (notes.dataset.text !== text) {
     notes.dataset.text = text;
-    fill(notes, notices.map((n) => h("p", {}, n)));
+    fill(notes, said.map((n) => h("p", {}, n)));
   }
 }
 

@@ -6,6 +6,7 @@ export const runs = new Map(); // by identifier
 export let folders = [];
 export let notices = [];
 export let connected = false;
+export let ended = ""; // what the server said when it ended
 export let sessions = 0; // streams that have begun: another server may count files anew
 export let palette = { splits: {}, runs: [] };
 
@@ -68,6 +69,12 @@ export async function connect() {
     tell(ids);
   });
   stream.addEventListener("notices", (e) => { notices = JSON.parse(e.data); tell([]); });
+  stream.addEventListener("end", (e) => {
+    ended = JSON.parse(e.data);
+    connected = false;
+    stream.close(); // its address is given to nobody again
+    tell([]);
+  });
   stream.onerror = () => { connected = false; tell([]); };
   stream.onopen = () => { connected = true; tell([]); };
 }

@@ -7,9 +7,11 @@ const decode = (text) => Int8Array.from(atob(text), (c) => c.charCodeAt(0));
 const css = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const parse = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
+const sand = [242, 220, 168]; // of spins that are not known
+
 // ramp returns the colour of a value of -1 to 1: spins are black and white, other numbers blue below 0 and orange above.
 function ramp(spins) {
-  if (spins) return (v) => (v === 0 ? [242, 220, 168] : new Array(3).fill(Math.round(255 * (1 - v) / 2)));
+  if (spins) return (v) => (v === 0 ? sand : new Array(3).fill(Math.round(255 * (1 - v) / 2)));
   const zero = parse(css("--tile-zero")), low = [0, 114, 178], high = [213, 94, 0];
   return (v) => zero.map((z, i) => Math.round(z + (Math.abs(v)) * ((v < 0 ? low : high)[i] - z)));
 }
@@ -20,7 +22,7 @@ export function tiles(p, group, room = innerWidth - 84) {
   // Patterns of -1 and +1 are spins, whatever type holds them.
   p = { ...p, spins: p.spins || data.every((v) => v === 127 || v === -127) };
   const what = `${n}${group.total > n ? ` of ${group.total}` : ""}`;
-  const caption = h("figcaption", {}, h("b", {}, group.label), h("span", { class: "muted" }, p.height ? ` ${what}, ${p.height} × ${p.width} pixels` : ` ${what} rows of ${p.width}`),
+  const caption = h("figcaption", {}, h("b", {}, group.label), h("span", { class: "muted" }, p.height ? ` ${what}, ${p.height} × ${p.width} pixels` : ` ${what} rows of ${p.width} ${p.spins ? "spin" : "value"}${p.width > 1 ? "s" : ""}`),
     !p.spins && h("span", { class: "scale" }, h("span", { class: "low" }, `−${short(p.ink, 3)}`), h("span", { class: "ramp", "aria-hidden": "true" }), h("span", { class: "high" }, `+${short(p.ink, 3)}`)));
   if (!n) return h("figure", { class: "tiles" }, caption, h("p", { class: "empty" }, "nothing to see"));
   const canvas = p.height ? images(p, data, n, room) : p.width <= 64 ? bars(p, data, n, room) : strips(p, data, n);
@@ -51,18 +53,25 @@ function images(p, data, n, room) {
   return canvas;
 }
 
-// bars draws each row as bars up and down from a line.
+// bars draws each row as bars up and down from a line; what is not known of spins is tinted, and spans both.
 function bars(p, data, n, room) {
-  const bar = Math.max(3, Math.floor(160 / p.width)), w = p.width * bar, hh = 44, gap = 16;
+  const bar = Math.min(16, Math.max(3, Math.floor(160 / p.width))), w = p.width * bar, hh = 44, gap = 16;
   const columns = Math.max(1, Math.min(n, Math.floor((Math.min(room, 1560) + gap) / (w + gap))));
-  const rows = Math.ceil(n / columns), canvas = h("canvas", { width: columns * (w + gap) - gap, height: rows * (hh + gap) });
-  const ctx = canvas.getContext("2d"), ink = css("--ink"), line = css("--frame");
+  const rows = Math.ceil(n / columns), canvas = h("canvas", { width: columns * (w + gap) - gap, height: rows * (hh + gap) - gap });
+  const ctx = canvas.getContext("2d"), ink = css("--ink"), line = css("--frame"), back = css("--back"), unknown = `rgb(${sand})`;
   for (let i = 0; i < n; i++) {
     const x = (i % columns) * (w + gap), y = Math.floor(i / columns) * (hh + gap) + hh / 2;
+    ctx.fillStyle = back; // where all bars point one way it shows which
+    ctx.fillRect(x, y - hh / 2, w, hh);
     ctx.fillStyle = line;
     ctx.fillRect(x, y, w, 1);
     for (let j = 0; j < p.width; j++) {
       const v = data[i * p.width + j] / 127;
+      if (p.spins && v === 0) {
+        ctx.fillStyle = unknown;
+        ctx.fillRect(x + j * bar, y - hh / 2, Math.max(1, bar - 1), hh);
+        continue;
+      }
       ctx.fillStyle = p.spins ? ink : v < 0 ? "#0072b2" : "#d55e00";
       const t = Math.max(1, Math.abs(v) * hh / 2);
       ctx.fillRect(x + j * bar, v >= 0 ? y - t : y, Math.max(1, bar - 1), t);

@@ -243,6 +243,34 @@ func (a arm) coshTile() {
 	})
 }
 
+// evenOdd returns the places of the columns from column on in the random stream: the low words of
+// the even and of the odd ones, each in the low half of a 64-bit lane.
+func (a arm) evenOdd(t, column reg.Register) (even, odd reg.VecVirtual) {
+	lanes, ok := constants["evenLanes"]
+	if !ok {
+		lanes = GLOBL("evenLanes"+a.suffix, RODATA|NOPTR)
+		for i := range a.lanes / 2 {
+			DATA(8*i, U64(uint64(2*i)))
+		}
+		constants["evenLanes"] = lanes
+	}
+	even, odd = a.vec(), a.vec()
+	VPBROADCASTD(at(t, tileColumn), even)
+	r, first := GP32(), a.vec()
+	MOVL(column.(reg.GP).As32(), r)
+	if a.wide() {
+		VPBROADCASTD(r, first)
+	} else {
+		x := XMM()
+		VMOVD(r, x)
+		VPBROADCASTD(x, first)
+	}
+	VPADDD(first, even, even)
+	VPADDD(lanes, even, even)
+	VPADDD(a.bits("oneWord", 1), even, odd)
+	return even, odd
+}
+
 func (a arm) spinTile() {
 	a.text("spinTile", "func(t *byte)", `stores spins, four rows to a block of random numbers:
 	dst[i,j] = the sign of x = factor*y[i,j], flipped where u + u*e < e,
@@ -269,29 +297,12 @@ func (a arm) spinTile() {
 		VPBROADCASTD(k, ones)
 		VPCMPEQD(minus, minus, minus)
 	}
-	lanes := GLOBL("evenLanes"+a.suffix, RODATA|NOPTR)
-	for i := range a.lanes / 2 {
-		DATA(8*i, U64(uint64(2*i)))
-	}
 	oneWord := a.bits("oneWord", 1)
 	factor := at(t, tileFactor)
 	Label("group")
 	XORQ(column, column)
 	Label("vector")
-	even, odd := a.vec(), a.vec()
-	VPBROADCASTD(at(t, tileColumn), even)
-	r, first := GP32(), a.vec()
-	MOVL(column.As32(), r)
-	if a.wide() {
-		VPBROADCASTD(r, first)
-	} else {
-		x := XMM()
-		VMOVD(r, x)
-		VPBROADCASTD(x, first)
-	}
-	VPADDD(first, even, even)
-	VPADDD(lanes, even, even)
-	VPADDD(oneWord, even, odd)
+	even, odd := a.evenOdd(t, column)
 	w := a.philox(even, odd, m0, m1, t, start, tileStart, tileKeys)
 	for i := range 4 {
 		x, v := a.broadcast(factor), a.vec()

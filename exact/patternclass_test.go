@@ -1,4 +1,4 @@
-package bm_test
+package exact_test
 
 import (
 	"context"
@@ -11,21 +11,22 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/compute/cpu"
+	"mattis/exact"
 	"mattis/internal/check"
 	"mattis/rng"
 )
 
 // classMachine returns axons of +-1 patterns. biases is none, classes (the bias of a spin is
 // a function of its column of pattern signs, odd in it) or free (hidden ones are all different, visible ones take two values).
-func classMachine(e compute.Engine, visible, hidden, patterns int, gain float64, biases string) *bm.RBM {
-	a := bm.NewAxons(e, visible, hidden, patterns, false, true)
+func classMachine(e compute.Engine, visible, hidden, patterns int, gain float64, biases string) *bm.Machine {
+	a := bm.NewAxons(e, bm.Restricted(visible, hidden, true), patterns, false)
 	a.Bernoulli(1, rng.Key(visible*patterns))
 	a.SetGain(gain)
-	r := bm.NewRBM(e, a, biases != "none", biases != "none")
+	r := bm.New(e, a, biases != "none", biases != "none")
 	if biases == "none" {
 		return r
 	}
-	pv, ph := a.Patterns()
+	pv, ph := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
 	for l, p := range []bm.Param{pv, ph} {
 		x := make([]float32, p.Value.Len())
 		compute.Read(e, x, p.Value)
@@ -47,9 +48,9 @@ func classMachine(e compute.Engine, visible, hidden, patterns int, gain float64,
 	return r
 }
 
-func classLogZ(t *testing.T, r *bm.RBM) (*bm.PatternClasses, float64) {
+func classLogZ(t *testing.T, r *bm.Machine) (*exact.PatternClasses, float64) {
 	t.Helper()
-	p, err := r.PatternClasses()
+	p, err := exact.ClassesOf(r)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -71,7 +72,7 @@ func TestPatternClassesAgainstEnumeration(t *testing.T) {
 				r := classMachine(e, n[0], n[1], n[2], gain, biases)
 				p, got := classLogZ(t, r)
 				listed[p.Layer()] = true
-				x, err := r.EnumerateSmaller()
+				x, err := exact.Smallest(r)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -111,11 +112,11 @@ func TestPatternClassesFreeEnergies(t *testing.T) {
 			rows := 1 << n[0]
 			spins := make([]int8, rows*n[0])
 			for i := range rows {
-				bm.SetState(spins[i*n[0]:(i+1)*n[0]], uint64(i))
+				exact.SetState(spins[i*n[0]:(i+1)*n[0]], uint64(i))
 			}
 			f := make([]float64, rows)
 			p.FreeEnergies(f, spins)
-			var z bm.LogSum
+			var z exact.LogSum
 			for _, x := range f {
 				z.Add(-x)
 			}
@@ -153,7 +154,7 @@ func TestPatternClassesAtRealSize(t *testing.T) {
 	for _, gain := range []float64{1e-9, 0.001, 0.01, 1} {
 		_, got := classLogZ(t, classMachine(e, v, h, 1, gain, "none"))
 		g := float64(compute.Factor(1, float32(math.Log(gain))))
-		var one bm.LogSum
+		var one exact.LogSum
 		for up := range v + 1 {
 			one.Add(binomial(v, up) + h*compute.LogTwoCosh(g*float64(2*up-v)))
 		}
@@ -170,8 +171,7 @@ func TestPatternClassesAtRealSize(t *testing.T) {
 		// Hidden spins whose two signs agree see f(A_1+A_2), the others f(A_1-A_2). With the overlaps M of
 		// the visible classes (signs equal, signs opposite) these are 2 f M_equal and 2 f M_opposite.
 		equal := func(l int) (same int) {
-			pv, ph := r.Couplings().(*bm.Axons).Patterns()
-			m := []compute.Matrix{pv.Value, ph.Value}[l]
+			m := r.Axons().Patterns(l).Value
 			x := make([]float32, m.Len())
 			compute.Read(e, x, m)
 			for i := range m.Cols() {
@@ -184,7 +184,7 @@ func TestPatternClassesAtRealSize(t *testing.T) {
 		f := float64(compute.Factor(1/math.Sqrt(2), float32(math.Log(gain))))
 		z := 0.0 // the two classes are independent
 		for _, c := range [][2]int{{equal(0), equal(1)}, {v - equal(0), h - equal(1)}} {
-			var sum bm.LogSum
+			var sum exact.LogSum
 			for up := range c[0] + 1 {
 				sum.Add(binomial(c[0], up) + float64(c[1])*compute.LogTwoCosh(2*f*float64(2*up-c[0])))
 			}
@@ -204,7 +204,7 @@ func TestPatternClassesThreads(t *testing.T) {
 	r := classMachine(engine(t), 60, 50, 3, 0.2, "none")
 	var want float64
 	for _, threads := range []int{1, 2, 5} {
-		p, err := r.PatternClasses()
+		p, err := exact.ClassesOf(r)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -225,7 +225,7 @@ func TestPatternClassesThreads(t *testing.T) {
 			t.Errorf("%d threads: log Z = %v, one gives %v", threads, got, want)
 		}
 	}
-	p, _ := r.PatternClasses()
+	p, _ := exact.ClassesOf(r)
 	ctx, stop := context.WithCancel(context.Background())
 	stop()
 	if _, err := p.LogZ(ctx, 2, nil); err != context.Canceled {
@@ -301,15 +301,15 @@ func TestPatternClassesSample(t *testing.T) {
 
 func TestPatternClassesRefuses(t *testing.T) {
 	e := engine(t)
-	axons := func(change func(a *bm.Axons)) *bm.RBM {
-		a := bm.NewAxons(e, 4, 3, 2, false, true)
+	axons := func(change func(a *bm.Axons)) *bm.Machine {
+		a := bm.NewAxons(e, bm.Restricted(4, 3, true), 2, false)
 		a.Bernoulli(1, 1)
 		change(a)
-		return bm.NewRBM(e, a, false, false)
+		return bm.New(e, a, false, false)
 	}
 	large := classMachine(e, 784, 3000, 4, 1, "none")
 	biased := classMachine(e, 300, 200, 1, 1, "none")
-	both := bm.NewRBM(e, biased.Couplings(), true, true)
+	both := bm.New(e, biased.Couplings(), true, true)
 	for l := range 2 {
 		b := make([]float32, both.Layers()[l])
 		for i := range b {
@@ -319,19 +319,19 @@ func TestPatternClassesRefuses(t *testing.T) {
 	}
 	for _, c := range []struct {
 		name string
-		r    *bm.RBM
+		r    *bm.Machine
 		want string
 	}{
-		{"dense", bm.NewRBM(e, bm.NewDense(e, 4, 3, false), false, false), "pattern classes need axons, and the couplings are dense"},
-		{"offset", axons(func(a *bm.Axons) { a.SetOffset(e, []float32{0, 0, 0.25, 0}) }), "offset.visible[2] is 0.25; pattern classes need offsets of 0"},
+		{"dense", bm.New(e, bm.NewDense(e, bm.Restricted(4, 3, false)), false, false), "pattern classes need axons, and the couplings are dense"},
+		{"offset", axons(func(a *bm.Axons) { a.SetOffset(e, bm.Visible, []float32{0, 0, 0.25, 0}) }), "offset.visible[2] is 0.25; pattern classes need offsets of 0"},
 		{"patterns", axons(func(a *bm.Axons) {
-			v, _ := a.Patterns()
+			v := a.Patterns(bm.Visible)
 			compute.Write(e, v.Value, []float32{1, 1, 1, 1, 1, -0.5, 1, 1})
 		}), "patterns.visible[1,1] is -0.5 and [0,0] is 1; pattern classes need patterns of one magnitude, such as +-1"},
 		{"size", large, "the sum over pattern classes has about 4e+15 terms of 8 parts each (8 classes of visible, 8 of hidden spins with equal pattern signs and biases), at most 4e+09 terms of 4 parts can be"},
 		{"biases", both, "(300 classes of visible, 200 of hidden spins"},
 	} {
-		_, err := c.r.PatternClasses()
+		_, err := exact.ClassesOf(c.r)
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v, want %q", c.name, err, c.want)
 		}
@@ -347,10 +347,10 @@ func TestPatternClassesRefuses(t *testing.T) {
 func ExamplePatternClasses() {
 	e := cpu.New(1)
 	defer e.Close()
-	a := bm.NewAxons(e, 784, 3000, 2, false, false)
+	a := bm.NewAxons(e, bm.Restricted(784, 3000, false), 2, false)
 	a.Bernoulli(1, 1)
 	a.SetGain(0.001)
-	p, err := bm.NewRBM(e, a, false, false).PatternClasses()
+	p, err := exact.ClassesOf(bm.New(e, a, false, false))
 	if err != nil {
 		panic(err)
 	}

@@ -1,4 +1,4 @@
-package bm
+package exact
 
 import (
 	"context"
@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"mattis/bm"
 	"mattis/compute"
 )
 
@@ -28,7 +29,7 @@ const MostClassTerms = 4e9
 // classes a layer: about (V+1) (V/2)^1 (V/4)^3 terms for K = 1, 2, 3. The layer with fewer terms is listed. All sums are
 // in float64 and share the rounded factor of compute.Factor with the engine's products.
 type PatternClasses struct {
-	machine *RBM
+	machine *bm.Machine
 	layer   int
 	classes []class // the last one is listed fastest, the first one is split among threads
 	half    bool    // states of a first count below half are those above it with all spins turned
@@ -52,14 +53,17 @@ type class struct {
 	signs  []int8 // of each spin against the class
 }
 
-// PatternClasses returns the classes of the machine, or an error that says what it lacks for them.
-func (r *RBM) PatternClasses() (*PatternClasses, error) {
-	a, ok := r.couplings.(*Axons)
+// ClassesOf returns the pattern classes of the machine, or an error that says what it lacks for them.
+func ClassesOf(r *bm.Machine) (*PatternClasses, error) {
+	a, ok := r.Couplings().(*bm.Axons)
 	if !ok {
 		return nil, fmt.Errorf("pattern classes need axons, and the couplings are dense")
 	}
-	if !a.m.IsNone() {
-		for i, x := range r.host(a.m) {
+	if !r.Graph().IsRestricted() || !a.Offset(bm.Hidden).IsNone() {
+		return nil, fmt.Errorf("pattern classes need a restricted machine without hidden offsets")
+	}
+	if !a.Offset(bm.Visible).IsNone() {
+		for i, x := range host(r, a.Offset(bm.Visible)) {
 			if x != 0 {
 				return nil, fmt.Errorf("offset.visible[%d] is %v; pattern classes need offsets of 0", i, x)
 			}
@@ -67,14 +71,14 @@ func (r *RBM) PatternClasses() (*PatternClasses, error) {
 	}
 	var classes [2][]class
 	scale := 1.0
-	for l, p := range [...]Param{a.visible, a.hidden} {
-		magnitude, err := r.classesOf(&classes[l], l, p)
+	for l, p := range [...]bm.Param{a.Patterns(bm.Visible), a.Patterns(bm.Hidden)} {
+		magnitude, err := classesOf(r, &classes[l], l, p)
 		if err != nil {
 			return nil, err
 		}
 		scale *= magnitude
 	}
-	p := &PatternClasses{machine: r, half: r.biases[Visible].Value.IsNone() && r.biases[Hidden].Value.IsNone()}
+	p := &PatternClasses{machine: r, half: r.Bias(bm.Visible).Value.IsNone() && r.Bias(bm.Hidden).Value.IsNone()}
 	var terms, lookups [2]float64 // logarithms
 	for l := range classes {
 		terms[l] = logTerms(classes[l])
@@ -83,27 +87,27 @@ func (r *RBM) PatternClasses() (*PatternClasses, error) {
 		}
 		lookups[l] = terms[l] + math.Log(float64(columns(classes[1-l])))
 	}
-	if lookups[Hidden] < lookups[Visible] {
-		p.layer = Hidden
+	if lookups[bm.Hidden] < lookups[bm.Visible] {
+		p.layer = bm.Hidden
 	}
 	p.classes = classes[p.layer]
 	if terms[p.layer] > math.Log(MostClassTerms) || lookups[p.layer] > math.Log(4*MostClassTerms) {
 		return nil, fmt.Errorf("the sum over pattern classes has about %.0e terms of %d parts each (%d classes of visible, %d of hidden spins with equal pattern signs and biases), at most %.0e terms of 4 parts can be",
-			math.Exp(min(terms[p.layer], 700)), columns(classes[1-p.layer]), len(classes[Visible]), len(classes[Hidden]), float64(MostClassTerms))
+			math.Exp(min(terms[p.layer], 700)), columns(classes[1-p.layer]), len(classes[bm.Visible]), len(classes[bm.Hidden]), float64(MostClassTerms))
 	}
 	p.prepare(a, scale)
 	return p, nil
 }
 
-func (r *RBM) host(m compute.Matrix) []float32 {
+func host(r *bm.Machine, m compute.Matrix) []float32 {
 	x := make([]float32, m.Len())
-	compute.Read(r.engine, x, m)
+	compute.Read(r.Engine(), x, m)
 	return x
 }
 
 // classesOf groups the spins of a layer, the smallest class first, and returns the magnitude of its patterns.
-func (r *RBM) classesOf(dst *[]class, l int, p Param) (magnitude float64, err error) {
-	x, n := r.host(p.Value), p.Value.Cols()
+func classesOf(r *bm.Machine, dst *[]class, l int, p bm.Param) (magnitude float64, err error) {
+	x, n := host(r, p.Value), p.Value.Cols()
 	size := math.Abs(float64(x[0]))
 	for i, v := range x {
 		if math.Abs(float64(v)) != size {
@@ -111,8 +115,8 @@ func (r *RBM) classesOf(dst *[]class, l int, p Param) (magnitude float64, err er
 		}
 	}
 	bias := make([]float32, n)
-	if b := r.biases[l].Value; !b.IsNone() {
-		bias = r.host(b)
+	if b := r.Bias(l).Value; !b.IsNone() {
+		bias = host(r, b)
 	}
 	type kind struct {
 		column string
@@ -176,7 +180,7 @@ func dot(a, b string) (sum int) {
 	return sum
 }
 
-func (p *PatternClasses) prepare(a *Axons, scale float64) {
+func (p *PatternClasses) prepare(a *bm.Axons, scale float64) {
 	if len(p.classes) == 1 { // a first class without spins, for the loops to have two
 		p.classes = append([]class{{column: p.classes[0].column}}, p.classes...)
 		p.half = false
@@ -194,10 +198,10 @@ func (p *PatternClasses) prepare(a *Axons, scale float64) {
 		}
 	}
 	r := p.machine
-	patterns := a.visible.Value.Rows()
-	p.factor = scale * float64(compute.Factor(1/a.rootK(), r.host(a.logGain.Value)[0]))
+	patterns := a.Patterns(bm.Visible).Value.Rows()
+	p.factor = scale * a.Factor(0)
 	p.step = make([][]int, len(p.classes))
-	other := r.otherTables(1-p.layer, a, p.factor, patterns*spins)
+	other := otherTables(r, 1-p.layer, a, p.factor, patterns*spins)
 	for _, d := range other {
 		origin := patterns * spins
 		for c, k := range p.classes {
@@ -216,13 +220,13 @@ type overlapTable struct {
 	table  []float64
 }
 
-func (r *RBM) otherTables(l int, a *Axons, factor float64, most int) []overlapTable {
+func otherTables(r *bm.Machine, l int, a *bm.Axons, factor float64, most int) []overlapTable {
 	var classes []class
-	p := a.visible
-	if l == Hidden {
-		p = a.hidden
+	p := a.Patterns(bm.Visible)
+	if l == bm.Hidden {
+		p = a.Patterns(bm.Hidden)
 	}
-	if _, err := r.classesOf(&classes, l, p); err != nil {
+	if _, err := classesOf(r, &classes, l, p); err != nil {
 		panic("bm: " + err.Error()) // PatternClasses has looked at them
 	}
 	var tables []overlapTable
@@ -370,16 +374,16 @@ func (p *PatternClasses) LogZ(ctx context.Context, threads int, progress func(sh
 // to log Z. The parameters must not have changed since PatternClasses.
 func (p *PatternClasses) FreeEnergies(dst []float64, spins []int8) {
 	r := p.machine
-	visible := r.Layers()[Visible]
+	visible := r.Layers()[bm.Visible]
 	if len(spins) != len(dst)*visible {
 		panic(fmt.Sprintf("bm: FreeEnergies of %d rows from %d spins, where a row has %d", len(dst), len(spins), visible))
 	}
-	a := r.couplings.(*Axons)
-	patterns := r.host(a.visible.Value)
-	k := a.patterns()
+	a := r.Couplings().(*bm.Axons)
+	patterns := host(r, a.Patterns(bm.Visible).Value)
+	k := a.K()
 	most := k * visible
 	if p.hidden == nil {
-		p.hidden = r.otherTables(Hidden, a, p.factor, most)
+		p.hidden = otherTables(r, bm.Hidden, a, p.factor, most)
 	}
 	up := make([][]int8, k) // the signs of each pattern
 	for j := range up {
@@ -392,8 +396,8 @@ func (p *PatternClasses) FreeEnergies(dst []float64, spins []int8) {
 		}
 	}
 	var bias []float32
-	if b := r.biases[Visible].Value; !b.IsNone() {
-		bias = r.host(b)
+	if b := r.Bias(bm.Visible).Value; !b.IsNone() {
+		bias = host(r, b)
 	}
 	overlaps := make([]int, k)
 	for i := range dst {

@@ -1,4 +1,4 @@
-package bm
+package exact
 
 import (
 	"cmp"
@@ -6,13 +6,14 @@ import (
 	"math"
 	"slices"
 
+	"mattis/bm"
 	"mattis/compute"
 	"mattis/rng"
 )
 
 // Sample sets both layers of s to independent exact draws, row i by the numbers of row
 // law.Row+i of law.Key; of the law only these two count. It takes LogZ's sum, and one part of it again for each first count that is drawn.
-func (p *PatternClasses) Sample(ctx context.Context, threads int, s State, law Law) error {
+func (p *PatternClasses) Sample(ctx context.Context, threads int, s bm.State, law bm.Law) error {
 	if _, err := p.LogZ(ctx, threads, nil); err != nil {
 		return err
 	}
@@ -28,8 +29,8 @@ func (p *PatternClasses) Sample(ctx context.Context, threads int, s State, law L
 	for i, up := range counts {
 		p.setSpins(spins[i*n:][:n], up, law.Key.Fold(2).Fold(law.Row+uint64(i)))
 	}
-	compute.Write(p.machine.engine, s[p.layer], spins)
-	p.machine.Sample(s, 1-p.layer, Law{Key: law.Key.Fold(3), Row: law.Row})
+	compute.Write(p.machine.Engine(), s[p.layer], spins)
+	p.machine.Sample(s, 1-p.layer, bm.Law{Key: law.Key.Fold(3), Row: law.Row})
 	return nil
 }
 
@@ -45,7 +46,7 @@ type drawAt struct {
 }
 
 // drawFirst draws the first count of each row.
-func (p *PatternClasses) drawFirst(rows int, law Law) []draws {
+func (p *PatternClasses) drawFirst(rows int, law bm.Law) []draws {
 	var z LogSum
 	for _, x := range p.first {
 		z.Add(x)

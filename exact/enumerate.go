@@ -1,32 +1,35 @@
-package bm
+package exact
 
 import (
 	"encoding/binary"
 	"fmt"
 	"math"
 
+	"mattis/bm"
 	"mattis/compute"
 )
 
 // MostSpins is the largest layer that an Enumeration lists.
 const MostSpins = 30
 
-// Enumeration lists all states of one layer of a restricted machine, the other
-// layer summed over exactly. The spins of the layer are split in two halves,
+// Enumeration lists all states of the layers on the left side of a view, the other
+// layers summed over exactly. The spins of a restricted machine's layer are split in two halves,
 // so that the fields on the other layer are sums of one row for each half and
 // no field is computed twice. Spins of the other layer whose couplings are equal
-// up to a sign share one term where few patterns leave few different ones. Of
-// a symmetric machine only the states whose highest spin is up are listed: each
+// up to a sign share one term where few patterns leave few different ones. The states of other machines are summed in float64 (see
+// form). Of a symmetric machine only the states whose highest spin is up are listed: each
 // stands for two.
 //
-// State number s has spin i up where bit i of s is set. Listing again allocates
+// State number s has spin i up where bit i of s is set, the spins of the listed layers one layer after the other. Listing again allocates
 // nothing; one goroutine at a time may list.
 type Enumeration struct {
-	machine *RBM
-	layer   int
+	machine *bm.Machine
+	layers  []int
+	layer   int // of a restricted machine
 	spins   int
-	low     int  // spins of the low half
-	half    bool // only states with the highest spin up
+	low     int   // spins of the low half
+	half    bool  // only states with the highest spin up
+	form    *form // of machines that are not restricted
 
 	block     int            // states of the high half that are listed at once, a power of two that divides them
 	lowHalf   compute.Matrix // Int8: all states of the low half, the other spins 0
@@ -37,44 +40,55 @@ type Enumeration struct {
 	bias      []float64      // field on the listed spins alone
 	biasRow   []float32
 	biasLow   []float64 // bias.s of the low half's states
-	constant  []float64 // the energy constant
+	overlaps  [2]bm.Overlap
 }
 
 // mostLow is the largest low half: its fields, 2^10 rows, fit the outer caches.
 const mostLow = 10
 
-// Enumerate returns the enumeration of layer l, or an error if it has more than
-// MostSpins spins.
-func (r *RBM) Enumerate(l int) (*Enumeration, error) {
-	n := r.Layers()[l]
-	if n > MostSpins {
-		return nil, fmt.Errorf("%d spins in the layer to enumerate, at most %d can be", n, MostSpins)
+// Enumerate returns the enumeration of the given layers, in increasing order, or an error if they have more than
+// MostSpins spins or the others do not sum out. The parameters may change between two listings.
+func Enumerate(m *bm.Machine, layers ...int) (*Enumeration, error) {
+	sizes, n := m.Layers(), 0
+	for _, l := range layers {
+		n += sizes[l]
 	}
-	e := &Enumeration{machine: r, layer: l, spins: n, low: min(n/2, mostLow), half: r.Symmetric()}
+	if n > MostSpins {
+		what := "layer"
+		if len(layers) > 1 {
+			what = "layers"
+		}
+		return nil, fmt.Errorf("%d spins in the %s to enumerate, at most %d can be", n, what, MostSpins)
+	}
+	e := &Enumeration{machine: m, layers: layers, layer: layers[0], spins: n, low: min(n/2, mostLow), half: m.Symmetric()}
 	lowStates := 1 << e.low
 	e.block = max(1, min(e.Len()>>e.low, 1<<18/lowStates))
-	e.lowHalf = r.engine.Alloc(compute.Int8, lowStates, n)
-	e.highHalf = r.engine.Alloc(compute.Int8, e.block, n)
-	e.flat = make([]int8, max(lowStates, e.block)*n)
 	e.exponents = make([]float64, e.block*lowStates)
+	if !m.Graph().IsRestricted() || !m.Couplings().Offset(bm.Hidden).IsNone() {
+		var err error
+		e.form, err = newForm(m, layers)
+		return e, err
+	}
+	e.lowHalf = m.Engine().Alloc(compute.Int8, lowStates, n)
+	e.highHalf = m.Engine().Alloc(compute.Int8, e.block, n)
+	e.flat = make([]int8, max(lowStates, e.block)*n)
 	e.bias, e.biasRow, e.biasLow = make([]float64, n), make([]float32, n), make([]float64, lowStates)
-	e.constant = make([]float64, 1)
 	e.writeStates(e.lowHalf, 0, 0, e.low)
 	e.highFirst = e.First() >> e.low
 	e.writeStates(e.highHalf, e.highFirst, e.low, n)
 	return e, nil
 }
 
-// EnumerateSmaller returns the enumeration of the layer with fewer spins.
-func (r *RBM) EnumerateSmaller() (*Enumeration, error) {
-	if n := r.Layers(); n[Hidden] < n[Visible] {
-		return r.Enumerate(Hidden)
-	}
-	return r.Enumerate(Visible)
+// Smallest returns the enumeration that lists the fewest spins.
+func Smallest(m *bm.Machine) (*Enumeration, error) {
+	return Enumerate(m, m.Graph().SmallestView().Left...)
 }
 
-// Layer returns the layer that is listed.
-func (e *Enumeration) Layer() int { return e.layer }
+// Layers returns the layers that are listed.
+func (e *Enumeration) Layers() []int { return e.layers }
+
+// Machine returns the machine.
+func (e *Enumeration) Machine() *bm.Machine { return e.machine }
 
 // Half reports whether each listed state stands for itself and its negative.
 func (e *Enumeration) Half() bool { return e.half }
@@ -115,18 +129,18 @@ func (e *Enumeration) Minima(visit func(first uint64, minusEnergies []float64) (
 	e.list(compute.PairAbs, visit)
 }
 
-// phase adds the gradients of scale * sum_s w_s sum_a log 2cosh x_a(s) over the listed visible states, those of the visible
+// Phase adds the gradients of scale * sum_s w_s sum_a log 2cosh x_a(s) over the listed visible states, those of the visible
 // biases left out. The states of a block are all pairs of a high and a low half, and what a half is correlated with are the
 // weighted means of the pairs that it is in: tanh of every pair is made once and no product is as long as the list. It
 // reports false, having done nothing, where it cannot: without weights, of the hidden layer, and with an offset, which each half would have in full.
-func (e *Enumeration) phase(weights compute.Matrix, scale float64) bool {
-	r, en := e.machine, e.machine.engine
-	if weights.IsNone() || e.layer != Visible || !r.couplings.Offset().IsNone() {
+func (e *Enumeration) Phase(weights compute.Matrix, scale float64) bool {
+	r, en := e.machine, e.machine.Engine()
+	if e.form != nil || weights.IsNone() || e.layer != bm.Visible || !r.Couplings().Offset(bm.Visible).IsNone() {
 		return false
 	}
 	mark := en.Mark()
 	defer en.Release(mark)
-	lowStates, hidden := 1<<e.low, r.Layers()[Hidden]
+	lowStates, hidden := 1<<e.low, r.Layers()[bm.Hidden]
 	fields := func(x, add compute.Matrix) (fields, means compute.Matrix) {
 		fields, means = en.Scratch(compute.Float32, x.Rows(), hidden), en.Scratch(compute.Float32, x.Rows(), hidden)
 		e.halfFields(fields, x, add)
@@ -134,9 +148,10 @@ func (e *Enumeration) phase(weights compute.Matrix, scale float64) bool {
 		return fields, means
 	}
 	correlate := func(x, means compute.Matrix) {
-		r.couplings.Correlate(r.couplings.Overlap(x, Visible), means, compute.Matrix{}, scale)
+		e.overlaps = [2]bm.Overlap{r.Couplings().Overlap(x, bm.Visible), {Layer: bm.Hidden, X: means}}
+		r.Couplings().Correlate(e.overlaps[:], compute.Matrix{}, scale)
 	}
-	low, lowMeans := fields(e.lowHalf, r.biases[Hidden].Value)
+	low, lowMeans := fields(e.lowHalf, r.Bias(bm.Hidden).Value)
 	for p := 0; p < e.Len()>>e.low; p += e.block {
 		e.writeHigh(e.First()>>e.low + uint64(p))
 		inner := en.Mark()
@@ -144,8 +159,10 @@ func (e *Enumeration) phase(weights compute.Matrix, scale float64) bool {
 		w := weights.Slice(p*lowStates, (p+e.block)*lowStates).Reshape(e.block, lowStates)
 		en.PairMeans(highMeans, lowMeans, high, low, w)
 		correlate(e.highHalf, highMeans)
-		if g := r.biases[Hidden].Grad; !g.IsNone() {
-			columnSums(en, g, highMeans, compute.Matrix{}, scale, true)
+		if g := r.Bias(bm.Hidden).Grad; !g.IsNone() {
+			one := en.Scratch(compute.Float32, highMeans.Rows(), 1)
+			en.Fill(one, 1)
+			en.Mul(g, one, highMeans, compute.Op{TransA: true, Accumulate: true, Alpha: scale})
 		}
 		en.Release(inner)
 	}
@@ -162,20 +179,26 @@ func (e *Enumeration) writeHigh(first uint64) {
 }
 
 func (e *Enumeration) list(f compute.PairKind, visit func(first uint64, x []float64) bool) {
-	r, en := e.machine, e.machine.engine
+	if e.form != nil {
+		e.form.read()
+		e.listForm(f == compute.PairAbs, visit)
+		return
+	}
+	r, en := e.machine, e.machine.Engine()
 	mark := en.Mark()
 	defer en.Release(mark)
 	lowStates, highStates, other := 1<<e.low, e.Len()>>e.low, 1-e.layer
 	firstHigh := e.First() >> e.low
 	e.readBias()
+	constant := r.Constant()
 
 	// The fields of the low half, with all that is constant.
 	full := r.Layers()[other]
 	b := en.Scratch(compute.Float32, lowStates, full)
-	e.halfFields(b, e.lowHalf, r.constantFields(e.layer))
-	columns, counts := r.columnGroups(other)
+	e.halfFields(b, e.lowHalf, constantFields(r, e.layer))
+	columns, counts := columnGroups(r, other)
 	if columns != nil {
-		b = r.pick(b, columns)
+		b = pick(r, b, columns)
 	}
 	a := en.Scratch(compute.Float32, e.block, full)
 	sums := en.Scratch(compute.Float64, e.block, lowStates)
@@ -185,7 +208,7 @@ func (e *Enumeration) list(f compute.PairKind, visit func(first uint64, x []floa
 		ab := a
 		e.halfFields(ab, e.highHalf, compute.Matrix{})
 		if columns != nil {
-			ab = r.pick(ab, columns)
+			ab = pick(r, ab, columns)
 		}
 		en.Fill(sums, 0)
 		en.Pairs(sums, ab, b, counts, f)
@@ -193,7 +216,7 @@ func (e *Enumeration) list(f compute.PairKind, visit func(first uint64, x []floa
 		en.Release(inner)
 		x := e.exponents
 		for i := range e.block {
-			high := dotBits(e.bias[e.low:], firstHigh+uint64(p+i)) - e.constant[0]
+			high := dotBits(e.bias[e.low:], firstHigh+uint64(p+i)) - constant
 			for j := range lowStates {
 				x[i*lowStates+j] += high + e.biasLow[j]
 			}
@@ -206,18 +229,18 @@ func (e *Enumeration) list(f compute.PairKind, visit func(first uint64, x []floa
 
 // constantFields returns c - m W or b: what the fields on the other layer hold
 // beside the listed layer's spins.
-func (r *RBM) constantFields(layer int) compute.Matrix {
+func constantFields(r *bm.Machine, layer int) compute.Matrix {
 	other := 1 - layer
-	c := r.biases[other].Value
-	if layer == Hidden {
+	c := r.Bias(other).Value
+	if layer == bm.Hidden {
 		return c
 	}
-	s := r.couplings.Shift()
+	s := r.Couplings().Shift(bm.Visible, bm.Hidden)
 	if s.IsNone() {
 		return c
 	}
 	if !c.IsNone() {
-		r.engine.Axpby(s, 1, c, 1)
+		r.Engine().Axpby(s, 1, c, 1)
 	}
 	return s
 }
@@ -230,16 +253,17 @@ func (e *Enumeration) writeStates(m compute.Matrix, first uint64, from, to int) 
 	for i := range m.Rows() {
 		SetState(x[i*e.spins+from:i*e.spins+to], first+uint64(i))
 	}
-	compute.Write(e.machine.engine, m, x)
+	compute.Write(e.machine.Engine(), m, x)
 }
 
 // halfFields sets dst to the fields on the other layer of the half states x, plus the row add.
 func (e *Enumeration) halfFields(dst, x, add compute.Matrix) {
-	r, en := e.machine, e.machine.engine
+	r, en := e.machine, e.machine.Engine()
 	mark := en.Mark()
-	r.couplings.Fields(dst, r.couplings.Overlap(x, e.layer), compute.Epilogue{})
+	e.overlaps[0] = r.Couplings().Overlap(x, e.layer)
+	r.Couplings().Fields(dst, e.overlaps[:1], 1-e.layer, compute.Epilogue{})
 	// Overlap takes the offset out of every row; constantFields has it once.
-	if s := r.couplings.Shift(); e.layer == Visible && !s.IsNone() {
+	if s := r.Couplings().Shift(bm.Visible, bm.Hidden); e.layer == bm.Visible && !s.IsNone() {
 		en.Axpby(dst, -1, s.Repeat(dst.Rows()), 1)
 	}
 	if !add.IsNone() {
@@ -249,22 +273,19 @@ func (e *Enumeration) halfFields(dst, x, add compute.Matrix) {
 }
 
 // readBias sets the field that acts on the listed spins alone, b or c - m W,
-// its sums over the low half's states, and the energy constant.
+// and its sums over the low half's states.
 func (e *Enumeration) readBias() {
 	r := e.machine
-	mark := r.engine.Mark()
-	m := r.biases[e.layer].Value
-	if e.layer == Hidden {
-		m = r.constantFields(Visible)
+	mark := r.Engine().Mark()
+	m := r.Bias(e.layer).Value
+	if e.layer == bm.Hidden {
+		m = constantFields(r, bm.Visible)
 	}
 	clear(e.biasRow)
 	if !m.IsNone() {
-		compute.Read(r.engine, e.biasRow, m)
+		compute.Read(r.Engine(), e.biasRow, m)
 	}
-	r.engine.Release(mark)
-	if c := r.constant.Value; !c.IsNone() {
-		compute.Read(r.engine, e.constant, c)
-	}
+	r.Engine().Release(mark)
 	for i, x := range e.biasRow {
 		e.bias[i] = float64(x)
 	}
@@ -292,17 +313,14 @@ const groupGain = 64
 // columnGroups returns one spin of layer l for each group of spins whose
 // couplings and biases are equal up to a common sign, and the sizes of the groups (1xN). K patterns of +-1
 // leave at most 2^(K-1) groups. It returns nil where grouping does not pay.
-func (r *RBM) columnGroups(l int) (columns []int, counts compute.Matrix) {
-	a, ok := r.couplings.(*Axons)
+func columnGroups(r *bm.Machine, l int) (columns []int, counts compute.Matrix) {
+	a, ok := r.Couplings().(*bm.Axons)
 	n := r.Layers()[l]
-	if k := a.patterns(); !ok || k > 16 || n>>(k-1) < groupGain {
+	if !ok || a.K() > 16 || n>>(a.K()-1) < groupGain {
 		return nil, counts
 	}
-	rows := []compute.Matrix{a.visible.Value}
-	if l == Hidden {
-		rows[0] = a.hidden.Value
-	}
-	if b := r.biases[l].Value; !b.IsNone() {
+	rows := []compute.Matrix{a.Patterns(l).Value}
+	if b := r.Bias(l).Value; !b.IsNone() {
 		rows = append(rows, b)
 	}
 	// The offset's part of a field is a function of the same column.
@@ -310,7 +328,7 @@ func (r *RBM) columnGroups(l int) (columns []int, counts compute.Matrix) {
 	signs := make([]uint32, n)
 	for _, m := range rows {
 		x := make([]float32, m.Len())
-		compute.Read(r.engine, x, m)
+		compute.Read(r.Engine(), x, m)
 		for j := range n {
 			for i := range m.Rows() {
 				v := math.Float32bits(x[i*n+j])
@@ -341,14 +359,14 @@ func (r *RBM) columnGroups(l int) (columns []int, counts compute.Matrix) {
 	if len(columns)*groupGain > n {
 		return nil, counts
 	}
-	counts = r.engine.Scratch(compute.Float32, 1, len(size))
-	compute.Write(r.engine, counts, size)
+	counts = r.Engine().Scratch(compute.Float32, 1, len(size))
+	compute.Write(r.Engine(), counts, size)
 	return columns, counts
 }
 
 // pick returns the scratch matrix of the chosen columns of m.
-func (r *RBM) pick(m compute.Matrix, columns []int) compute.Matrix {
-	en := r.engine
+func pick(r *bm.Machine, m compute.Matrix, columns []int) compute.Matrix {
+	en := r.Engine()
 	x := make([]float32, m.Len())
 	compute.Read(en, x, m)
 	y := make([]float32, m.Rows()*len(columns))

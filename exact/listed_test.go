@@ -1,4 +1,4 @@
-package bm_test
+package exact_test
 
 import (
 	"math"
@@ -6,6 +6,7 @@ import (
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/exact"
 	"mattis/rng"
 )
 
@@ -28,16 +29,16 @@ func TestPhaseOfListedStates(t *testing.T) {
 		const hidden = 21
 		var couplings bm.Couplings
 		if c.axons {
-			a := bm.NewAxons(e, c.visible, hidden, 5, true, c.offset)
+			a := bm.NewAxons(e, bm.Restricted(c.visible, hidden, c.offset), 5, true)
 			a.Uniform(1, 3)
 			a.SetGain(c.size)
 			couplings = a
 		} else {
-			d := bm.NewDense(e, c.visible, hidden, c.offset)
+			d := bm.NewDense(e, bm.Restricted(c.visible, hidden, c.offset))
 			d.Normal(c.size, 3)
 			couplings = d
 		}
-		r := bm.NewRBM(e, couplings, c.bias, c.bias)
+		r := bm.New(e, couplings, c.bias, c.bias)
 		for _, p := range r.Params() {
 			if p.Name == "bias.hidden" || p.Name == "offset.visible" {
 				x := make([]float32, p.Value.Len())
@@ -47,13 +48,13 @@ func TestPhaseOfListedStates(t *testing.T) {
 				compute.Write(e, p.Value, x)
 			}
 		}
-		list, err := r.Enumerate(bm.Visible)
+		list, err := exact.Enumerate(r, bm.Visible)
 		if err != nil {
 			t.Fatal(err)
 		}
 		spins, weights := make([]int8, list.Len()*c.visible), make([]float32, list.Len())
 		for i := range list.Len() {
-			bm.SetState(spins[i*c.visible:][:c.visible], list.First()+uint64(i))
+			exact.SetState(spins[i*c.visible:][:c.visible], list.First()+uint64(i))
 			weights[i] = rng.Key(7).Uniform(uint64(i), 0) / float32(list.Len())
 		}
 		b := bm.Batch{State: bm.State{e.Alloc(compute.Int8, list.Len(), c.visible)}, Weights: e.Alloc(compute.Float32, list.Len(), 1)}
@@ -94,21 +95,21 @@ func TestPhaseOfListedStates(t *testing.T) {
 // A list is of the machine that it enumerates: another one works on the rows.
 func TestPhaseOfAnotherMachinesList(t *testing.T) {
 	e := engine(t)
-	machine := func() (*bm.RBM, compute.Matrix) {
-		d := bm.NewDense(e, 5, 7, false)
+	machine := func() (*bm.Machine, compute.Matrix) {
+		d := bm.NewDense(e, bm.Restricted(5, 7, false))
 		d.Normal(0.3, 3)
-		return bm.NewRBM(e, d, false, false), d.Weights().Grad
+		return bm.New(e, d, false, false), d.Weights(0).Grad
 	}
 	one, oneGrad := machine()
 	other, otherGrad := machine()
-	list, err := one.Enumerate(bm.Visible)
+	list, err := exact.Enumerate(one, bm.Visible)
 	if err != nil {
 		t.Fatal(err)
 	}
 	v, w := e.Alloc(compute.Int8, list.Len(), 5), e.Alloc(compute.Float32, list.Len(), 1)
 	spins := make([]int8, v.Len())
 	for i := range list.Len() {
-		bm.SetState(spins[5*i:5*i+5], list.First()+uint64(i))
+		exact.SetState(spins[5*i:5*i+5], list.First()+uint64(i))
 		w.Float32s()[i] = 0.1
 	}
 	compute.Write(e, v, spins)

@@ -1,0 +1,133 @@
+package bm
+
+import "mattis/compute"
+
+// nearby returns the overlaps of the layers near layer l, those that s lacks left out; with itself, its own is among them where it is
+// coupled to itself and s has it. They are valid until the next call.
+func (m *Machine) nearby(s State, l int, itself bool) []Overlap {
+	near := m.overlaps[:0]
+	for _, other := range m.near[l] {
+		if x := s.Layer(other); !x.IsNone() {
+			near = append(near, m.couplings.Overlap(x, other))
+		}
+	}
+	if itself && m.self[l] && !s.Layer(l).IsNone() {
+		near = append(near, m.couplings.Overlap(s[l], l))
+	}
+	return near
+}
+
+// epilogue returns what is done with the fields on layer l under the law.
+func (m *Machine) epilogue(kind compute.Kind, l int, law Law) compute.Epilogue {
+	e := compute.Epilogue{Kind: kind, Bias: m.biases[l].Value, Scale: law.Beta}
+	if l == Visible {
+		e.Base = law.Base
+	}
+	return e
+}
+
+// Fields sets dst to the epilogue of the fields on layer l, (s-m) W summed over the layers near it and, where it is coupled to
+// itself, its own; missing layers of s are left out. The biases are the caller's: then.Bias.
+func (m *Machine) Fields(dst compute.Matrix, s State, l int, then compute.Epilogue) {
+	mark := m.engine.Mark()
+	near := m.nearby(s, l, true)
+	if len(near) == 0 {
+		panic("bm: fields on a layer near which no layer is set")
+	}
+	m.couplings.Fields(dst, near, l, then)
+	m.engine.Release(mark)
+}
+
+// Sample draws layer l of s given the others: its spins all at once, or one after the other where it is coupled to itself. A Gaussian
+// layer is drawn as z/sqrt(Beta) of the z that belongs to spins in the fields Beta*b + sqrt(Beta)*z W^T.
+func (m *Machine) Sample(s State, l int, law Law) {
+	mark := m.engine.Mark()
+	then := m.epilogue(compute.Spin, l, law)
+	then.Key, then.Row, then.Clamp = law.Key.Fold(uint64(l)), law.Row, law.clamp(l)
+	if f := law.Field.Layer(l); !f.IsNone() {
+		then.Add = m.engine.Scratch(compute.Float32, f.Rows(), f.Cols())
+		m.engine.Copy(then.Add, f)
+	}
+	near := m.nearby(s, l, false)
+	switch {
+	case m.self[l]:
+		order := compute.Forward
+		if law.Back {
+			order = compute.Backward
+		}
+		m.couplings.Scan(s[l], near, m.couplings.Overlap(s[l], l), order, then)
+	case m.graph.Layers[l].Kind == Gaussian:
+		then.Kind, then.Clamp = compute.Normal, compute.Matrix{}
+		m.couplings.Fields(s[l], near, l, then)
+	default:
+		m.couplings.Fields(s[l], near, l, then)
+	}
+	m.engine.Release(mark)
+}
+
+// SampleRight draws the layers on the right side of the data view given those on the left, as a sweep does first.
+func (m *Machine) SampleRight(s State, law Law) {
+	for _, l := range m.view.Right {
+		m.Sample(s, l, law)
+	}
+}
+
+// Mean sets dst (Float32) to the mean of each spin of layer l given all others in s: tanh of the fields, and of a Gaussian layer the
+// fields themselves.
+func (m *Machine) Mean(dst compute.Matrix, s State, l int, law Law) {
+	kind := compute.Tanh
+	if m.graph.Layers[l].Kind == Gaussian {
+		kind = compute.Store
+	}
+	m.Fields(dst, s, l, m.epilogue(kind, l, law))
+}
+
+// Sweep draws every layer once: those on the right side of the data view, the others on the left, and the visible one last. In a restricted machine
+// it is the hidden layer given the visible one and then the visible given the hidden.
+func (m *Machine) Sweep(s State, law Law) {
+	m.SampleRight(s, law)
+	if law.Back {
+		m.Sample(s, Visible, law)
+	}
+	m.sampleLeft(s, law)
+	if !law.Back {
+		m.Sample(s, Visible, law)
+	}
+}
+
+// SweepHidden draws every hidden layer once, those of the visible one held, in the order of Sweep.
+func (m *Machine) SweepHidden(s State, law Law) {
+	m.SampleRight(s, law)
+	m.sampleLeft(s, law)
+}
+
+// sampleLeft draws the hidden layers on the left side of the data view, the visible one being the first there.
+func (m *Machine) sampleLeft(s State, law Law) {
+	hidden := m.view.Left[1:]
+	for i := range hidden {
+		l := hidden[i]
+		if law.Back {
+			l = hidden[len(hidden)-1-i]
+		}
+		m.Sample(s, l, law)
+	}
+}
+
+// SweepFrom is Sweep of the K rows of s from the continuous patterns in place of the spins, each of which it sets. No layer may be coupled to
+// itself.
+func (m *Machine) SweepFrom(s State, a *Axons, law Law) {
+	from := m.filled
+	for l := range from {
+		from[l] = a.Patterns(l).Value
+	}
+	for _, l := range m.view.Right {
+		from[l] = s[l]
+		m.Sample(from, l, law)
+	}
+	for _, l := range m.view.Left[1:] {
+		from[l] = s[l]
+		m.Sample(from, l, law)
+	}
+	from[Visible] = s[Visible]
+	m.Sample(from, Visible, law)
+}

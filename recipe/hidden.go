@@ -1,0 +1,111 @@
+package recipe
+
+import (
+	"context"
+	"slices"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/data"
+	"mattis/eval"
+)
+
+// RowsAtOnce bounds the configurations of the machine that are held at once, so that their spins and
+// fields stay within some 100 MB. It is a multiple of four.
+func (m *Model) RowsAtOnce() int {
+	n := 0
+	for _, spins := range m.Machine.Layers() {
+		n += spins
+	}
+	return max(64, (16<<20)/n) &^ 3
+}
+
+// HiddenMeans gives take the means tanh x of the hidden layer of each row of the set, H of them a row, some
+// rows at a time. progress, which may be nil, is told the rows done.
+func (m *Model) HiddenMeans(ctx context.Context, set *data.Set, progress func(rows int), take func([]float32) error) error {
+	return hidden(ctx, m, compute.Float32, set, progress, take, func(dst, visible compute.Matrix, _ int) {
+		m.Machine.Mean(dst, bm.State{visible, compute.Matrix{}}, bm.Hidden, bm.Law{})
+	})
+}
+
+// HiddenSpins is HiddenMeans for one draw of the hidden spins by the seed.
+func (m *Model) HiddenSpins(ctx context.Context, set *data.Set, seed uint64, progress func(rows int), take func([]int8) error) error {
+	key := SampleKey(seed).Fold(sampleFeatures)
+	return hidden(ctx, m, compute.Int8, set, progress, take, func(dst, visible compute.Matrix, first int) {
+		m.Machine.Sample(bm.State{visible, dst}, bm.Hidden, bm.Law{Key: key, Row: uint64(first)})
+	})
+}
+
+// hidden gives take what look makes of the hidden layer, part by part. look sets dst, of that kind, from the
+// visible spins of the rows from first on.
+func hidden[E int8 | float32](ctx context.Context, m *Model, kind compute.Type, set *data.Set, progress func(int), take func([]E) error, look func(dst, visible compute.Matrix, first int)) error {
+	h := m.Machine.Layers()[bm.Hidden]
+	host := make([]E, min(m.RowsAtOnce(), set.Rows)*h)
+	return m.parts(ctx, set, progress, func(visible compute.Matrix, first int) error {
+		n := visible.Rows()
+		dst := m.Machine.Engine().Scratch(kind, n, h)
+		look(dst, visible, first)
+		compute.Read(m.Machine.Engine(), host[:n*h], dst)
+		return take(host[:n*h])
+	})
+}
+
+// FreeEnergies returns F(v) of each row of the set, in kT. progress, which may be nil, is told the rows done.
+func (m *Model) FreeEnergies(ctx context.Context, set *data.Set, progress func(rows int)) ([]float64, error) {
+	f := make([]float64, set.Rows)
+	err := m.parts(ctx, set, progress, func(visible compute.Matrix, first int) error {
+		dst := m.Machine.Engine().Scratch(compute.Float64, visible.Rows(), 1)
+		m.Machine.Energy(dst, bm.State{visible}, bm.Law{})
+		compute.Read(m.Machine.Engine(), f[first:first+visible.Rows()], dst)
+		return nil
+	})
+	return f, err
+}
+
+// parts calls visit with the rows of the set in scratch memory, some at a time, first being the place of the
+// first of them.
+func (m *Model) parts(ctx context.Context, set *data.Set, progress func(int), visit func(visible compute.Matrix, first int) error) error {
+	e, v := m.Machine.Engine(), m.Visible()
+	step := m.RowsAtOnce()
+	for first := 0; first < set.Rows; first += step {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		n := min(step, set.Rows-first)
+		mark := e.Mark()
+		visible := e.Scratch(compute.Int8, n, v)
+		compute.Write(e, visible, set.Spins[first*v:(first+n)*v])
+		err := visit(visible, first)
+		e.Release(mark)
+		if err != nil {
+			return err
+		}
+		if progress != nil {
+			progress(first + n)
+		}
+	}
+	return e.Sync()
+}
+
+// PseudoLikelihoods returns for each row of the set V log p(v_i | all other v), the estimate of its log
+// pseudo-likelihood in nats from the one spin i = flips[row].
+func (m *Model) PseudoLikelihoods(ctx context.Context, set *data.Set, flips []int32) ([]float64, error) {
+	f, err := m.FreeEnergies(ctx, set, nil)
+	if err != nil {
+		return nil, err
+	}
+	flipped := *set
+	flipped.Spins = slices.Clone(set.Spins)
+	for i, j := range flips {
+		row := flipped.Row(i)
+		row[j] = -row[j]
+	}
+	g, err := m.FreeEnergies(ctx, &flipped, nil)
+	if err != nil {
+		return nil, err
+	}
+	for i := range f {
+		f[i] = float64(set.Visible) * eval.LogSigmoid(g[i]-f[i])
+	}
+	return f, nil
+}
