@@ -35,7 +35,7 @@ func NewAxons(e compute.Engine, g Graph, patterns int, learnGain bool) *Axons {
 		a.layers = append(a.layers, learned(e, "patterns."+l.Name, patterns, l.N, 1))
 	}
 	for i := range g.Pairs {
-		p := Param{Name: nameOf(g, "log_gain", i), Value: e.Alloc(compute.Float32, 1, 1), Rate: 1}
+		p := Param{Name: g.TensorName("log_gain", i), Value: e.Alloc(compute.Float32, 1, 1), Rate: 1}
 		if learnGain {
 			p.Grad = e.Alloc(compute.Float32, 1, 1)
 		}
@@ -136,6 +136,16 @@ func (a *Axons) Fields(dst compute.Matrix, near []Overlap, layer int, then compu
 		return
 	}
 	e.Mul(dst, a.sum(near, layer), x, compute.Op{Alpha: 1, Then: then})
+}
+
+// Scan draws a layer coupled to itself by its patterns.
+func (a *Axons) Scan(s compute.Matrix, near []Overlap, own Overlap, order compute.Order, then compute.Epilogue) {
+	op := compute.ScanOp{Patterns: a.layers[own.Layer].Value, Overlap: own.A, Offset: a.m[own.Layer], Order: order, Then: then,
+		Alpha: 1 / a.rootK(), LogGain: a.logGains[a.graph.PairOf(own.Layer, own.Layer)].Value}
+	if len(near) > 0 {
+		op.Rest = a.sum(near, own.Layer)
+	}
+	a.engine.Scan(s, op)
 }
 
 // sum returns the sum of (g_lm/sqrt K) A_m over the layers near layer l, BxK scratch.

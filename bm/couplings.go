@@ -23,6 +23,9 @@ type Couplings interface {
 	// Fields sets dst to the epilogue of the fields on a layer by those near it: the sum of (s-m) W over them. The layer itself may be
 	// among them where it is coupled to itself; then each spin is left out of its own field.
 	Fields(dst compute.Matrix, near []Overlap, layer int, then compute.Epilogue)
+	// Scan draws the spins s of a layer that is coupled to itself in the order, given the overlaps of the layers near it; own is that of s as
+	// it comes.
+	Scan(s compute.Matrix, near []Overlap, own Overlap, order compute.Order, then compute.Epilogue)
 	// Correlate adds scale * d/dtheta sum_b w_b sum over the pairs of (s-m) W (s'-m') to the gradients. layers has an overlap, or the
 	// zero Overlap, for each layer of the graph, spins or their means; the pairs of missing layers are left out. weights is Bx1 or
 	// none (all 1).
@@ -83,14 +86,6 @@ func (o offsets) Offset(layer int) compute.Matrix { return o.m[layer] }
 // learned returns a parameter of zeros with its gradient.
 func learned(e compute.Engine, name string, rows, cols int, decay float32) Param {
 	return Param{Name: name, Value: e.Alloc(compute.Float32, rows, cols), Grad: e.Alloc(compute.Float32, rows, cols), Rate: 1, Decay: decay}
-}
-
-// nameOf returns the name of a pair's tensor: the word alone in a restricted machine.
-func nameOf(g Graph, word string, pair int) string {
-	if g.IsRestricted() {
-		return word
-	}
-	return word + "." + g.PairName(pair)
 }
 
 // offsetCorrelation adds to dst (NxM) what offsets change in scale * sum_b w_b x_b^T y_b: m of the layer x, n of the

@@ -18,7 +18,7 @@ var _ Couplings = (*Dense)(nil)
 func NewDense(e compute.Engine, g Graph) *Dense {
 	d := &Dense{offsets: newOffsets(e, g), engine: e, graph: g}
 	for i, p := range g.Pairs {
-		d.weights = append(d.weights, learned(e, nameOf(g, "weights", i), g.Layers[p.A].N, g.Layers[p.B].N, 1))
+		d.weights = append(d.weights, learned(e, g.TensorName("weights", i), g.Layers[p.A].N, g.Layers[p.B].N, 1))
 	}
 	return d
 }
@@ -74,6 +74,17 @@ func (d *Dense) Fields(dst compute.Matrix, near []Overlap, layer int, then compu
 		}
 		e.Mul(then.Add, o.X, w, op)
 	}
+}
+
+// Scan draws a layer coupled to itself by its J.
+func (d *Dense) Scan(s compute.Matrix, near []Overlap, own Overlap, order compute.Order, then compute.Epilogue) {
+	e, l := d.engine, own.Layer
+	if len(near) > 0 {
+		rest := e.Scratch(compute.Float32, s.Rows(), s.Cols())
+		d.Fields(rest, near, l, compute.Epilogue{Add: then.Add})
+		then.Add = rest
+	}
+	e.Scan(s, compute.ScanOp{Dense: d.weights[d.graph.PairOf(l, l)].Value, Offset: d.m[l], Alpha: 1, Order: order, Then: then})
 }
 
 // Correlate adds scale * sum_b w_b (s_b-m)_i (s'_b-m')_a to dL/dW_ia (Eq. A6).

@@ -38,17 +38,38 @@ func (m *Machine) Fields(dst compute.Matrix, s State, l int, then compute.Epilog
 	m.engine.Release(mark)
 }
 
-// Sample draws layer l of s given the others: its spins all at once, or one after the other where it is coupled to itself.
+// Sample draws layer l of s given the others: its spins all at once, or one after the other where it is coupled to itself. A Gaussian
+// layer is drawn as z/sqrt(Beta) of the z that belongs to spins in the fields Beta*b + sqrt(Beta)*z W^T.
 func (m *Machine) Sample(s State, l int, law Law) {
 	mark := m.engine.Mark()
 	then := m.epilogue(compute.Spin, l, law)
 	then.Key, then.Row, then.Clamp = law.Key.Fold(uint64(l)), law.Row, law.clamp(l)
-	if f := law.Field.Layer(l); !f.IsNone() {
+	if f := law.Field.Layer(l); !f.IsNone() { // products add to what they are given here
 		then.Add = m.engine.Scratch(compute.Float32, f.Rows(), f.Cols())
 		m.engine.Copy(then.Add, f)
 	}
-	m.couplings.Fields(s[l], m.nearby(s, l, false), l, then)
+	near := m.nearby(s, l, false)
+	switch {
+	case m.self[l]:
+		order := compute.Forward
+		if law.Back {
+			order = compute.Backward
+		}
+		m.couplings.Scan(s[l], near, m.couplings.Overlap(s[l], l), order, then)
+	case m.graph.Layers[l].Kind == Gaussian:
+		then.Kind, then.Clamp = compute.Normal, compute.Matrix{}
+		m.couplings.Fields(s[l], near, l, then)
+	default:
+		m.couplings.Fields(s[l], near, l, then)
+	}
 	m.engine.Release(mark)
+}
+
+// SampleRight draws the layers on the right side of the data view given those on the left, as a sweep does first.
+func (m *Machine) SampleRight(s State, law Law) {
+	for _, l := range m.view.Right {
+		m.Sample(s, l, law)
+	}
 }
 
 // Mean sets dst (Float32) to the mean of each spin of layer l given all others in s: tanh of the fields, and of a Gaussian layer the
@@ -64,15 +85,49 @@ func (m *Machine) Mean(dst compute.Matrix, s State, l int, law Law) {
 // Sweep draws every layer once: those on the right side of the data view, the others on the left, and the visible one last. In a restricted machine
 // it is the hidden layer given the visible one and then the visible given the hidden.
 func (m *Machine) Sweep(s State, law Law) {
-	for _, l := range m.view.Right {
+	m.SampleRight(s, law)
+	if law.Back {
+		m.Sample(s, Visible, law)
+	}
+	m.sampleLeft(s, law)
+	if !law.Back {
+		m.Sample(s, Visible, law)
+	}
+}
+
+// SweepHidden draws every hidden layer once, those of the visible one held, in the order of Sweep.
+func (m *Machine) SweepHidden(s State, law Law) {
+	m.SampleRight(s, law)
+	m.sampleLeft(s, law)
+}
+
+// sampleLeft draws the hidden layers on the left side of the data view, the visible one being the first there.
+func (m *Machine) sampleLeft(s State, law Law) {
+	hidden := m.view.Left[1:]
+	for i := range hidden {
+		l := hidden[i]
+		if law.Back {
+			l = hidden[len(hidden)-1-i]
+		}
 		m.Sample(s, l, law)
 	}
-	left := m.view.Left
-	for i := range left { // 1, 2, ..., 0: the visible layer is the first one on the left
-		at := (i + 1) % len(left)
-		if law.Back {
-			at = (len(left) - i) % len(left)
-		}
-		m.Sample(s, left[at], law)
+}
+
+// SweepFrom is Sweep of the K rows of s from the continuous patterns in place of the spins, each of which it sets. No layer may be coupled to
+// itself.
+func (m *Machine) SweepFrom(s State, a *Axons, law Law) {
+	from := m.filled
+	for l := range from {
+		from[l] = a.Patterns(l).Value
 	}
+	for _, l := range m.view.Right {
+		from[l] = s[l]
+		m.Sample(from, l, law)
+	}
+	for _, l := range m.view.Left[1:] {
+		from[l] = s[l]
+		m.Sample(from, l, law)
+	}
+	from[Visible] = s[Visible]
+	m.Sample(from, Visible, law)
 }

@@ -38,6 +38,8 @@ type Arithmetic interface {
 	// Mul sets dst to the epilogue of the product a*b; see Op. a and b are
 	// Float32 or Int8, dst what Op.Then asks for.
 	Mul(dst, a, b Matrix, op Op)
+	// Scan draws the Int8 spins s of a layer that is coupled with itself, given the others; see ScanOp.
+	Scan(s Matrix, op ScanOp)
 	// RowDot adds to dst: dst[i] += alpha * sum_j x[i,j]*y[i,j], summed in float64. dst is Bx1 Float64.
 	// x and y are of any type; a view from Repeat serves for a row.
 	RowDot(dst Matrix, alpha float64, x, y Matrix)

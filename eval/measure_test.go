@@ -122,7 +122,7 @@ func barsSubject(t testing.TB, e compute.Engine) eval.Subject {
 	}
 	return eval.Subject{
 		Machine: r, Split: split, SetName: "test", Key: 3,
-		Drawn: negative.NewPID(r, a).Draw(bm.Batch{}, 0), Kind: negative.Heuristic,
+		Drawn: negative.NewPID(r, a, nil).Draw(bm.Batch{}, 0), Kind: negative.Heuristic,
 	}
 }
 

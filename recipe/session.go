@@ -223,8 +223,8 @@ func (s *Session) recall(m run.Metric) {
 // resume sets the training to a checkpoint.
 func (t *Training) resume(c *run.Checkpoint) error {
 	m := c.File.Metadata
-	if m["format"] != formatName {
-		return fmt.Errorf("format %q, want %q", m["format"], formatName)
+	if want := t.Recipe.format(); m["format"] != want {
+		return fmt.Errorf("format %q, want %q", m["format"], want)
 	}
 	if m["converted"] != "" {
 		return errors.New("a converted machine has no optimizer and no chains to go on with: mattis train RECIPE --init DIR starts from it")

@@ -47,6 +47,16 @@ func fit(n ast.Node, t reflect.Type, path string) error {
 			return wrong
 		}
 		return nil
+	case t == reflect.TypeFor[Sizes]():
+		if _, wrong := sizesOf(n, path); wrong != nil {
+			return wrong
+		}
+		return nil
+	case t == reflect.TypeFor[Gains]():
+		if _, wrong := gainsOf(n, path); wrong != nil {
+			return wrong
+		}
+		return nil
 	case t.Kind() == reflect.Struct:
 		return fitFields(n, t, path, bad)
 	case t.Kind() == reflect.Slice:

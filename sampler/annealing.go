@@ -3,6 +3,7 @@ package sampler
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -59,7 +60,9 @@ func (a *Annealing) Move(s bm.State, law bm.Law, sweeps int) {
 	start := law
 	start.Key = law.Key.Fold(startStream)
 	Randomize(a.machine, s, start)
-	overlay(e, s[bm.Visible], law.Clamp.Layer(bm.Visible))
+	for _, l := range a.machine.View().Left {
+		overlay(e, s[l], law.Clamp.Layer(l))
+	}
 	inner := law
 	inner.Beta = a.beta
 	for i := range sweeps {
@@ -75,7 +78,7 @@ func (a *Annealing) Move(s bm.State, law bm.Law, sweeps int) {
 		a.machine.Sweep(s, inner)
 	}
 	if sweeps == 0 {
-		a.machine.Sample(s, bm.Hidden, law)
+		a.machine.SampleRight(s, law)
 	}
 }
 
@@ -109,10 +112,10 @@ type Search struct {
 
 // Ground is a configuration of low energy.
 type Ground struct {
-	Energy          float64 // E(v,h) in kT
-	Visible, Hidden []int8
-	Chains          int // that ended at this energy, within 1e-6 of it
-	Settled         int // chains in which no spin would flip any more at zero temperature; the others were cut off
+	Energy  float64  // E in kT, Gaussian layers at their lowest
+	Layers  [][]int8 // spins of each layer; nil of Gaussian ones
+	Chains  int      // that ended at this energy, within 1e-6 of it
+	Settled int      // chains in which no spin would flip any more at zero temperature; the others were cut off
 }
 
 // GroundState returns the best configuration that annealed chains end in after
@@ -132,7 +135,7 @@ func GroundState(m *bm.Machine, o Search) Ground {
 	for l := range o.Clamp {
 		if c := o.Clamp[l]; !c.IsNone() {
 			if law.Clamp == nil {
-				law.Clamp = make(bm.State, 2)
+				law.Clamp = make(bm.State, len(m.Layers()))
 			}
 			law.Clamp[l] = c.Slice(0, 1).Repeat(o.Chains)
 		}
@@ -142,7 +145,7 @@ func GroundState(m *bm.Machine, o Search) Ground {
 	NewAnnealing(m, o.Schedule).Move(s, law, o.Sweeps)
 	g := Ground{Settled: Descend(m, s, law)}
 	energy := e.Alloc(compute.Float64, o.Chains, 1)
-	m.Energy(energy, s, bm.Law{})
+	m.Energy(energy, spinsOf(s), bm.Law{})
 	energies := make([]float64, o.Chains)
 	compute.Read(e, energies, energy)
 	best := 0
@@ -157,44 +160,76 @@ func GroundState(m *bm.Machine, o Search) Ground {
 			g.Chains++
 		}
 	}
-	n := m.Layers()
-	g.Visible, g.Hidden = make([]int8, n[bm.Visible]), make([]int8, n[bm.Hidden])
-	compute.Read(e, g.Visible, s[bm.Visible].Slice(best, best+1))
-	compute.Read(e, g.Hidden, s[bm.Hidden].Slice(best, best+1))
+	g.Layers = make([][]int8, len(s))
+	for l, x := range s {
+		if x.Type() == compute.Int8 {
+			g.Layers[l] = make([]int8, x.Cols())
+			compute.Read(e, g.Layers[l], x.Slice(best, best+1))
+		}
+	}
 	return g
+}
+
+// spinsOf returns s without its Gaussian layers: Energy sums these out, which leaves the spins the energy at their lowest.
+func spinsOf(s bm.State) bm.State {
+	for l, x := range s {
+		if x.Type() == compute.Float32 {
+			s = append(bm.State(nil), s...)
+			s[l] = compute.Matrix{}
+		}
+	}
+	return s
 }
 
 // mostDescents bounds a descent. Energies fall at every step, so chains settle long before.
 const mostDescents = 1000
 
-// Descend sets hidden and visible spins by turns to the signs of their fields,
-// clamped ones aside, until no visible spin flips, and returns the number of rows that have settled. The
-// sign of 0 is +1: spins without a field turn up once and stay, so a descent cannot go in circles.
+// frozen is an inverse temperature at which a spin follows the sign of its field, whatever its field.
+const frozen = 1e30
+
+// Descend sets the layers by turns, in the order of a sweep, to the signs of their fields, the spins of one that is coupled to itself one after
+// the other, clamped ones aside, until no spin on the left side of the data view flips, and returns the number of rows that have
+// settled. The sign of 0 is +1: spins without a field turn up once and stay, so a descent cannot go in circles.
 func Descend(m *bm.Machine, s bm.State, law bm.Law) (settled int) {
-	e := m.Engine()
+	e, view := m.Engine(), m.View()
 	mark := e.Mark()
 	defer e.Release(mark)
 	rows := s.Rows()
-	var mean [2]compute.Matrix
+	order := append(append(append([]int(nil), view.Right...), view.Left[1:]...), bm.Visible)
+	var old, now [][]int8
+	mean := make([]compute.Matrix, len(s))
 	for l, x := range s {
 		mean[l] = e.Scratch(compute.Float32, rows, x.Cols())
 	}
-	v := s[bm.Visible]
-	old, now := make([]int8, v.Len()), make([]int8, v.Len())
-	overlay(e, v, law.Clamp.Layer(bm.Visible))
-	compute.Read(e, old, v)
+	for _, l := range view.Left {
+		overlay(e, s[l], law.Clamp.Layer(l))
+		old, now = append(old, make([]int8, s[l].Len())), append(now, make([]int8, s[l].Len()))
+		compute.Read(e, old[len(old)-1], s[l])
+	}
+	cold := e.Scratch(compute.Float32, rows, 1)
+	e.Fill(cold, frozen)
 	for range mostDescents {
-		for _, l := range [...]int{bm.Hidden, bm.Visible} {
-			m.Mean(mean[l], s, l, bm.Law{})
-			e.Sign(s[l], mean[l])
-			overlay(e, s[l], law.Clamp.Layer(l))
+		for _, l := range order {
+			switch {
+			case m.Self(l):
+				m.Sample(s, l, bm.Law{Beta: cold, Clamp: law.Clamp})
+			case s[l].Type() == compute.Float32:
+				m.Mean(s[l], s, l, bm.Law{})
+			default:
+				m.Mean(mean[l], s, l, bm.Law{})
+				e.Sign(s[l], mean[l])
+				overlay(e, s[l], law.Clamp.Layer(l))
+			}
 		}
-		compute.Read(e, now, v)
 		settled = 0
-		for i := range rows {
+		for i, l := range view.Left {
+			compute.Read(e, now[i], s[l])
+		}
+		for row := range rows {
 			same := true
-			for j := range v.Cols() {
-				same = same && old[i*v.Cols()+j] == now[i*v.Cols()+j]
+			for i := range now {
+				n := len(now[i]) / rows
+				same = same && slices.Equal(old[i][row*n:][:n], now[i][row*n:][:n])
 			}
 			if same {
 				settled++

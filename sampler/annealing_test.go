@@ -122,11 +122,11 @@ func TestGroundState(t *testing.T) {
 				})
 			})
 			g := sampler.GroundState(r, o)
-			if math.Abs(g.Energy-best) > 1e-5 || math.Abs(check.Energy(r, g.Visible, g.Hidden)-g.Energy) > 1e-5 {
-				t.Errorf("%s, clamped %v: energy %.6f of %v %v, want %.6f", small.Name, clamped, g.Energy, g.Visible, g.Hidden, best)
+			if math.Abs(g.Energy-best) > 1e-5 || math.Abs(check.Energy(r, g.Layers[0], g.Layers[1])-g.Energy) > 1e-5 {
+				t.Errorf("%s, clamped %v: energy %.6f of %v %v, want %.6f", small.Name, clamped, g.Energy, g.Layers[0], g.Layers[1], best)
 			}
-			if !agrees(g.Visible, 0) || !agrees(g.Hidden, 1) {
-				t.Errorf("%s: clamped spins moved: %v %v", small.Name, g.Visible, g.Hidden)
+			if !agrees(g.Layers[0], 0) || !agrees(g.Layers[1], 1) {
+				t.Errorf("%s: clamped spins moved: %v %v", small.Name, g.Layers[0], g.Layers[1])
 			}
 			if g.Settled != 32 || g.Chains < 1 || g.Chains > 32 {
 				t.Errorf("%s: %+v", small.Name, g)

@@ -35,3 +35,13 @@ func Randomize(m *bm.Machine, s bm.State, law bm.Law) {
 		}
 	}
 }
+
+// Kept returns what a checkpoint has to keep of chains: their layers on the left side of the data view, chains.NAME each. A sweep draws the others
+// from them.
+func Kept(m *bm.Machine, s bm.State) []bm.Param {
+	var p []bm.Param
+	for _, l := range m.View().Left {
+		p = append(p, bm.Param{Name: "chains." + m.Graph().Layers[l].Name, Value: s[l]})
+	}
+	return p
+}

@@ -62,6 +62,9 @@ func NewGuided(r *bm.Machine, round Round) (*Guided, error) {
 	if !ok {
 		return nil, fmt.Errorf("guided moves read the patterns of axons, and the couplings are dense; convert them or take tempering")
 	}
+	if !r.SumsOut() {
+		return nil, fmt.Errorf("guided moves need hidden layers that sum out given the visible one; take tempering")
+	}
 	if min(round.Gibbs, round.Mixture, round.Exchange, round.Flip) < 0 || round == (Round{}) {
 		return nil, fmt.Errorf("a round of guided moves is %+v, want counts of at least 0 and one above", round)
 	}
@@ -161,7 +164,7 @@ func (g *Guided) Move(s bm.State, law bm.Law, sweeps int) {
 	}
 	compute.Write(e, visible, m.spins)
 	inner.Key = law.Key.Fold(endStream)
-	g.machine.Sample(s, bm.Hidden, inner)
+	g.machine.SampleRight(s, inner)
 }
 
 // The keys that a round's key is folded for, and the move's for its end.
@@ -252,12 +255,12 @@ func (m *guidedMove) step(count *Proposals, key rng.Key, propose func(key rng.Ke
 	e := m.machine.Engine()
 	if !m.known {
 		compute.Write(e, m.on, m.spins)
-		freeEnergies(m.machine, m.free, m.on, m.law)
+		freeEnergies(m.machine, m.free, bm.State{m.on}, m.law)
 		m.known, m.dense = true, false
 	}
 	propose(key.Fold(0))
 	compute.Write(e, m.on, m.proposed)
-	freeEnergies(m.machine, m.next, m.on, m.law)
+	freeEnergies(m.machine, m.next, bm.State{m.on}, m.law)
 	logs := make([]float64, m.rows)
 	for i := range logs {
 		logs[i] = m.free[i] - m.next[i]

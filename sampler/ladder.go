@@ -112,9 +112,11 @@ func (t *Tempering) inherit(old *Tempering, ladders int, key rng.Key) {
 	s := Chains(t.machine, n)
 	Randomize(t.machine, s, bm.Law{Key: key})
 	t.Start(s[:1], ladders)
-	e := t.machine.Engine()
+	e, left := t.machine.Engine(), t.machine.View().Left
 	if old == nil {
-		e.Copy(t.replicas[bm.Visible], s[bm.Visible])
+		for _, l := range left {
+			e.Copy(t.replicas[l], s[l])
+		}
 		return
 	}
 	old.readRungs()
@@ -128,7 +130,9 @@ func (t *Tempering) inherit(old *Tempering, ladders int, key rng.Key) {
 		}
 		rows[i] = old.at[i/len(t.betas)*len(old.betas)+best]
 	}
-	e.Gather(t.replicas[bm.Visible], old.replicas[bm.Visible], rows)
+	for _, l := range left {
+		e.Gather(t.replicas[l], old.replicas[l], rows)
+	}
 }
 
 // averaged is how many of the last ladders the next one is made from: rates are noisy, and

@@ -15,6 +15,7 @@ func Reconstruct(m *bm.Machine, s bm.State, law bm.Law, sweeps int) {
 	known := e.Scratch(compute.Int8, v.Rows(), v.Cols())
 	e.Copy(known, v)
 	law.Clamp = bm.State{known}
+	m.Clear(s)
 	Gibbs(m, s, law, sweeps)
 	e.Release(mark)
 }

@@ -57,11 +57,11 @@ func TestTrajectoryIndependentRungOverRounds(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		x.Start(s[bm.Visible])
+		x.Start(s[:1])
 		host, rows := readLaw(r, law, s.Rows()), s.Rows()
 		row, one := func(i int) int { return i }, func(int) float64 { return 1 }
-		compute.Write(e, x.At(1), exactVisible(early, host, row, one, rows, 71))
-		compute.Write(e, x.At(2), exactVisible(early, host, row, func(int) float64 { return 0 }, rows, 72))
+		compute.Write(e, x.At(1)[bm.Visible], exactVisible(early, host, row, one, rows, 71))
+		compute.Write(e, x.At(2)[bm.Visible], exactVisible(early, host, row, func(int) float64 { return 0 }, rows, 72))
 		x.Move(s, law, 6)
 	})
 }

@@ -15,7 +15,7 @@ import (
 //
 //	min(1, exp((b_i-b_j) (E_i-E_j)))
 //
-// E being E(v,h) + Base.v: under a base rate the exponent of the Boltzmann weight is Base.v - beta (E + Base.v), and
+// E being that of all spins, Gaussian layers summed out, and Base.v: under a base rate the exponent of the Boltzmann weight is Base.v - beta (E + Base.v), and
 // the part without beta is the same before and after. Even pairs (0,1), (2,3), ... and odd pairs (1,2), ...
 // take turns from one round to the next, over all moves: a replica that is never refused goes straight along the ladder.
 //
@@ -28,6 +28,7 @@ type Tempering struct {
 	ladders int
 
 	replicas bm.State       // row i*R+r is replica r of ladder i
+	spins    bm.State       // the replicas without Gaussian layers
 	rungs    compute.Matrix // ladders x R Float32: the rung that each replica holds
 	parity   compute.Matrix // 1x1 Float32: 0 where even pairs are next, 1 where odd ones are
 	beta     compute.Matrix // ladders*R x 1 Float32
@@ -43,7 +44,7 @@ type Tempering struct {
 	at             []int32 // ladder i, rung r: its row
 	cold           []int32 // the rows at rung 0
 	owner          []int32 // the ladder of each row
-	clamp          [2]compute.Matrix
+	clamp          bm.State
 
 	flow       flow
 	energySum  []float64 // ladder i, rung r: of E + Base.v
@@ -58,10 +59,7 @@ func NewTempering(m *bm.Machine, betas []float64) (*Tempering, error) {
 	if err := CheckLadder(betas); err != nil {
 		return nil, err
 	}
-	if n := len(m.Layers()); n != 2 {
-		return nil, fmt.Errorf("tempering moves machines of two layers, this one has %d", n)
-	}
-	return &Tempering{machine: m, betas: append([]float64(nil), betas...)}, nil
+	return &Tempering{machine: m, betas: append([]float64(nil), betas...), clamp: make(bm.State, len(m.Layers()))}, nil
 }
 
 // CheckLadder returns what is wrong with a ladder of inverse temperatures.
@@ -91,6 +89,7 @@ func (t *Tempering) Start(s bm.State, ladders int) {
 	if t.ladders != ladders {
 		t.ladders = ladders
 		t.replicas = Chains(t.machine, n)
+		t.spins = spinsOf(t.replicas)
 		t.rungs, t.parity = e.Alloc(compute.Float32, ladders, r), e.Alloc(compute.Float32, 1, 1)
 		t.beta = e.Alloc(compute.Float32, n, 1)
 		t.energy, t.base = e.Alloc(compute.Float64, n, 1), e.Alloc(compute.Float64, n, 1)
@@ -147,15 +146,11 @@ func (t *Tempering) SumEnergies(dst []float64) {
 	copy(dst, t.energySum)
 }
 
-// State returns what a checkpoint keeps: the visible spins of all replicas, row
-// i*R+r for replica r of ladder i (a sweep draws the hidden ones from them), the rung that each holds, and which
+// State returns what a checkpoint keeps: the spins of all replicas on the left side of the data view, row
+// i*R+r for replica r of ladder i (a sweep draws the others from them), the rung that each holds, and which
 // pairs are next.
 func (t *Tempering) State() []bm.Param {
-	return []bm.Param{
-		{Name: "chains.visible", Value: t.replicas[bm.Visible]},
-		{Name: "chains.rungs", Value: t.rungs},
-		{Name: "chains.parity", Value: t.parity},
-	}
+	return append(Kept(t.machine, t.replicas), bm.Param{Name: "chains.rungs", Value: t.rungs}, bm.Param{Name: "chains.parity", Value: t.parity})
 }
 
 // Move puts the rows of s at rung 0, advances and copies rung 0 back. A number of rows
@@ -167,12 +162,16 @@ func (t *Tempering) Move(s bm.State, law bm.Law, sweeps int) {
 	e := t.machine.Engine()
 	t.readRungs()
 	for i, row := range t.cold {
-		e.Copy(t.replicas[bm.Visible].Slice(int(row), int(row)+1), s[bm.Visible].Slice(i, i+1))
+		for _, l := range t.machine.View().Left {
+			if x := s.Layer(l); !x.IsNone() {
+				e.Copy(t.replicas[l].Slice(int(row), int(row)+1), x.Slice(i, i+1))
+			}
+		}
 	}
 	t.Advance(law, sweeps)
 	t.Cold(s)
 	if sweeps == 0 { // the replicas' hidden spins may be older than s
-		t.machine.Sample(s, bm.Hidden, law)
+		t.machine.SampleRight(s, law)
 	}
 }
 
@@ -252,8 +251,8 @@ func (t *Tempering) Advance(law bm.Law, sweeps int) {
 	e.Release(mark)
 }
 
-// swapStream is the key that a round's key is folded for beside the layers.
-const swapStream uint64 = 2
+// swapStream returns what a round's key is folded for beside the layers.
+func (t *Tempering) swapStream() uint64 { return uint64(max(2, len(t.machine.Layers()))) }
 
 // clampOf returns the clamps of the ladders as those of all replicas.
 func (t *Tempering) clampOf(c bm.State) bm.State {
@@ -276,7 +275,7 @@ func (t *Tempering) clampOf(c bm.State) bm.State {
 	if !any {
 		return nil
 	}
-	return t.clamp[:]
+	return t.clamp
 }
 
 func (t *Tempering) writeBetas() {
@@ -289,7 +288,7 @@ func (t *Tempering) writeBetas() {
 // readEnergies sets energies to E(v,h) + Base.v of each replica, and sums them by rung.
 func (t *Tempering) readEnergies(law bm.Law) {
 	e := t.machine.Engine()
-	t.machine.Energy(t.energy, t.replicas, bm.Law{})
+	t.machine.Energy(t.energy, t.spins, bm.Law{})
 	if !law.Base.IsNone() {
 		v := t.replicas[bm.Visible]
 		e.RowDot(t.energy, 1, v, law.Base.Repeat(v.Rows()))
@@ -305,7 +304,7 @@ func (t *Tempering) readEnergies(law bm.Law) {
 // exchange tries the pairs of rungs from parity on, and reports whether any moved.
 func (t *Tempering) exchange(law bm.Law, row uint64, parity int) (moved bool) {
 	r := len(t.betas)
-	key := law.Key.Fold(swapStream)
+	key := law.Key.Fold(t.swapStream())
 	for i := range t.ladders {
 		at := t.at[i*r:][:r]
 		for k := parity; k+1 < r; k += 2 {

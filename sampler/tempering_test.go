@@ -70,7 +70,9 @@ func advance(t *testing.T, r *bm.Machine, s bm.State, law bm.Law, rounds int) {
 	x := newTempering(t, r, ladder)
 	ladders := s.Rows() / n
 	x.Start(s[:1], ladders)
-	e.Copy(x.State()[0].Value, s[bm.Visible])
+	for i, l := range r.View().Left {
+		e.Copy(x.State()[i].Value, s[l])
+	}
 	law.Beta = compute.Matrix{} // the ladder has it
 	x.Advance(law, rounds)
 	part := sampler.Chains(r, ladders)

@@ -11,11 +11,11 @@ import (
 
 // Trajectory is tempering over the states of one machine in the course of its
 // training (Béreux et al. 2024, arXiv:2405.15376): each rung is a machine of its own, and after
-// each sweep neighbouring rungs a, b exchange their visible spins v_a, v_b with probability
+// each sweep neighbouring rungs a, b exchange the spins on the left side of the data view, in a restricted machine v_a and v_b, with probability
 //
 //	min(1, exp(F_a(v_a) + F_b(v_b) - F_a(v_b) - F_b(v_a)))
 //
-// The hidden spins are summed over in it, which accepts more often than E(v,h) does, and
+// The others are summed over in it, which accepts more often than their energies do, and
 // drawn anew afterwards. Early machines are nearly paramagnetic and mix at once; where training changes
 // the distribution smoothly, as few rungs carry states to the last machine as a ladder of
 // temperatures would need many for.
@@ -23,8 +23,8 @@ type Trajectory struct {
 	rungs []rung // rung 0 is the target
 	rows  int
 
-	states, other compute.Matrix // rungs*rows x V: rows of rung 0 first
-	hidden        compute.Matrix // scratch of a sweep, which draws it from v
+	states, other bm.State       // rungs*rows of the left layers: rows of rung 0 first
+	sweep         bm.State       // of a sweep: a rung's rows, and scratch for the others
 	zero          compute.Matrix // rows x 1 Float32, inverse temperature 0
 	replica       []int          // of each row of states
 	from          []int32
@@ -54,6 +54,9 @@ func NewTrajectory(machines []*bm.Machine, independent bool) (*Trajectory, error
 		if !slices.Equal(m.Layers(), target.Layers()) {
 			return nil, fmt.Errorf("machine %d of the trajectory has %v spins, the last one %v", i, m.Layers(), target.Layers())
 		}
+		if !slices.Equal(m.Graph().Pairs, target.Graph().Pairs) {
+			return nil, fmt.Errorf("machine %d of the trajectory has other pairs than the last one", i)
+		}
 		if m.Engine() != target.Engine() {
 			return nil, fmt.Errorf("machine %d of the trajectory is on another engine than the last one", i)
 		}
@@ -76,19 +79,22 @@ func (t *Trajectory) ResetStats() { t.flow = newFlow(len(t.rungs), len(t.rungs)*
 
 func (t *Trajectory) engine() compute.Engine { return t.rungs[0].machine.Engine() }
 
-// Start makes a replica of each row of v at every rung.
-func (t *Trajectory) Start(v compute.Matrix) {
-	e, n := t.engine(), v.Rows()*len(t.rungs)
-	t.rows = v.Rows()
-	t.states, t.other = e.Alloc(compute.Int8, n, v.Cols()), e.Alloc(compute.Int8, n, v.Cols())
+// Start makes a replica of each row of s at every rung; layers that s lacks begin with 0.
+func (t *Trajectory) Start(s bm.State) {
+	e, n := t.engine(), s.Rows()*len(t.rungs)
+	t.rows = s.Rows()
+	m := t.rungs[0].machine
+	t.states, t.other, t.sweep = m.State(n), m.State(n), m.State(t.rows)
+	for _, l := range m.View().Right {
+		t.states[l], t.other[l] = compute.Matrix{}, compute.Matrix{}
+	}
 	t.zero = e.Alloc(compute.Float32, t.rows, 1)
-	t.hidden = e.Alloc(compute.Int8, t.rows, t.rungs[0].machine.Layers()[bm.Hidden])
 	t.replica, t.from = make([]int, n), make([]int32, n)
 	for i := range t.f {
 		t.f[i] = make([]float64, t.rows)
 	}
 	for r := range t.rungs {
-		e.Copy(t.at(r), v)
+		t.put(r, s)
 	}
 	for i := range t.replica {
 		t.replica[i] = i
@@ -97,10 +103,17 @@ func (t *Trajectory) Start(v compute.Matrix) {
 	t.ResetStats()
 }
 
-// At returns the visible spins at a rung, valid until the next Move.
-func (t *Trajectory) At(rung int) compute.Matrix { return t.at(rung) }
+// put sets the states at a rung to those of s, as far as it has their layers.
+func (t *Trajectory) put(rung int, s bm.State) {
+	for l, x := range t.At(rung) {
+		if from := s.Layer(l); !x.IsNone() && !from.IsNone() {
+			t.engine().Copy(x, from)
+		}
+	}
+}
 
-func (t *Trajectory) at(rung int) compute.Matrix {
+// At returns the spins on the left side of the data view at a rung, valid until the next Move.
+func (t *Trajectory) At(rung int) bm.State {
 	return t.states.Slice(rung*t.rows, (rung+1)*t.rows)
 }
 
@@ -115,12 +128,11 @@ func (t *Trajectory) of(rung int, law bm.Law) bm.Law {
 // Move puts the rows of s at rung 0, the last machine, moves all rungs by so many rounds, a sweep and an exchange each, and copies
 // rung 0 back. A number of rows that differs from the last one's starts all rungs anew, from s.
 func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
-	v := s[bm.Visible]
-	if v.Rows() != t.rows {
-		t.Start(v)
+	if s.Rows() != t.rows {
+		t.Start(s)
 	}
 	e := t.engine()
-	e.Copy(t.at(0), v)
+	t.put(0, s)
 	for round := range sweeps {
 		if law.Stopped() {
 			break
@@ -129,8 +141,12 @@ func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
 		for r := range t.rungs {
 			inner := t.of(r, law)
 			inner.Key = key.Fold(uint64(r))
-			state := [2]compute.Matrix{t.at(r), t.hidden}
-			t.rungs[r].machine.Sweep(state[:], inner)
+			for l, x := range t.At(r) {
+				if !x.IsNone() {
+					t.sweep[l] = x
+				}
+			}
+			t.rungs[r].machine.Sweep(t.sweep, inner)
 		}
 		inner := law
 		inner.Key = key.Fold(trajectoryStream)
@@ -141,9 +157,13 @@ func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
 			t.flow.visit(k, i/t.rows)
 		}
 	}
-	e.Copy(v, t.at(0))
+	for l, x := range t.At(0) {
+		if !x.IsNone() {
+			e.Copy(s[l], x)
+		}
+	}
 	law.Key = law.Key.Fold(startStream)
-	t.rungs[0].machine.Sample(s, bm.Hidden, law)
+	t.rungs[0].machine.SampleRight(s, law)
 }
 
 // trajectoryStream is the key that a round's key is folded for beside the rungs.
@@ -159,7 +179,7 @@ func (t *Trajectory) exchange(law bm.Law, parity int) {
 	for a := parity; a+1 < len(t.rungs); a += 2 {
 		b := a + 1
 		for i, c := range [...]struct{ machine, state int }{{a, a}, {b, b}, {a, b}, {b, a}} {
-			freeEnergies(t.rungs[c.machine].machine, t.f[i], t.at(c.state), t.of(c.machine, law))
+			freeEnergies(t.rungs[c.machine].machine, t.f[i], t.At(c.state), t.of(c.machine, law))
 		}
 		for i := range t.rows {
 			x := t.f[0][i] + t.f[1][i] - t.f[2][i] - t.f[3][i]
@@ -174,7 +194,11 @@ func (t *Trajectory) exchange(law bm.Law, parity int) {
 		}
 	}
 	if moved {
-		e.Gather(t.other, t.states, t.from)
+		for l, x := range t.states {
+			if !x.IsNone() {
+				e.Gather(t.other[l], x, t.from)
+			}
+		}
 		t.states, t.other = t.other, t.states
 	}
 }

@@ -39,14 +39,14 @@ func TestTrajectoryNoDrift(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				x.Start(s[bm.Visible])
+				x.Start(s[:1])
 				host, rows := readLaw(r, law, s.Rows()), s.Rows()
 				for k, c := range []struct {
 					machine *bm.Machine
 					beta    float64
 				}{{r, 1}, {early, 1}, {early, 0}} {
 					if k > 0 { // rung 0 is s
-						compute.Write(e, x.At(k), exactVisible(c.machine, host, func(i int) int { return i }, func(int) float64 { return c.beta }, rows, rng.Key(70+k)))
+						compute.Write(e, x.At(k)[bm.Visible], exactVisible(c.machine, host, func(i int) int { return i }, func(int) float64 { return c.beta }, rows, rng.Key(70+k)))
 					}
 				}
 				x.Move(s, law, 2)

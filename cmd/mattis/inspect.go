@@ -73,18 +73,44 @@ its couplings, and how much its patterns overlap.`,
 	return cmd
 }
 
+// layersOf says what hidden layers the recipe's machine has, and which pairs where they are more than a list tells.
+func layersOf(r *recipe.Recipe) string {
+	g, err := r.Graph(1)
+	if err != nil {
+		return err.Error()
+	}
+	if g.IsRestricted() {
+		return fmt.Sprintf("%d hidden spins", g.Layers[bm.Hidden].N)
+	}
+	var layers, pairs []string
+	for _, l := range g.Layers[1:] {
+		kind := "spins"
+		if l.Kind == bm.Gaussian {
+			kind = "Gaussian units"
+		}
+		layers = append(layers, fmt.Sprintf("%s of %d %s", l.Name, l.N, kind))
+	}
+	for i := range g.Pairs {
+		pairs = append(pairs, g.PairName(i))
+	}
+	if len(layers) == 0 {
+		layers = append(layers, "no hidden layers")
+	}
+	return strings.Join(layers, ", ") + ", pairs " + strings.Join(pairs, " ")
+}
+
 // showRecipe prints the recipe in short, without the training of a machine that was converted: its recipe says how
 // one like it could be trained on, and not what became of this one.
 func showRecipe(w io.Writer, r *recipe.Recipe, converted bool) {
 	c := r.Couplings
 	how := fmt.Sprintf("dense couplings, init %s", c.Init)
 	if c.Kind == "axons" {
-		how = fmt.Sprintf("axons of %d patterns, gain %g at first, init %s", *c.Patterns, *c.Gain, c.Init)
+		how = fmt.Sprintf("axons of %d patterns, gain %v at first, init %s", *c.Patterns, *c.Gain, c.Init)
 		if *c.LearnGain {
 			how += ", the gain learned"
 		}
 	}
-	fmt.Fprintf(w, "machine     %s, %d hidden spins, biases %s, offset %s; %s\n", r.Machine.Kind, r.Machine.Hidden, r.Machine.Biases, r.Machine.Offset, how)
+	fmt.Fprintf(w, "machine     %s, %s, biases %s, offset %s; %s\n", r.Machine.Kind, layersOf(r), r.Machine.Biases, r.Machine.Offset, how)
 	if converted {
 		return
 	}

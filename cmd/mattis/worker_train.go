@@ -89,10 +89,10 @@ func (w *worker) fit(ctx context.Context, r *request) (map[string]any, [][]byte,
 	l := s.Learner()
 	w.adopt(l.Model, l, some(split.Train, rec))
 	w.by = r.by()
-	return map[string]any{
-		"interrupted": interrupted, "run": s.Dir.Path(), "stopped": s.Stopped(), "step": l.Step, "epoch": l.Epoch,
-		"seconds": s.Trainer.Seconds, "recipe": string(rec.YAML()),
-	}, nil, nil
+	head := w.shape()
+	head["interrupted"], head["run"], head["stopped"] = interrupted, s.Dir.Path(), s.Stopped()
+	head["seconds"], head["recipe"] = s.Trainer.Seconds, string(rec.YAML())
+	return head, nil, nil
 }
 
 // observer is a train.Observer of one function.
@@ -205,7 +205,9 @@ func (w *worker) partialFit(_ context.Context, r *request) (map[string]any, [][]
 	}
 	w.adopt(l.Model, l, kept)
 	w.by = r.by()
-	return map[string]any{"step": l.Step, "epoch": l.Epoch, "recipe": string(l.Recipe.YAML())}, nil, nil
+	head := w.shape()
+	head["recipe"] = string(l.Recipe.YAML())
+	return head, nil, nil
 }
 
 // state returns the machine and what it goes on from, as a checkpoint's file and some training rows; load takes them.

@@ -5,9 +5,12 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
+	"strings"
 
 	"mattis/bm"
 	"mattis/data"
+	"mattis/eval"
 	"mattis/recipe"
 	"mattis/tensorfile"
 )
@@ -221,6 +224,10 @@ func (w *worker) logPartition(ctx context.Context, r *request) (map[string]any, 
 	measure := r.Measure
 	if measure == "" {
 		measure = "logz"
+	}
+	known := slices.DeleteFunc(eval.Names(), func(name string) bool { return !strings.HasPrefix(name, "logz") })
+	if !slices.Contains(known, measure) {
+		return nil, nil, wrongRequest("%q is no measure of log Z, want one of %s", measure, strings.Join(known, ", "))
 	}
 	m := *w.model
 	if len(r.Settings) > 0 {

@@ -47,6 +47,10 @@ type kernels struct {
 	pairRatios   func(x *float32, n uintptr)
 	pairMeans    [2]pairMeansKernel // of fields, and of their exponentials
 
+	scanBlock   func(b *byte)
+	scanNumbers func(b *byte) // nil: plain Go
+	turn        func(dst, src *int8, dstStep, srcStep uintptr)
+
 	vectors *vectorKernels // nil: plain Go
 }
 

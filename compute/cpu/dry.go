@@ -95,6 +95,45 @@ func (d *Dry) Mul(dst, a, b compute.Matrix, op compute.Op) {
 	d.Release(mark)
 }
 
+// Scan counts the scratch of a scan.
+func (d *Dry) Scan(s compute.Matrix, op compute.ScanOp) {
+	t := &d.engine.scan
+	*t = scanTask{e: &d.engine, s: s, op: op}
+	t.check()
+	if s.Len() == 0 {
+		return
+	}
+	mark := d.Mark()
+	defer d.Release(mark)
+	if op.Order == compute.AtOnce {
+		u := d.Scratch(compute.Float32, op.Overlap.Rows(), op.Overlap.Cols())
+		then := op.Then
+		if !op.Offset.IsNone() {
+			then.Bias = d.Scratch(compute.Float32, 1, s.Cols())
+		}
+		d.Mul(s, u, op.Patterns, compute.Op{Alpha: 1, Then: then})
+		d.overlapOf(s, &op)
+		return
+	}
+	threads := t.threads(d.threads)
+	t.plan(threads)
+	for _, x := range t.needs(threads) {
+		if x.rows > 0 {
+			d.Scratch(x.kind, x.rows, x.cols)
+		}
+	}
+}
+
+// overlapOf counts the scratch of an overlap.
+func (d *Dry) overlapOf(s compute.Matrix, op *compute.ScanOp) {
+	plain := compute.Op{TransB: true, Alpha: 1}
+	if !op.Offset.IsNone() {
+		plain.Then.Bias = d.Scratch(compute.Float32, 1, op.Patterns.Rows())
+		d.Mul(plain.Then.Bias, op.Offset, op.Patterns, compute.Op{TransB: true, Alpha: -1})
+	}
+	d.Mul(op.Overlap, s, op.Patterns, plain)
+}
+
 // Pairs counts the scratch of its factors.
 func (d *Dry) Pairs(_, a, b, _ compute.Matrix, _ compute.PairKind) {
 	mark := d.Mark()

@@ -56,6 +56,29 @@ func TestDryCountsTheArena(t *testing.T) {
 		}
 		means(e)
 		means(d)
+		for _, c := range [][3]int{{1, 5, 3}, {100, 70, 300}, {500, 3000, 40}} {
+			for _, order := range []compute.Order{compute.Forward, compute.Backward, compute.AtOnce} {
+				scan := func(e compute.Engine) {
+					mark := e.Mark()
+					rows, n, k := c[0], c[1], c[2]
+					s, x, a := e.Scratch(compute.Int8, rows, n), e.Scratch(compute.Float32, k, n), e.Scratch(compute.Float32, rows, k)
+					m, j := e.Scratch(compute.Float32, 1, n), e.Scratch(compute.Float32, min(n, 100), min(n, 100))
+					op := compute.ScanOp{Patterns: x, Overlap: a, Offset: m, Alpha: 1, Order: order, Then: compute.Epilogue{Kind: compute.Spin}}
+					e.Spins(s, 1, 0, 0)
+					for _, m := range []compute.Matrix{x, a, m, j} {
+						e.Fill(m, 0)
+					}
+					e.Scan(s, op)
+					if order != compute.AtOnce {
+						op.Patterns, op.Overlap, op.Offset, op.Dense = compute.Matrix{}, compute.Matrix{}, compute.Matrix{}, j
+						e.Scan(s.Columns(0, j.Cols()), op)
+					}
+					e.Release(mark)
+				}
+				scan(e)
+				scan(d)
+			}
+		}
 		for i, chunks := range e.arena.chunks {
 			var have []int
 			for _, b := range chunks {

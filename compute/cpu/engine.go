@@ -18,6 +18,7 @@ type Engine struct {
 	arena   arena
 	workers []worker
 	mul     mulTask
+	scan    scanTask
 	vector  vectorTask
 	sums    sumTask
 	pairs   pairTask

@@ -9,6 +9,8 @@ type worker struct {
 	spins      [tileMax]int8 // a tile that does not fit the destination
 	normals    [tileMax]float32
 	sums       [8]float64
+	scan       scanBlock
+	start      [tileVectors * 8 * 16]uint32 // see lanesOf.starts
 }
 
 // space is a worker's scratch, cut to its uses.

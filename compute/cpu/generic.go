@@ -20,6 +20,7 @@ var generic = &kernels{
 	copyRect: copyRectGeneric, widenRect: widenRectGeneric, panels: panelsGeneric[float32], panels8: panelsGeneric[int8],
 	transpose: [2]func(dst, src *float32, dstStep, srcStep, squares uintptr){transposeGeneric(genericLanes), transposeGeneric(genericLanes / 2)},
 	addTo:     addToGeneric, peak: peakGeneric,
+	scanBlock: scanBlockGeneric, turn: turnGeneric,
 	pairRows: 1, pairFactors: pairFactorsGeneric, pairProducts: pairProductsGeneric, pairMaxima: pairMaximaGeneric,
 	pairRatios: pairRatiosGeneric, pairMeans: [2]pairMeansKernel{pairMeansGeneric(fieldMean), pairMeansGeneric(ratioMean)},
 }
@@ -171,17 +172,74 @@ func spinGeneric(b *byte) {
 			words := philoxGeneric(t.column+uint32(j), &t.start[g], &t.keys)
 			for i, r := range words {
 				x := t.row(4*g + i)[j] * t.factor
-				s := int8(1)
-				if math.Signbit(float64(x)) {
-					s = -1
-				}
-				f, p := expm1Generic(min(math.Abs(float64(x)), 43))
-				e, u := f*p+f, float64(compute.SpinUniform(r))
-				if u*e+u < e {
-					s = -s
-				}
-				*(*int8)(unsafe.Add(t.dst[4*g+i], j)) = s
+				*(*int8)(unsafe.Add(t.dst[4*g+i], j)) = spinGenericOf(x, compute.SpinUniform(r))
 			}
+		}
+	}
+}
+
+func spinGenericOf(x, u float32) int8 {
+	s := int8(1)
+	if math.Signbit(float64(x)) {
+		s = -1
+	}
+	f, p := expm1Generic(min(math.Abs(float64(x)), 43))
+	if e, u := f*p+f, float64(u); u*e+u < e {
+		return -s
+	}
+	return s
+}
+
+// scanBlockGeneric draws a block: see scanBlock of the assembly.
+func scanBlockGeneric(p *byte) {
+	b := (*scanBlock)(unsafe.Pointer(p))
+	matrix := func(p *float32) []float32 {
+		if p == nil {
+			return nil
+		}
+		return unsafe.Slice(p, scanSpins*genericCols)
+	}
+	y, delta, uniform, add := matrix(b.y), matrix(b.delta), matrix(b.uniform), matrix(b.add)
+	j, spin := unsafe.Slice(b.couplings, scanSpins*scanSpins), unsafe.Slice(b.perSpin, scanPerSpin)
+	spins := unsafe.Slice(b.spins, scanSpins*tileColsMax)
+	for r := range b.vectors * genericLanes {
+		for p := range scanSpins {
+			at, at8 := p*genericCols+r, p*tileColsMax+r
+			old := float32(spins[at8])
+			x := y[at] - float32(spin[scanSelf+p]*old)
+			x += spin[scanBias+p]
+			if add != nil {
+				x += add[at]
+			}
+			if b.scale != nil {
+				s := unsafe.Slice(b.scale, genericCols)[r]
+				x = float32(s*x) + float32((1-s)*spin[scanBase+p])
+			}
+			s := spinGenericOf(x, uniform[at])
+			if b.clamp != nil {
+				if c := unsafe.Slice(b.clamp, scanSpins*tileColsMax)[at8]; c != 0 {
+					s = c
+				}
+			}
+			spins[at8] = s
+			d := b.factor * (float32(s) - old)
+			delta[at] = d
+			if d == 0 {
+				continue
+			}
+			for q := p + 1; q < scanSpins; q++ {
+				y[q*genericCols+r] += float32(j[p*scanSpins+q] * d)
+			}
+		}
+	}
+}
+
+// turnGeneric turns a square of 16: dst[l,i] = src[i,l].
+func turnGeneric(dst, src *int8, dstStep, srcStep uintptr) {
+	for l := range uintptr(16) {
+		d := unsafe.Slice((*int8)(unsafe.Add(unsafe.Pointer(dst), l*dstStep)), 16)
+		for i := range d {
+			d[i] = *(*int8)(unsafe.Add(unsafe.Pointer(src), uintptr(i)*srcStep+l))
 		}
 	}
 }

@@ -182,6 +182,36 @@ func spinTileAVX512(t *byte)
 //go:noescape
 func normalTileAVX512(t *byte)
 
+// scanNumbersAVX512 sets the random numbers of a block, for position p and lane r, which is row r%4 of group r/4:
+//
+//	uniform[p,r] = u, the uniform number of word r%4 of block (r/4, column of p)
+//	bounds[p,r] = log((1-u)/u)/2
+//
+//go:noescape
+func scanNumbersAVX512(b *byte)
+
+// scanBlockAVX512 draws the spins of a block one after the other, for each lane r:
+//
+//	for p := range 16:
+//		x = y[p,r] - self[p]*s[p,r] + bias[p]  (+ add[p,r])
+//		x = scale[r]*x + (1-scale[r])*base[p]  (if there is a scale)
+//		new = the sign of x, flipped where |x| < bounds[p,r]  (or clamp[p,r] where that is not 0)
+//		delta[p,r], s[p,r] = factor*(new - s[p,r]), new
+//		for q := p+1 to 15: y[q,r] += couplings[p,q]*delta[p,r]
+//
+// Where |x| is close to the bound the spin flips if u + u*e < e, e = exp(-2|x|), as it does in spinTile.
+// y is read and not written; perSpin holds self, bias and base.
+//
+//go:noescape
+func scanBlockAVX512(b *byte)
+
+// turnAVX512 turns a square of 16; steps are bytes between rows:
+//
+//	dst[l,i] = src[i,l]
+//
+//go:noescape
+func turnAVX512(dst *int8, src *int8, dstStep uintptr, srcStep uintptr)
+
 // copyRectAVX512 copies a rectangle; steps are bytes between rows:
 //
 //	dst[i,j] = src[i,j]

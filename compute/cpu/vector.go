@@ -31,6 +31,8 @@ const (
 	sign
 	fill
 	hadamard
+	auxiliary // from here on rows are as they are given
+	selfField
 	coins
 	normals
 )
@@ -43,7 +45,7 @@ func (e *Engine) elementwise(t vectorTask) {
 		return
 	}
 	t.e = e
-	if t.kind < coins && (t.m.IsNone() || t.m.SameShape(t.dst)) {
+	if t.kind < auxiliary && (t.m.IsNone() || t.m.SameShape(t.dst)) {
 		t.flatten()
 	}
 	t.pieceRows = max(4, pieceEntries/t.dst.Cols()&^3)
@@ -98,6 +100,10 @@ func (t *vectorTask) do(worker, piece int) {
 			t.fillRow(i)
 		case hadamard:
 			t.hadamardRow(i)
+		case auxiliary:
+			t.auxiliaryRow(i)
+		case selfField:
+			t.selfFieldRow(i)
 		}
 	}
 }

@@ -17,6 +17,8 @@ func Engine(t *testing.T, e compute.Engine) {
 	t.Run("origins", func(t *testing.T) { engineOrigins(t, e) })
 	t.Run("normals", func(t *testing.T) { engineNormals(t, e) })
 	t.Run("specials", func(t *testing.T) { engineSpecials(t, e) })
+	t.Run("scans", func(t *testing.T) { engineScan(t, e) })
+	t.Run("parts of scans", func(t *testing.T) { engineScanParts(t, e) })
 	t.Run("vectors", func(t *testing.T) { engineVectors(t, e) })
 	t.Run("pairs", func(t *testing.T) { enginePairs(t, e) })
 	t.Run("memory", func(t *testing.T) { engineMemory(t, e) })
@@ -248,7 +250,19 @@ func enginePanics(t *testing.T, e compute.Engine) {
 		"base of a normal": func() {
 			e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Then.Kind, o.Then.Base = compute.Normal, f(1, 3) }))
 		},
-		"normals":  func() { e.Normals(e.Alloc(compute.Float64, 1, 1), 1, 0, 0) },
+		"normals": func() { e.Normals(e.Alloc(compute.Float64, 1, 1), 1, 0, 0) },
+		"scan rows": func() {
+			e.Scan(e.Alloc(compute.Int8, 2, 3), compute.ScanOp{Patterns: f(4, 3), Overlap: f(1, 4), Alpha: 1, Then: compute.Epilogue{Kind: compute.Spin}})
+		},
+		"scan kind": func() {
+			e.Scan(e.Alloc(compute.Int8, 2, 3), compute.ScanOp{Patterns: f(4, 3), Overlap: f(2, 4), Alpha: 1})
+		},
+		"scan of nothing": func() {
+			e.Scan(e.Alloc(compute.Int8, 2, 3), compute.ScanOp{Alpha: 1, Then: compute.Epilogue{Kind: compute.Spin}})
+		},
+		"scan at once of dense couplings": func() {
+			e.Scan(e.Alloc(compute.Int8, 2, 3), compute.ScanOp{Dense: f(3, 3), Alpha: 1, Order: compute.AtOnce, Then: compute.Epilogue{Kind: compute.Spin}})
+		},
 		"bias":     func() { e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Then.Bias = f(1, 2) })) },
 		"weights":  func() { e.Mul(f(2, 3), f(2, 4), f(4, 3), with(func(o *compute.Op) { o.Weights = f(3, 1) })) },
 		"axpby":    func() { e.Axpby(f(2, 3), 1, f(3, 2), 1) },
@@ -282,10 +296,24 @@ func engineAllocations(t *testing.T, e compute.Engine) {
 	x, y := e.Alloc(compute.Float32, 300, 300), e.Alloc(compute.Float32, 300, 300)
 	i8, sum, pairs := e.Alloc(compute.Int8, 300, 300), e.Alloc(compute.Float64, 300, 1), e.Alloc(compute.Float64, 300, 300)
 	z, w := e.Alloc(compute.Float32, 300, 300), e.Alloc(compute.Float32, 300, 300)
+	var scans []*scanRun
+	for id, c := range scanCases() {
+		if id%9 == 0 || c.rows > 90 {
+			scans = append(scans, newScan(e, c, rng.Key(id), 0, 0))
+		}
+	}
 	host32, host64, host8 := make([]float32, x.Len()), make([]float64, sum.Len()), make([]int8, i8.Len())
 	if n := testing.AllocsPerRun(2, func() {
 		for _, p := range cases {
 			p.run(e)
+		}
+		for _, p := range scans {
+			p.run(e)
+			if p.k >= 0 {
+				op := p.op
+				op.Order = compute.AtOnce
+				e.Scan(p.s.m, op)
+			}
 		}
 		mark := e.Mark()
 		e.Scratch(compute.Float32, 700, 900)

@@ -114,8 +114,9 @@ func Drift(r *bm.Machine, e Ensemble, move func(s bm.State, law bm.Law)) error {
 		for i := g; i < driftRows; i += len(laws) {
 			u := driftStart.Uniform64(uint64(i), 0) * sum
 			at, _ := slices.BinarySearch(sums, u)
-			for l, layer := range x.Split(uint64(at)) {
-				copy(spins[l][i*n[l]:], layer)
+			state := x.Split(uint64(at))
+			for _, l := range x.spins {
+				copy(spins[l][i*n[l]:], state[l])
 			}
 		}
 	}

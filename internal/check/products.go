@@ -27,6 +27,20 @@ func SameBits(t *testing.T, x compute.Engine, others ...compute.Engine) {
 			}
 		}
 	}
+	for id, c := range scanCases() {
+		p := newScan(x, c, rng.Key(id), uint64(id), 7)
+		p.run(x)
+		for _, y := range others {
+			q := newScan(y, c, rng.Key(id), uint64(id), 7)
+			q.run(y)
+			if i, ok := sameEntries(p.s, q.s); !ok {
+				t.Fatalf("%v: spins differ at %d", c, i)
+			}
+			if i, ok := sameEntries(p.a, q.a); !ok {
+				t.Fatalf("%v: overlap differs at %d", c, i)
+			}
+		}
+	}
 }
 
 // productCase is one product of the suite.

@@ -37,22 +37,31 @@ func (a arm) roundOf(w *words, m0, m1 Op, k0, k1 Mem) {
 // holds the ten round keys, start the four words that the first two rounds
 // need and that do not depend on the column (see philoxStart in package cpu).
 func (a arm) philox(even, odd reg.VecVirtual, m0, m1 Op, keys, start reg.Register, startDisp, keysDisp int) [4]reg.VecVirtual {
-	begin := func(col reg.VecVirtual) words {
+	return a.philoxOf(even, odd, m0, m1, keys, keysDisp, func(_, i int) Op { return a.broadcast(at(start, startDisp+4*i)) })
+}
+
+// philoxOf is philox with the four words of start as vectors, of the even (0) and the odd (1) columns.
+func (a arm) philoxOf(even, odd reg.VecVirtual, m0, m1 Op, keys reg.Register, keysDisp int, start func(odd, i int) Op) [4]reg.VecVirtual {
+	begin := func(col reg.VecVirtual, odd int) words {
 		c3 := a.vec()
 		VPMULUDQ(m0, col, c3)
 		c2 := a.vec()
 		a.high(c3, c2)
-		a.xor(a.broadcast(at(start, startDisp)), c2, c2)
+		a.xor(start(odd, 0), c2, c2)
 		c1 := a.vec()
 		VPMULUDQ(m1, c2, c1)
 		c0 := a.vec()
 		a.high(c1, c0)
-		a.xor(a.broadcast(at(start, startDisp+4)), c0, c0)
+		a.xor(start(odd, 1), c0, c0)
 		second := a.vec()
-		a.xor(a.broadcast(at(start, startDisp+8)), c3, second)
-		return words{c0, c1, second, a.broadcast(at(start, startDisp+12))}
+		a.xor(start(odd, 2), c3, second)
+		third, ok := start(odd, 3).(reg.VecVirtual)
+		if !ok {
+			third = a.copyOf(start(odd, 3))
+		}
+		return words{c0, c1, second, third}
 	}
-	e, o := begin(even), begin(odd)
+	e, o := begin(even, 0), begin(odd, 1)
 	for r := 2; r < 10; r++ {
 		k0, k1 := at(keys, keysDisp+8*r), at(keys, keysDisp+8*r+4)
 		a.roundOf(&e, m0, m1, k0, k1)
