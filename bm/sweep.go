@@ -44,7 +44,7 @@ func (m *Machine) Sample(s State, l int, law Law) {
 	mark := m.engine.Mark()
 	then := m.epilogue(compute.Spin, l, law)
 	then.Key, then.Row, then.Clamp = law.Key.Fold(uint64(l)), law.Row, law.clamp(l)
-	if f := law.Field.Layer(l); !f.IsNone() {
+	if f := law.Field.Layer(l); !f.IsNone() { // products add to what they are given here
 		then.Add = m.engine.Scratch(compute.Float32, f.Rows(), f.Cols())
 		m.engine.Copy(then.Add, f)
 	}

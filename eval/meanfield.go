@@ -67,18 +67,7 @@ func SampleHidden(m *bm.Machine, dst, visible compute.Matrix, l int, law bm.Law)
 	key := law.Key
 	for i := range heldSweeps {
 		law.Key = key.Fold(uint64(i))
-		sweepHidden(m, s, law)
+		m.SweepHidden(s, law)
 	}
 	e.Copy(dst, s[l])
-}
-
-// sweepHidden draws every hidden layer once, in the order of a sweep, with the visible one as it is.
-func sweepHidden(m *bm.Machine, s bm.State, law bm.Law) {
-	v := m.View()
-	for _, l := range v.Right {
-		m.Sample(s, l, law)
-	}
-	for _, l := range v.Left[1:] {
-		m.Sample(s, l, law)
-	}
 }
