@@ -131,6 +131,7 @@ type Machine struct {
 	overlaps, all []Overlap // room for those of a call
 	filled        State
 	number        [1]float64
+	means         meanFieldRoom
 }
 
 // New returns the machine of the couplings, with biases of 0 on the layers that biased names by true.
@@ -148,6 +149,7 @@ func New(e compute.Engine, c Couplings, biased ...bool) *Machine {
 			m.biases[l] = learned(e, "bias."+layer.Name, 1, layer.N, 0)
 		}
 	}
+	m.means = meanFieldRoom{order: append(slices.Clone(m.view.Right), m.view.Left[1:]...), part: make(State, n)}
 	for _, p := range g.Pairs {
 		if p.A == p.B {
 			m.self[p.A] = true

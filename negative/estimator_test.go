@@ -28,7 +28,9 @@ var estimators = []entry{
 	{"cd-3", "NewCD", negative.Stationary, func(r *bm.Machine, _ int) (negative.Estimator, error) { return negative.NewCD(r, 3), nil }},
 	{"pcd-1", "NewPCD", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) { return negative.NewPCD(r, rows, 1, 9), nil }},
 	{"pcd-2", "NewPCD", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) { return negative.NewPCD(r, rows, 2, 9), nil }},
-	{"pid", "NewPID", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) { return negative.NewPID(r, axons(r), nil), nil }},
+	{"pid", "NewPID", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
+		return negative.NewPID(r, axons(r), given(r)), nil
+	}},
 	{"pid-literal", "NewPIDLiteral", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
 		return negative.NewPIDLiteral(r, axons(r))
 	}},
