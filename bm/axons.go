@@ -35,7 +35,7 @@ func NewAxons(e compute.Engine, g Graph, patterns int, learnGain bool) *Axons {
 		a.layers = append(a.layers, learned(e, "patterns."+l.Name, patterns, l.N, 1))
 	}
 	for i := range g.Pairs {
-		p := Param{Name: nameOf(g, "log_gain", i), Value: e.Alloc(compute.Float32, 1, 1), Rate: 1}
+		p := Param{Name: g.TensorName("log_gain", i), Value: e.Alloc(compute.Float32, 1, 1), Rate: 1}
 		if learnGain {
 			p.Grad = e.Alloc(compute.Float32, 1, 1)
 		}
@@ -125,7 +125,9 @@ func (a *Axons) Fields(dst compute.Matrix, near []Overlap, layer int, then compu
 	for _, o := range near {
 		if o.Layer == layer {
 			own := e.Scratch(compute.Float32, o.X.Rows(), o.X.Cols())
-			e.Fill(own, 0)
+			if e.Fill(own, 0); !then.Add.IsNone() {
+				e.Axpby(own, 1, then.Add, 0)
+			}
 			a.addDiagonal(own, centred(e, o.X, a.m[layer]), a.graph.PairOf(layer, layer), -1)
 			then.Add = own
 		}

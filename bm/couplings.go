@@ -88,14 +88,6 @@ func learned(e compute.Engine, name string, rows, cols int, decay float32) Param
 	return Param{Name: name, Value: e.Alloc(compute.Float32, rows, cols), Grad: e.Alloc(compute.Float32, rows, cols), Rate: 1, Decay: decay}
 }
 
-// nameOf returns the name of a pair's tensor: the word alone in a restricted machine.
-func nameOf(g Graph, word string, pair int) string {
-	if g.IsRestricted() {
-		return word
-	}
-	return word + "." + g.PairName(pair)
-}
-
 // offsetCorrelation adds to dst (NxM) what offsets change in scale * sum_b w_b x_b^T y_b: m of the layer x, n of the
 // layer y, either may be none.
 func offsetCorrelation(e compute.Engine, dst, x, y, weights, m, n compute.Matrix, scale float64) {

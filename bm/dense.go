@@ -18,7 +18,7 @@ var _ Couplings = (*Dense)(nil)
 func NewDense(e compute.Engine, g Graph) *Dense {
 	d := &Dense{offsets: newOffsets(e, g), engine: e, graph: g}
 	for i, p := range g.Pairs {
-		d.weights = append(d.weights, learned(e, nameOf(g, "weights", i), g.Layers[p.A].N, g.Layers[p.B].N, 1))
+		d.weights = append(d.weights, learned(e, g.TensorName("weights", i), g.Layers[p.A].N, g.Layers[p.B].N, 1))
 	}
 	return d
 }
@@ -81,7 +81,7 @@ func (d *Dense) Scan(s compute.Matrix, near []Overlap, own Overlap, order comput
 	e, l := d.engine, own.Layer
 	if len(near) > 0 {
 		rest := e.Scratch(compute.Float32, s.Rows(), s.Cols())
-		d.Fields(rest, near, l, compute.Epilogue{})
+		d.Fields(rest, near, l, compute.Epilogue{Add: then.Add})
 		then.Add = rest
 	}
 	e.Scan(s, compute.ScanOp{Dense: d.weights[d.graph.PairOf(l, l)].Value, Offset: d.m[l], Alpha: 1, Order: order, Then: then})

@@ -127,6 +127,14 @@ func (g Graph) PairName(pair int) string {
 	return g.Layers[p.A].Name + "-" + g.Layers[p.B].Name
 }
 
+// TensorName returns the name of a pair's tensor: word.A-B, or the word alone in a restricted machine.
+func (g Graph) TensorName(word string, pair int) string {
+	if g.IsRestricted() {
+		return word
+	}
+	return word + "." + g.PairName(pair)
+}
+
 // IsRestricted reports whether the graph is that of a restricted machine of spins.
 func (g Graph) IsRestricted() bool {
 	return len(g.Layers) == 2 && len(g.Pairs) == 1 && g.Pairs[0] == Pair{0, 1} && g.Layers[1].Kind == Spins

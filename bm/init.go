@@ -87,6 +87,13 @@ func (a *Axons) SetGain(g float64) {
 	}
 }
 
+// SetGainRate sets the factor of the learning rate of all gains.
+func (a *Axons) SetGainRate(factor float64) {
+	for pair := range a.logGains {
+		a.logGains[pair].Rate = float32(factor)
+	}
+}
+
 // SetPairGain sets the g of one pair.
 func (a *Axons) SetPairGain(pair int, g float64) {
 	compute.Write(a.engine, a.logGains[pair].Value, []float32{float32(math.Log(g))})

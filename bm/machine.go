@@ -91,6 +91,7 @@ type Listed interface {
 type Law struct {
 	Beta  compute.Matrix // Bx1 Float32 inverse temperatures; none means 1
 	Base  compute.Matrix // 1xV Float32: visible field at Beta 0, the base rate of annealed importance sampling
+	Field State          // per layer: none, or BxN Float32: fields on its spins beside the machine's own, which Sample adds
 	Clamp State          // per layer: none, or BxN Int8 whose entries that are not 0 stay
 	Key   rng.Key
 	Row   uint64 // the place of row 0 in the key's stream, for batches drawn in parts
@@ -130,6 +131,7 @@ type Machine struct {
 	overlaps, all []Overlap // room for those of a call
 	filled        State
 	number        [1]float64
+	means         meanFieldRoom
 }
 
 // New returns the machine of the couplings, with biases of 0 on the layers that biased names by true.
@@ -147,6 +149,7 @@ func New(e compute.Engine, c Couplings, biased ...bool) *Machine {
 			m.biases[l] = learned(e, "bias."+layer.Name, 1, layer.N, 0)
 		}
 	}
+	m.means = meanFieldRoom{order: append(slices.Clone(m.view.Right), m.view.Left[1:]...), part: make(State, n)}
 	for _, p := range g.Pairs {
 		if p.A == p.B {
 			m.self[p.A] = true

@@ -32,36 +32,47 @@ func (m *Machine) MeanField(s State, steps int, tolerance float64) (sweeps, movi
 	step := m.rowsAtOnce()
 	for from := 0; from < rows; from += step {
 		to := min(from+step, rows)
-		part := make(State, len(s))
+		w := &m.means
 		for l, x := range s {
-			part[l] = x.Slice(from, to)
+			w.part[l] = x.Slice(from, to)
 		}
-		n, left := m.meanField(part, steps, tolerance)
+		n, left := m.meanField(w.part, steps, tolerance)
 		sweeps, moving = max(sweeps, n), moving+left
 	}
 	return sweeps, moving
+}
+
+// meanFieldRoom is what MeanField works in beside the arena, so that it allocates nothing.
+type meanFieldRoom struct {
+	order   []int // the hidden layers as a sweep draws them
+	part    State
+	lengths []float64
+	on, off []float32
 }
 
 func (m *Machine) meanField(s State, steps int, tolerance float64) (sweeps, moving int) {
 	e, rows := m.engine, s.Rows()
 	mark := e.Mark()
 	defer e.Release(mark)
-	order := append(append([]int(nil), m.view.Right...), m.view.Left[1:]...)
-	for _, l := range order {
+	w := &m.means
+	for _, l := range w.order {
 		e.Fill(s[l], 0)
 	}
 	change := e.Scratch(compute.Float64, rows, 1)
 	// 1 of rows that move and 0 of those that stay, and the other way round.
 	moves, stays := e.Scratch(compute.Float32, rows, 1), e.Scratch(compute.Float32, rows, 1)
-	lengths, on, off := make([]float64, rows), make([]float32, rows), make([]float32, rows)
+	if len(w.on) < rows {
+		w.lengths, w.on, w.off = make([]float64, rows), make([]float32, rows), make([]float32, rows)
+	}
+	lengths, on, off := w.lengths[:rows], w.on[:rows], w.off[:rows]
 	for i := range on {
-		on[i] = 1
+		on[i], off[i] = 1, 0
 	}
 	for moving = rows; sweeps < steps && moving > 0; sweeps++ {
 		e.Fill(change, 0)
 		compute.Write(e, moves, on)
 		compute.Write(e, stays, off)
-		for _, l := range order {
+		for _, l := range w.order {
 			inner := e.Mark()
 			old, moved := e.Scratch(compute.Float32, rows, m.sizes[l]), e.Scratch(compute.Float32, rows, m.sizes[l])
 			e.Copy(old, s[l])

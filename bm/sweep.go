@@ -44,6 +44,10 @@ func (m *Machine) Sample(s State, l int, law Law) {
 	mark := m.engine.Mark()
 	then := m.epilogue(compute.Spin, l, law)
 	then.Key, then.Row, then.Clamp = law.Key.Fold(uint64(l)), law.Row, law.clamp(l)
+	if f := law.Field.Layer(l); !f.IsNone() { // products add to what they are given here
+		then.Add = m.engine.Scratch(compute.Float32, f.Rows(), f.Cols())
+		m.engine.Copy(then.Add, f)
+	}
 	near := m.nearby(s, l, false)
 	switch {
 	case m.self[l]:
@@ -82,12 +86,48 @@ func (m *Machine) Mean(dst compute.Matrix, s State, l int, law Law) {
 // it is the hidden layer given the visible one and then the visible given the hidden.
 func (m *Machine) Sweep(s State, law Law) {
 	m.SampleRight(s, law)
-	left := m.view.Left
-	for i := range left { // 1, 2, ..., 0: the visible layer is the first one on the left
-		at := (i + 1) % len(left)
-		if law.Back {
-			at = (len(left) - i) % len(left)
-		}
-		m.Sample(s, left[at], law)
+	if law.Back {
+		m.Sample(s, Visible, law)
 	}
+	m.sampleLeft(s, law)
+	if !law.Back {
+		m.Sample(s, Visible, law)
+	}
+}
+
+// SweepHidden draws every hidden layer once, those of the visible one held, in the order of Sweep.
+func (m *Machine) SweepHidden(s State, law Law) {
+	m.SampleRight(s, law)
+	m.sampleLeft(s, law)
+}
+
+// sampleLeft draws the hidden layers on the left side of the data view, the visible one being the first there.
+func (m *Machine) sampleLeft(s State, law Law) {
+	hidden := m.view.Left[1:]
+	for i := range hidden {
+		l := hidden[i]
+		if law.Back {
+			l = hidden[len(hidden)-1-i]
+		}
+		m.Sample(s, l, law)
+	}
+}
+
+// SweepFrom is Sweep of the K rows of s from the continuous patterns in place of the spins, each of which it sets. No layer may be coupled to
+// itself.
+func (m *Machine) SweepFrom(s State, a *Axons, law Law) {
+	from := m.filled
+	for l := range from {
+		from[l] = a.Patterns(l).Value
+	}
+	for _, l := range m.view.Right {
+		from[l] = s[l]
+		m.Sample(from, l, law)
+	}
+	for _, l := range m.view.Left[1:] {
+		from[l] = s[l]
+		m.Sample(from, l, law)
+	}
+	from[Visible] = s[Visible]
+	m.Sample(from, Visible, law)
 }

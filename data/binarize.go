@@ -54,7 +54,7 @@ func (e *MissingError) Error() string {
 }
 
 func (o Options) binarizer(stream uint64) *binarizer {
-	b := &binarizer{rule: o.Binarize, key: o.Key.Fold(stream), white: o.White, gaps: o.gaps, tally: o.tally}
+	b := &binarizer{rule: o.Binarize, key: o.Key.Fold(stream), white: o.White, gaps: o.Missing, tally: o.tally}
 	if b.white == 0 {
 		b.white = 1
 	}

@@ -28,10 +28,13 @@ func pipe(path string) ([]byte, error) {
 
 // open returns what is in the file at path and its size in bytes; a pipe is read to its end first.
 func (o Options) open(path string) (r io.ReadCloser, size int64, err error) {
-	content := o.piped
-	if path != o.Path || content == nil {
+	content := o.piped[path]
+	if content == nil {
 		if content, err = pipe(path); err != nil {
 			return nil, 0, err
+		}
+		if content != nil && o.piped != nil {
+			o.piped[path] = content
 		}
 	}
 	if content != nil {

@@ -282,7 +282,7 @@ func TestMissingEntries(t *testing.T) {
 			continue
 		}
 		source, _ := Named(kind)
-		split, err := source.Load(Options{Path: path, gaps: true})
+		split, err := source.Load(Options{Path: path, Missing: true})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

@@ -15,6 +15,9 @@ func NPY(o Options) (*Split, error) {
 	if err := o.only("npy"); err != nil {
 		return nil, err
 	}
+	if o.piped == nil {
+		o.piped = map[string][]byte{}
+	}
 	if o.TestPath == "" && (o.Split == "" || o.Split == "files") && o.Path != "" {
 		a, closing, err := o.openArchive(o.Path)
 		if err != nil {

@@ -65,6 +65,8 @@ type Options struct {
 	// Limit is the number of rows kept of each file, from its beginning; 0
 	// means all.
 	Limit int `recipe:"limit"`
+	// Missing takes missing entries, as spins 0; else one is an error that names its place. Sets with such spins are for looking at alone.
+	Missing bool
 	// Former makes the data as first versions did, for runs that began then: equal rows of files may lie on both sides of a split,
 	// a validation set is the last rows whatever they are equal to, float32 values are compared with a threshold in
 	// float64, and Test and Closed are passed over where they have no meaning.
@@ -72,9 +74,8 @@ type Options struct {
 	// Key is the stream of random splits and of stochastic binarisation.
 	Key rng.Key
 
-	piped []byte // what Path holds, where that is a pipe that was read
-	gaps  bool   // missing entries are taken, as spins 0
-	tally *Tally // counts the values, and nothing is refused for them; no spins are made
+	piped map[string][]byte // what pipes hold that were read, by their paths; nil where each is read once at most
+	tally *Tally            // counts the values, and nothing is refused for them; no spins are made
 }
 
 // Streams under Options.Key.

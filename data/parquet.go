@@ -286,12 +286,40 @@ func (o Options) decodeParquet(f io.ReadCloser, size int64, p part, words *words
 	return s, nil
 }
 
+// errEnough ends a walk over a column.
+var errEnough = errors.New("enough")
+
+// texts sets field i of the sampled records to the values of the column, as a text has them.
+func (t *parquetTable) texts(column int, sample [][]string, i int) error {
+	number, err := t.number(column)
+	if err != nil {
+		return err
+	}
+	texts := t.file.Root().Columns()[column].Type().Kind() == parquet.ByteArray
+	err = t.each(column, func(row int, v parquet.Value) error {
+		switch {
+		case row >= len(sample):
+			return errEnough
+		case v.IsNull():
+		case texts:
+			sample[row][i] = string(v.ByteArray())
+		default:
+			x, _, _ := number(v)
+			sample[row][i] = strconv.FormatFloat(x, 'g', -1, 64)
+		}
+		return nil
+	})
+	if err == errEnough {
+		return nil
+	}
+	return err
+}
+
 // meet shows the error the values of the column from the row on.
 func (t *parquetTable) meet(e *GreyError, column, from int, number func(parquet.Value) (float64, bool, bool)) {
-	enough := errors.New("enough")
 	t.each(column, func(row int, v parquet.Value) error {
 		if row >= from+lookedAt {
-			return enough
+			return errEnough
 		}
 		if row >= from && !v.IsNull() {
 			if x, _, ok := number(v); ok && x == x {

@@ -73,9 +73,7 @@ func KindOf(path string) (string, error) {
 // one. by is the rule that was used. Where neither serves, the error is that of the values as they are, unless they are
 // greys indeed: it is the file that is wrong then, and not what was made of it.
 func ReadSpins(kind, path string, o Options, rule Binarize) (s *Set, by Binarize, err error) {
-	if o.piped, err = pipe(path); err != nil { // a pipe is read once
-		return nil, Binarize{}, err
-	}
+	o.piped = map[string][]byte{} // a pipe is read once
 	o.Binarize = Binarize{}
 	s, err = readAs(kind, path, o)
 	var grey *GreyError

@@ -108,7 +108,7 @@ func (t *Tally) Reading() Reading {
 	problem := func(kind, format string, args ...any) Reading {
 		return Reading{Kind: kind, Problem: fmt.Sprintf(format, args...)}
 	}
-	span := fmt.Sprintf("values from %v to %v, %s different", t.Least, t.Most, t.different())
+	span := fmt.Sprintf("values from %.4g to %.4g, %s different", t.Least, t.Most, t.different())
 	switch {
 	case t.Infinite > 0:
 		return problem("none", "%d values are not finite: leave their rows out, or put in their place what they stand for", t.Infinite)
@@ -152,7 +152,7 @@ func (t *Tally) String() string {
 		if t.Whole {
 			whole = "whole numbers "
 		}
-		return fmt.Sprintf("%sfrom %v to %v, %s different", whole, t.Least, t.Most, t.different())
+		return fmt.Sprintf("%sfrom %.4g to %.4g, %s different", whole, t.Least, t.Most, t.different())
 	}
 	var words []string
 	for _, c := range counts {

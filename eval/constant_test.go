@@ -14,7 +14,7 @@ func TestConstantMovesNoShare(t *testing.T) {
 	const constant = 123.5
 	s := barsSubject(t, engine(t))
 	r := s.Machine
-	s.Drawn = negative.NewPID(r, r.Couplings().(*bm.Axons)).Draw(bm.Batch{}, 0)
+	s.Drawn = negative.NewPID(r, r.Couplings().(*bm.Axons), nil).Draw(bm.Batch{}, 0)
 	all := []struct {
 		name  string
 		moves float64

@@ -12,24 +12,35 @@ import (
 // their own pattern's visible part points away from: the noise of the other
 // patterns turns them. Of random patterns the other K-1 give a noise of variance (K-1)/V against a signal of 1, so Q(sqrt(V/(K-1)))
 // are turned; detail.visible is the same from the hidden side, where theory says Q(sqrt(H/(K-1))). Fields of 0 count as
-// half. The biases are left out. The number is exact for the machine: n entries are counted, and all of them.
+// half. The biases are left out. The number is exact for the machine: n entries are counted, and all of them. It is that of the first
+// pair of the machine and its second layer; detail.pairs has all pairs, each layer by the other one, and layers that are coupled to themselves
+// by their own other spins.
 func crosstalk(ctx context.Context, s Subject, _ Options) (Result, error) {
 	m, a := s.Machine, s.Machine.Axons()
 	if a == nil {
 		return Result{}, &NoValue{"dense couplings have no patterns"}
 	}
-	if err := ctx.Err(); err != nil {
-		return Result{}, err
+	g := m.Graph()
+	k, n := a.K(), g.Layers[g.Pairs[0].B].N
+	var list []map[string]any
+	for i, p := range g.Pairs {
+		if err := ctx.Err(); err != nil {
+			return Result{}, err
+		}
+		d := map[string]any{"pair": g.PairName(i), "second": misled(a, p.A, p.B), "theory": Crosstalk(g.Layers[p.A].N, k)}
+		if p.A != p.B {
+			d["first"], d["theory_first"] = misled(a, p.B, p.A), Crosstalk(g.Layers[p.B].N, k)
+		} else { // a spin is not among those that turn it
+			d["theory"] = Crosstalk(g.Layers[p.A].N-1, k)
+		}
+		list = append(list, d)
 	}
-	e := m.Engine()
-	visible, hidden := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
-	v, h, k := visible.Value.Cols(), hidden.Value.Cols(), visible.Value.Rows()
-	ofHidden := misled(e, a, bm.Visible, visible.Value, hidden.Value)
-	ofVisible := misled(e, a, bm.Hidden, hidden.Value, visible.Value)
-	return Result{Value: ofHidden, N: k * h, Detail: map[string]any{
-		"visible": ofVisible,
-		"theory":  Crosstalk(v, k), "theory_visible": Crosstalk(h, k),
-	}}, nil
+	first := list[0]
+	detail := map[string]any{"theory": first["theory"], "pairs": list}
+	if x, ok := first["first"]; ok {
+		detail["visible"], detail["theory_visible"] = x, first["theory_first"]
+	}
+	return Result{Value: first["second"].(float64), N: k * n, Detail: detail}, nil
 }
 
 // Crosstalk returns the share of spins that the noise of K-1 other random patterns of n entries turns, Q(sqrt(n/(K-1))):
@@ -38,16 +49,17 @@ func Crosstalk(n, patterns int) float64 {
 	return TailOfNormal(math.Sqrt(float64(n) / float64(patterns-1)))
 }
 
-// misled returns the share of the entries of to that disagree in sign with the
-// fields of the signs of from.
-func misled(e compute.Engine, a *bm.Axons, layer int, from, to compute.Matrix) float64 {
+// misled returns the share of the entries of the patterns of the layer on that disagree in sign with the
+// fields of the signs of the patterns of a layer that it meets, or of itself.
+func misled(a *bm.Axons, layer, on int) float64 {
+	e, from, to := a.Engine(), a.Patterns(layer).Value, a.Patterns(on).Value
 	mark := e.Mark()
 	defer e.Release(mark)
 	signs := e.Scratch(compute.Int8, from.Rows(), from.Cols())
 	e.Sign(signs, from)
 	fields := e.Scratch(compute.Float32, to.Rows(), to.Cols())
 	near := [1]bm.Overlap{a.Overlap(signs, layer)}
-	a.Fields(fields, near[:], 1-layer, compute.Epilogue{})
+	a.Fields(fields, near[:], on, compute.Epilogue{})
 	own := e.Scratch(compute.Int8, to.Rows(), to.Cols())
 	e.Sign(own, to)
 	x, y := make([]float32, fields.Len()), make([]int8, own.Len())

@@ -17,6 +17,7 @@ const (
 	Exact      = "exact"
 	LowerBound = "lower in expectation" // its expectation is below log Z
 	UpperBound = "upper in expectation" // its expectation is above log Z
+	UpperSide  = "upper"                // it is above, whatever was drawn
 	NoSide     = "none"
 )
 

@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/integrate"
 
+	"mattis/bm"
 	"mattis/rng"
 )
 
@@ -29,8 +30,16 @@ func SetAffordableTerms(n int) (undo func()) {
 	return func() { affordableTerms = old }
 }
 
-// ReaderKeys returns the groups and the options that the table of readers has lines for.
-func ReaderKeys() []string { return slices.Sorted(maps.Keys(readers)) }
+// ReaderKeys returns the groups and the options that measures are said to read.
+func ReaderKeys() []string {
+	keys := map[string]bool{}
+	for _, m := range Measures {
+		for _, name := range m.reads {
+			keys[name] = true
+		}
+	}
+	return slices.Sorted(maps.Keys(keys))
+}
 
 // LogMean returns what weigh makes of log weights.
 func LogMean(logs []float64) (value, stderr, ess float64, warnings []string) {
@@ -72,3 +81,6 @@ func Groups(sources [][]int8, spins int, fold bool) [][]int {
 	}
 	return groupRows(pack(rows, spins), first, fold).groups
 }
+
+// WriteLeft sets the layers of the state on the left side of the data view to rows of them.
+func WriteLeft(m *bm.Machine, s bm.State, rows []int8) { leftOf(m).write(s, rows) }

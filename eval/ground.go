@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"slices"
 
@@ -87,16 +88,19 @@ func signs(spins []int8) string {
 	return string(b)
 }
 
-// floor returns the ground-state energy in kT without the energy constant, which is never above 0, or
-// a *NoValue where it is 0 and no share of it can be taken.
+// floor returns the ground-state energy in kT without the energy constant, or
+// a *NoValue where it is not below 0 and no share of it can be taken.
 func (s Subject) floor(ctx context.Context) (float64, error) {
 	g, err := s.ground(ctx)
 	if err != nil {
 		return 0, err
 	}
 	e := g.energy - s.constant()
-	if e >= 0 {
+	switch {
+	case e == 0:
 		return 0, &NoValue{"the ground-state energy is 0: all couplings and biases are 0"}
+	case e > 0: // offsets shift all energies
+		return 0, &NoValue{fmt.Sprintf("the ground-state energy is %.4g kT, and a share can be taken only of one below 0", e)}
 	}
 	return e, nil
 }
@@ -115,22 +119,41 @@ func share(energy float64, energies []float64, floor float64) float64 {
 	return min(1, energy/min(floor, slices.Min(energies)))
 }
 
-// energies sets dst to E of each configuration in kT, in float64, or to F(v) where there are no
-// hidden layers, without the energy constant: shares of the ground-state energy are taken of them. Its scratch is the
-// caller's to release.
+// energies sets dst to E of each configuration in kT, in float64 where all layers are spins, without the energy constant: shares of the
+// ground-state energy are taken of them. Gaussian layers, and those that the state lacks, are where E is lowest given the others. Its
+// scratch is the caller's to release.
 func (s Subject) energies(dst []float64, state bm.State) {
-	e := s.Machine.Engine()
-	if s.allSpins() && len(state) == len(s.Machine.Layers()) {
-		layers := make([]*mat.Dense, len(state))
+	m, e := s.Machine, s.Machine.Engine()
+	if s.allSpins() {
+		layers := make([]*mat.Dense, len(m.Layers()))
 		for l, x := range state {
-			layers[l] = spinsOf(e, x)
+			if !x.IsNone() {
+				layers[l] = spinsOf(e, x)
+			}
 		}
-		copy(dst, newEnergy(s.Machine).of(layers))
+		f := newEnergy(m)
+		f.settle(layers, m.Layers())
+		copy(dst, f.of(layers))
 		return
 	}
-	m := e.Scratch(compute.Float64, len(dst), 1)
-	s.Machine.Energy(m, state, bm.Law{})
-	compute.Read(e, dst, m)
+	spins := make(bm.State, len(m.Layers()))
+	for l, layer := range m.Graph().Layers {
+		if x := state.Layer(l); layer.Kind == bm.Spins && !x.IsNone() {
+			spins[l] = x
+		}
+	}
+	for l, x := range spins { // summed out it would be log 2cosh of the fields, and not their size
+		if x.IsNone() && m.Graph().Layers[l].Kind == bm.Spins {
+			field := e.Scratch(compute.Float32, len(dst), m.Layers()[l])
+			sign := e.Scratch(compute.Int8, len(dst), m.Layers()[l])
+			m.Mean(field, spins, l, bm.Law{})
+			e.Sign(sign, field)
+			spins[l] = sign
+		}
+	}
+	sum := e.Scratch(compute.Float64, len(dst), 1)
+	m.Energy(sum, spins, bm.Law{}) // a Gaussian layer summed out is where it is lowest
+	compute.Read(e, dst, sum)
 	if c := s.constant(); c != 0 {
 		for i := range dst {
 			dst[i] -= c

@@ -40,7 +40,7 @@ func (o IntegrationOptions) check() error {
 //
 //	log Z = log Z_0 - integral over beta from 0 to 1 of <E(v,h) + base.v>_beta
 //
-// from the same base law as AIS but with nothing else in common: an independent check.
+// (E of all spins, Gaussian layers summed out) from the same base law as AIS but with nothing else in common: an independent check.
 //
 // The ladders share no start. Half of them are hot: each rung has a state of its own that is cooled from the base law down to
 // the rung, so that energies come from above and the integral, where it has not settled, is too small. The other half are
@@ -170,7 +170,7 @@ type climb struct {
 // start returns the ladders at their starts.
 func (t *Integration) start(ctx context.Context, up []float64) (*climb, error) {
 	m, e := t.Machine, t.Machine.Engine()
-	n, visible := len(up), m.Layers()[bm.Visible]
+	n, left := len(up), leftOf(m)
 	down := make([]float64, n)
 	for i, b := range up {
 		down[n-1-i] = b
@@ -181,21 +181,27 @@ func (t *Integration) start(ctx context.Context, up []float64) (*climb, error) {
 	}
 	c := &climb{Integration: t, chains: chains, up: up, sums: make([]float64, t.Ladders*n)}
 	if t.Base != nil {
-		c.law.Base = e.Scratch(compute.Float32, 1, visible)
+		c.law.Base = e.Scratch(compute.Float32, 1, left.visible)
 		compute.Write(e, c.law.Base, t.Base)
 	}
 	mark := e.Mark()
 	defer e.Release(mark)
-	s := bm.State{e.Scratch(compute.Int8, t.Ladders*n, visible), e.Scratch(compute.Int8, t.Ladders*n, m.Layers()[bm.Hidden])}
+	s := m.Scratch(t.Ladders * n)
 	if err := c.cool(ctx, s, down); err != nil {
 		return nil, err
 	}
-	spins := make([]int8, s[bm.Visible].Len())
-	compute.Read(e, spins, s[bm.Visible])
-	c.sink(spins, s)
-	compute.Write(e, s[bm.Visible], spins)
-	chains.Start(s[:1].Slice(0, 1), t.Ladders)
-	e.Copy(chains.State()[0].Value, s[bm.Visible])
+	rows := make([]int8, s.Rows()*left.width)
+	left.read(rows, s)
+	c.sink(rows, s)
+	left.write(s, rows)
+	chains.Start(left.of(s).Slice(0, 1), t.Ladders)
+	for _, p := range chains.State() { // each replica its own, in place of copies of one
+		for _, l := range left.layers {
+			if p.Name == "chains."+m.Graph().Layers[l].Name {
+				e.Copy(p.Value, s[l])
+			}
+		}
+	}
 	c.law.Key = t.Key.Fold(streamIntegration).Fold(streamTempering)
 	return c, nil
 }
@@ -231,42 +237,44 @@ func (c *climb) cool(ctx context.Context, s bm.State, down []float64) error {
 
 func hot(ladder int) bool { return ladder%2 == 0 }
 
-// sink puts each replica of the cold ladders, the visible spins of which are among spins, at a minimum of the energy below cold
+// sink puts each replica of the cold ladders, the left side of which is among the rows, at a minimum of the energy below cold
 // replicas or patterns: one that is drawn by its weight at the inverse temperature of the rung.
-func (c *climb) sink(spins []int8, s bm.State) {
+func (c *climb) sink(rows []int8, s bm.State) {
 	m, e := c.Machine, c.Machine.Engine()
-	n, visible := len(c.up), m.Layers()[bm.Visible]
+	n, left := len(c.up), leftOf(m)
+	width := left.width
 	var pool []int8
 	for l := range c.Ladders {
 		if !hot(l) {
-			pool = append(pool, spins[l*n*visible:(l+1)*n*visible]...)
+			pool = append(pool, rows[l*n*width:(l+1)*n*width]...)
 		}
 	}
-	if a, ok := m.Couplings().(*bm.Axons); ok {
-		p := a.Patterns(bm.Visible)
-		signs := e.Scratch(compute.Int8, p.Value.Rows(), visible)
-		e.Sign(signs, p.Value)
-		x := make([]int8, signs.Len())
-		compute.Read(e, x, signs)
-		pool = append(pool, x...)
-		for _, v := range x {
-			pool = append(pool, -v)
+	if a := m.Axons(); a != nil {
+		signs := make([]int8, a.K()*width)
+		at := 0
+		for _, l := range left.layers {
+			p := a.Patterns(l).Value
+			x, y := e.Scratch(compute.Int8, p.Rows(), p.Cols()), make([]int8, p.Len())
+			e.Sign(x, p)
+			compute.Read(e, y, x)
+			left.setColumns(signs, y, at)
+			at += p.Cols()
 		}
+		pool = append(append(pool, signs...), negated(signs)...)
 	}
-	rows := len(pool) / visible
-	low := bm.State{e.Scratch(compute.Int8, rows, visible), e.Scratch(compute.Int8, rows, m.Layers()[bm.Hidden])}
-	compute.Write(e, low[bm.Visible], pool)
+	low := m.Scratch(len(pool) / width)
+	left.write(low, pool)
 	sampler.Descend(m, low, bm.Law{})
-	compute.Read(e, pool, low[bm.Visible])
-	minima := distinctRows(pool, visible)
-	rows = len(minima) / visible
-	low = low[:1].Slice(0, rows)
-	compute.Write(e, low[bm.Visible], minima)
+	left.read(pool, low)
+	minima := distinctRows(pool, width)
+	count := len(minima) / width
+	low = left.of(low).Slice(0, count)
+	left.write(low, minima)
 
 	key := c.Key.Fold(streamIntegration).Fold(streamMinimum)
-	law := bm.Law{Base: c.law.Base, Beta: e.Scratch(compute.Float32, rows, 1)}
-	energies := e.Scratch(compute.Float64, rows, 1)
-	beta, f := make([]float32, rows), make([]float64, rows)
+	law := bm.Law{Base: c.law.Base, Beta: e.Scratch(compute.Float32, count, 1)}
+	energies := e.Scratch(compute.Float64, count, 1)
+	beta, f := make([]float32, count), make([]float64, count)
 	for r := range n {
 		for i := range beta {
 			beta[i] = float32(c.up[n-1-r])
@@ -283,11 +291,11 @@ func (c *climb) sink(spins []int8, s bm.State) {
 				continue
 			}
 			u, i := float64(key.Uniform(uint64(l), uint64(r))), 0
-			for u -= math.Exp(-f[0] - sum.Log()); u > 0 && i+1 < rows; {
+			for u -= math.Exp(-f[0] - sum.Log()); u > 0 && i+1 < count; {
 				i++
 				u -= math.Exp(-f[i] - sum.Log())
 			}
-			copy(spins[(l*n+r)*visible:][:visible], minima[i*visible:])
+			copy(rows[(l*n+r)*width:][:width], minima[i*width:])
 		}
 	}
 }

@@ -382,20 +382,3 @@ func logZBy(by estimator) func(context.Context, Subject, Options) (Result, error
 		return Result{Value: z.Value, Stderr: z.Stderr, N: max(1, z.Runs), Detail: d}, nil
 	}
 }
-
-// nllBy returns the measure NLL by the estimator: the mean of F(v) + log Z over all rows of the set in nats. Its
-// standard error is that over rows beside that of log Z, and its bias is on the side of log Z's.
-func nllBy(by estimator) func(context.Context, Subject, Options) (Result, error) {
-	return func(ctx context.Context, s Subject, o Options) (Result, error) {
-		z, d, err := by(ctx, s, o)
-		if err != nil {
-			return Result{}, err
-		}
-		mean, stderr, rows, err := s.meanFreeEnergy(ctx, z.classes)
-		if err != nil {
-			return Result{}, err
-		}
-		d["log_z"], d["log_z_stderr"], d["mean_free_energy"] = z.Value, z.Stderr, mean
-		return Result{Value: mean + z.Value, Stderr: math.Hypot(stderr, z.Stderr), N: rows, Detail: d}, nil
-	}
-}

@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"math"
 	"strings"
-
-	"mattis/bm"
 )
 
 // Measure is one number about a machine, by one protocol.
@@ -20,6 +18,7 @@ type Measure struct {
 	Goal    Goal   // which of its values are better
 	Errors  Errors // the standard errors that it can have
 
+	reads options
 	// can says whether it can be had, from sizes, data and options alone: see Possible.
 	can func(s Subject, o Options) error
 	run func(ctx context.Context, s Subject, o Options) (Result, error)
@@ -137,13 +136,4 @@ func (s Subject) suspect() string {
 		}
 	}
 	return "the couplings are too large for float32"
-}
-
-// layers returns V and H, or an error unless the machine has one hidden layer.
-func (s Subject) layers() (visible, hidden int, err error) {
-	n := s.Machine.Layers()
-	if len(n) != 2 {
-		return 0, 0, fmt.Errorf("a machine of %d layers, where one visible and one hidden layer are needed", len(n))
-	}
-	return n[bm.Visible], n[bm.Hidden], nil
 }

@@ -122,8 +122,17 @@ func barsSubject(t testing.TB, e compute.Engine) eval.Subject {
 	}
 	return eval.Subject{
 		Machine: r, Split: split, SetName: "test", Key: 3,
-		Drawn: negative.NewPID(r, a).Draw(bm.Batch{}, 0), Kind: negative.Heuristic,
+		Drawn: negative.NewPID(r, a, nil).Draw(bm.Batch{}, 0), Kind: negative.Heuristic,
 	}
+}
+
+// deepSubject is barsSubject with a deep machine, and nothing drawn.
+func deepSubject(t testing.TB, e compute.Engine) eval.Subject {
+	s := barsSubject(t, e)
+	a := bm.NewAxons(e, bm.Deep(16, 6, 4), 3, true)
+	a.Uniform(1, 5)
+	s.Machine, s.Drawn = bm.New(e, a, true, true, true), bm.Batch{}
+	return s
 }
 
 // Every measure of the table: its name and split, the same value whether its
@@ -219,7 +228,7 @@ func TestWrongSubjects(t *testing.T) {
 		{"ground_energy", func(s *eval.Subject, _ *eval.Options) { s.Machine = big },
 			"ground_energy: no exact sum over a machine of [40 31] spins: 31 spins in the layer to enumerate, at most 30 can be", false},
 		{"method_accessibility", func(s *eval.Subject, _ *eval.Options) { s.Drawn = batch(15, 9) },
-			"method_accessibility: the estimator's configurations are 2x15 int8 and 2x9 int8, the machine has 16 visible and 9 hidden spins", false},
+			"method_accessibility: the estimator's configurations of visible are 2x15 int8, the machine has 16 spins there", false},
 		{"method_accessibility", func(s *eval.Subject, _ *eval.Options) { s.Kind = negative.Exact },
 			"method_accessibility: no value: the exact estimator returns all states", true},
 		{"method_accessibility", func(s *eval.Subject, _ *eval.Options) { s.Drawn = bm.Batch{} },
@@ -291,7 +300,7 @@ func TestProgress(t *testing.T) {
 var goals = map[string][2]float64{
 	"hamming": {0.1, 0.2}, "hamming_clamped": {0.1, 0.2}, "nll_exact": {2, 3}, "nll": {2, 3}, "nll_ais": {2, 3}, "nll_reverse_ais": {2, 3}, "nll_bridge": {2, 3},
 	"phases": {1, 0.1}, "gibbs_accessibility": {1, 0.5}, "gibbs_accessibility_mean": {1, 0.5}, "method_accessibility": {1, 0.5},
-	"pseudo_likelihood": {-1, -2}, "valid_share": {1, 0}, "coverage": {1, 0}, "autocorrelation": {0.5, 100}, "crosstalk": {0, 0.1}, "probe_accuracy": {0.9, 0.1},
+	"pseudo_likelihood": {-1, -2}, "nll_bound": {2, 3}, "valid_share": {1, 0}, "coverage": {1, 0}, "autocorrelation": {0.5, 100}, "crosstalk": {0, 0.1}, "probe_accuracy": {0.9, 0.1},
 }
 
 // aimless are those of which none are.

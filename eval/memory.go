@@ -18,7 +18,7 @@ func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside flo
 	if set != nil {
 		all = set.Rows
 	}
-	spins := float64(n[bm.Visible])
+	spins := float64(leftOf(m).width)
 	rows := part
 	switch measure {
 	case "hamming":
@@ -33,12 +33,15 @@ func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside flo
 		rows = min(part, o.Samples.Chains)
 		beside = float64(o.Samples.Chains) * (spins + 4*float64(o.Samples.Chains))
 	case "probe_accuracy":
-		size := float64(n[bm.Hidden])
+		size := 0.0
+		if l, err := o.Probe.layer(m); err == nil {
+			size = float64(n[l])
+		}
 		switch o.Probe.Features {
 		case FeaturesMean:
 			size *= 4
 		case FeaturesPixels:
-			size = spins
+			size = float64(n[bm.Visible])
 		}
 		beside = size * float64(min(o.Probe.Rows, all))
 	case "autocorrelation":
@@ -49,7 +52,7 @@ func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside flo
 		rungs := float64(o.Integration.Ladders) * (float64(o.Integration.Betas) + 4)
 		rows = int(min(rungs, math.MaxInt32))
 		beside = 3*rungs*spins + 8*float64(o.Integration.Ladders)*float64(o.Integration.Sweeps)
-	case "nll", "logz", "nll_ais", "logz_ais", "nll_reverse_ais", "logz_reverse_ais", "nll_bridge", "logz_bridge", "phases":
+	case "nll", "nll_bound", "logz", "nll_ais", "logz_ais", "nll_reverse_ais", "logz_reverse_ais", "nll_bridge", "logz_bridge", "phases":
 		const bases, numbers = 10, 40 // log weights, cells and their copies of a path
 		runs := float64(o.AIS.Runs)
 		rows = min(part, o.AIS.Runs)
@@ -59,12 +62,9 @@ func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside flo
 	}
 	mark := e.Mark()
 	defer e.Release(mark)
-	state := bm.State{}
-	for _, spins := range n {
-		state = append(state, e.Scratch(compute.Int8, rows, spins))
-	}
+	state := m.Scratch(rows)
 	law := bm.Law{Clamp: bm.State{e.Scratch(compute.Int8, rows, n[bm.Visible])}}
 	sampler.Gibbs(m, state, law, 1)
-	m.Energy(e.Scratch(compute.Float64, rows, 1), state[:1], bm.Law{})
+	m.Energy(e.Scratch(compute.Float64, rows, 1), leftOf(m).of(state), bm.Law{})
 	return beside + float64(rows)*(spins+8)
 }

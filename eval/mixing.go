@@ -32,9 +32,11 @@ type Watch struct {
 // Mixing says how chains move about. Times are in sweeps.
 type Mixing struct {
 	Chains, Sweeps, Discarded int
-	Every                     int   // sweeps between two values of a trace
-	Replicas                  int   // rows that move for each chain: the rungs of tempering, 1 otherwise
-	Energy                    Trace // F(v) in kT: E(v,h) has the noise of one draw of h on top
+	Every                     int // sweeps between two values of a trace
+	Replicas                  int // rows that move for each chain: the rungs of tempering, 1 otherwise
+	// Energy is F(v) in kT: E(v,h) has the noise of one draw of h on top. Where hidden layers do not sum out it is that of the left side of the data
+	// view, the right one summed out.
+	Energy Trace
 	// Modes are the overlaps v . q with the left singular vectors q of W, along which the machine orders first, and their squares:
 	// where v and -v are as likely and a sampler flips v, overlaps forget all and squares tell which pair a chain is in.
 	Modes     []Trace
@@ -198,7 +200,7 @@ func newLooker(m *bm.Machine, s bm.State, values int) *looker {
 // at takes down the present values.
 func (l *looker) at(s bm.State) {
 	e, v := l.machine.Engine(), s[bm.Visible]
-	l.machine.Energy(l.energies, s[:1], bm.Law{})
+	l.machine.Energy(l.energies, leftOf(l.machine).of(s), bm.Law{})
 	compute.Read(e, l.numbers, l.energies)
 	compute.Read(e, l.spins, v)
 	for c, x := range l.numbers {
@@ -346,190 +348,4 @@ func (m *Mixing) Effective() float64 {
 		return 0
 	}
 	return t.Effective
-}
-
-// Verdict is what a sampler's chains say of it.
-type Verdict string
-
-const (
-	Mixes       Verdict = "mixes"
-	TooShort    Verdict = "too short to tell"
-	DoesNotMix  Verdict = "does not mix"
-	NothingSeen Verdict = "one state"
-	NothingTold Verdict = "one energy" // chains move, and nothing that is looked at tells their states apart
-)
-
-// What Verdict decides by.
-const (
-	AgreeRHat = 1.01 // split R-hat up to which chains have forgotten their starts
-	ApartRHat = 1.1  // above it they have not met
-	EnoughESS = 400  // effective samples, of all chains together, that the other numbers can be trusted from
-	slowSwaps = 0.05 // exchange rate below which a pair of rungs is a bottleneck
-	rareJumps = 0.01 // acceptance below which guided jumps do nothing
-)
-
-// Verdict returns whether the chains mix, with the reasons in words. Chains mix where they agree (split R-hat up to
-// AgreeRHat for the energy and every mode), the autocorrelation time of each is known, and the slowest leaves EnoughESS effective samples. They do not
-// where R-hat is above ApartRHat. A mode that no chain has found is seen by no verdict.
-func (m *Mixing) Verdict() (v Verdict, reasons []string) {
-	say := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
-	apart, ok := m.Apart()
-	if !ok && m.Moved > 0 {
-		say("%d of %d chains moved, but the energy and every mode have one value: nothing here tells the states apart", m.Moved, m.Chains)
-		return NothingTold, reasons
-	}
-	if !ok {
-		say("all %d chains sit in one state, or in states that nothing here tells apart, and none moved", m.Chains)
-		return NothingSeen, reasons
-	}
-	slowest, _ := m.Slowest()
-	v = Mixes
-	switch {
-	case apart.RHat > ApartRHat:
-		v = DoesNotMix
-		say("R-hat %.3g (%s): the chains do not agree", apart.RHat, apart.Name)
-	case apart.RHat > AgreeRHat:
-		v = TooShort
-		say("R-hat %.3f (%s): the chains nearly agree, at most %.2f is wanted", apart.RHat, apart.Name, AgreeRHat)
-	default:
-		say("R-hat %.3f: the chains agree", apart.RHat)
-	}
-	if b := m.Basins; len(b.Counts) > 1 && b.Moved < m.Chains {
-		if m.Moved == 0 {
-			say("%d chains sit in %d basins of %s and none moved", m.Chains, len(b.Counts), b.What)
-		} else {
-			say("%d of %d chains never left their basin, of %d basins of %s", m.Chains-b.Moved, m.Chains, len(b.Counts), b.What)
-		}
-	}
-	unknown, some := m.Unknown()
-	if some {
-		say("autocorrelation time of %s at least %.3g sweeps: %d chains of %d are too short or saw its slowest changes too rarely to know it", unknown.Name, unknown.Time, m.Chains, m.Sweeps)
-	}
-	if slowest.Enough {
-		say("autocorrelation time %.3g ± %.2g sweeps (%s)", slowest.Time, slowest.Stderr, slowest.Name)
-	}
-	ess := slowest.Effective
-	most := ""
-	if !slowest.Enough {
-		most = "at most "
-	}
-	say("%s%.0f effective samples of %d", most, ess, slowest.N)
-	if v == Mixes && (some || ess < EnoughESS) {
-		v = TooShort
-		if ess < EnoughESS {
-			reasons[len(reasons)-1] += fmt.Sprintf(", %d are wanted", EnoughESS)
-		}
-	}
-	if s := m.Swaps; s != nil {
-		least, at := math.Inf(1), 0
-		for i, p := range s.Swaps {
-			if p.Tried > 0 && p.Chance < least {
-				least, at = p.Chance, i
-			}
-		}
-		if s.RoundTrips == 0 {
-			say("no replica went from the first rung to the last and back")
-		}
-		if least < slowSwaps {
-			say("rungs %d and %d exchange at a rate of %.2g: a bottleneck", at+1, at+2, least)
-		}
-	}
-	if p := m.Proposals; p != nil && p.Mixture.Rate() < rareJumps && p.Exchange.Rate() < rareJumps {
-		say("the jumps to patterns are accepted at rates of %.2g and %.2g: they do nothing here", p.Mixture.Rate(), p.Exchange.Rate())
-	}
-	return v, reasons
-}
-
-// leading returns the first left singular vectors of W, at most n of them, by iterating W W^T on a random subspace: near
-// enough for looking along, and W of axons is never formed.
-func leading(m *bm.Machine, n int) [][]float64 {
-	sizes := m.Layers()
-	visible, hidden := sizes[bm.Visible], sizes[bm.Hidden]
-	n = min(n, visible, hidden)
-	var gram func(q []float64) []float64
-	switch c := m.Couplings().(type) {
-	case *bm.Axons:
-		xv, xh := c.Patterns(bm.Visible), c.Patterns(bm.Hidden)
-		v, h := host(m.Engine(), xv.Value), host(m.Engine(), xh.Value)
-		gram = func(q []float64) []float64 {
-			return times(v.RawMatrix().Data, visible, true, times(h.RawMatrix().Data, hidden, false,
-				times(h.RawMatrix().Data, hidden, true, times(v.RawMatrix().Data, visible, false, q))))
-		}
-	case *bm.Dense:
-		w := host(m.Engine(), c.Weights(0).Value).RawMatrix().Data
-		gram = func(q []float64) []float64 { return times(w, hidden, false, times(w, hidden, true, q)) }
-	default:
-		return nil
-	}
-	key := rng.Key(0x6d6f646573)
-	vectors := make([][]float64, n)
-	for k := range vectors {
-		vectors[k] = make([]float64, visible)
-		for i := range vectors[k] {
-			vectors[k][i] = key.Normal(uint64(k), uint64(i))
-		}
-	}
-	const iterations = 30
-	for range iterations {
-		for k := range vectors {
-			vectors[k] = gram(vectors[k])
-		}
-		vectors = orthonormal(vectors)
-	}
-	return vectors
-}
-
-// times returns A x, or A^T x, for the matrix a of so many columns.
-func times(a []float64, cols int, transposed bool, x []float64) []float64 {
-	rows := len(a) / cols
-	if !transposed {
-		y := make([]float64, rows)
-		for i := range y {
-			for j, v := range a[i*cols:][:cols] {
-				y[i] += v * x[j]
-			}
-		}
-		return y
-	}
-	y := make([]float64, cols)
-	for i := range rows {
-		for j, v := range a[i*cols:][:cols] {
-			y[j] += v * x[i]
-		}
-	}
-	return y
-}
-
-// orthonormal makes the vectors orthonormal in their order; those that depend on earlier ones are left out.
-func orthonormal(x [][]float64) [][]float64 {
-	var out [][]float64
-	for _, v := range x {
-		size := norm(v)
-		for range 2 {
-			for _, u := range out {
-				var dot float64
-				for i := range v {
-					dot += u[i] * v[i]
-				}
-				for i := range v {
-					v[i] -= dot * u[i]
-				}
-			}
-		}
-		if left := norm(v); left > 1e-10*size && left > 0 {
-			for i := range v {
-				v[i] /= left
-			}
-			out = append(out, v)
-		}
-	}
-	return out
-}
-
-func norm(x []float64) float64 {
-	var sum float64
-	for _, v := range x {
-		sum += v * v
-	}
-	return math.Sqrt(sum)
 }

@@ -2,49 +2,149 @@ package eval
 
 import (
 	"context"
+	"fmt"
+	"math"
 
 	"mattis/exact"
 )
 
 // nllExact is the mean of F(v) + log Z over all rows of the set, in nats. The
-// standard error is over rows.
+// standard error is over rows. Hidden layers that meet each other are listed for each row.
 func nllExact(ctx context.Context, s Subject, _ Options) (Result, error) {
 	logZ, err := s.logZ(ctx)
 	if err != nil {
 		return Result{}, err
 	}
-	mean, stderr, rows, err := s.meanFreeEnergy(ctx, nil)
+	way := FreeSummedOut
+	if !s.Machine.SumsOut() {
+		way = FreeListed
+	}
+	f, err := s.meanFreeEnergy(ctx, way, MeanFieldOptions{})
 	if err != nil {
 		return Result{}, err
 	}
-	return Result{Value: mean + logZ, Stderr: stderr, N: rows, Detail: map[string]any{
-		"log_z": logZ, "mean_free_energy": mean,
+	return Result{Value: f.mean + logZ, Stderr: f.stderr, N: f.rows, Detail: map[string]any{
+		"log_z": logZ, "mean_free_energy": f.mean,
 	}}, nil
 }
 
-// meanFreeEnergy returns the mean of F(v) over all rows of the set in nats, with its standard error, in float64
-// where the pattern classes are given that log Z is the sum over.
-func (s Subject) meanFreeEnergy(ctx context.Context, classes *exact.PatternClasses) (mean, stderr float64, rows int, err error) {
+// freeMean is the mean of F(v) over rows of a set, in nats.
+type freeMean struct {
+	mean, stderr float64 // stderr is over rows
+	rows         int
+	way          string
+	moving       int // rows whose mean field has not settled
+	detail       map[string]any
+	warnings     []string
+}
+
+// meanFreeEnergy returns the mean over all rows of the set by one of the ways that need no random numbers.
+func (s Subject) meanFreeEnergy(ctx context.Context, way string, o MeanFieldOptions) (freeMean, error) {
 	set, err := s.set()
 	if err != nil {
-		return 0, 0, 0, err
+		return freeMean{}, err
 	}
-	v := set.Visible
 	f := make([]float64, set.Rows)
-	if classes != nil {
-		if err := ctx.Err(); err != nil {
-			return 0, 0, 0, err
-		}
-		classes.FreeEnergies(f, set.Spins)
-		mean, stderr = meanOf(f)
-		return mean, stderr, set.Rows, nil
-	}
-	err = s.freeEnergies(ctx, set.Rows,
-		func(first int, spins []int8) { copy(spins, set.Spins[first*v:]) },
-		func(first int, part []float64) { copy(f[first:], part) })
+	x := freeMean{rows: set.Rows, way: way}
+	x.moving, err = freeBy(ctx, s.Machine, way, o, f, set.Spins[:set.Rows*set.Visible], func(done int) { s.tell(done, set.Rows) })
+	x.mean, x.stderr = meanOf(f)
+	return x, err
+}
+
+// bestFree returns the mean of F(v) by the best affordable way: exactly in closed form, from the pattern classes that log Z is
+// the sum over, or by listing, and else by annealing with the visible layer held.
+func (s Subject) bestFree(ctx context.Context, o Options, classes *exact.PatternClasses) (freeMean, error) {
+	set, err := s.set()
 	if err != nil {
-		return 0, 0, 0, err
+		return freeMean{}, err
 	}
-	mean, stderr = meanOf(f)
-	return mean, stderr, set.Rows, nil
+	switch {
+	case classes != nil && s.Machine.SumsOut():
+		if err := ctx.Err(); err != nil {
+			return freeMean{}, err
+		}
+		f := make([]float64, set.Rows)
+		classes.FreeEnergies(f, set.Spins)
+		x := freeMean{rows: set.Rows, way: FreeSummedOut}
+		x.mean, x.stderr = meanOf(f)
+		return x, nil
+	case s.Machine.SumsOut():
+		return s.meanFreeEnergy(ctx, FreeSummedOut, o.MeanField)
+	case exactFree(s.Machine, set.Rows):
+		return s.meanFreeEnergy(ctx, FreeListed, o.MeanField)
+	}
+	return s.held(ctx, o)
+}
+
+// nllBy returns the measure NLL by the estimator of log Z: the mean of F(v) + log Z over the rows of the set in nats. Its
+// standard error is that over rows, which holds the noise of F(v) where that is estimated, beside that of log Z; its bias is on the side of log Z's where
+// F(v) is exact, and unknown elsewhere.
+func nllBy(by estimator) func(context.Context, Subject, Options) (Result, error) {
+	return nllFrom(by, Subject.bestFree)
+}
+
+// nllAnnealed is nllBy by annealing throughout: F(v) by annealing with the visible layer held where hidden layers do not sum out.
+func nllAnnealed(ctx context.Context, s Subject, o Options) (Result, error) {
+	return nllFrom(byAIS, func(s Subject, ctx context.Context, o Options, _ *exact.PatternClasses) (freeMean, error) {
+		if s.Machine.SumsOut() {
+			return s.meanFreeEnergy(ctx, FreeSummedOut, o.MeanField)
+		}
+		return s.held(ctx, o)
+	})(ctx, s, o)
+}
+
+func nllFrom(by estimator, free func(Subject, context.Context, Options, *exact.PatternClasses) (freeMean, error)) func(context.Context, Subject, Options) (Result, error) {
+	return func(ctx context.Context, s Subject, o Options) (Result, error) {
+		z, d, err := by(ctx, s, o)
+		if err != nil {
+			return Result{}, err
+		}
+		f, err := free(s, ctx, o, z.classes)
+		if err != nil {
+			return Result{}, err
+		}
+		d["log_z"], d["log_z_stderr"], d["mean_free_energy"] = z.Value, z.Stderr, f.mean
+		if !s.Machine.SumsOut() {
+			d["free_energy"] = f.way
+			if f.way == FreeByAnnealing && d["side"] != NoSide {
+				d["log_z_side"], d["side"] = d["side"], NoSide
+				if z.Side == Exact { // F(v) is too large in expectation
+					d["side"] = UpperBound
+				}
+			}
+		}
+		for k, x := range f.detail {
+			d[k] = x
+		}
+		if len(f.warnings) > 0 {
+			d["warnings"] = append(d["warnings"].([]string), f.warnings...)
+		}
+		return Result{Value: f.mean + z.Value, Stderr: math.Hypot(f.stderr, z.Stderr), N: f.rows, Detail: d}, nil
+	}
+}
+
+// nllBound is the mean over all rows of the set of the bound on F(v) by mean field, plus log Z by the best affordable method, in
+// nats. Detail.side says what it is to the NLL: "exact" or "upper" where log Z is exact, "none" where that is an estimate from below, as
+// by AIS. The standard error is over rows beside that of log Z.
+func nllBound(ctx context.Context, s Subject, o Options) (Result, error) {
+	z, d, err := byBest(ctx, s, o)
+	if err != nil {
+		return Result{}, err
+	}
+	f, err := s.meanFreeEnergy(ctx, FreeMeanField, o.MeanField)
+	if err != nil {
+		return Result{}, err
+	}
+	d["log_z"], d["log_z_stderr"], d["log_z_side"], d["mean_bound"] = z.Value, z.Stderr, z.Side, f.mean
+	d["side"] = NoSide
+	switch {
+	case z.Side == Exact && s.Machine.SumsOut():
+		d["side"] = Exact
+	case z.Side == Exact:
+		d["side"] = UpperSide
+	}
+	if d["moving"] = f.moving; f.moving > 0 {
+		d["warnings"] = append(d["warnings"].([]string), fmt.Sprintf("the mean field of %d of %d rows has not settled within %d sweeps: the bound holds, and more of them would make it smaller", f.moving, f.rows, o.MeanField.Steps))
+	}
+	return Result{Value: f.mean + z.Value, Stderr: math.Hypot(f.stderr, z.Stderr), N: f.rows, Detail: d}, nil
 }

@@ -22,6 +22,8 @@ type Options struct {
 	Phases           PhasesOptions          `yaml:"phases"`
 	Integration      IntegrationOptions     `yaml:"integration"`
 	Autocorrelation  AutocorrelationOptions `yaml:"autocorrelation"`
+	MeanField        MeanFieldOptions       `yaml:"mean_field"`
+	ClampedAIS       ClampedAISOptions      `yaml:"clamped_ais"`
 }
 
 // Defaults returns the options of the protocols, complete.
@@ -37,40 +39,29 @@ func Defaults() Options {
 		Phases:           phasesDefaults,
 		Integration:      integrationDefaults,
 		Autocorrelation:  autocorrelationDefaults,
+		MeanField:        meanFieldDefaults,
+		ClampedAIS:       clampedAISDefaults,
 	}
-}
-
-// likelihoods are the measures of likelihoods by annealed importance sampling, and reversals those of them that go back.
-var (
-	reversals   = []string{"nll_reverse_ais", "logz_reverse_ais", "nll_bridge", "logz_bridge"}
-	likelihoods = append([]string{"nll", "logz", "nll_ais", "logz_ais"}, reversals...)
-)
-
-// readers names the measures that read a group of options, or an option that others read than the rest of its group.
-var readers = map[string][]string{
-	"hamming":             {"hamming"},
-	"hamming_clamped":     {"hamming_clamped"},
-	"gibbs_accessibility": {"gibbs_accessibility", "gibbs_accessibility_mean"},
-	"pseudo_likelihood":   {"pseudo_likelihood"},
-	"samples":             {"valid_share", "coverage", "overlap", "ultrametricity"},
-	"probe":               {"probe_accuracy"},
-	"ais":                 append(slices.Clone(likelihoods), "phases"),
-	"ais.base":            append(slices.Clone(likelihoods), "logz_integration"),
-	"ais.start":           reversals,
-	"ais.start_sweeps":    reversals,
-	"phases":              append(slices.Clone(likelihoods), "phases"),
-	"integration":         {"logz_integration"},
-	"autocorrelation":     {"autocorrelation"},
 }
 
 // Readers returns the names of the measures that read the option, hamming.draws or ais.base, or some of a group, ais; none where
-// there is no such group.
+// there is no such group. Each measure's line of the table says what it reads; an option that has a name of its own there
+// is not read by those that name the group alone.
 func Readers(option string) []string {
-	if list, ok := readers[option]; ok {
+	if list := readers(option); len(list) > 0 {
 		return list
 	}
 	group, _, _ := strings.Cut(option, ".")
-	return readers[group]
+	return readers(group)
+}
+
+func readers(name string) (list []string) {
+	for _, m := range Measures {
+		if slices.Contains(m.reads, name) {
+			list = append(list, m.Name)
+		}
+	}
+	return list
 }
 
 // group is the options of one family of measures.

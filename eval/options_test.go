@@ -19,7 +19,7 @@ func options(change func(o *eval.Options)) eval.Options {
 }
 
 // zeros are the options whose 0 says something, and is no default in disguise.
-var zeros = []string{"pseudo_likelihood.spins", "probe.penalty", "ais.error", "ais.seconds", "ais.start_sweeps", "phases.sweeps"}
+var zeros = []string{"pseudo_likelihood.spins", "probe.layer", "probe.penalty", "ais.error", "ais.seconds", "ais.start_sweeps", "phases.sweeps", "mean_field.tolerance"}
 
 // Every option with absurd values: it is refused under its path, or 0 is one of its values. An
 // option without a range, one that takes 0 for its default, and an error that names another option
@@ -43,6 +43,9 @@ func TestAbsurdOptions(t *testing.T) {
 				absurd = []any{0.0, -1.0, -1e-300, 1e300, math.Inf(1), math.NaN()}
 			case reflect.String:
 				absurd = []any{"", "nothing", "AUTO"}
+				if path == "probe.layer" { // any name may be that of a layer
+					absurd = []any{"", "a layer", "AUTO"}
+				}
 			default:
 				t.Fatalf("%s is a %v: give it absurd values here", path, f.Type)
 			}

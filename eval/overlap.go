@@ -117,7 +117,7 @@ const watched = 40
 
 // addMixing adds to the detail of a measure of samples what chains of as many sweeps say, half as many of them left out, from
 // starts far apart (fair coins, patterns, data): the verdict of Mixing and the largest split R-hat. Both are the memo's where it has
-// them. Machines of other layers are not watched.
+// them.
 func (s Subject) addMixing(ctx context.Context, o SampleOptions, detail map[string]any) error {
 	r := s.Machine
 	of, _, err := s.sampling(o)

@@ -61,10 +61,18 @@ func ofDraw(s Subject, o Options) error {
 	if s.Kind == negative.Exact {
 		return &NoValue{"the exact estimator returns all states"}
 	}
-	if _, _, err := s.layers(); err != nil {
+	return listable(s, o)
+}
+
+// listedRows is for the exact likelihood, whose rows have exact sums too.
+func listedRows(s Subject, o Options) error {
+	if err := instead("nll")(s, o); err != nil || s.Machine.SumsOut() {
 		return err
 	}
-	return listable(s, o)
+	if _, err := freeListable(s.Machine); err != nil {
+		return fmt.Errorf("%w; take nll", err)
+	}
+	return nil
 }
 
 // bestMethod is for log Z by whatever can be had: only where no sum is affordable does annealing matter.
@@ -181,13 +189,11 @@ func labelled(s Subject, o Options) error {
 	if v := s.Machine.Layers()[bm.Visible]; train.Visible != v {
 		return fmt.Errorf("the rows of the train set %q have %d spins, the machine has %d visible ones", train.Name, train.Visible, v)
 	}
-	if _, _, err := s.layers(); err != nil {
+	if _, err := o.Probe.layer(s.Machine); err != nil && o.Probe.Features != FeaturesPixels {
 		return err
 	}
 	if s.classes() < 2 {
 		return &NoValue{"all rows have the same label"}
-	}
-	if o.Probe.Features == FeaturesUntrained {
 	}
 	return nil
 }

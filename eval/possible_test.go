@@ -73,7 +73,7 @@ func TestPossible(t *testing.T) {
 		{"without data", with(func(s *eval.Subject, o *eval.Options) {
 			s.Split, s.SetName = nil, ""
 			o.AIS.Base, o.AIS.Start = "data", "data"
-		}), []string{"hamming", "hamming_clamped", "nll_exact", "nll", "nll_ais", "nll_reverse_ais", "nll_bridge", "pseudo_likelihood", "probe_accuracy",
+		}), []string{"hamming", "hamming_clamped", "nll_exact", "nll", "nll_bound", "nll_ais", "nll_reverse_ais", "nll_bridge", "pseudo_likelihood", "probe_accuracy",
 			"logz_ais", "logz_reverse_ais", "logz_bridge", "logz_integration"}, family},
 		{"all states", with(func(s *eval.Subject, _ *eval.Options) { s.Kind = negative.Exact }), nil, []string{"method_accessibility"}},
 		{"two samples", with(func(_ *eval.Subject, o *eval.Options) { o.Samples.Chains = 2 }), nil, pairs[1:]},

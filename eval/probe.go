@@ -3,6 +3,10 @@ package eval
 import (
 	"cmp"
 	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -14,6 +18,8 @@ import (
 type ProbeOptions struct {
 	// Features is what the probe reads: sample, mean, untrained, random or pixels.
 	Features string `yaml:"features"`
+	// Layer is the hidden layer that it reads, by its name; "" is the first one.
+	Layer string `yaml:"layer"`
 	// Rows bounds the training rows that it is fitted to, chosen by the key.
 	Rows int `yaml:"rows"`
 	// Iterations bounds those of L-BFGS.
@@ -29,16 +35,51 @@ var probeDefaults = ProbeOptions{
 	Features: FeaturesSample, Rows: 60000, Iterations: 1000, Penalty: 0, Tolerance: 1e-5,
 }
 
+var layerName = regexp.MustCompile(`^([a-z][a-z0-9_]*)?$`)
+
 func (o ProbeOptions) check() error {
+	if !layerName.MatchString(o.Layer) {
+		return fmt.Errorf("layer: %q is no name of a layer", o.Layer)
+	}
 	return cmp.Or(oneOf("features", o.Features, "no features", Features), inRange("rows", o.Rows, 1, most),
 		inRange("iterations", o.Iterations, 1, most), inRange("penalty", o.Penalty, 0, 1e6),
 		inRange("tolerance", o.Tolerance, 1e-15, 1e6))
 }
 
+// layer returns the number of the layer that is read, or an error that says which there are.
+func (o ProbeOptions) layer(m *bm.Machine) (int, error) {
+	if len(m.Layers()) == 1 {
+		return 0, &NoValue{"the machine has no hidden layers whose features a probe could read"}
+	}
+	if o.Layer == "" {
+		return bm.Hidden, nil
+	}
+	l, err := HiddenLayer(m, o.Layer)
+	if err != nil {
+		return 0, fmt.Errorf("probe.layer: %w", err)
+	}
+	return l, nil
+}
+
+// HiddenLayer returns the number of the hidden layer of that name, or an error that says which there are.
+func HiddenLayer(m *bm.Machine, name string) (int, error) {
+	var names []string
+	for l, layer := range m.Graph().Layers[1:] {
+		if layer.Name == name {
+			return l + 1, nil
+		}
+		names = append(names, layer.Name)
+	}
+	if len(names) == 0 {
+		return 0, fmt.Errorf("%q is no hidden layer: the machine has none", name)
+	}
+	return 0, fmt.Errorf("%q is no hidden layer of the machine: %s", name, strings.Join(names, ", "))
+}
+
 // The features that a probe can read.
 const (
-	FeaturesSample    = "sample"    // one sample of the hidden layer of each row: the paper's
-	FeaturesMean      = "mean"      // tanh of the hidden fields
+	FeaturesSample    = "sample"    // one sample of the hidden layer of each row: the paper's (see SampleHidden)
+	FeaturesMean      = "mean"      // its means (see HiddenMeans): tanh of the hidden fields of a restricted machine
 	FeaturesPixels    = "pixels"    // the visible spins themselves
 	FeaturesRandom    = "random"    // signs of as many random projections: what any hidden layer of that size gives
 	FeaturesUntrained = "untrained" // one sample of the hidden layer of a machine of that shape, drawn anew: patterns of ±1, or normal weights of deviation 0.01
@@ -116,7 +157,7 @@ func (s Subject) probeOf(ctx context.Context, o ProbeOptions) (*fittedProbe, err
 		return f, nil
 	}
 	set := s.Split.Train
-	x, err := s.features(o.Features)
+	x, err := s.features(o)
 	if err != nil {
 		return nil, err
 	}
@@ -160,36 +201,42 @@ type features struct {
 	kind    compute.Type
 	size    int
 	machine *bm.Machine
+	layer   int // of the machine
 }
 
-func (s Subject) features(name string) (features, error) {
-	v, h, err := s.layers()
+func (s Subject) features(o ProbeOptions) (features, error) {
+	m, e, key := s.Machine, s.Machine.Engine(), s.Key.Fold(purposeProbe).Fold(2)
+	v := m.Layers()[bm.Visible]
+	if o.Features == FeaturesPixels {
+		return features{o.Features, compute.Int8, v, m, bm.Visible}, nil
+	}
+	l, err := o.layer(m)
 	if err != nil {
 		return features{}, err
 	}
-	f := features{name, compute.Int8, h, s.Machine}
-	e, key := s.Machine.Engine(), s.Key.Fold(purposeProbe).Fold(2)
-	switch name {
+	f := features{o.Features, m.TypeOf(l), m.Layers()[l], m, l}
+	switch o.Features {
 	case FeaturesMean:
 		f.kind = compute.Float32
-	case FeaturesPixels:
-		f.size = v
 	case FeaturesRandom:
-		d := bm.NewDense(e, bm.Restricted(v, h, false))
+		d := bm.NewDense(e, bm.Restricted(v, f.size, false))
 		d.Normal(1, key)
-		f.machine = bm.New(e, d, false, false)
+		f.kind, f.machine, f.layer = compute.Int8, bm.New(e, d), bm.Hidden
 	case FeaturesUntrained:
-		m := s.Machine
+		g := m.Graph()
+		g.Layers = slices.Clone(g.Layers)
+		for l := range g.Layers {
+			g.Layers[l].Offset = false
+		}
 		switch c := m.Couplings().(type) {
 		case *bm.Axons:
-			patterns := c.Patterns(bm.Visible)
-			a := bm.NewAxons(e, bm.Restricted(v, h, false), patterns.Value.Rows(), false)
+			a := bm.NewAxons(e, g, c.K(), false)
 			a.Bernoulli(1, key)
-			f.machine = bm.New(e, a, false, false)
+			f.machine = bm.New(e, a)
 		default:
-			d := bm.NewDense(e, bm.Restricted(v, h, false))
+			d := bm.NewDense(e, g)
 			d.Normal(0.01, key)
-			f.machine = bm.New(e, d, false, false)
+			f.machine = bm.New(e, d)
 		}
 	}
 	return f, nil
@@ -208,16 +255,15 @@ func (f features) of(s Subject, set *data.Set, rows []int32, key rng.Key, first 
 		return v
 	}
 	y := e.Scratch(f.kind, len(rows), f.size)
-	state := bm.State{v, y}
 	switch f.name {
 	case FeaturesMean:
-		f.machine.Mean(y, state, bm.Hidden, bm.Law{})
+		HiddenMeans(f.machine, y, v, f.layer)
 	case FeaturesRandom:
 		mean := e.Scratch(compute.Float32, len(rows), f.size)
-		f.machine.Mean(mean, state, bm.Hidden, bm.Law{})
+		HiddenMeans(f.machine, mean, v, f.layer)
 		e.Sign(y, mean)
 	default:
-		f.machine.Sample(state, bm.Hidden, bm.Law{Key: key, Row: uint64(first)})
+		SampleHidden(f.machine, y, v, f.layer, bm.Law{Key: key, Row: uint64(first)})
 	}
 	return y
 }

@@ -26,9 +26,11 @@ func TestReaders(t *testing.T) {
 		o.Phases = eval.PhasesOptions{Chains: 4, Sweeps: 5}
 		o.Integration = eval.IntegrationOptions{Ladders: 2, Betas: 4, Sweeps: 10}
 		o.Autocorrelation.Chains, o.Autocorrelation.Sweeps = 4, 40
+		o.MeanField = eval.MeanFieldOptions{Steps: 1, Tolerance: 0.1}
+		o.ClampedAIS = eval.ClampedAISOptions{Rows: 2, Runs: 3, Betas: 4, Sweeps: 1}
 	})
-	s := barsSubject(t, engine(t))
-	said := func(m eval.Measure, o eval.Options) string {
+	s, deep := barsSubject(t, engine(t)), deepSubject(t, engine(t))
+	said := func(s eval.Subject, m eval.Measure, o eval.Options) string {
 		r, err := m.Run(t.Context(), s, o)
 		if err != nil {
 			return err.Error()
@@ -43,9 +45,9 @@ func TestReaders(t *testing.T) {
 	keys := eval.ReaderKeys()
 	found := map[string][]string{} // by the keys of the table
 	groups := reflect.TypeFor[eval.Options]()
-	before := map[string]string{}
+	before, beforeDeep := map[string]string{}, map[string]string{}
 	for _, m := range eval.Measures {
-		before[m.Name] = said(m, small)
+		before[m.Name], beforeDeep[m.Name] = said(s, m, small), said(deep, m, small)
 	}
 	changed := map[string]eval.Options{} // by the same keys: all options of a line of the table at once
 	for i := range groups.NumField() {
@@ -76,7 +78,7 @@ func TestReaders(t *testing.T) {
 	}
 	for key, o := range changed {
 		for _, m := range eval.Measures {
-			if said(m, o) != before[m.Name] {
+			if ofDeep := key == "mean_field" || key == "clamped_ais"; ofDeep && said(deep, m, o) != beforeDeep[m.Name] || !ofDeep && said(s, m, o) != before[m.Name] {
 				found[key] = append(found[key], m.Name)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"mattis/compute"
 	"mattis/compute/cpu"
 	"mattis/eval"
+	"mattis/internal/check"
 )
 
 // The K x K problem of axons against the singular values of W itself, with fewer and with more patterns than
@@ -23,10 +24,11 @@ func TestSpectrumOfAxons(t *testing.T) {
 		a.Uniform(1, 3)
 		a.SetGain(0.6)
 		m := bm.New(e, a, true, false)
-		got, err := eval.SingularValues(m)
+		all, err := eval.Spectra(m)
 		if err != nil {
 			t.Fatal(err)
 		}
+		got := all[0].Values
 		w := mat.NewDense(v, h, nil)
 		row := 0
 		eval.Weights(m, 0, func(x []float32) {
@@ -67,13 +69,55 @@ func TestSpectrumOfOrthogonalPatterns(t *testing.T) {
 	near(t, "participation", r.Detail["participation"].(float64), 3, 1e-6)
 }
 
+// Each pair has its spectrum: of two layers the singular values of its own W, and of a layer with itself the
+// eigenvalues with their signs, whose sum is the trace of J, 0, and whose largest in size is the value. Singular values of J, a
+// diagonal that is not taken out, and the gain of another pair fail.
+func TestSpectraOfPairs(t *testing.T) {
+	e := engine(t)
+	for _, small := range check.Machines(e, 3) {
+		m := small.Machine
+		all, err := eval.Spectra(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		largest := 0.0
+		for i, p := range m.Graph().Pairs {
+			var square, trace, want float64
+			for _, row := range check.PairWeights(m, i) {
+				for _, x := range row {
+					want += x * x
+				}
+			}
+			for _, x := range all[i].Values {
+				square += x * x
+				trace += x
+				largest = max(largest, math.Abs(x))
+			}
+			near(t, small.Name+", "+all[i].Pair+": sum of squares", square, want, 1e-5)
+			if all[i].Signed != (p.A == p.B) || all[i].Pair != m.Graph().PairName(i) {
+				t.Errorf("%s: %+v", small.Name, all[i])
+			}
+			if p.A == p.B {
+				near(t, small.Name+": trace", trace, 0, 1e-5)
+			}
+		}
+		near(t, small.Name, measure(t, "spectrum", eval.Subject{Machine: m}, eval.Defaults()).Value, largest, 1e-12)
+	}
+	d := bm.NewDense(e, bm.Full(2, 0))
+	compute.Write(e, d.Weights(0).Value, []float32{0, -3, -3, 0})
+	r := measure(t, "spectrum", eval.Subject{Machine: bm.New(e, d)}, eval.Defaults())
+	if x := r.Detail["eigenvalues"].([]float64); r.Value != 3 || math.Abs(x[0]-3) > 1e-12 || math.Abs(x[1]+3) > 1e-12 {
+		t.Errorf("%+v", r)
+	}
+}
+
 // A single pattern has one singular value, sqrt(V H) times the gain.
-func ExampleSingularValues() {
+func ExampleSpectra() {
 	e := cpu.New(1)
 	defer e.Close()
 	a := bm.NewAxons(e, bm.Restricted(16, 100, false), 1, false)
 	a.Bernoulli(1, 7)
-	values, err := eval.SingularValues(bm.New(e, a, false, false))
-	fmt.Printf("%.3f %v\n", values, err)
-	// Output: [40.000] <nil>
+	spectra, err := eval.Spectra(bm.New(e, a, false, false))
+	fmt.Printf("%s %.3f %v\n", spectra[0].Pair, spectra[0].Values, err)
+	// Output: visible-hidden [40.000] <nil>
 }

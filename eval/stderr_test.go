@@ -26,7 +26,7 @@ func TestErrors(t *testing.T) {
 	cold, _ := onePattern(e, spins("++-+++-+++-+++-+"), 30, 1)
 	frozen := barsSubject(t, e)
 	frozen.Machine = cold
-	frozen.Drawn = negative.NewPID(cold, cold.Couplings().(*bm.Axons)).Draw(bm.Batch{}, 0)
+	frozen.Drawn = negative.NewPID(cold, cold.Couplings().(*bm.Axons), nil).Draw(bm.Batch{}, 0)
 	few := barsSubject(t, e)
 	row := *few.Split.Test
 	row.Rows, row.Spins, row.Labels = 1, row.Spins[:16], row.Labels[:1]

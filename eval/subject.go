@@ -71,6 +71,7 @@ const (
 	purposeLikelihood                    // logz, nll and their annealed estimates
 	purposeIntegration                   // logz_integration
 	purposeAutocorrelation               // autocorrelation
+	purposeHeld                          // nll and nll_ais: annealing with the visible layer held
 )
 
 // set returns the set that SetName names, or an error unless it has rows that
@@ -146,11 +147,8 @@ func (s Subject) run(ctx context.Context, c chains) error {
 	defer end()
 	for first := 0; first < c.n; first += step {
 		mark := e.Mark()
-		state := make(bm.State, 0, 2)
 		n := min(step, c.n-first)
-		for _, spins := range s.Machine.Layers() {
-			state = append(state, e.Scratch(compute.Int8, n, spins))
-		}
+		state := s.Machine.Scratch(n)
 		visible := state[bm.Visible]
 		c.start(first, visible)
 		law := bm.Law{Key: c.key, Row: uint64(first), Stop: stop}
@@ -179,29 +177,19 @@ func (s Subject) randomStart(key rng.Key) func(first int, visible compute.Matrix
 }
 
 // freeEnergies shows look the free energies F(v) in nats of n configurations of the
-// visible layer, in order and part by part; fill sets the spins of those from first on, row after row.
-func (s Subject) freeEnergies(ctx context.Context, n int, fill func(first int, spins []int8), look func(first int, f []float64)) error {
-	e, visible := s.Machine.Engine(), s.Machine.Layers()[bm.Visible]
+// visible layer, in order and part by part; fill sets the spins of those from first on, row after row. They are found by one of the ways that need
+// no random numbers.
+func (s Subject) freeEnergies(ctx context.Context, way string, o MeanFieldOptions, n int, fill func(first int, spins []int8), look func(first int, f []float64)) error {
+	visible := s.Machine.Layers()[bm.Visible]
 	step := min(n, s.part())
 	spins, f := make([]int8, step*visible), make([]float64, step)
 	for first := 0; first < n; first += step {
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		rows := min(step, n-first)
 		fill(first, spins[:rows*visible])
-		mark := e.Mark()
-		v := e.Scratch(compute.Int8, rows, visible)
-		compute.Write(e, v, spins[:rows*visible])
-		s.energies(f[:rows], bm.State{v})
-		e.Release(mark)
-		if c := s.constant(); c != 0 {
-			for i := range rows {
-				f[i] += c
-			}
+		if _, err := freeBy(ctx, s.Machine, way, o, f[:rows], spins[:rows*visible], func(done int) { s.tell(first+done, n) }); err != nil {
+			return err
 		}
 		look(first, f[:rows])
-		s.tell(first+rows, n)
 	}
 	return nil
 }

@@ -22,6 +22,7 @@ func (c *CD) Draw(positive bm.Batch, key rng.Key) bm.Batch {
 	v := positive.State[bm.Visible]
 	s := c.rows(v.Rows())
 	c.machine.Engine().Copy(s[bm.Visible], v)
+	c.machine.Clear(s)
 	sampler.Gibbs(c.machine, s, bm.Law{Key: key, Stop: c.stop}, c.steps)
 	return bm.Batch{State: s, Weights: positive.Weights, Marginal: true}
 }

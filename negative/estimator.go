@@ -6,7 +6,6 @@ import (
 	"sync/atomic"
 
 	"mattis/bm"
-	"mattis/compute"
 	"mattis/rng"
 )
 
@@ -40,7 +39,7 @@ type Leavable interface {
 type chains struct {
 	machine *bm.Machine
 	state   bm.State
-	views   [2]compute.Matrix
+	views   bm.State
 	stop    *atomic.Bool // see Leavable; nil for none
 }
 
@@ -50,14 +49,11 @@ func (c *chains) LeaveOn(flag *atomic.Bool) { c.stop = flag }
 // rows returns the first n configurations, made if there are fewer. The state is valid until the next call.
 func (c *chains) rows(n int) bm.State {
 	if c.state.Rows() < n {
-		e := c.machine.Engine()
-		c.state = c.state[:0]
-		for _, spins := range c.machine.Layers() {
-			c.state = append(c.state, e.Alloc(compute.Int8, n, spins))
-		}
+		c.state = c.machine.State(n)
+		c.views = make(bm.State, len(c.state))
 	}
 	for l, m := range c.state {
 		c.views[l] = m.Slice(0, n)
 	}
-	return c.views[:len(c.state)]
+	return c.views
 }

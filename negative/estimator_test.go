@@ -28,15 +28,17 @@ var estimators = []entry{
 	{"cd-3", "NewCD", negative.Stationary, func(r *bm.Machine, _ int) (negative.Estimator, error) { return negative.NewCD(r, 3), nil }},
 	{"pcd-1", "NewPCD", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) { return negative.NewPCD(r, rows, 1, 9), nil }},
 	{"pcd-2", "NewPCD", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) { return negative.NewPCD(r, rows, 2, 9), nil }},
-	{"pid", "NewPID", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) { return negative.NewPID(r, axons(r)), nil }},
+	{"pid", "NewPID", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
+		return negative.NewPID(r, axons(r), given(r)), nil
+	}},
 	{"pid-literal", "NewPIDLiteral", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
-		return negative.NewPIDLiteral(r, axons(r)), nil
+		return negative.NewPIDLiteral(r, axons(r))
 	}},
 	{"pid-gibbs-1", "NewPIDGibbs", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
-		return negative.NewPIDGibbs(r, axons(r), 1, false), nil
+		return negative.NewPIDGibbs(r, axons(r), 1, false)
 	}},
 	{"pid-gibbs-2, continuous", "NewPIDGibbs", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
-		return negative.NewPIDGibbs(r, axons(r), 2, true), nil
+		return negative.NewPIDGibbs(r, axons(r), 2, true)
 	}},
 	{"tempering-1", "NewTempering", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) {
 		return negative.NewTempering(r, []float64{1, 0.5, 0}, rows, 1, 9)
@@ -355,7 +357,7 @@ func TestPID(t *testing.T) {
 		compute.Read(e, x, pv.Value)
 		x[1], x[7] = 0, float32(math.Copysign(0, -1))
 		compute.Write(e, pv.Value, x)
-		drawn := negative.NewPID(r, axons(r)).Draw(bm.Batch{}, 1)
+		drawn := negative.NewPID(r, axons(r), nil).Draw(bm.Batch{}, 1)
 		v, h := patterns(r)
 		for l, want := range [][][]float64{v, h} {
 			got := spins(e, drawn.State[l])
@@ -403,7 +405,11 @@ func TestPIDLiteralIsWeightDecay(t *testing.T) {
 	a.Bernoulli(1, 35)
 	a.SetGain(gain)
 	r := bm.New(e, a, false, false)
-	drawn := negative.NewPIDLiteral(r, a).Draw(bm.Batch{}, 1)
+	literal, err := negative.NewPIDLiteral(r, a)
+	if err != nil {
+		t.Fatal(err)
+	}
+	drawn := literal.Draw(bm.Batch{}, 1)
 
 	d := bm.NewDense(e, bm.Restricted(6, 5, false))
 	dense := bm.New(e, d, false, false)
@@ -466,7 +472,10 @@ func TestPIDGibbsLaw(t *testing.T) {
 			steps      int
 			continuous bool
 		}{{1, false}, {1, true}, {2, false}, {3, true}} {
-			n := negative.NewPIDGibbs(r, axons(r), c.steps, c.continuous)
+			n, err := negative.NewPIDGibbs(r, axons(r), c.steps, c.continuous)
+			if err != nil {
+				t.Fatal(err)
+			}
 			counts := make([][]float64, len(v))
 			for k := range counts {
 				counts[k] = make([]float64, 64)
@@ -513,7 +522,7 @@ func ExampleNewPID() {
 	compute.Write(e, h.Value, []float32{1, -1, 1, -0.5, 0.5, 1})
 	m := bm.New(e, a, false, false)
 
-	drawn := negative.NewPID(m, a).Draw(bm.Batch{}, 0)
+	drawn := negative.NewPID(m, a, nil).Draw(bm.Batch{}, 0)
 	x := make([]int8, 8)
 	compute.Read(e, x, drawn.State[bm.Visible])
 	fmt.Println(x[:4], x[4:])

@@ -3,6 +3,7 @@ package negative
 import (
 	"fmt"
 	"math"
+	"strings"
 	"sync/atomic"
 
 	"mattis/bm"
@@ -18,8 +19,8 @@ const MostExactSpins = 20
 // products with smaller ones become denormal, which processors compute a hundred times slower.
 const leastWeight = 1e-27
 
-// ExactSum returns all visible states with their probabilities, half of them
-// where F(v) = F(-v). The gradient of the sum over half of the states with
+// ExactSum returns all states on the left side of the data view, of a restricted machine the visible ones, with their probabilities, half of
+// them where F(s) = F(-s). The gradient of the sum over half of the states with
 // doubled weights is that of all.
 type ExactSum struct {
 	states    *exact.Enumeration
@@ -31,34 +32,43 @@ type ExactSum struct {
 	stop      *atomic.Bool                        // see Leavable; nil for none
 }
 
-// NewExact returns the estimator, or an error if the machine has more than
-// MostExactSpins visible spins.
-func NewExact(r *bm.Machine) (*ExactSum, error) {
-	n := r.Layers()[bm.Visible]
-	if n > MostExactSpins {
-		return nil, fmt.Errorf("the exact sum runs over 2^%d visible states, at most 2^%d can be; take pcd or pid-gibbs", n, MostExactSpins)
+// NewExact returns the estimator, or an error if there are more than
+// MostExactSpins spins to list.
+func NewExact(m *bm.Machine) (*ExactSum, error) {
+	left, sizes, n, names := m.View().Left, m.Layers(), 0, []string{}
+	for _, l := range left {
+		n += sizes[l]
+		names = append(names, m.Graph().Layers[l].Name)
 	}
-	states, err := exact.Enumerate(r, bm.Visible)
+	if n > MostExactSpins {
+		return nil, fmt.Errorf("the exact sum runs over 2^%d %s states, at most 2^%d can be; take pcd or pid-gibbs", n, strings.Join(names, " and "), MostExactSpins)
+	}
+	states, err := exact.Enumerate(m, left...)
 	if err != nil {
 		return nil, err
 	}
-	e := r.Engine()
+	e := m.Engine()
 	x := &ExactSum{states: states, engine: e, exponents: make([]float64, 0, states.Len()), weights: make([]float32, states.Len())}
 	x.gather = func(_ uint64, e []float64) bool {
 		x.exponents = append(x.exponents, e...)
 		return x.stop != nil && x.stop.Load()
 	}
-	spins := make([]int8, states.Len()*n)
-	for i := range states.Len() {
-		exact.SetState(spins[i*n:][:n], states.First()+uint64(i))
+	x.batch = bm.Batch{State: make(bm.State, len(sizes)), Weights: e.Alloc(compute.Float32, states.Len(), 1), Listed: states}
+	at, row := 0, make([]int8, n)
+	for _, l := range left {
+		spins := make([]int8, 0, states.Len()*sizes[l])
+		for i := range states.Len() {
+			exact.SetState(row, states.First()+uint64(i))
+			spins = append(spins, row[at:at+sizes[l]]...)
+		}
+		x.batch.State[l] = e.Alloc(compute.Int8, states.Len(), sizes[l])
+		compute.Write(e, x.batch.State[l], spins)
+		at += sizes[l]
 	}
-	v := e.Alloc(compute.Int8, states.Len(), n)
-	compute.Write(e, v, spins)
-	x.batch = bm.Batch{State: bm.State{v}, Weights: e.Alloc(compute.Float32, states.Len(), 1), Listed: states}
 	return x, nil
 }
 
-// Draw returns the states with weights P(v), which sum to 1 over the listed ones.
+// Draw returns the states with their probabilities as weights, which sum to 1 over the listed ones.
 func (x *ExactSum) Draw(bm.Batch, rng.Key) bm.Batch {
 	x.exponents = x.exponents[:0]
 	x.states.Exponents(x.gather)

@@ -1,7 +1,11 @@
 package negative
 
 import (
+	"fmt"
+
 	"mattis/bm"
+	"mattis/compute"
+	"mattis/positive"
 	"mattis/rng"
 )
 
@@ -12,28 +16,43 @@ type PID struct {
 	chains
 	axons   *bm.Axons
 	literal bool
+	given   positive.Estimator
 }
 
 // NewPID returns the estimator that the paper's released program uses: the
-// visible parts of the patterns with the hidden layer integrated out.
-func NewPID(m *bm.Machine, a *bm.Axons) *PID { return &PID{chains: chains{machine: m}, axons: a} }
+// visible parts of the patterns with the hidden layers as the positive phase has them given these, in a restricted machine integrated out.
+func NewPID(m *bm.Machine, a *bm.Axons, given positive.Estimator) *PID {
+	return &PID{chains: chains{machine: m}, axons: a, given: given}
+}
 
 // NewPIDLiteral returns Eq. 6 to the letter: the average over (xi_v, xi_h), whose dE/dW is -W/(g sqrt K). That is
-// pure weight decay.
-func NewPIDLiteral(m *bm.Machine, a *bm.Axons) *PID {
-	return &PID{chains: chains{machine: m}, axons: a, literal: true}
+// pure weight decay. It is an error where a Gaussian layer has no signs.
+func NewPIDLiteral(m *bm.Machine, a *bm.Axons) (*PID, error) {
+	for _, l := range m.Graph().Layers {
+		if l.Kind != bm.Spins {
+			return nil, fmt.Errorf("pid-literal takes the signs of patterns for spins, and the layer %s is Gaussian; take pid", l.Name)
+		}
+	}
+	return &PID{chains: chains{machine: m}, axons: a, literal: true}, nil
 }
 
-// Draw returns the K patterns as spins, each with its own hidden part.
-func (p *PID) Draw(bm.Batch, rng.Key) bm.Batch {
-	return bm.Batch{State: patternSpins(&p.chains, p.axons), Marginal: !p.literal}
+// Draw returns the K patterns as spins, each with its own hidden part where hidden layers are integrated out.
+func (p *PID) Draw(_ bm.Batch, key rng.Key) bm.Batch {
+	s := patternSpins(&p.chains, p.axons)
+	if p.literal || p.machine.SumsOut() {
+		return bm.Batch{State: s, Marginal: !p.literal}
+	}
+	return p.given.Draw(s[bm.Visible], nil, key)
 }
 
+// patternSpins returns the signs of the patterns of every layer of spins.
 func patternSpins(c *chains, a *bm.Axons) bm.State {
-	v, h := a.Patterns(bm.Visible), a.Patterns(bm.Hidden)
-	s := c.rows(v.Value.Rows())
-	c.machine.Engine().Sign(s[bm.Visible], v.Value)
-	c.machine.Engine().Sign(s[bm.Hidden], h.Value)
+	s := c.rows(a.K())
+	for l, x := range s {
+		if x.Type() == compute.Int8 {
+			c.machine.Engine().Sign(x, a.Patterns(l).Value)
+		}
+	}
 	return s
 }
 
@@ -53,23 +72,24 @@ type PIDGibbs struct {
 }
 
 // NewPIDGibbs returns PID with so many sweeps (at least one). The seeds are the signs of the
-// visible patterns, or with continuous the patterns as they are, as in the authors' notebook.
-func NewPIDGibbs(m *bm.Machine, a *bm.Axons, steps int, continuous bool) *PIDGibbs {
-	return &PIDGibbs{chains: chains{machine: m}, axons: a, steps: steps, continuous: continuous}
+// patterns, or with continuous the patterns as they are, as in the authors' notebook, which a layer coupled to itself does not take.
+func NewPIDGibbs(m *bm.Machine, a *bm.Axons, steps int, continuous bool) (*PIDGibbs, error) {
+	if continuous {
+		for l, layer := range m.Graph().Layers {
+			if m.Self(l) {
+				return nil, fmt.Errorf("continuous seeds are no spins, and those of layer %s meet each other; take sign", layer.Name)
+			}
+		}
+	}
+	return &PIDGibbs{chains: chains{machine: m}, axons: a, steps: steps, continuous: continuous}, nil
 }
 
 // Draw returns the K chains after their sweeps, each of weight 1/K.
 func (p *PIDGibbs) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 	s := patternSpins(&p.chains, p.axons)
 	from := 0
-	if p.continuous && p.steps > 0 { // the first sweep from Xv itself
-		v := p.axons.Patterns(bm.Visible)
-		law := bm.Law{Key: key.Fold(0)}
-		spins := s[bm.Visible]
-		s[bm.Visible] = v.Value
-		p.machine.Sample(s, bm.Hidden, law)
-		s[bm.Visible] = spins
-		p.machine.Sample(s, bm.Visible, law)
+	if p.continuous && p.steps > 0 { // the first sweep from the patterns themselves
+		p.machine.SweepFrom(s, p.axons, bm.Law{Key: key.Fold(0)})
 		from = 1
 	}
 	law := bm.Law{Stop: p.stop}

@@ -24,7 +24,13 @@ func NewTempering(m *bm.Machine, betas []float64, count, steps int, key rng.Key)
 	}
 	t := &Tempering{chains: chains{machine: m}, replicas: replicas, count: count, steps: steps}
 	replicas.Start(t.rows(count)[:1], count)
-	m.Engine().Spins(replicas.State()[0].Value, key, 0, 0)
+	for i, l := range m.View().Left {
+		k := key
+		if l != bm.Visible {
+			k = key.Fold(uint64(l))
+		}
+		m.Engine().Spins(replicas.State()[i].Value, k, 0, 0)
+	}
 	return t, nil
 }
 
@@ -39,7 +45,7 @@ func (t *Tempering) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 // Replicas returns the replicas, for their statistics.
 func (t *Tempering) Replicas() *sampler.Tempering { return t.replicas }
 
-// State returns the visible spins of all replicas and the rungs that they hold.
+// State returns the spins of all replicas and the rungs that they hold.
 func (t *Tempering) State() []bm.Param { return t.replicas.State() }
 
 // Kind returns Stationary: of the replicas at all rungs together.

@@ -1,8 +1,9 @@
 package optim
 
 import (
+	"fmt"
+
 	"mattis/bm"
-	"mattis/compute"
 	"mattis/rng"
 )
 
@@ -18,9 +19,10 @@ type Sign struct {
 
 // Project sets the patterns to their signs.
 func (p Sign) Project(rng.Key) {
-	v, h := p.Axons.Patterns(bm.Visible), p.Axons.Patterns(bm.Hidden)
-	p.Machine.Engine().Sign(v.Value, v.Value)
-	p.Machine.Engine().Sign(h.Value, h.Value)
+	for l := range p.Machine.Layers() {
+		x := p.Axons.Patterns(l).Value
+		p.Machine.Engine().Sign(x, x)
+	}
 }
 
 // Clip restricts every entry of the patterns to [-Bound, Bound] (Appendix B.2).
@@ -32,14 +34,14 @@ type Clip struct {
 
 // Project clips the patterns.
 func (p Clip) Project(rng.Key) {
-	v, h := p.Axons.Patterns(bm.Visible), p.Axons.Patterns(bm.Hidden)
-	p.Machine.Engine().Clip(v.Value, float32(p.Bound))
-	p.Machine.Engine().Clip(h.Value, float32(p.Bound))
+	for l := range p.Machine.Layers() {
+		p.Machine.Engine().Clip(p.Axons.Patterns(l).Value, float32(p.Bound))
+	}
 }
 
 // Gibbs replaces the patterns by spins after Steps Gibbs steps that start from
 // their continuous values (Eqs. B2): the hidden parts drawn given the visible ones, and these
-// given the hidden parts drawn.
+// given the hidden parts drawn; in other machines every layer in the order of a sweep.
 type Gibbs struct {
 	machine *bm.Machine
 	axons   *bm.Axons
@@ -47,30 +49,28 @@ type Gibbs struct {
 	spins   bm.State
 }
 
-// NewGibbs returns the projection of so many steps (at least one).
-func NewGibbs(m *bm.Machine, a *bm.Axons, steps int) *Gibbs {
-	v := a.Patterns(bm.Visible)
-	g := &Gibbs{machine: m, axons: a, steps: steps}
-	for _, n := range m.Layers() {
-		g.spins = append(g.spins, m.Engine().Alloc(compute.Int8, v.Value.Rows(), n))
+// NewGibbs returns the projection of so many steps (at least one). It is an error where continuous patterns are no state that a sweep can
+// start from or end in: layers that are coupled to themselves and Gaussian ones.
+func NewGibbs(m *bm.Machine, a *bm.Axons, steps int) (*Gibbs, error) {
+	for l, layer := range m.Graph().Layers {
+		if m.Self(l) || layer.Kind != bm.Spins {
+			return nil, fmt.Errorf("the projection gibbs draws patterns as spins that do not meet within a layer, and those of layer %s do or are Gaussian; take sign or clip", layer.Name)
+		}
 	}
-	return g
+	return &Gibbs{machine: m, axons: a, steps: steps, spins: m.State(a.K())}, nil
 }
 
 // Project draws the patterns anew.
 func (g *Gibbs) Project(key rng.Key) {
-	e := g.machine.Engine()
-	v, h := g.axons.Patterns(bm.Visible), g.axons.Patterns(bm.Hidden)
-	spins := g.spins[bm.Visible]
 	for i := range g.steps {
 		law := bm.Law{Key: key.Fold(uint64(i))}
 		if i == 0 {
-			g.spins[bm.Visible] = v.Value
+			g.machine.SweepFrom(g.spins, g.axons, law)
+			continue
 		}
-		g.machine.Sample(g.spins, bm.Hidden, law)
-		g.spins[bm.Visible] = spins
-		g.machine.Sample(g.spins, bm.Visible, law)
+		g.machine.Sweep(g.spins, law)
 	}
-	e.Axpby(v.Value, 1, g.spins[bm.Visible], 0)
-	e.Axpby(h.Value, 1, g.spins[bm.Hidden], 0)
+	for l, x := range g.spins {
+		g.machine.Engine().Axpby(g.axons.Patterns(l).Value, 1, x, 0)
+	}
 }

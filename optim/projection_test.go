@@ -79,7 +79,10 @@ func TestGibbsProjectionLaw(t *testing.T) {
 		xv, xh := floats(e, v.Value), floats(e, h.Value)
 		kept := others(r)
 		for _, steps := range []int{1, 2} {
-			p := optim.NewGibbs(r, a, steps)
+			p, err := optim.NewGibbs(r, a, steps)
+			if err != nil {
+				t.Fatal(err)
+			}
 			counts := make([][]float64, 3)
 			for k := range counts {
 				counts[k] = make([]float64, 64)

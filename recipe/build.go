@@ -9,7 +9,9 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
+	"mattis/negative"
 	"mattis/optim"
+	"mattis/positive"
 	"mattis/rng"
 	"mattis/train"
 )
@@ -26,6 +28,7 @@ const (
 	purposeUnreached
 	purposeLooks    // for divergence
 	purposePictures // during training
+	purposeClamped  // chains of the positive phase
 )
 
 // Key returns the key of the recipe's seed.
@@ -67,13 +70,18 @@ func (r *Recipe) LoadDataOf(digest string) (split *data.Split, former bool, err 
 func (r *Recipe) load(o data.Options) (*data.Split, error) {
 	s, _ := data.Named(r.Data.Name)
 	split, err := s.Load(o)
-	if err != nil {
-		if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
-			err = r.origin.place(&FieldError{Path: path, Message: text})
-		}
-		return nil, r.missing(err)
+	return split, r.ofData(err)
+}
+
+// ofData returns an error of the data with the place of the field that it names.
+func (r *Recipe) ofData(err error) error {
+	if err == nil {
+		return nil
 	}
-	return split, nil
+	if path, text, ok := strings.Cut(err.Error(), ": "); ok && strings.HasPrefix(path, "data.") && !strings.Contains(path, " ") {
+		err = r.origin.place(&FieldError{Path: path, Message: text})
+	}
+	return r.missing(err)
 }
 
 func (r *Recipe) dataOptions() data.Options {
@@ -93,6 +101,7 @@ type decisive struct {
 	Data       Data      `yaml:"data"`
 	Machine    Machine   `yaml:"machine"`
 	Couplings  Couplings `yaml:"couplings"`
+	Positive   *Positive `yaml:"positive,omitempty"` // where it is not marginal
 	Negative   Negative  `yaml:"negative"`
 	Optimizer  Optimizer `yaml:"optimizer"`
 	Project    Project   `yaml:"project"`
@@ -112,7 +121,11 @@ func give[T any](dst *T, src *T) {
 func (r *Recipe) Digest() string {
 	d := r.Data
 	d.Dir, d.Path, d.TestPath, d.Labels, d.TestLabels = nil, nil, nil, nil, nil
-	sum := sha256.Sum256(encode(decisive{r.Seed, d, r.Machine, r.Couplings, r.Negative, r.Optimizer, r.Project, r.Train.Batch, r.Train.ShortBatch}))
+	var given *Positive
+	if r.Positive.Kind != "marginal" {
+		given = &r.Positive
+	}
+	sum := sha256.Sum256(encode(decisive{r.Seed, d, r.Machine, r.Couplings, given, r.Negative, r.Optimizer, r.Project, r.Train.Batch, r.Train.ShortBatch}))
 	return hex.EncodeToString(sum[:])
 }
 
@@ -130,18 +143,32 @@ func (r *Recipe) decisiveOf(text []byte, settings []string) string {
 	return quoted
 }
 
-// BuildMachine returns the recipe's machine of so many visible spins with all parameters 0 and the gain set.
+// BuildMachine returns the recipe's machine of so many visible spins with all parameters 0 and the gains set.
 func (r *Recipe) BuildMachine(visible int, e compute.Engine) *bm.Machine {
+	g, err := r.Graph(visible)
+	if err != nil {
+		panic("recipe: " + err.Error()) // Parse has looked at it
+	}
 	c, m := r.Couplings, r.Machine
 	var w bm.Couplings
 	if c.Kind == "axons" {
-		a := bm.NewAxons(e, bm.Restricted(visible, m.Hidden, m.Offset == "mean"), *c.Patterns, *c.LearnGain)
-		a.SetGain(*c.Gain)
+		a := bm.NewAxons(e, g, *c.Patterns, *c.LearnGain)
+		for pair := range g.Pairs {
+			gain, _ := c.Gain.of(g.PairName(pair))
+			a.SetPairGain(pair, gain)
+		}
+		if c.GainRate != nil {
+			a.SetGainRate(*c.GainRate)
+		}
 		w = a
 	} else {
-		w = bm.NewDense(e, bm.Restricted(visible, m.Hidden, m.Offset == "mean"))
+		w = bm.NewDense(e, g)
 	}
-	return bm.New(e, w, m.Biases == "visible" || m.Biases == "both", m.Biases == "hidden" || m.Biases == "both")
+	biased := make([]bool, len(g.Layers))
+	for l := range biased {
+		biased[l] = m.Biases == "both" || l == bm.Visible && m.Biases == "visible" || l != bm.Visible && m.Biases == "hidden"
+	}
+	return bm.New(e, w, biased...)
 }
 
 // Training is a recipe made into objects.
@@ -175,26 +202,35 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	if _, dry := e.(Meter); !dry { // numbers that nothing holds are not worth their time
 		init.draw(m.Couplings(), value, r.Key().Fold(purposeInit))
 	}
-	if r.Machine.Offset == "mean" {
-		for _, p := range m.Params() {
-			if p.Name == "offset.visible" {
-				compute.Write(e, p.Value, pixelMeans(set))
-			}
-		}
+	if offset := m.Couplings().Offset(bm.Visible); !offset.IsNone() {
+		compute.Write(e, offset, pixelMeans(set))
 	}
-	est, _ := find(negatives, r.Negative.Kind)
-	estimator, err := est.build(m, r.Negative, r.Key().Fold(purposeChains))
+	given, estimator, err := r.estimators(m, set.Rows)
 	if err != nil {
-		return nil, r.origin.place(wrong("negative.kind", "%v", err))
+		return nil, err
 	}
 	opt, _ := find(optimizers, r.Optimizer.Kind)
 	rows := e.Alloc(compute.Int8, set.Rows, set.Visible)
 	compute.Write(e, rows, set.Spins)
-	t := &Training{Recipe: r, Split: split, Machine: m, Axons: axonsOf(m)}
+	t := &Training{Recipe: r, Split: split, Machine: m, Axons: m.Axons()}
+	afterUpdate, err := r.projections(m, "project.update", r.Project.Update)
+	if err != nil {
+		return nil, err
+	}
+	afterEpoch, err := r.projections(m, "project.epoch", r.Project.Epoch)
+	if err != nil {
+		return nil, err
+	}
+	var centring *optim.Centring
+	if rate := r.Machine.OffsetRate; rate != nil && *rate > 0 {
+		if centring, err = optim.NewCentring(m, *rate); err != nil {
+			return nil, r.origin.place(wrong("machine.offset", "%v", err))
+		}
+	}
 	t.Trainer = &train.Trainer{
-		Machine: m, Negative: estimator, Optimizer: opt.build(m, r.Optimizer), Rate: r.schedule().At,
+		Machine: m, Positive: given, Negative: estimator, Centring: centring, Optimizer: opt.build(m, r.Optimizer), Rate: r.schedule().At,
 		Data: rows, BatchSize: r.Train.Batch, Short: train.ShortBatch(r.Train.ShortBatch),
-		AfterUpdate: r.projections(m, r.Project.Update), AfterEpoch: r.projections(m, r.Project.Epoch),
+		AfterUpdate: afterUpdate, AfterEpoch: afterEpoch,
 		Key: r.Key().Fold(purposeTrain),
 	}
 	if t.Trainer.StepsPerEpoch() < 1 {
@@ -211,15 +247,34 @@ func (r *Recipe) schedule() optim.Schedule {
 	return optim.Schedule{Rate: r.Optimizer.Rate, Factor: d.Factor, After: d.After, Floor: d.Floor}
 }
 
-func (r *Recipe) projections(m *bm.Machine, choices []Choice) []optim.Projection {
+// estimators returns those of both phases for a training set of so many rows.
+func (r *Recipe) estimators(m *bm.Machine, rows int) (positive.Estimator, negative.Estimator, error) {
+	p, _ := find(positives, r.Positive.Kind)
+	given, err := p.build(m, r.Positive, rows, r.Key().Fold(purposeClamped))
+	if err != nil {
+		return nil, nil, r.origin.place(wrong("positive.kind", "%v", err))
+	}
+	n, _ := find(negatives, r.Negative.Kind)
+	estimator, err := n.build(m, r.Negative, given, r.Key().Fold(purposeChains))
+	if err != nil {
+		return nil, nil, r.origin.place(wrong("negative.kind", "%v", err))
+	}
+	return given, estimator, nil
+}
+
+func (r *Recipe) projections(m *bm.Machine, path string, choices []Choice) ([]optim.Projection, error) {
 	var list []optim.Projection
-	for _, c := range choices {
-		p, _ := find(projections, c.Name)
+	for i, c := range choices {
+		k, _ := find(projections, c.Name)
 		var value float64
 		give(&value, c.Value)
-		list = append(list, p.build(m, value))
+		p, err := k.build(m, value)
+		if err != nil {
+			return nil, r.origin.place(wrong(fmt.Sprintf("%s[%d]", path, i), "%v", err))
+		}
+		list = append(list, p)
 	}
-	return list
+	return list, nil
 }
 
 func pixelMeans(s *data.Set) []float32 {

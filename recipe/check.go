@@ -21,7 +21,7 @@ const unset = math.MinInt
 func defaults(k *Recipe) *Recipe {
 	r := &Recipe{
 		Seed:      1,
-		Machine:   Machine{Kind: "rbm", Hidden: unset, Biases: "none", Offset: "none"},
+		Machine:   Machine{Kind: "rbm", Biases: "none", Offset: "none"},
 		Couplings: Couplings{Kind: "axons"},
 		Negative:  Negative{Kind: "pid"},
 		Optimizer: Optimizer{Kind: "sgd", Decay: Decay{Factor: 1, Floor: 1e-5}},
@@ -42,8 +42,21 @@ func defaults(k *Recipe) *Recipe {
 	if k.Data.Split != nil && *k.Data.Split == "random" {
 		r.Data.Test, r.Data.Closed = ptr(0.2), ptr(r.Data.Name == "bars" || r.Data.Name == "bas")
 	}
+	if t, ok := find(machines, take(&r.Machine.Kind, k.Machine.Kind)); ok && k.Machine.Hidden == nil {
+		r.Machine.Hidden = t.ownDefault
+	}
+	if k.Machine.Offset == "all" {
+		r.Machine.OffsetRate = ptr(0.01)
+	}
 	if t, ok := find(couplings, take(&r.Couplings.Kind, k.Couplings.Kind)); ok {
 		t.defaults(&r.Couplings)
+	}
+	r.Positive.Kind = "marginal"
+	if !k.sumsOut() {
+		r.Positive.Kind = "mean-field"
+	}
+	if t, ok := find(positives, take(&r.Positive.Kind, k.Positive.Kind)); ok {
+		t.defaults(&r.Positive)
 	}
 	if t, ok := find(negatives, take(&r.Negative.Kind, k.Negative.Kind)); ok {
 		t.defaults(&r.Negative)
@@ -57,7 +70,7 @@ func defaults(k *Recipe) *Recipe {
 // check returns the first thing that is wrong with r as a FieldError, and fills in
 // the numbers that choices leave out.
 func (r *Recipe) check() error {
-	for _, f := range []func() error{r.checkData, r.checkMachine, r.checkCouplings, r.checkNegative, r.checkOptimizer, r.checkProject, r.checkTrain, r.checkMeasure, r.checkBest} {
+	for _, f := range []func() error{r.checkData, r.checkMachine, r.checkCouplings, r.checkPositive, r.checkNegative, r.checkOptimizer, r.checkProject, r.checkTrain, r.checkMeasure, r.checkBest} {
 		if err := f(); err != nil {
 			return err
 		}
@@ -231,29 +244,13 @@ func checkGiven(d Data) error {
 // mostSpins bounds a layer: the sizes of all matrices stay within an int32 index.
 const mostSpins = 1 << 26
 
-func (r *Recipe) checkMachine() error {
-	if err := oneOf("machine.kind", r.Machine.Kind, []string{"rbm"}); err != nil {
-		return err
-	}
-	if r.Machine.Hidden == unset {
-		return wrong("machine.hidden", "is missing: the number of hidden spins, such as 1000")
-	}
-	if r.Machine.Hidden < 1 || r.Machine.Hidden > mostSpins {
-		return wrong("machine.hidden", "%d is out of range, want 1 to %d", r.Machine.Hidden, mostSpins)
-	}
-	if err := oneOf("machine.biases", r.Machine.Biases, []string{"none", "visible", "hidden", "both"}); err != nil {
-		return err
-	}
-	return oneOf("machine.offset", r.Machine.Offset, []string{"none", "mean"})
-}
-
 func (r *Recipe) checkCouplings() error {
 	c := &r.Couplings
 	if err := oneOf("couplings.kind", c.Kind, names(couplings)); err != nil {
 		return err
 	}
 	k, _ := find(couplings, c.Kind)
-	if err := given("couplings", c.Kind+" couplings", *c, defaults(r).Couplings, nil, nil); err != nil {
+	if err := given("couplings", c.Kind+" couplings", *c, defaults(r).Couplings, nil, []string{"gain_rate"}); err != nil {
 		return err
 	}
 	if err := oneOf("couplings.init", c.Init.Name, names(k.inits)); err != nil {
@@ -267,12 +264,45 @@ func (r *Recipe) checkCouplings() error {
 		if *c.Patterns < 1 || *c.Patterns > 1<<20 {
 			return wrong("couplings.patterns", "%d is out of range, want 1 to %d", *c.Patterns, 1<<20)
 		}
-		if !(*c.Gain > 0) || math.IsInf(*c.Gain, 0) {
-			return wrong("couplings.gain", "%v is out of range, want a positive number, and a finite one", *c.Gain)
+		if err := r.checkGains(*c.Gain); err != nil {
+			return err
 		}
-		factor := compute.Factor(1/math.Sqrt(float64(*c.Patterns)), float32(math.Log(*c.Gain)))
+	}
+	if c.GainRate != nil {
+		if !*c.LearnGain {
+			return wrong("couplings.gain_rate", "has no meaning where the gain is not learned: leave it out, or set couplings.learn_gain=true")
+		}
+		return within("couplings.gain_rate", *c.GainRate, 0, math.MaxFloat32)
+	}
+	return nil
+}
+
+// checkGains refuses gains that are out of range, of pairs that there are not, or left out of a pair.
+func (r *Recipe) checkGains(gains Gains) error {
+	g, err := r.Graph(1)
+	if err != nil {
+		return err
+	}
+	var pairs []string
+	for i := range g.Pairs {
+		pairs = append(pairs, g.PairName(i))
+	}
+	for _, name := range gains.names() {
+		if !slices.Contains(pairs, name) {
+			return wrong("couplings.gain", "there is no pair %s, only %s", name, strings.Join(pairs, ", "))
+		}
+	}
+	for _, name := range pairs {
+		gain, ok := gains.of(name)
+		if !ok {
+			return wrong("couplings.gain", "the pair %s is missing, of %s", name, strings.Join(pairs, ", "))
+		}
+		if !(gain > 0) || math.IsInf(gain, 0) {
+			return wrong("couplings.gain", "%v is out of range, want a positive number, and a finite one", gain)
+		}
+		factor := compute.Factor(1/math.Sqrt(float64(*r.Couplings.Patterns)), float32(math.Log(gain)))
 		if factor == 0 || math.IsInf(float64(factor), 0) {
-			return wrong("couplings.gain", "%v makes the factor of W = (g/sqrt K) Xv^T Xh %v in float32, want a gain nearer to 1", *c.Gain, factor)
+			return wrong("couplings.gain", "%v makes the factor of W = (g/sqrt K) Xv^T Xh %v in float32, want a gain nearer to 1", gain, factor)
 		}
 	}
 	return nil
@@ -291,6 +321,30 @@ func number(path string, c *Choice, value, least float64) error {
 		return wrong(path, "%s: %v is out of range, want %s", c.Name, *c.Value, span(*c.Value, least, math.MaxFloat32))
 	default:
 		return notLost(path, *c.Value)
+	}
+	return nil
+}
+
+func (r *Recipe) checkPositive() error {
+	p := r.Positive
+	if err := oneOf("positive.kind", p.Kind, names(positives)); err != nil {
+		return err
+	}
+	if err := given("positive", p.Kind, p, defaults(r).Positive, nil, nil); err != nil {
+		return err
+	}
+	if p.Steps != nil {
+		if err := between("positive.steps", *p.Steps, 1, mostCount); err != nil {
+			return err
+		}
+	}
+	if p.Tolerance != nil {
+		if err := within("positive.tolerance", *p.Tolerance, 0, math.MaxFloat32); err != nil {
+			return err
+		}
+	}
+	if p.Chains != nil {
+		return between("positive.chains", *p.Chains, 0, 1<<20)
 	}
 	return nil
 }

@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
@@ -11,14 +12,62 @@ import (
 	"mattis/tensorfile"
 )
 
-// formatName is the checkpoints' format and its version, kept in their metadata.
-const formatName = "mattis 1"
+// formatName is the checkpoints' format and its version, kept in their metadata: of restricted machines, and of others, which
+// say their layers and pairs too.
+const formatName, graphFormat = "mattis 1", "mattis 2"
+
+// format returns the format of the recipe's checkpoints.
+func (r *Recipe) format() string {
+	if g, err := r.Graph(1); err == nil && !g.IsRestricted() {
+		return graphFormat
+	}
+	return formatName
+}
+
+// layerOf is a layer in the metadata of a checkpoint.
+type layerOf struct {
+	Name string  `json:"name"`
+	Size int     `json:"size"`
+	Kind bm.Kind `json:"kind"`
+}
+
+// layersOf returns the layers and pairs that metadata tell.
+func layersOf(metadata map[string]string) (layers []layerOf, pairs [][2]string, err error) {
+	if err = json.Unmarshal([]byte(metadata["layers"]), &layers); err == nil {
+		err = json.Unmarshal([]byte(metadata["pairs"]), &pairs)
+	}
+	return layers, pairs, err
+}
+
+// describe adds the layers and pairs of a machine to the metadata, which one that is restricted has in its tensors.
+func (r *Recipe) describe(metadata map[string]string, visible int) {
+	g, err := r.Graph(visible)
+	if err != nil || g.IsRestricted() {
+		return
+	}
+	var layers []layerOf
+	for _, l := range g.Layers {
+		layers = append(layers, layerOf{l.Name, l.N, l.Kind})
+	}
+	pairs := [][2]string{}
+	for _, p := range g.Pairs {
+		pairs = append(pairs, [2]string{g.Layers[p.A].Name, g.Layers[p.B].Name})
+	}
+	for key, value := range map[string]any{"layers": layers, "pairs": pairs} {
+		text, err := json.Marshal(value)
+		if err != nil {
+			panic("recipe: " + err.Error())
+		}
+		metadata[key] = string(text)
+	}
+}
 
 // checkpoint returns the file that holds everything a training goes on from.
 func (t *Training) checkpoint() *tensorfile.File {
 	set := t.Split.Train
 	f := &tensorfile.File{Metadata: t.Recipe.metadata(t.Trainer.Key, t.Trainer.Step/t.Trainer.StepsPerEpoch(), set.Height, set.Width, set.LabelNames)}
 	f.Metadata["data"] = set.Digest()
+	t.Recipe.describe(f.Metadata, set.Visible)
 	for _, p := range t.Trainer.State() {
 		f.Tensors = append(f.Tensors, tensor(t.Machine.Engine(), p))
 	}
@@ -32,7 +81,7 @@ const partOf = 1 << 16
 func tensor(e compute.Engine, p bm.Param) tensorfile.Tensor {
 	shape := []int{p.Value.Rows(), p.Value.Cols()}
 	switch {
-	case p.Name == logGainName, p.Name == constantName:
+	case p.Name == logGainName, strings.HasPrefix(p.Name, logGainName+"."), p.Name == constantName:
 		shape = nil
 	case strings.HasPrefix(p.Name, "bias."), strings.HasPrefix(p.Name, "offset."):
 		shape = shape[1:]

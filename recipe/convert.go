@@ -306,14 +306,14 @@ func (d *Converted) recipe(from *origins) (*Recipe, error) {
 	if from != nil {
 		r = from.recipe
 	}
-	r.Machine.Hidden = p.Hidden
+	r.Machine.Hidden = Sizes{p.Hidden}
 	r.Machine.Biases = [2][2]string{{"none", "hidden"}, {"visible", "both"}}[there(p.VisibleBias)][there(p.HiddenBias)]
 	r.Machine.Offset = [2]string{"none", "mean"}[there(p.Offset)]
 	if r.Couplings.Kind != p.Kind() {
 		r.Couplings = defaults(&Recipe{Couplings: Couplings{Kind: p.Kind()}}).Couplings
 	}
 	if p.Patterns > 0 {
-		*r.Couplings.Patterns, *r.Couplings.Gain = p.Patterns, math.Exp(float64(p.LogGain))
+		*r.Couplings.Patterns, *r.Couplings.Gain = p.Patterns, Gains{All: math.Exp(float64(p.LogGain))}
 	} else {
 		if k, _ := find(negatives, r.Negative.Kind); k.axons {
 			r.Negative = defaults(&Recipe{Negative: Negative{Kind: "cd"}}).Negative

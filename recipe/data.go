@@ -1,8 +1,15 @@
 package recipe
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"reflect"
+	"strings"
+
+	"github.com/goccy/go-yaml"
+	"github.com/goccy/go-yaml/ast"
+	"github.com/goccy/go-yaml/parser"
 
 	"mattis/data"
 )
@@ -94,3 +101,99 @@ func choiceOfRule(b data.Binarize) Choice {
 	}
 	return Choice{"threshold", b.Threshold}
 }
+
+// DataField is a field of a data section that is given, and its value as YAML has it in one line.
+type DataField struct{ Name, Text string }
+
+// DataFields are the fields of a data section in their order.
+type DataFields []DataField
+
+// Fields returns the fields that are given, the name first.
+func (d *Data) Fields() DataFields {
+	list := DataFields{{"name", d.Name}}
+	d.fields(func(name string, field reflect.Value) {
+		if field.IsNil() {
+			return
+		}
+		text := fmt.Sprint(field.Elem().Interface())
+		switch v := field.Interface().(type) {
+		case *string:
+			text = quoted(*v)
+		case *Choice:
+			text = v.String()
+		}
+		list = append(list, DataField{name, text})
+	})
+	return list
+}
+
+// quoted returns a text as YAML has it within a line: as it is where nothing in it has a meaning of its own.
+func quoted(text string) string {
+	plain := text != "" && text[0] != '-' && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") == ""
+	if plain {
+		if file, err := parser.ParseBytes([]byte(text), 0); err != nil || len(file.Docs) != 1 || file.Docs[0].Body == nil {
+			plain = false
+		} else if _, is := file.Docs[0].Body.(*ast.StringNode); !is { // a number, true, null
+			plain = false
+		}
+	}
+	if plain {
+		return text
+	}
+	b, err := json.Marshal(text) // the quoted texts of JSON are some of YAML's
+	if err != nil {
+		panic("recipe: " + err.Error()) // strings are always encoded
+	}
+	return string(b)
+}
+
+// MarshalJSON returns the fields as an object, which is YAML too.
+func (f DataFields) MarshalJSON() ([]byte, error) {
+	var b bytes.Buffer
+	b.WriteByte('{')
+	for i, field := range f {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		var value any = field.Text
+		if err := yaml.Unmarshal([]byte(field.Text), &value); err != nil {
+			return nil, err
+		}
+		text, err := json.Marshal(value)
+		if err != nil {
+			return nil, err
+		}
+		fmt.Fprintf(&b, "%q:%s", field.Name, text)
+	}
+	b.WriteByte('}')
+	return b.Bytes(), nil
+}
+
+// Look is what a file holds, and a recipe of which the data say something.
+type Look struct {
+	*data.Look
+	recipe *Recipe
+}
+
+// LookAt looks at the file at path, or the folder of images, as settings of a recipe's data section read it.
+func LookAt(path string, settings []string) (*Look, error) {
+	r, err := dataBy(path, settings)
+	if err != nil {
+		return nil, err
+	}
+	if *r.Data.Path != path {
+		return nil, fmt.Errorf("--set data.path: has no meaning beside the file, %s: leave it out", path)
+	}
+	look, err := data.LookAt(r.Data.Name, path, r.dataOptions())
+	return &Look{look, r}, r.ofData(err)
+}
+
+// Load reads the file; missing entries are spins 0 if they are taken, and an error if they are not.
+func (l *Look) Load(missing bool) (*data.Split, error) {
+	o := l.Options
+	o.Missing = missing
+	return l.recipe.load(o)
+}
+
+// Data returns the section of a recipe that reads the file.
+func (l *Look) Data() Data { return DataOf(l.Kind, l.Options) }

@@ -84,10 +84,11 @@ func (m *Model) readFile(path string) (*data.Set, error) {
 
 // FileData returns the data section of a recipe that reads the rows of the file at path by the settings.
 func FileData(path string, settings []string) (Data, error) {
-	d, err := dataBy(path, settings)
+	r, err := dataBy(path, settings)
 	if err != nil {
 		return Data{}, err
 	}
+	d := r.Data
 	d.fields(func(name string, field reflect.Value) {
 		given := !field.IsNil() && !slices.Contains(data.OneFile(), name)
 		if name == "path" {
@@ -100,8 +101,8 @@ func FileData(path string, settings []string) (Data, error) {
 	return d, err
 }
 
-// dataBy returns the data section of a recipe of the file at path and the settings.
-func dataBy(path string, settings []string) (Data, error) {
+// dataBy returns a recipe of the file at path and the settings, of which only the data say something.
+func dataBy(path string, settings []string) (*Recipe, error) {
 	kind := ""
 	for _, s := range settings {
 		if name, ok := strings.CutPrefix(s, "data.name="); ok {
@@ -111,16 +112,16 @@ func dataBy(path string, settings []string) (Data, error) {
 	if kind == "" {
 		var err error
 		if kind, err = data.KindOf(path); err != nil {
-			return Data{}, err
+			return nil, err
 		}
 	}
 	text := fmt.Appendf(nil, "data: {name: %s, path: %q}\nmachine: {hidden: 1}\ntrain: {epochs: 0, batch: 1}\n", kind, path)
 	r, err := Parse(path, text, settings...)
 	if err != nil {
-		return Data{}, err
+		return nil, err
 	}
 	if r.Data.Path == nil {
-		return Data{}, fmt.Errorf("data.name: %s is no kind of file", kind)
+		return nil, fmt.Errorf("data.name: %s is no kind of file", kind)
 	}
-	return r.Data, nil
+	return r, nil
 }

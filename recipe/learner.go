@@ -162,7 +162,7 @@ func (l *Learner) State() *tensorfile.File {
 // metadata returns what a checkpoint says of the training beside its data.
 func (r *Recipe) metadata(key rng.Key, epoch, height, width int, labels []string) map[string]string {
 	m := map[string]string{
-		"format": formatName,
+		"format": r.format(),
 		"epoch":  strconv.Itoa(epoch),
 		"key":    strconv.FormatUint(uint64(key), 16),
 		"recipe": r.Digest(),

@@ -21,11 +21,26 @@ type Meter interface {
 // LeastMemory returns a lower bound of the memory in bytes that training on so many rows of so many visible spins takes,
 // from the sizes alone, and the path of the field that takes most of it.
 func (r *Recipe) LeastMemory(rows, visible int) (bytes float64, path string) {
-	v, h := float64(visible), float64(r.Machine.Hidden)
-	couplings, size := v*h, "machine.hidden"
+	g, err := r.Graph(visible)
+	if err != nil {
+		return 0, "machine" // Parse has looked at it
+	}
+	v, spins, most, couplings, size := float64(visible), 0.0, 0, 0.0, "machine.hidden"
+	if r.Machine.Layers != nil {
+		size = "machine.layers"
+	}
+	for _, l := range g.Layers {
+		spins += float64(l.N)
+		if l.Name != "visible" {
+			most = max(most, l.N)
+		}
+	}
+	for _, p := range g.Pairs {
+		couplings += float64(g.Layers[p.A].N) * float64(g.Layers[p.B].N)
+	}
 	if k := r.Couplings.Patterns; k != nil {
-		couplings = float64(*k) * (v + h)
-		if *k > r.Machine.Hidden {
+		couplings = float64(*k) * spins
+		if *k > most {
 			size = "couplings.patterns"
 		}
 	}
@@ -43,14 +58,14 @@ func (r *Recipe) LeastMemory(rows, visible int) (bytes float64, path string) {
 			chains *= 1 + float64(len(*n.Temperatures)) // the replicas, and those at rung 0 once more
 		}
 	}
-	most := 0.0
+	largest := 0.0
 	for _, part := range []struct {
 		path  string
 		bytes float64
-	}{{"data", 2 * float64(rows) * v}, {size, 4 * copies * couplings}, {"negative.chains", chains * (v + h)}, {"train.batch", float64(min(rows, r.Train.Batch)) * v}} {
+	}{{"data", 2 * float64(rows) * v}, {size, 4 * copies * couplings}, {"negative.chains", chains * spins}, {"train.batch", float64(min(rows, r.Train.Batch)) * v}} {
 		bytes += part.bytes
-		if part.bytes >= most {
-			most, path = part.bytes, part.path
+		if part.bytes >= largest {
+			largest, path = part.bytes, part.path
 		}
 	}
 	return bytes, path

@@ -64,8 +64,8 @@ func LoadModel(d *run.Directory, step int, e compute.Engine, settings ...string)
 }
 
 func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
-	if got := c.File.Metadata["format"]; got != formatName {
-		return nil, fmt.Errorf("format %q, want %q", got, formatName)
+	if got, want := c.File.Metadata["format"], r.format(); got != want {
+		return nil, fmt.Errorf("format %q, want %q", got, want)
 	}
 	m := &Model{Recipe: r, Step: c.Step, Checkpoint: c}
 	for _, f := range []struct {
@@ -82,30 +82,15 @@ func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
 	if m.LabelNames, err = decodeLabels(c.File.Metadata); err != nil {
 		return nil, err
 	}
-	// The sizes are compared before the recipe's machine takes its memory.
-	visible, want := 0, []int{0, r.Machine.Hidden}
-	name := "weights"
-	if r.Couplings.Kind == "axons" {
-		name, want = "patterns.hidden", []int{*r.Couplings.Patterns, r.Machine.Hidden}
-		if t, ok := c.File.Tensor("patterns.visible"); ok && len(t.Shape) == 2 {
-			visible = t.Shape[1]
-		}
-	} else if t, ok := c.File.Tensor(name); ok && len(t.Shape) == 2 {
-		visible = t.Shape[0]
-		want[0] = visible
-	}
-	t, ok := c.File.Tensor(name)
-	if !ok || visible < 1 {
-		return nil, fmt.Errorf("it holds no %s couplings, which the recipe has", r.Couplings.Kind)
-	}
-	if !slices.Equal(t.Shape, want) {
-		return nil, fmt.Errorf("tensor %s has the shape %v, where the recipe has %v", name, t.Shape, want)
+	visible, err := r.visibleOf(c.File)
+	if err != nil {
+		return nil, err
 	}
 	if pixels := visible - len(m.LabelNames); pixels < 1 || m.Height*m.Width != pixels && m.Height*m.Width != 0 {
 		return nil, fmt.Errorf("images of %dx%d, %d labels and %d visible spins", m.Height, m.Width, len(m.LabelNames), visible)
 	}
 	m.Machine = r.BuildMachine(visible, e)
-	m.Axons = axonsOf(m.Machine)
+	m.Axons = m.Machine.Axons()
 	if _, ok := c.File.Tensor(constantName); ok {
 		m.Machine.SetConstant(0)
 	}
@@ -118,6 +103,63 @@ func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
 		return slices.ContainsFunc(params, func(p bm.Param) bool { return p.Name == t.Name })
 	})
 	return m, nil
+}
+
+// visibleOf returns the number of visible spins of a checkpoint's machine, or what its couplings differ in from the recipe's. Sizes are
+// compared before the recipe's machine takes its memory.
+func (r *Recipe) visibleOf(f *tensorfile.File) (int, error) {
+	g, err := r.Graph(1)
+	if err != nil {
+		return 0, err
+	}
+	visible := 0
+	for _, name := range couplingNames(r.Couplings.Kind, g) {
+		t, ok := f.Tensor(name)
+		if !ok || len(t.Shape) != 2 {
+			return 0, fmt.Errorf("it holds no %s couplings, which the recipe has", r.Couplings.Kind)
+		}
+		switch {
+		case name == "patterns.visible":
+			visible = t.Shape[1]
+		case r.Couplings.Kind == "dense" && visible == 0: // the visible layer is in a pair, and the first one of it
+			if p := g.Pairs[slices.Index(couplingNames("dense", g), name)]; p.A == bm.Visible {
+				visible = t.Shape[0]
+			}
+		}
+	}
+	if visible < 1 {
+		return 0, fmt.Errorf("it holds no %s couplings, which the recipe has", r.Couplings.Kind)
+	}
+	if g, err = r.Graph(visible); err != nil {
+		return 0, err
+	}
+	for i, name := range couplingNames(r.Couplings.Kind, g) {
+		want := []int{0, 0}
+		if r.Couplings.Kind == "axons" {
+			want[0], want[1] = *r.Couplings.Patterns, g.Layers[i].N
+		} else {
+			want[0], want[1] = g.Layers[g.Pairs[i].A].N, g.Layers[g.Pairs[i].B].N
+		}
+		if t, _ := f.Tensor(name); !slices.Equal(t.Shape, want) {
+			return 0, fmt.Errorf("tensor %s has the shape %v, where the recipe has %v", name, t.Shape, want)
+		}
+	}
+	return visible, nil
+}
+
+// couplingNames returns the tensors of the patterns of all layers, or of the weights of all pairs.
+func couplingNames(kind string, g bm.Graph) []string {
+	var names []string
+	if kind == "axons" {
+		for _, l := range g.Layers {
+			names = append(names, "patterns."+l.Name)
+		}
+		return names
+	}
+	for i := range g.Pairs {
+		names = append(names, g.TensorName("weights", i))
+	}
+	return names
 }
 
 // Visible returns the number of visible spins.
@@ -145,7 +187,7 @@ func (m *Model) LoadData() (*data.Split, error) {
 func (m *Model) Draw(split *data.Split) (bm.Batch, negative.Kind, error) {
 	r, e := m.Recipe, m.Machine.Engine()
 	kind, _ := find(negatives, r.Negative.Kind)
-	estimator, err := kind.build(m.Machine, r.Negative, r.Key().Fold(purposeChains))
+	_, estimator, err := r.estimators(m.Machine, 0)
 	if err != nil {
 		return bm.Batch{}, "", err
 	}

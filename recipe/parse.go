@@ -39,6 +39,23 @@ type origin struct {
 
 type setting struct{ path, text string }
 
+// gives reports whether the setting gave the field its value, as a whole, as a part of what it set or by a name within a choice.
+func (s setting) gives(field string) bool {
+	rest, further := strings.CutPrefix(s.path, field+".")
+	if further && !strings.Contains(rest, ".") {
+		t := reflect.TypeFor[Recipe]()
+		for part := range strings.SplitSeq(field, ".") {
+			f, ok := fieldNamed(t, part)
+			if !ok {
+				return false
+			}
+			t = f.Type
+		}
+		return isChoice(t)
+	}
+	return field == s.path || strings.HasPrefix(field, s.path+".") || strings.HasPrefix(field, s.path+"[")
+}
+
 // Load returns the recipe of a file or, where the name is a built-in recipe's, that one. Settings are
 // path=value, with a value in YAML.
 func Load(name string, settings ...string) (*Recipe, error) {
@@ -171,11 +188,21 @@ func (o origin) decode(r, defaults *Recipe, text []byte) error {
 }
 
 // set gives one field the value of a setting. A mapping replaces what the field
-// held: what it leaves out has its default, as if it had never been given.
+// held: what it leaves out has its default, as if it had never been given. A path may go on into a choice by the name of one:
+// data.binarize.threshold=0.5 is data.binarize={threshold: 0.5}.
 func (r *Recipe) set(s setting, defaults *Recipe) error {
 	v, d := reflect.ValueOf(r).Elem(), reflect.ValueOf(defaults).Elem()
 	parts := strings.Split(s.path, ".")
+	path, value := s.path, s.text[len(s.path)+1:]
+	if strings.TrimSpace(value) == "" {
+		return fmt.Errorf("--set %s: no value after the =", s.text)
+	}
 	for i, part := range parts {
+		if isChoice(v.Type()) && i == len(parts)-1 && part != "" {
+			path = strings.Join(parts[:i], ".")
+			value = fmt.Sprintf("{%s: %s}", part, value)
+			break
+		}
 		f, ok := fieldOf(v, part)
 		if !ok {
 			at := strings.Join(parts[:i], ".")
@@ -189,10 +216,6 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 		}
 		v = f
 		d, _ = fieldOf(d, part)
-	}
-	value := s.text[len(s.path)+1:]
-	if strings.TrimSpace(value) == "" {
-		return fmt.Errorf("--set %s: no value after the =", s.text)
 	}
 	target := v.Type()
 	if v.Kind() == reflect.Pointer { // the decoder leaves a pointer to a pointer alone
@@ -208,7 +231,7 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
 		return fmt.Errorf("--set %s: want one YAML value after the =", s.text)
 	}
-	if err := fit(file.Docs[0].Body, target, s.path); err != nil {
+	if err := fit(file.Docs[0].Body, target, path); err != nil {
 		return fmt.Errorf("--set %s: %s", s.text, message(err))
 	}
 	fresh := reflect.New(target)
@@ -223,6 +246,10 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 	}
 	v.Set(fresh)
 	return nil
+}
+
+func isChoice(t reflect.Type) bool {
+	return t == reflect.TypeFor[Choice]() || t == reflect.TypeFor[*Choice]()
 }
 
 func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
@@ -244,7 +271,7 @@ func (o origin) place(err error) error {
 		return err
 	}
 	for i := len(o.sets) - 1; i >= 0; i-- {
-		if s := o.sets[i]; f.Path == s.path || strings.HasPrefix(f.Path, s.path+".") || strings.HasPrefix(f.Path, s.path+"[") {
+		if s := o.sets[i]; s.gives(f.Path) {
 			return fmt.Errorf("--set %s: %w", s.text, err)
 		}
 	}

@@ -21,6 +21,7 @@ type Recipe struct {
 	Data      Data      `yaml:"data"`
 	Machine   Machine   `yaml:"machine"`
 	Couplings Couplings `yaml:"couplings"`
+	Positive  Positive  `yaml:"positive"`
 	Negative  Negative  `yaml:"negative"`
 	Optimizer Optimizer `yaml:"optimizer"`
 	Project   Project   `yaml:"project"`
@@ -32,19 +33,33 @@ type Recipe struct {
 
 // Machine is what meets what.
 type Machine struct {
-	Kind   string `yaml:"kind"`   // rbm
-	Hidden int    `yaml:"hidden"` // H
-	Biases string `yaml:"biases"` // none, visible, hidden or both; 0 at first
-	Offset string `yaml:"offset"` // none, or mean: the mean of the training set is taken from v
+	Kind   string      `yaml:"kind"`             // rbm, deep, full, hybrid or graph
+	Hidden Sizes       `yaml:"hidden,omitempty"` // H, or those of all hidden layers
+	Layers *[]Layer    `yaml:"layers,omitempty"` // of a graph, the visible one first
+	Pairs  *[][]string `yaml:"pairs,omitempty"`  // of a graph: the names of two layers each
+	Biases string      `yaml:"biases"`           // none, visible, hidden or both; 0 at first
+	Offset string      `yaml:"offset"`           // none; mean: the mean of the training set is taken from v; all: each layer has one, which follows the data
+
+	// OffsetRate is how far offsets move towards the means of the positive phase in an update.
+	OffsetRate *float64 `yaml:"offset_rate,omitempty"`
 }
 
 // Couplings is how W is kept.
 type Couplings struct {
 	Kind      string   `yaml:"kind"`                 // axons or dense
 	Patterns  *int     `yaml:"patterns,omitempty"`   // K
-	Gain      *float64 `yaml:"gain,omitempty"`       // g at first
+	Gain      *Gains   `yaml:"gain,omitempty"`       // g at first
 	LearnGain *bool    `yaml:"learn_gain,omitempty"` // give g a gradient
+	GainRate  *float64 `yaml:"gain_rate,omitempty"`  // factor of its learning rate; 1 where it is not given
 	Init      Choice   `yaml:"init"`
+}
+
+// Positive is the estimator of the data average.
+type Positive struct {
+	Kind      string   `yaml:"kind"`
+	Steps     *int     `yaml:"steps,omitempty"`     // sweeps
+	Tolerance *float64 `yaml:"tolerance,omitempty"` // of mean field: the change of a row's means that ends it
+	Chains    *int     `yaml:"chains,omitempty"`    // of each training row; 0 for one that is restarted
 }
 
 // Negative is the estimator of the model average.

@@ -6,6 +6,7 @@ import (
 	"mattis/bm"
 	"mattis/negative"
 	"mattis/optim"
+	"mattis/positive"
 	"mattis/rng"
 )
 
@@ -29,7 +30,7 @@ type initKind struct {
 var couplings = []couplingsKind{
 	{name: "axons",
 		defaults: func(c *Couplings) {
-			c.Patterns, c.Gain, c.LearnGain, c.Init = ptr(8), ptr(1.0), ptr(false), Choice{Name: "bernoulli"}
+			c.Patterns, c.Gain, c.LearnGain, c.Init = ptr(8), ptr(Gains{All: 1}), ptr(false), Choice{Name: "bernoulli"}
 		},
 		inits: []initKind{
 			{"bernoulli", 1, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Axons).Bernoulli(x, k) }},
@@ -44,46 +45,69 @@ var couplings = []couplingsKind{
 		}},
 }
 
+type positiveKind struct {
+	name     string
+	defaults func(*Positive)
+	build    func(m *bm.Machine, p Positive, rows int, key rng.Key) (positive.Estimator, error)
+}
+
+var positives = []positiveKind{
+	{name: "marginal", defaults: func(*Positive) {},
+		build: func(m *bm.Machine, _ Positive, _ int, _ rng.Key) (positive.Estimator, error) {
+			return positive.NewMarginal(m)
+		}},
+	{name: "mean-field", defaults: func(p *Positive) { p.Steps, p.Tolerance = ptr(30), ptr(1e-3) },
+		build: func(m *bm.Machine, p Positive, _ int, _ rng.Key) (positive.Estimator, error) {
+			return positive.NewMeanField(m, *p.Steps, *p.Tolerance), nil
+		}},
+	{name: "clamped", defaults: func(p *Positive) { p.Steps, p.Chains = ptr(5), ptr(1) },
+		build: func(m *bm.Machine, p Positive, rows int, key rng.Key) (positive.Estimator, error) {
+			return positive.NewClamped(m, rows, *p.Chains, *p.Steps, key), nil
+		}},
+}
+
 type negativeKind struct {
 	name     string
 	axons    bool // reads the patterns
 	batch    bool // starts from the rows of the batch
 	defaults func(*Negative)
-	build    func(m *bm.Machine, n Negative, key rng.Key) (negative.Estimator, error)
+	build    func(m *bm.Machine, n Negative, given positive.Estimator, key rng.Key) (negative.Estimator, error)
 }
 
 var negatives = []negativeKind{
 	{name: "exact", defaults: func(*Negative) {},
-		build: func(m *bm.Machine, _ Negative, _ rng.Key) (negative.Estimator, error) { return negative.NewExact(m) }},
+		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
+			return negative.NewExact(m)
+		}},
 	{name: "cd", batch: true, defaults: func(n *Negative) { n.Steps = ptr(10) },
-		build: func(m *bm.Machine, n Negative, _ rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewCD(m, *n.Steps), nil
 		}},
 	{name: "pcd", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
-		build: func(m *bm.Machine, n Negative, key rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
 			return negative.NewPCD(m, *n.Chains, *n.Steps, key), nil
 		}},
 	{name: "pid", axons: true, defaults: func(*Negative) {},
-		build: func(m *bm.Machine, _ Negative, _ rng.Key) (negative.Estimator, error) {
-			return negative.NewPID(m, axonsOf(m)), nil
+		build: func(m *bm.Machine, _ Negative, given positive.Estimator, _ rng.Key) (negative.Estimator, error) {
+			return negative.NewPID(m, m.Axons(), given), nil
 		}},
 	{name: "pid-literal", axons: true, defaults: func(*Negative) {},
-		build: func(m *bm.Machine, _ Negative, _ rng.Key) (negative.Estimator, error) {
-			return negative.NewPIDLiteral(m, axonsOf(m)), nil
+		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
+			return negative.NewPIDLiteral(m, m.Axons())
 		}},
 	{name: "pid-gibbs", axons: true, defaults: func(n *Negative) { n.Steps, n.Seeds = ptr(10), ptr("sign") },
-		build: func(m *bm.Machine, n Negative, _ rng.Key) (negative.Estimator, error) {
-			return negative.NewPIDGibbs(m, axonsOf(m), *n.Steps, *n.Seeds == "continuous"), nil
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
+			return negative.NewPIDGibbs(m, m.Axons(), *n.Steps, *n.Seeds == "continuous")
 		}},
 	{name: "tempering",
 		defaults: func(n *Negative) {
 			n.Steps, n.Chains, n.Temperatures = ptr(10), ptr(100), &[]float64{1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0}
 		},
-		build: func(m *bm.Machine, n Negative, key rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
 			return negative.NewTempering(m, *n.Temperatures, *n.Chains, *n.Steps, key)
 		}},
 	{name: "annealing", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(100), ptr(100) },
-		build: func(m *bm.Machine, n Negative, _ rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewAnnealing(m, *n.Chains, *n.Steps), nil
 		}},
 }
@@ -107,15 +131,17 @@ var optimizers = []optimizerKind{
 type projectionKind struct {
 	name  string
 	value float64
-	build func(m *bm.Machine, value float64) optim.Projection
+	build func(m *bm.Machine, value float64) (optim.Projection, error)
 }
 
 var projections = []projectionKind{
-	{"sign", math.NaN(), func(m *bm.Machine, _ float64) optim.Projection { return optim.Sign{Machine: m, Axons: axonsOf(m)} }},
-	{"clip", 1, func(m *bm.Machine, x float64) optim.Projection {
-		return optim.Clip{Machine: m, Axons: axonsOf(m), Bound: x}
+	{"sign", math.NaN(), func(m *bm.Machine, _ float64) (optim.Projection, error) {
+		return optim.Sign{Machine: m, Axons: m.Axons()}, nil
 	}},
-	{"gibbs", 1, func(m *bm.Machine, x float64) optim.Projection { return optim.NewGibbs(m, axonsOf(m), int(x)) }},
+	{"clip", 1, func(m *bm.Machine, x float64) (optim.Projection, error) {
+		return optim.Clip{Machine: m, Axons: m.Axons(), Bound: x}, nil
+	}},
+	{"gibbs", 1, func(m *bm.Machine, x float64) (optim.Projection, error) { return optim.NewGibbs(m, m.Axons(), int(x)) }},
 }
 
 // Estimators returns the names of all estimators.
@@ -123,16 +149,12 @@ func Estimators() []string { return names(negatives) }
 
 func ptr[T any](x T) *T { return &x }
 
-func axonsOf(m *bm.Machine) *bm.Axons {
-	a, _ := m.Couplings().(*bm.Axons)
-	return a
-}
-
 // entry is one line of a table.
 type entry interface{ called() string }
 
 func (k couplingsKind) called() string  { return k.name }
 func (i initKind) called() string       { return i.name }
+func (k positiveKind) called() string   { return k.name }
 func (k negativeKind) called() string   { return k.name }
 func (k optimizerKind) called() string  { return k.name }
 func (k projectionKind) called() string { return k.name }

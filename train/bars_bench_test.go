@@ -25,7 +25,7 @@ func trainBars(e compute.Engine, seed rng.Key) error {
 	data := e.Alloc(compute.Int8, rows, 16)
 	compute.Write(e, data, x)
 	t := &train.Trainer{
-		Machine: r, Negative: negative.NewPID(r, a), Optimizer: optim.NewSGD(r, 0, 0),
+		Machine: r, Negative: negative.NewPID(r, a, nil), Optimizer: optim.NewSGD(r, 0, 0),
 		Rate: optim.Schedule{Rate: 0.02, Factor: 0.96, Floor: 1e-5}.At, Data: data, BatchSize: 3, Short: train.Share, Key: seed.Fold(1),
 		AfterEpoch: []optim.Projection{optim.Sign{Machine: r, Axons: a}},
 	}

@@ -21,7 +21,7 @@ var forever = map[string]func(r *bm.Machine) (negative.Estimator, error){
 		return negative.NewPCD(r, 5, 1<<50, 5), nil
 	},
 	"pid-gibbs": func(r *bm.Machine) (negative.Estimator, error) {
-		return negative.NewPIDGibbs(r, r.Couplings().(*bm.Axons), 1<<50, true), nil
+		return negative.NewPIDGibbs(r, r.Couplings().(*bm.Axons), 1<<50, true)
 	},
 	"tempering": func(r *bm.Machine) (negative.Estimator, error) {
 		return negative.NewTempering(r, []float64{1, 0.5, 0}, 4, 1<<50, 5)

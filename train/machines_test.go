@@ -74,27 +74,27 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 		Data: e.Alloc(compute.Int8, rows, visible), BatchSize: batchSize, Short: train.Share, Key: 3,
 	}
 	e.Spins(tr.Data, 4, 0, 0)
+	var err error
 	switch c.negative {
 	case "cd":
 		tr.Negative = negative.NewCD(r, 2)
 	case "pcd":
 		tr.Negative = negative.NewPCD(r, 5, 1, 5)
 	case "pid":
-		tr.Negative = negative.NewPID(r, axons)
+		tr.Negative = negative.NewPID(r, axons, nil)
 	case "pid-literal":
-		tr.Negative = negative.NewPIDLiteral(r, axons)
+		tr.Negative, err = negative.NewPIDLiteral(r, axons)
 	case "pid-gibbs":
-		tr.Negative = negative.NewPIDGibbs(r, axons, 2, false)
+		tr.Negative, err = negative.NewPIDGibbs(r, axons, 2, false)
 	case "pid-gibbs continuous":
-		tr.Negative = negative.NewPIDGibbs(r, axons, 2, true)
+		tr.Negative, err = negative.NewPIDGibbs(r, axons, 2, true)
 	case "exact":
-		n, err := negative.NewExact(r)
-		if err != nil {
-			t.Fatal(err)
-		}
-		tr.Negative = n
+		tr.Negative, err = negative.NewExact(r)
 	default:
 		t.Fatalf("no estimator %q", c.negative)
+	}
+	if err != nil {
+		t.Fatal(err)
 	}
 	switch c.optimizer {
 	case "sgd":
@@ -112,7 +112,11 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 	case "clip":
 		tr.AfterUpdate = []optim.Projection{optim.Clip{Machine: r, Axons: axons, Bound: 1}}
 	case "gibbs":
-		tr.AfterUpdate = []optim.Projection{optim.NewGibbs(r, axons, 1)}
+		g, err := optim.NewGibbs(r, axons, 1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr.AfterUpdate = []optim.Projection{g}
 	}
 	return tr
 }

@@ -15,6 +15,7 @@ import (
 	"mattis/data"
 	"mattis/negative"
 	"mattis/optim"
+	"mattis/positive"
 	"mattis/rng"
 )
 
@@ -33,12 +34,14 @@ const (
 // fields up to BatchSize have to be set before Run, and none but Observers may change after it.
 type Trainer struct {
 	Machine     *bm.Machine
+	Positive    positive.Estimator // nil where the hidden layers sum out given the visible one
 	Negative    negative.Estimator
 	Optimizer   optim.Optimizer
 	Rate        func(epoch int) float64 // learning rate of an epoch counted from 0
 	Data        compute.Matrix          // NxV Int8, the training set
 	BatchSize   int
 	Short       ShortBatch
+	Centring    *optim.Centring    // moves the offsets after every update; nil for none
 	AfterUpdate []optim.Projection // in order, after every update
 	AfterEpoch  []optim.Projection // in order, after the last update of every epoch
 	Observers   []Observer         // in order, after every update and its projections
@@ -97,6 +100,7 @@ const (
 	purposeDraw
 	purposeUpdate
 	purposeEpoch
+	purposePositive
 )
 
 // StepsPerEpoch returns the number of updates in an epoch.
@@ -121,7 +125,11 @@ func (t *Trainer) State() []bm.Param {
 	var s []bm.Param
 	s = append(s, t.Machine.Params()...)
 	s = append(s, t.Optimizer.State()...)
-	return append(s, t.Negative.State()...)
+	s = append(s, t.Negative.State()...)
+	if t.Positive != nil {
+		s = append(s, t.Positive.State()...)
+	}
+	return s
 }
 
 // Run trains from the present step to the end of the given epoch. It returns nil there, the context's
@@ -220,6 +228,9 @@ func (t *Trainer) prepare() error {
 	default:
 		return fmt.Errorf("no rule %q for a short batch; take %s, %s, %s or %s", t.Short, Share, Released, Drop, Mean)
 	}
+	if t.Positive == nil && !t.Machine.SumsOut() {
+		return fmt.Errorf("the trainer has no Positive, and the machine's hidden layers do not sum out")
+	}
 	if t.BatchSize < 1 || t.StepsPerEpoch() < 1 {
 		return fmt.Errorf("batches of %d leave no update an epoch of %d rows; take from 1 to %d", t.BatchSize, t.Data.Rows(), t.Data.Rows())
 	}
@@ -255,6 +266,9 @@ func (t *Trainer) update(steps int) (Event, error) {
 		}
 		return Event{}, errLeft
 	}
+	if t.Positive != nil {
+		positive = t.Positive.Draw(batch, rows, t.Key.Fold(purposePositive).Fold(uint64(t.Step)))
+	}
 	for _, p := range t.params {
 		e.Fill(p.Grad, 0)
 	}
@@ -270,6 +284,9 @@ func (t *Trainer) update(steps int) (Event, error) {
 	t.Machine.Phase(positive, up)
 	t.Machine.Phase(drawn, -down)
 	t.Optimizer.Step(t.Rate(epoch))
+	if t.Centring != nil {
+		t.Centring.Move(positive)
+	}
 	t.Step++
 	for _, p := range t.params {
 		if !e.Finite(p.Value) {

@@ -278,10 +278,13 @@ func prepareUpdate(e compute.Engine, s benchShape) (func() error, float64, error
 		t.Negative = negative.NewPCD(m, chains, s.Gibbs, 4)
 		t.Rate = func(int) float64 { return 1e-4 }
 	case s.Gibbs == 0:
-		t.Negative = negative.NewPID(m, a)
+		t.Negative = negative.NewPID(m, a, nil)
 		t.AfterUpdate = []optim.Projection{optim.Sign{Machine: m, Axons: a}}
 	default:
-		t.Negative = negative.NewPIDGibbs(m, a, s.Gibbs, false)
+		var err error
+		if t.Negative, err = negative.NewPIDGibbs(m, a, s.Gibbs, false); err != nil {
+			return nil, 0, err
+		}
 		t.AfterUpdate = []optim.Projection{optim.Clip{Machine: m, Axons: a, Bound: 1}}
 	}
 	epoch := 0

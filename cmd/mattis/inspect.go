@@ -73,18 +73,44 @@ its couplings, and how much its patterns overlap.`,
 	return cmd
 }
 
+// layersOf says what hidden layers the recipe's machine has, and which pairs where they are more than a list tells.
+func layersOf(r *recipe.Recipe) string {
+	g, err := r.Graph(1)
+	if err != nil {
+		return err.Error()
+	}
+	if g.IsRestricted() {
+		return fmt.Sprintf("%d hidden spins", g.Layers[bm.Hidden].N)
+	}
+	var layers, pairs []string
+	for _, l := range g.Layers[1:] {
+		kind := "spins"
+		if l.Kind == bm.Gaussian {
+			kind = "Gaussian units"
+		}
+		layers = append(layers, fmt.Sprintf("%s of %d %s", l.Name, l.N, kind))
+	}
+	for i := range g.Pairs {
+		pairs = append(pairs, g.PairName(i))
+	}
+	if len(layers) == 0 {
+		layers = append(layers, "no hidden layers")
+	}
+	return strings.Join(layers, ", ") + ", pairs " + strings.Join(pairs, " ")
+}
+
 // showRecipe prints the recipe in short, without the training of a machine that was converted: its recipe says how
 // one like it could be trained on, and not what became of this one.
 func showRecipe(w io.Writer, r *recipe.Recipe, converted bool) {
 	c := r.Couplings
 	how := fmt.Sprintf("dense couplings, init %s", c.Init)
 	if c.Kind == "axons" {
-		how = fmt.Sprintf("axons of %d patterns, gain %g at first, init %s", *c.Patterns, *c.Gain, c.Init)
+		how = fmt.Sprintf("axons of %d patterns, gain %v at first, init %s", *c.Patterns, *c.Gain, c.Init)
 		if *c.LearnGain {
 			how += ", the gain learned"
 		}
 	}
-	fmt.Fprintf(w, "machine     %s, %d hidden spins, biases %s, offset %s; %s\n", r.Machine.Kind, r.Machine.Hidden, r.Machine.Biases, r.Machine.Offset, how)
+	fmt.Fprintf(w, "machine     %s, %s, biases %s, offset %s; %s\n", r.Machine.Kind, layersOf(r), r.Machine.Biases, r.Machine.Offset, how)
 	if converted {
 		return
 	}
@@ -180,7 +206,12 @@ func showMachine(w io.Writer, m *recipe.Model) error {
 	if m.LabelNames != nil {
 		fmt.Fprintf(w, ", the last %d of them the labels %s", len(m.LabelNames), strings.Join(m.LabelNames, ", "))
 	}
-	fmt.Fprintf(w, ", H = %d\n", m.Machine.Layers()[bm.Hidden])
+	g := m.Machine.Graph()
+	if g.IsRestricted() {
+		fmt.Fprintf(w, ", H = %d\n", g.Layers[bm.Hidden].N)
+	} else {
+		showGraph(w, g)
+	}
 	bound := 0.0
 	for _, p := range m.Recipe.Project.Update {
 		if p.Name == "clip" {
@@ -217,24 +248,70 @@ func showMachine(w io.Writer, m *recipe.Model) error {
 	}
 	fmt.Fprintf(w, "%d numbers in all\n", total)
 	if m.Axons != nil {
-		var logGain [1]float32
-		compute.Read(e, logGain[:], m.Axons.LogGain(0).Value)
-		fmt.Fprintf(w, "gain g = %.4g, so W = %.4g Xv^T Xh\n", math.Exp(float64(logGain[0])), math.Exp(float64(logGain[0]))/math.Sqrt(float64(*m.Recipe.Couplings.Patterns)))
-		xv, xh := m.Axons.Patterns(bm.Visible), m.Axons.Patterns(bm.Hidden)
-		if k := xv.Value.Rows(); k > 1 && k <= mostSpectrum {
-			largest, mean := overlaps(dense(e, xv.Value))
-			fmt.Fprintf(w, "|cos| between two patterns: visible at most %.3f, mean %.3f", largest, mean)
-			largest, mean = overlaps(dense(e, xh.Value))
-			fmt.Fprintf(w, "; hidden at most %.3f, mean %.3f\n", largest, mean)
-		}
+		showPatterns(w, m.Machine)
 	}
-	values, err := singularValues(m.Machine)
+	all, err := spectra(m.Machine)
 	if err != nil {
 		fmt.Fprintf(w, "singular values of W: %v\n", err)
 		return nil
 	}
-	fmt.Fprintf(w, "singular values of W: %s\n", shorten(values))
+	for _, s := range all {
+		what, of := "singular values", s.Pair
+		if s.Signed {
+			what = "eigenvalues"
+		} else if len(all) == 1 {
+			of = "W"
+		}
+		fmt.Fprintf(w, "%s of %s: %s\n", what, of, shorten(s.Values))
+	}
 	return nil
+}
+
+// showGraph prints the hidden layers and the pairs of a machine that is not restricted.
+func showGraph(w io.Writer, g bm.Graph) {
+	var hidden, pairs []string
+	for _, l := range g.Layers[1:] {
+		unit := "spins"
+		if l.Kind == bm.Gaussian {
+			unit = "Gaussian units"
+		}
+		hidden = append(hidden, fmt.Sprintf("%s of %d %s", l.Name, l.N, unit))
+	}
+	for i := range g.Pairs {
+		pairs = append(pairs, g.PairName(i))
+	}
+	if len(hidden) == 0 {
+		hidden = []string{"no hidden layers"}
+	}
+	fmt.Fprintf(w, "; %s; pairs %s\n", strings.Join(hidden, ", "), strings.Join(pairs, ", "))
+}
+
+// showPatterns prints the gains of the pairs and how much the patterns of each layer overlap.
+func showPatterns(w io.Writer, m *bm.Machine) {
+	e, g, a := m.Engine(), m.Graph(), m.Axons()
+	for i, p := range g.Pairs {
+		var log [1]float32
+		compute.Read(e, log[:], a.LogGain(i).Value)
+		gain := math.Exp(float64(log[0]))
+		factor := gain / math.Sqrt(float64(a.K()))
+		if g.IsRestricted() {
+			fmt.Fprintf(w, "gain g = %.4g, so W = %.4g Xv^T Xh\n", gain, factor)
+			continue
+		}
+		fmt.Fprintf(w, "gain of %s g = %.4g, so W = %.4g X_%s^T X_%s\n", g.PairName(i), gain, factor, g.Layers[p.A].Name, g.Layers[p.B].Name)
+	}
+	if k := a.K(); k < 2 || k > mostSpectrum {
+		return
+	}
+	fmt.Fprint(w, "|cos| between two patterns: ")
+	for l, layer := range g.Layers {
+		largest, mean := overlaps(dense(e, a.Patterns(l).Value))
+		if l > 0 {
+			fmt.Fprint(w, "; ")
+		}
+		fmt.Fprintf(w, "%s at most %.3f, mean %.3f", layer.Name, largest, mean)
+	}
+	fmt.Fprintln(w)
 }
 
 // entries returns the entries of a Float32 or Float64 matrix.

@@ -14,7 +14,7 @@ import (
 // mostSpectrum bounds what inspect computes: it takes seconds at that size.
 const mostSpectrum = 1024
 
-// negligible is the ratio to the largest singular value below which one is
+// negligible is the ratio to the largest one below which one is
 // the rounding of float32 couplings.
 const negligible = 1e-7
 
@@ -29,28 +29,31 @@ func dense(e compute.Engine, m compute.Matrix) *mat.Dense {
 	return mat.NewDense(m.Rows(), m.Cols(), y)
 }
 
-// singularValues returns the singular values of W from the largest on, 0 for those that
-// are rounding, or an error where they would take too long to be found in passing.
-func singularValues(m *bm.Machine) ([]float64, error) {
-	v, h := m.Layers()[bm.Visible], m.Layers()[bm.Hidden]
-	size := min(v, h)
-	if a, ok := m.Couplings().(*bm.Axons); ok {
-		visible := a.Patterns(bm.Visible)
-		size = min(size, visible.Value.Rows())
+// spectra returns the spectra of the couplings of all pairs, 0 for values that are rounding, or an error where they would
+// take too long to be found in passing.
+func spectra(m *bm.Machine) ([]eval.Spectrum, error) {
+	g := m.Graph()
+	for i, p := range g.Pairs {
+		size := min(g.Layers[p.A].N, g.Layers[p.B].N)
+		if a := m.Axons(); a != nil && p.A != p.B {
+			size = min(size, a.K())
+		}
+		if size > mostSpectrum {
+			return nil, fmt.Errorf("not computed: there are %d of %s, at most %d are in passing; mattis eval --measure spectrum has all", size, g.PairName(i), mostSpectrum)
+		}
 	}
-	if size > mostSpectrum {
-		return nil, fmt.Errorf("not computed: there are %d, at most %d are in passing; mattis eval --measure spectrum has all", size, mostSpectrum)
-	}
-	values, err := eval.SingularValues(m)
+	all, err := eval.Spectra(m)
 	if err != nil {
 		return nil, fmt.Errorf("not computed: %w", err)
 	}
-	for i, x := range values {
-		if x < negligible*values[0] {
-			values[i] = 0
+	for _, s := range all {
+		for i, x := range s.Values {
+			if math.Abs(x) < negligible*s.Largest() {
+				s.Values[i] = 0
+			}
 		}
 	}
-	return values, nil
+	return all, nil
 }
 
 // overlaps returns the largest and the mean |cos| of the angles between two different rows of x.

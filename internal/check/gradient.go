@@ -158,8 +158,8 @@ func Gradient(t *testing.T, m *bm.Machine, data [][]int8) {
 			e.Fill(p.Grad, 0)
 		}
 	}
-	m.Phase(positive(m, data), 1)
-	m.Phase(leftStates(m, func(int) float64 { return 1 }), -1)
+	m.Phase(Data(m, data), 1)
+	m.Phase(Model(m), -1)
 	for _, p := range m.Params() {
 		if p.Grad.IsNone() {
 			continue
@@ -210,9 +210,12 @@ func ownLayer(m *bm.Machine, p bm.Param) int {
 	return 0
 }
 
-// positive returns the exact positive phase of the data: the rows themselves where all hidden layers sum out, else all states on the left
+// Model returns all states on the left side of the data view with their probabilities: the exact negative phase.
+func Model(m *bm.Machine) bm.Batch { return leftStates(m, func(int) float64 { return 1 }) }
+
+// Data returns the exact positive phase of the data: the rows themselves where all hidden layers sum out, else all states on the left
 // side of the data view, with the probabilities that they have given the rows.
-func positive(m *bm.Machine, data [][]int8) bm.Batch {
+func Data(m *bm.Machine, data [][]int8) bm.Batch {
 	if m.SumsOut() {
 		v := m.Engine().Alloc(compute.Int8, len(data), len(data[0]))
 		compute.Write(m.Engine(), v, flat(data))

@@ -86,7 +86,7 @@ func unformed(e compute.Engine, s shape) func() {
 	a := bm.NewAxons(e, bm.Restricted(s.V, s.H, false), s.K, false)
 	a.Bernoulli(1, 1)
 	m := bm.New(e, a, false, false)
-	pid := negative.NewPID(m, a)
+	pid := negative.NewPID(m, a, nil)
 	mean := e.Alloc(compute.Float32, s.K, s.H)
 	return func() {
 		b := pid.Draw(bm.Batch{}, 0)

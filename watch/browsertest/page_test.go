@@ -10,7 +10,6 @@ package browsertest
 
 import (
 	"bufio"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,40 +19,12 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/chromedp/cdproto/input"
-	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
-
-// patience bounds the wait for anything on the page: the machine may be slow, the page is not
-// allowed to be wrong.
-const patience = 45 * time.Second
-
-// world is one browser on one page over one folder of runs.
-type world struct {
-	*testing.T
-	ctx     context.Context
-	mattis  string
-	dir     string // of the runs
-	address string
-
-	whole  *testing.T // of which T is a part
-	mu     *sync.Mutex
-	faults *[]string // what the browser complained of, and requests to elsewhere
-}
-
-func browser() string {
-	for _, name := range []string{os.Getenv("CHROMIUM"), "chromium", "chromium-browser", "google-chrome"} {
-		if path, err := exec.LookPath(name); name != "" && err == nil {
-			return path
-		}
-	}
-	return ""
-}
 
 func TestPage(t *testing.T) {
 	chromium := browser()
@@ -72,6 +43,8 @@ func TestPage(t *testing.T) {
 		{"exports", (*world).exports},
 		{"two runs", (*world).compare},
 		{"pictures and machine", (*world).pictures},
+		{"rows that are no images", (*world).rows},
+		{"beside a training", (*world).beside},
 		{"theme", (*world).theme},
 		{"keyboard", (*world).keyboard},
 		{"names are text", (*world).names},
@@ -100,194 +73,6 @@ func TestPage(t *testing.T) {
 	}
 }
 
-func newWorld(t *testing.T, chromium string) *world {
-	w := &world{T: t, whole: t, mu: &sync.Mutex{}, faults: &[]string{}, dir: filepath.Join(t.TempDir(), "runs")}
-	w.mattis = os.Getenv("MATTIS")
-	if w.mattis == "" {
-		w.mattis = filepath.Join(t.TempDir(), "mattis")
-		build := exec.Command("go", "build", "-o", w.mattis, "./cmd/mattis")
-		build.Dir = filepath.Join("..", "..")
-		if out, err := build.CombinedOutput(); err != nil {
-			t.Fatalf("build: %v\n%s", err, out)
-		}
-	}
-	if err := os.MkdirAll(w.dir, 0o777); err != nil {
-		t.Fatal(err)
-	}
-	w.finished("done", 1)
-	serve := exec.Command(w.mattis, "watch", w.dir)
-	out, err := serve.StdoutPipe()
-	if err == nil {
-		err = serve.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { stop(serve, os.Interrupt) })
-	line, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
-	}
-	w.address = strings.TrimSpace(line)
-
-	profile, err := os.MkdirTemp("", "mattis-browser")
-	if err != nil {
-		t.Fatal(err)
-	}
-	options := append(chromedp.DefaultExecAllocatorOptions[:], chromedp.ExecPath(chromium), chromedp.UserDataDir(profile), chromedp.NoSandbox, chromedp.DisableGPU,
-		chromedp.NoFirstRun, chromedp.Flag("disable-background-networking", true), chromedp.Flag("disable-component-update", true), chromedp.Flag("disable-sync", true))
-	allocator, cancel := chromedp.NewExecAllocator(context.Background(), options...)
-	ctx, closeTab := chromedp.NewContext(allocator)
-	ctx, late := context.WithTimeout(ctx, 170*time.Second) // of the three minutes that this test may take
-	t.Cleanup(func() {
-		late()
-		closeTab()
-		cancel()
-		os.RemoveAll(profile)
-	})
-	w.ctx = ctx
-	if err := chromedp.Do(ctx, chromedp.EmulateViewport(1400, 900)); err != nil {
-		t.Fatal(err)
-	}
-	console := chromedp.Console(ctx)
-	go func() {
-		for m, err := range console {
-			if err != nil {
-				return
-			}
-			if m.IsException() || m.Type == "error" || m.Type == "warning" {
-				// The browser logs every answer that is no success; the page shows what they say.
-				if m.Source != "network" {
-					w.fault("console: %s %s %s:%d", m.Type, m.Text, m.URL, m.Line)
-				}
-			}
-		}
-	}()
-	if err := chromedp.Listen(ctx, func(ev any) {
-		if r, ok := ev.(*network.EventRequestWillBeSent); ok && !strings.HasPrefix(r.Request.URL, w.address) && !regexp.MustCompile(`^(data|blob|about):`).MatchString(r.Request.URL) {
-			w.fault("a request to %s", r.Request.URL)
-		}
-	}); err != nil {
-		t.Fatal(err)
-	}
-	w.open("view=runs")
-	return w
-}
-
-func (w *world) fault(format string, args ...any) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if len(*w.faults) < 20 {
-		*w.faults = append(*w.faults, fmt.Sprintf(format, args...))
-	}
-}
-
-// train starts a training that does not end by itself.
-func (w *world) train(name string) *exec.Cmd {
-	w.Helper()
-	return w.start("train", "bars-pcd", "--run", filepath.Join(w.dir, name), "--threads", "1", "--set", "train.epochs=100000000", "--set", "machine.hidden=20",
-		"--set", "negative.chains=64", "--set", "measure.every=40", "--set", "measure.train=[hamming, nll_exact]", "--set", "measure.test=[hamming]",
-		"--set", "train.checkpoint.epochs=400", "--set", "train.checkpoint.keep=4")
-}
-
-// finished makes a run that has ended.
-func (w *world) finished(name string, seed int) {
-	w.Helper()
-	cmd := w.start("train", "bars", "--run", filepath.Join(w.dir, name), "--threads", "1", "--seed", strconv.Itoa(seed), "--set", "train.epochs=60", "--set", "machine.hidden=30", "--set", "project={update: [{clip: 1}]}",
-		"--set", "measure.every=2", "--set", "measure.train=[hamming, nll_exact]", "--set", "measure.test=[hamming, spectrum]", "--set", "train.checkpoint.epochs=10", "--set", "train.checkpoint.keep=0")
-	if err := cmd.Wait(); err != nil {
-		w.Fatal(err)
-	}
-}
-
-func (w *world) start(args ...string) *exec.Cmd {
-	w.Helper()
-	cmd := exec.Command(w.mattis, args...)
-	if err := cmd.Start(); err != nil {
-		w.Fatal(err)
-	}
-	w.whole.Cleanup(func() { stop(cmd, os.Kill) })
-	return cmd
-}
-
-// stop ends a process and waits for it; a second time does nothing.
-func stop(cmd *exec.Cmd, how os.Signal) {
-	if cmd.ProcessState == nil {
-		cmd.Process.Signal(how)
-		cmd.Wait()
-	}
-}
-
-func (w *world) open(place string) {
-	w.Helper()
-	// The address before # stays the same from view to view, as for people.
-	if err := chromedp.Do(w.ctx, chromedp.Navigate(w.address+"#"+place), chromedp.WaitVisible("#main .view")); err != nil {
-		w.Fatalf("open %s: %v", place, err)
-	}
-}
-
-// js returns the value of an expression, which may be a promise.
-func js[T any](w *world, expression string) T {
-	w.Helper()
-	v, err := chromedp.Run(w.ctx, chromedp.Evaluate[T](expression, chromedp.EvalAwaitPromise))
-	if err != nil {
-		w.Fatalf("%s: %v", expression, err)
-	}
-	return v
-}
-
-// until waits for an expression to be true.
-func (w *world) until(what, expression string) {
-	w.Helper()
-	deadline := time.Now().Add(patience)
-	for {
-		v, err := chromedp.Run(w.ctx, chromedp.Evaluate[bool]("!!("+expression+")", chromedp.EvalAwaitPromise))
-		if err == nil && v {
-			return
-		}
-		if errors.Is(err, context.DeadlineExceeded) || time.Now().After(deadline) {
-			w.shot("failed-" + what)
-			w.Fatalf("waited in vain: %s (%v)", what, err)
-		}
-		time.Sleep(100 * time.Millisecond)
-	}
-}
-
-func (w *world) do(actions ...chromedp.Action[chromedp.Void]) {
-	w.Helper()
-	if err := chromedp.Do(w.ctx, actions...); err != nil {
-		w.Fatal(err)
-	}
-}
-
-func (w *world) shot(name string) {
-	dir := os.Getenv("SHOTS")
-	if dir == "" {
-		return
-	}
-	b, err := chromedp.Run(w.ctx, chromedp.CaptureScreenshot())
-	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, regexp.MustCompile(`\W+`).ReplaceAllString(name, "-")+".png"), b, 0o666)
-	}
-	if err != nil {
-		w.Log(err)
-	}
-}
-
-// last is the step of the newest point of the first curve in the legend of a measure's chart.
-func last(measure string) string {
-	return fmt.Sprintf(`Number(document.querySelector('[data-measure=%q] .legend .at')?.textContent.slice(2).replace("e", "e") || NaN)`, measure)
-}
-
-func sel(names ...string) string {
-	var ids []string
-	for _, n := range names {
-		ids = append(ids, "0/"+n)
-	}
-	b, _ := json.Marshal(ids)
-	return strings.NewReplacer(`"`, "%22", "[", "%5B", "]", "%5D", "/", "%2F", ",", "%2C", " ", "+").Replace(string(b))
-}
-
 func (w *world) grows() {
 	w.until("the run is in the table, and trains", `[...document.querySelectorAll("tr[data-id='0/live'] .state.training")].length`)
 	w.until("its values are there", `document.querySelector("tr[data-id='0/live'] .last")`)
@@ -299,35 +84,6 @@ func (w *world) grows() {
 	if n := js[int](w, `performance.getEntriesByType("navigation").length`); n != 1 {
 		w.Errorf("the page was loaded %d times", n)
 	}
-}
-
-// plotted is the rectangle of a chart's plot in the window.
-type plotted struct{ X, Y, W, H float64 }
-
-func (w *world) plot(measure string) plotted {
-	w.Helper()
-	return js[plotted](w, fmt.Sprintf(`(() => { const e = document.querySelector('[data-measure=%q] .u-over'); e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect(); return {X: r.x, Y: r.y, W: r.width, H: r.height}; })()`, measure))
-}
-
-// metrics returns the values of a measure by step, as the file has them.
-func (w *world) metrics(run, measure, split string) map[int]float64 {
-	w.Helper()
-	b, err := os.ReadFile(filepath.Join(w.dir, run, "metrics.jsonl"))
-	if err != nil {
-		w.Fatal(err)
-	}
-	out := map[int]float64{}
-	for _, line := range strings.Split(string(b), "\n") {
-		var m struct {
-			Step        int
-			Name, Split string
-			Value       float64
-		}
-		if json.Unmarshal([]byte(line), &m) == nil && m.Name == measure && m.Split == split {
-			out[m.Step] = m.Value
-		}
-	}
-	return out
 }
 
 func (w *world) pointer() {
@@ -454,6 +210,86 @@ func (w *world) pictures() {
 	w.shot("machine")
 }
 
+// rows looks at spin chains, which are no images.
+func (w *world) rows() {
+	var table strings.Builder
+	for i := range 40 {
+		for j := range 12 {
+			fmt.Fprintf(&table, "%d ", 2*((i+j)/4%2)-1)
+		}
+		table.WriteString("\n")
+	}
+	data := filepath.Join(w.TempDir(), "chains.csv")
+	text := strings.ReplaceAll(strings.ReplaceAll(table.String(), " \n", "\n"), " ", ",")
+	if err := os.WriteFile(data, []byte(text), 0o666); err != nil {
+		w.Fatal(err)
+	}
+	cmd := w.start("train", "bars", "--run", filepath.Join(w.dir, "chains"), "--threads", "1", "--set", "data={name: csv, path: "+data+", split: random}",
+		"--set", "machine.hidden=20", "--set", "train.epochs=20", "--set", "measure.last=[]", "--set", "measure.pictures={every: 10, count: 6}")
+	if err := cmd.Wait(); err != nil {
+		w.Fatal(err)
+	}
+	w.open("view=pictures&run=0%2Fchains")
+	w.until("four groups of bars", `[...document.querySelectorAll(".tiles figcaption")].filter((e) => e.textContent.endsWith(" 6 rows of 12 spins")).length === 4`)
+	// Each group has its bars up and down from the line, of 13 pixels each, and what was not given is tinted.
+	if got := js[string](w, `[...document.querySelectorAll(".tiles canvas")].map((c) => { const d = c.getContext("2d").getImageData(0, 0, 12 * 13, 44).data, at = (x, y) => [...d.slice(4 * (156 * y + x), 4 * (156 * y + x) + 3)].join();
+		return [...Array(12).keys()].map((j) => { const up = at(13 * j + 5, 5), down = at(13 * j + 5, 38), back = at(13 * j + 12, 5); return up === down ? "?" : up === back ? "-" : "+"; }).join(""); })[1]`); !regexp.MustCompile(`^[+-]{6}\?{6}$`).MatchString(got) {
+		w.Errorf("the bars of what is given are %q, want six spins that are known and six that are not", got)
+	}
+	w.shot("rows")
+	w.open("view=pictures&run=0%2Fchains&source=patterns.visible")
+	w.until("patterns as bars", `document.querySelector(".tiles figcaption").textContent.includes("rows of 12")`)
+	if err := os.RemoveAll(filepath.Join(w.dir, "chains")); err != nil {
+		w.Fatal(err)
+	}
+}
+
+// beside looks at the page that a training serves itself, to its end.
+func (w *world) beside() {
+	dir := filepath.Join(w.TempDir(), "own")
+	cmd := exec.Command(w.mattis, "train", "bars-pcd", "--run", dir, "--watch", "--threads", "1", "--set", "train.epochs=100000000", "--set", "machine.hidden=20",
+		"--set", "negative.chains=64", "--set", "measure.every=40", "--set", "measure.last=[]")
+	said, err := cmd.StderrPipe()
+	if err == nil {
+		err = cmd.Start()
+	}
+	if err != nil {
+		w.Fatal(err)
+	}
+	defer stop(cmd, os.Kill)
+	lines := bufio.NewScanner(said)
+	place := ""
+	for place == "" && lines.Scan() {
+		if f := strings.Fields(lines.Text()); len(f) > 1 && f[0] == "page:" {
+			place = f[1]
+		}
+	}
+	go func() {
+		for lines.Scan() {
+		}
+	}()
+	address, _, _ := strings.Cut(place, "#")
+	w.mu.Lock()
+	*w.places = append(*w.places, address)
+	w.mu.Unlock()
+	w.do(chromedp.Navigate(place))
+	w.until("a curve", last("hamming")+" > 0")
+	step := js[float64](w, last("hamming"))
+	w.until("it grows", fmt.Sprintf("%s > %v", last("hamming"), step))
+	stop(cmd, os.Interrupt)
+	w.until("the end is said", `document.querySelector("#notices").textContent.includes("mattis watch `+dir+` shows the run again") && document.querySelector("#live").textContent === "ended"`)
+	w.until("and how it ended", `document.querySelector(".side .state.interrupted")`)
+	now := *w
+	now.dir = filepath.Dir(dir)
+	most := 0
+	for step := range now.metrics("own", "hamming", "test") {
+		most = max(most, step)
+	}
+	w.until("the last line is there", fmt.Sprintf("%s === %d", last("hamming"), most))
+	w.shot("ended")
+	w.open("view=runs")
+}
+
 func (w *world) theme() {
 	background := `getComputedStyle(document.body).backgroundColor`
 	before, was := js[string](w, background), js[string](w, `document.documentElement.dataset.theme`)
@@ -461,8 +297,8 @@ func (w *world) theme() {
 	if after, is := js[string](w, background), js[string](w, `document.documentElement.dataset.theme`); after == before || is == was {
 		w.Errorf("the switch left %s, %s", is, after)
 	}
-	js[bool](w, `(location.reload(), true)`)
-	w.until("it is kept", `document.readyState === "complete" && document.documentElement.dataset.theme !== `+strconv.Quote(was))
+	js[bool](w, `(window.before = true, location.reload(), true)`)
+	w.until("it is kept", `!window.before && document.readyState === "complete" && document.documentElement.dataset.theme !== `+strconv.Quote(was))
 	w.open("view=curves&sel=" + sel("done", "live"))
 	w.until("curves in the dark", last("hamming")+" > 0")
 	w.shot("dark")

@@ -54,7 +54,7 @@ export function rate(x) {
 }
 
 export const states = {
-  training: { sign: "▶", text: "training" }, ended: { sign: "✓", text: "ended" }, interrupted: { sign: "⏸", text: "interrupted" },
+  training: { sign: "▶", text: "training" }, ended: { sign: "✓", text: "ended" }, interrupted: { sign: "‖", text: "interrupted" },
   killed: { sign: "✕", text: "killed" }, diverged: { sign: "↯", text: "diverged" }, failed: { sign: "!", text: "failed" }, waiting: { sign: "…", text: "waiting" },
 };
 
