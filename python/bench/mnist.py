@@ -80,7 +80,7 @@ def threads_of(fit):
 FEATURES = {"patterns": 64, "batch_size": 50, "learning_rate": 0.05}
 
 
-def compare(hidden, rows, epochs, rates, seeds):
+def compare(hidden, rows, epochs, rates, seeds, threads):
     from sklearn.neural_network import BernoulliRBM
     from threadpoolctl import threadpool_limits
 
@@ -94,8 +94,8 @@ def compare(hidden, rows, epochs, rates, seeds):
     def ours(x, threads, seed, n=epochs, **params):
         return BoltzmannMachine(hidden, n_iter=n, random_state=seed, threads=threads, **params).fit(x)
 
-    blas, own = threads_of(lambda n: theirs(few, 0.1, n, 0, 1)), threads_of(lambda n: ours(few, n, 0, 1))
-    print(f"MNIST, {rows} rows, H = {hidden}, {seeds} seeds; {blas} threads of BLAS, {own} of mattis, the faster ones here")
+    blas, own = (threads, threads) if threads else (threads_of(lambda n: theirs(few, 0.1, n, 0, 1)), threads_of(lambda n: ours(few, n, 0, 1)))
+    print(f"MNIST, {rows} rows, H = {hidden}, {seeds} seeds; {blas} threads of BLAS, {own} of mattis")
     print(f"{'':40s}{'epochs':>7s}{'fit, s':>9s}{'accuracy':>18s}{'nats':>9s}", flush=True)
 
     def row(name, n, fit):
@@ -162,6 +162,7 @@ def main():
     p.add_argument("--rows", type=int, default=10000)
     p.add_argument("--epochs", type=int, default=5)
     p.add_argument("--seeds", type=int, default=3)
+    p.add_argument("--threads", type=int, default=0, help="of BLAS and of mattis; 0 takes what is faster here of one and all")
     p.add_argument("--rates", type=float, nargs="*", default=[0.1], help="of BernoulliRBM")
     p.add_argument("--layer", action="store_true")
     p.add_argument("--times", type=int, default=5)
@@ -169,7 +170,7 @@ def main():
     if a.layer:
         layer(a.hidden, a.rows, a.epochs, a.times)
     else:
-        compare(a.hidden, a.rows, a.epochs, a.rates, a.seeds)
+        compare(a.hidden, a.rows, a.epochs, a.rates, a.seeds, a.threads)
 
 
 if __name__ == "__main__":
