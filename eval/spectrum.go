@@ -121,14 +121,7 @@ func core(m *bm.Machine, pair int) (*mat.Dense, error) {
 		if p.A != p.B {
 			return spectra.Core(host(e, c.Patterns(p.A).Value), host(e, c.Patterns(p.B).Value), host(e, c.LogGain(pair).Value).At(0, 0)), nil
 		}
-		x := host(e, c.Patterns(p.A).Value)
-		var j mat.Dense
-		j.Mul(x.T(), x)
-		j.Scale(gainOf(c, pair), &j)
-		for i := range m.Layers()[p.A] {
-			j.Set(i, i, 0)
-		}
-		return &j, nil
+		return spectra.Self(host(e, c.Patterns(p.A).Value), host(e, c.LogGain(pair).Value).At(0, 0)), nil
 	case *bm.Dense:
 		return host(e, c.Weights(pair).Value), nil
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -204,9 +205,40 @@ func TestMeasuredSpectrum(t *testing.T) {
 		t.Errorf("%d spectra", n)
 	}
 	for i, s := range m.Measured {
-		if float64(s.Values[0]) != float64(s.Step) || len(s.Values) != 2 || i > 0 && s.Step-m.Measured[i-1].Step != 4 {
+		if float64(s.Values[""][0]) != float64(s.Step) || len(s.Values[""]) != 2 || i > 0 && s.Step-m.Measured[i-1].Step != 4 {
 			t.Fatalf("spectrum %d: %+v", i, s)
 		}
+	}
+}
+
+// Fails where the spectra of a machine of several pairs are lost or mixed, and where the signs of
+// eigenvalues hide the largest.
+func TestMeasuredSpectra(t *testing.T) {
+	w := begin(t, filepath.Join(t.TempDir(), "a"))
+	if err := w.Append(run.Metric{Step: 3, Name: "spectrum", Value: 5, Detail: map[string]any{"pairs": []map[string]any{
+		{"pair": "visible-h", "singular_values": []float64{4, 1}}, {"pair": "h-h", "eigenvalues": []float64{2, 0.5, -5}},
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	l := library(t, w.Path())
+	m, err := l.Machine(context.Background(), only(t, l).ID)
+	if err != nil || len(m.Measured) != 1 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	want := map[string][]number{"visible-h": {4, 1}, "h-h": {5, 2, 0.5}}
+	if got := m.Measured[0].Values; !maps.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// Fails where the couplings of a layer with itself have a diagonal.
+func TestSelfPair(t *testing.T) {
+	f := &tensorfile.File{Tensors: []tensorfile.Tensor{
+		tensorfile.New("patterns.h", []float32{1, 2}, 1, 2), tensorfile.New("log_gain.h-h", []float32{0}),
+	}}
+	// J = [[0, 2], [2, 0]].
+	if got, err := singularValues(f, Pair{A: "h", B: "h", Kind: "axons", Patterns: 1}); err != nil || !slices.Equal(got, []float64{2, 2}) {
+		t.Errorf("%v, %v, want 2 and 2", got, err)
 	}
 }
 

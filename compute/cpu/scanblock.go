@@ -90,17 +90,10 @@ func (t *scanTask) pack(worker, block int) {
 	} else {
 		x := t.packed[block*t.sumRows*scanSpins:][:t.sumRows*scanSpins]
 		clear(x[t.k*scanSpins:])
-		for k := range t.k {
-			d := x[k*scanSpins:][:scanSpins]
-			clear(d[width:])
-			if step > 0 {
-				copy(d, t.patterns[k*t.patternStride+spin:][:width])
-				continue
-			}
-			row := t.patterns[k*t.patternStride+spin+1-width:][:width]
-			for p := range row {
-				d[p] = row[width-1-p]
-			}
+		if step > 0 && width == scanSpins {
+			t.e.kernels.rect(x, scanSpins, &operand{f32: t.patterns, stride: t.patternStride}, 0, spin, t.k, width)
+		} else {
+			t.packEdge(x, spin, width)
 		}
 		y := t.space(worker).y
 		t.times(y, &x[0], byColumns, 4*scanSpins, x, 4*scanSpins, scanSpins/t.lanes)
@@ -122,6 +115,21 @@ func (t *scanTask) pack(worker, block int) {
 		}
 		if t.base != nil {
 			spins[scanBase+p] = t.base[i]
+		}
+	}
+}
+
+// packEdge packs a block whose order is not that of the patterns, or that is not whole.
+func (t *scanTask) packEdge(x []float32, spin, width int) {
+	from := min(spin, spin+(width-1)*t.direction())
+	for k := range t.k {
+		d := x[k*scanSpins:][:scanSpins]
+		clear(d[width:])
+		for p, v := range t.patterns[k*t.patternStride+from:][:width] {
+			if t.op.Order == compute.Backward {
+				p = width - 1 - p
+			}
+			d[p] = v
 		}
 	}
 }

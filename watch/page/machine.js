@@ -77,9 +77,12 @@ export class Machine {
       perPair.get(pair).set(s.step, v);
     }
     if (m.measured.length) {
-      const pair = m.pairs[0] ? `${m.pairs[0].a}-${m.pairs[0].b}` : "visible-hidden";
-      if (!perPair.has(pair)) perPair.set(pair, new Map());
-      for (const s of m.measured) perPair.get(pair).set(s.step, s.values);
+      const first = m.pairs[0] ? `${m.pairs[0].a}-${m.pairs[0].b}` : "visible-hidden";
+      for (const s of m.measured) for (const [name, v] of Object.entries(s.values)) {
+        const pair = name || first;
+        if (!perPair.has(pair)) perPair.set(pair, new Map());
+        perPair.get(pair).set(s.step, v);
+      }
     }
     return [...perPair].map(([pair, at]) => {
       const steps = [...at.keys()].sort((a, b) => a - b), most = Math.min(10, Math.max(...[...at.values()].map((v) => v.length)));
