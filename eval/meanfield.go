@@ -62,6 +62,12 @@ func SampleHidden(m *bm.Machine, dst, visible compute.Matrix, l int, law bm.Law)
 	mark := e.Mark()
 	defer e.Release(mark)
 	s := m.Scratch(visible.Rows())
+	drawHidden(m, s, visible, law)
+	e.Copy(dst, s[l])
+}
+
+// drawHidden sets the visible layer of s to the rows and draws the hidden ones by a chain with that held, from fair coins.
+func drawHidden(m *bm.Machine, s bm.State, visible compute.Matrix, law bm.Law) {
 	sampler.Randomize(m, s, bm.Law{Key: law.Key, Row: law.Row})
 	s[bm.Visible] = visible
 	key := law.Key
@@ -69,5 +75,4 @@ func SampleHidden(m *bm.Machine, dst, visible compute.Matrix, l int, law bm.Law)
 		law.Key = key.Fold(uint64(i))
 		m.SweepHidden(s, law)
 	}
-	e.Copy(dst, s[l])
 }

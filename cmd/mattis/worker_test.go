@@ -175,7 +175,7 @@ func TestWorkerIsTheTraining(t *testing.T) {
 	if errA != nil || errB != nil || !bytes.Equal(a, b) {
 		t.Errorf("the checkpoints differ (%v, %v)", errA, errB)
 	}
-	want, err := m.FreeEnergies(t.Context(), split.Train, nil)
+	want, _, err := m.FreeEnergies(t.Context(), split.Train, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
