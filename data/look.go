@@ -21,6 +21,11 @@ type Look struct {
 // what they leave open (a line of names, a column of labels, what makes spins of the values) is what the file shows.
 // Where the values are no spins Reading says why, and there is no error.
 func LookAt(kind, path string, o Options) (*Look, error) {
+	o.piped = map[string][]byte{}
+	return lookAt(kind, path, o)
+}
+
+func lookAt(kind, path string, o Options) (*Look, error) {
 	var err error
 	if kind == "" {
 		if kind, err = KindOf(path); err != nil {
@@ -32,7 +37,6 @@ func LookAt(kind, path string, o Options) (*Look, error) {
 		return nil, fmt.Errorf("data.name: %s is no kind of file, want one of %s", kind, strings.Join(fileKinds(), ", "))
 	}
 	o.Path = path
-	o.piped = map[string][]byte{}
 	l := &Look{Kind: kind, Form: kind, Options: o}
 	switch kind {
 	case "csv":
@@ -54,7 +58,7 @@ func LookAt(kind, path string, o Options) (*Look, error) {
 		return nil, err
 	}
 	l.Reading = l.Tally.Reading()
-	if w := l.Reading.White; w > 1 && l.Options.White == 0 && !l.Options.Binarize.given() && s.takes("white") && !(kind == "idx" && w == 255) {
+	if w := l.Reading.White; w != 0 && w != 1 && l.Options.White == 0 && !l.Options.Binarize.given() && s.takes("white") && !(kind == "idx" && w == 255) {
 		l.Options.White = w
 	}
 	if !l.Options.Binarize.given() {
@@ -242,7 +246,7 @@ func (l *Look) labels(names []string, sample [][]string) error {
 			l.Options.Labels = name(odd[0])
 		default:
 			for _, j := range whole {
-				if j < len(names) && slices.Contains([]string{"label", "labels", "class", "target", "y", "digit"}, strings.ToLower(strings.TrimSpace(names[j]))) {
+				if j < len(names) && slices.Contains([]string{"label", "labels", "class", "target", "digit"}, strings.ToLower(strings.TrimSpace(names[j]))) {
 					l.Options.Labels = name(j)
 				}
 			}

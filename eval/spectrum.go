@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -126,12 +125,6 @@ func core(m *bm.Machine, pair int) (*mat.Dense, error) {
 		return host(e, c.Weights(pair).Value), nil
 	}
 	return nil, fmt.Errorf("no spectrum of couplings of type %T", m.Couplings())
-}
-
-// gainOf returns g/sqrt K of a pair in float64.
-func gainOf(a *bm.Axons, pair int) float64 {
-	log := host(a.Engine(), a.LogGain(pair).Value)
-	return math.Exp(log.At(0, 0)) / math.Sqrt(float64(a.K()))
 }
 
 // host returns a Float32 matrix in float64 on the host.

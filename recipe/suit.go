@@ -11,7 +11,7 @@ import (
 
 // The rules of Suit, which docs/data.md states.
 const (
-	suitRows     = 40    // rows from which on a fifth of them tests
+	suitRows     = 100   // rows from which on a fifth of them tests
 	suitMany     = 10000 // rows from which on it is a tenth
 	suitUpdates  = 6000  // about so many in all
 	suitEpochs   = 400   // at most

@@ -67,7 +67,7 @@ func TestMachine(t *testing.T) {
 			t.Fatal(err, m.Refused)
 		}
 		if m.Step != 20 || m.Epoch != 2 || m.Height != 2 || m.Width != 3 || len(m.History) != 2 ||
-			!slices.Equal(m.Layers, []Layer{{"visible", v, true, "spin"}, {"hidden", h, true, "spin"}}) || !slices.Equal(m.Pairs, []Pair{{"visible", "hidden", "axons", k}}) {
+			!slices.Equal(m.Layers, []Layer{{"visible", v, true, "spins"}, {"hidden", h, true, "spins"}}) || !slices.Equal(m.Pairs, []Pair{{"visible", "hidden", "axons", k}}) {
 			t.Errorf("machine %+v", m)
 		}
 		last := m.History[1]
@@ -149,7 +149,7 @@ func TestMachineOfManyLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []Layer{{"visible", 4, false, "spin"}, {"hidden1", 3, false, "spin"}, {"hidden2", 2, true, "gaussian"}}; !slices.Equal(m.Layers, want) {
+	if want := []Layer{{"visible", 4, false, "spins"}, {"hidden1", 3, false, "spins"}, {"hidden2", 2, true, "gaussian"}}; !slices.Equal(m.Layers, want) {
 		t.Errorf("layers %v, want %v", m.Layers, want)
 	}
 	if want := []Pair{{"visible", "visible", "dense", 0}, {"visible", "hidden1", "axons", 2}, {"hidden1", "hidden2", "dense", 0}}; !slices.Equal(m.Pairs, want) {

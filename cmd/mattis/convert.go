@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -17,9 +18,11 @@ import (
 func convertCommand() *cobra.Command {
 	var c recipe.Conversion
 	var image, checkpoint string
+	var asJSON bool
 	cmd := &cobra.Command{
-		Use:   "convert IN OUT",
-		Short: "Convert a machine between files, parameterisations and programs",
+		Use:     "convert IN OUT",
+		Aliases: []string{"import", "export"}, // as other programs call it
+		Short:   "Convert a machine between files, parameterisations and programs",
 		Long: `Convert a machine between run directories, npz and safetensors files, between dense couplings
 and axons, and between spins and the 0/1 variables of other programs.
 
@@ -65,6 +68,9 @@ docs/format.md shows how to make an npz from HDF5, pickle and PyTorch files.`,
 			for _, r := range done.Refused {
 				fmt.Fprintln(cmd.ErrOrStderr(), "damaged checkpoint passed over:", r)
 			}
+			if asJSON {
+				return encodeConverted(cmd.OutOrStdout(), args[1], done, c)
+			}
 			tellConverted(cmd.OutOrStdout(), args[1], done, c)
 			return nil
 		},
@@ -77,6 +83,7 @@ docs/format.md shows how to make an npz from HDF5, pickle and PyTorch files.`,
 	cmd.Flags().StringVar(&image, "image", "", "shape of the images, `HEIGHTxWIDTH` (default that of IN)")
 	addCheckpoint(cmd, &checkpoint, "checkpoint of the run directory IN")
 	cmd.Flags().BoolVar(&c.Force, "force", false, "overwrite the file OUT")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print what was written as one JSON line and nothing else")
 	return cmd
 }
 
@@ -107,6 +114,28 @@ func checkConversion(cmd *cobra.Command, c *recipe.Conversion, image string) err
 		}
 	}
 	return nil
+}
+
+// encodeConverted prints what was written and what was lost as a JSON line.
+func encodeConverted(w io.Writer, out string, d *recipe.Converted, c recipe.Conversion) error {
+	answer := struct {
+		Out      string    `json:"out"`
+		Visible  int       `json:"visible"`
+		Hidden   int       `json:"hidden"`
+		Patterns int       `json:"patterns"` // 0 of dense couplings
+		Units    string    `json:"units"`    // of what was written
+		Program  string    `json:"program"`  // whose names IN has
+		Constant float64   `json:"energy_constant"`
+		Values   []float64 `json:"singular_values,omitempty"` // kept
+		Lost     float64   `json:"lost"`                      // share of the squared couplings
+	}{Out: out, Visible: d.Machine.Visible, Hidden: d.Machine.Hidden, Patterns: d.Machine.Patterns, Units: "spins", Program: d.Program, Constant: d.Machine.Constant}
+	if c.To == "bernoulli" {
+		answer.Units = "01"
+	}
+	if t := d.Truncation; t != nil {
+		answer.Values, answer.Lost = t.Values, t.Lost
+	}
+	return json.NewEncoder(w).Encode(answer)
 }
 
 // tellConverted says what was written and what was lost.

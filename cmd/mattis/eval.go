@@ -42,7 +42,14 @@ random numbers are others: what changes by more than its error is not known as w
 		Example: `  mattis eval runs/bars-1
   mattis eval runs/bars-1 --measure hamming,nll_exact --split test --json
   mattis eval runs/bars-1 --measure hamming --set hamming.draws=1000`,
-		Args: exactly("DIR"),
+		Args: func(cmd *cobra.Command, args []string) error {
+			if len(args) > 1 {
+				if _, err := eval.Named(strings.Split(args[1], ",")[0]); err == nil {
+					return usageError{fmt.Errorf("unexpected argument %q: it is a measure: mattis eval %s --measure %s", args[1], args[0], strings.Join(args[1:], ","))}
+				}
+			}
+			return exactly("DIR")(cmd, args)
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			typed := slices.Clone(settings)
 			for i, s := range typed {

@@ -8,7 +8,8 @@ import (
 	"mattis/rng"
 )
 
-// scanMachine is a layer coupled with itself by patterns, with offsets, biases and the overlap of another layer.
+// scanMachine is a layer coupled with itself by patterns, with offsets, biases and the overlap of
+// another layer.
 type scanMachine struct {
 	n, k       int
 	x          grid
@@ -65,7 +66,8 @@ func (c *scanMachine) state(i int) []float64 {
 	return s
 }
 
-// law returns the probability of every state at an inverse temperature: exp(-beta E + (1-beta) base.s)/Z.
+// law returns the probability of every state at an inverse temperature: exp(-beta E + (1-beta)
+// base.s)/Z.
 func (c *scanMachine) law(beta float64) []float64 {
 	p, sum := make([]float64, 1<<c.n), 0.0
 	for i := range p {
@@ -108,7 +110,8 @@ func (c *scanMachine) chains(e compute.Engine, rows int, beta float64, order com
 	e.Fill(scale, beta)
 	p := &scanChains{s: e.Alloc(compute.Int8, rows, c.n), host: make([]int8, rows*c.n)}
 	e.Fill(p.s, -1)
-	p.op = compute.ScanOp{Patterns: x, Overlap: e.Alloc(compute.Float32, rows, c.k), Rest: rest, Offset: vector(c.m...), Alpha: c.f, Order: order,
+	p.op = compute.ScanOp{Patterns: x, Overlap: e.Alloc(compute.Float32, rows, c.k), Rest: rest,
+		Offset: vector(c.m...), Alpha: c.f, Order: order,
 		Then: compute.Epilogue{Kind: compute.Spin, Bias: vector(c.b...), Scale: scale, Base: vector(c.base...)}}
 	return p
 }
@@ -154,10 +157,12 @@ func (p *scanChains) drawStates(law []float64, key rng.Key) {
 	}
 }
 
-// engineScanLaw tests that all orders leave the exact law as it is: rows drawn from it are moved by four sweeps and counted
-// by state, at two inverse temperatures. Chi-square over 63 degrees of freedom (standard deviation 11.2) stays below 145, which a right
-// engine exceeds with 2e-8. A self-term that is left in or taken twice, an offset's field with the wrong sign, auxiliaries that
-// are as wide at every temperature, and a base or the other layer's part that is forgotten by one kernel fail.
+// engineScanLaw tests that all orders leave the exact law as it is: rows drawn from it are moved by
+// four sweeps and counted by state, at two inverse temperatures. Chi-square over 63 degrees of
+// freedom (standard deviation 11.2) stays below 145, which a right engine exceeds with 2e-8. A
+// self-term that is left in or taken twice, an offset's field with the wrong sign, auxiliaries that
+// are as wide at every temperature, and a base or the other layer's part that is forgotten by one
+// kernel fail.
 func engineScanLaw(t *testing.T, e compute.Engine) {
 	const rows = 30000
 	c := newScanMachine(6, 3, 1.8)
@@ -183,9 +188,10 @@ func engineScanLaw(t *testing.T, e compute.Engine) {
 	}
 }
 
-// engineScanReverse tests that Backward is the reverse of Forward, and AtOnce its own: from the exact law, steps a -> b of
-// the one are as frequent as steps b -> a of the other. Chi-square of the two tables over 63 degrees of freedom stays below 145 (2e-8). A
-// Backward that goes forward fails: the steps of Forward alone, turned round, are told apart.
+// engineScanReverse tests that Backward is the reverse of Forward, and AtOnce its own: from the
+// exact law, steps a -> b of the one are as frequent as steps b -> a of the other. Chi-square of
+// the two tables over 63 degrees of freedom stays below 145 (2e-8). A Backward that goes forward
+// fails: the steps of Forward alone, turned round, are told apart.
 func engineScanReverse(t *testing.T, e compute.Engine) {
 	const rows = 60000
 	c := newScanMachine(3, 2, 3)
@@ -226,9 +232,10 @@ func engineScanReverse(t *testing.T, e compute.Engine) {
 	}
 }
 
-// engineScanKernels tests the kernels by each other on a layer of 80 spins: the mean energy of chains that have forgotten their
-// start, and of its parts, by the scan and at once. They agree within 5 standard errors (6e-7 for each of the two numbers); half the
-// width of the auxiliaries or a diagonal counted once too often fails.
+// engineScanKernels tests the kernels by each other on a layer of 80 spins: the mean energy of
+// chains that have forgotten their start, and of its parts, by the scan and at once. They agree
+// within 5 standard errors (6e-7 for each of the two numbers); half the width of the auxiliaries or
+// a diagonal counted once too often fails.
 func engineScanKernels(t *testing.T, e compute.Engine) {
 	const rows, n = 200, 80
 	c := newScanMachine(n, 7, 0.5)

@@ -30,11 +30,12 @@ const (
 	scanSpinStride = 48 // bytes between rows of spins
 )
 
-// A bound log((1-u)/u)/2 is -(e log 2)/2 + l(z) + u*p(u) for u = 2^e * (1+z): boundLog is l(z) = -log(1+z)/2 for 1+z from sqrt 1/2
-// to sqrt 2, off by 4e-5, and boundRest p(u) = log(1-u)/(2u) for u from 0 to 1/2, off by 4e-5, highest power first; they
-// interpolate at Chebyshev's nodes. Beyond 1/2 a bound is below 0 as it should be, where no spin flips. boundNear is the
-// distance of a field from its bound below which the uniform number itself decides: bounds need no more than their error, and
-// one in a thousand vectors comes so close.
+// A bound log((1-u)/u)/2 is -(e log 2)/2 + l(z) + u*p(u) for u = 2^e * (1+z): boundLog is l(z) =
+// -log(1+z)/2 for 1+z from sqrt 1/2 to sqrt 2, off by 4e-5, and boundRest p(u) = log(1-u)/(2u) for
+// u from 0 to 1/2, off by 4e-5, highest power first; they interpolate at Chebyshev's nodes. Beyond
+// 1/2 a bound is below 0 as it should be, where no spin flips. boundNear is the distance of a field
+// from its bound below which the uniform number itself decides: bounds need no more than their
+// error, and one in a thousand vectors comes so close.
 var (
 	boundLog  = []float64{0.1087418671111442, -0.17870567619488847, 0.2520239308805475, -0.49970128013656534, -2.273861138996236e-05}
 	boundRest = []float64{-0.36813091211190335, 0.02424005734388425, -0.19639361266402597, -0.24804390354518321, -0.5000198145955824}
@@ -71,7 +72,8 @@ func (a arm) scanNumbers() {
 	for i, x := range boundRest {
 		rest = append(rest, a.float(labelf("boundRest_%d", i), x))
 	}
-	// The registers' order of a row's words is 4 (or 2) groups of each row; lanes want four rows of each group.
+	// The registers' order of a row's words is 4 (or 2) groups of each row; lanes want four rows of
+	// each group.
 	order := GLOBL("rowsOfGroups"+a.suffix, RODATA|NOPTR)
 	per := a.lanes / 4
 	for r := range a.lanes {
@@ -132,8 +134,8 @@ func (a arm) fused(q []Op, x reg.VecVirtual) reg.VecVirtual {
 	return p
 }
 
-// byPosition turns the four words of a vector of (position, group) pairs, positions slowest, into four vectors of
-// positions, each the groups of the four rows one row after the other.
+// byPosition turns the four words of a vector of (position, group) pairs, positions slowest, into
+// four vectors of positions, each the groups of the four rows one row after the other.
 func (a arm) byPosition(w [4]reg.VecVirtual) (x [4]reg.VecVirtual) {
 	var lo, hi [2]reg.VecVirtual
 	for i := range x {
@@ -355,8 +357,9 @@ y is read and not written; perSpin holds self, bias and base.`)
 	a.done()
 }
 
-// turn emits the turning of a square of 16 bytes: four times rows i and i+8 (or i+4 of 8) are put one beside the other, byte by
-// byte, and become rows 2i and 2i+1. 16 rows want more than 16 registers, so the narrow arm takes half the columns at a time.
+// turn emits the turning of a square of 16 bytes: four times rows i and i+8 (or i+4 of 8) are put
+// one beside the other, byte by byte, and become rows 2i and 2i+1. 16 rows want more than 16
+// registers, so the narrow arm takes half the columns at a time.
 func (a arm) turn() {
 	a.text("turn", "func(dst, src *int8, dstStep, srcStep uintptr)", "turns a square of 16; steps are bytes between rows:\n\tdst[l,i] = src[i,l]")
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
