@@ -82,3 +82,54 @@ func (a *Axons) PhaseOps(rows int) (ops float64) {
 	}
 	return ops
 }
+
+// PhaseOps returns the multiply-adds of Phase on so many rows with the right side of the data view integrated out.
+func (m *Machine) PhaseOps(rows int) float64 {
+	a := m.Axons()
+	if a != nil && a.single {
+		return a.PhaseOps(rows)
+	}
+	var ops float64
+	for _, l := range m.graph.Layers {
+		if a != nil { // the overlap and the gradient
+			ops += 2 * float64(a.rows) * float64(l.N)
+		}
+	}
+	for _, l := range m.view.Right {
+		if a != nil {
+			ops += float64(a.rows) * float64(m.sizes[l])
+			continue
+		}
+		for _, other := range m.near[l] {
+			ops += float64(m.sizes[l]) * float64(m.sizes[other])
+		}
+	}
+	for _, p := range m.graph.Pairs {
+		if a == nil {
+			ops += float64(m.sizes[p.A]) * float64(m.sizes[p.B])
+		}
+	}
+	return float64(rows) * ops
+}
+
+// SweepOps returns the multiply-adds of a sweep of so many rows.
+func (m *Machine) SweepOps(rows int) float64 {
+	a := m.Axons()
+	if a != nil && a.single {
+		return 2 * a.FieldOps(rows)
+	}
+	var ops float64
+	for _, l := range m.graph.Layers {
+		if a != nil { // its overlap and its fields; those of a layer that meets itself take part in both
+			ops += 2 * float64(a.rows) * float64(l.N)
+		}
+	}
+	for _, p := range m.graph.Pairs {
+		if n := float64(m.sizes[p.A]) * float64(m.sizes[p.B]); a == nil && p.A == p.B {
+			ops += n
+		} else if a == nil {
+			ops += 2 * n
+		}
+	}
+	return float64(rows) * ops
+}

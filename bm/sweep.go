@@ -8,13 +8,24 @@ func (m *Machine) nearby(s State, l int, itself bool) []Overlap {
 	near := m.overlaps[:0]
 	for _, other := range m.near[l] {
 		if x := s.Layer(other); !x.IsNone() {
-			near = append(near, m.couplings.Overlap(x, other))
+			near = append(near, m.overlap(x, other))
 		}
 	}
 	if itself && m.self[l] && !s.Layer(l).IsNone() {
-		near = append(near, m.couplings.Overlap(s[l], l))
+		near = append(near, m.overlap(s[l], l))
 	}
 	return near
+}
+
+// overlap returns the overlap of x, the spins of layer l: in a sweep it is worked out once for all layers that take it.
+func (m *Machine) overlap(x compute.Matrix, l int) Overlap {
+	if m.kept == nil {
+		return m.couplings.Overlap(x, l)
+	}
+	if m.kept[l].X.IsNone() {
+		m.kept[l] = m.couplings.Overlap(x, l)
+	}
+	return m.kept[l]
 }
 
 // epilogue returns what is done with the fields on layer l under the law.
@@ -41,28 +52,55 @@ func (m *Machine) Fields(dst compute.Matrix, s State, l int, then compute.Epilog
 // Sample draws layer l of s given the others: its spins all at once, or one after the other where it is coupled to itself. A Gaussian
 // layer is drawn as z/sqrt(Beta) of the z that belongs to spins in the fields Beta*b + sqrt(Beta)*z W^T.
 func (m *Machine) Sample(s State, l int, law Law) {
-	mark := m.engine.Mark()
+	begin := m.engine.Mark()
+	near := m.nearby(s, l, false)
+	var own Overlap
+	if m.self[l] {
+		own = m.overlap(s[l], l)
+	}
+	mark := m.engine.Mark() // a sweep goes on with the overlaps
 	then := m.epilogue(compute.Spin, l, law)
 	then.Key, then.Row, then.Clamp = law.Key.Fold(uint64(l)), law.Row, law.clamp(l)
-	if f := law.Field.Layer(l); !f.IsNone() {
+	if f := law.Field.Layer(l); !f.IsNone() { // products add to what they are given here
 		then.Add = m.engine.Scratch(compute.Float32, f.Rows(), f.Cols())
 		m.engine.Copy(then.Add, f)
 	}
-	near := m.nearby(s, l, false)
 	switch {
 	case m.self[l]:
 		order := compute.Forward
 		if law.Back {
 			order = compute.Backward
 		}
-		m.couplings.Scan(s[l], near, m.couplings.Overlap(s[l], l), order, then)
+		m.couplings.Scan(s[l], near, own, order, then)
 	case m.graph.Layers[l].Kind == Gaussian:
 		then.Kind, then.Clamp = compute.Normal, compute.Matrix{}
 		m.couplings.Fields(s[l], near, l, then)
 	default:
 		m.couplings.Fields(s[l], near, l, then)
 	}
+	if m.kept == nil {
+		m.engine.Release(begin)
+		return
+	}
 	m.engine.Release(mark)
+	if !m.self[l] { // a scan leaves the overlap as that of the spins drawn
+		m.kept[l] = Overlap{}
+	}
+}
+
+// keep lets the draws until the call of end share overlaps, where more than one pair takes one.
+func (m *Machine) keep() (end compute.Mark) {
+	end = m.engine.Mark()
+	if len(m.graph.Pairs) > 1 {
+		clear(m.room)
+		m.kept = m.room
+	}
+	return end
+}
+
+func (m *Machine) endKeeping(end compute.Mark) {
+	m.kept = nil
+	m.engine.Release(end)
 }
 
 // SampleRight draws the layers on the right side of the data view given those on the left, as a sweep does first.
@@ -85,6 +123,7 @@ func (m *Machine) Mean(dst compute.Matrix, s State, l int, law Law) {
 // Sweep draws every layer once: those on the right side of the data view, the others on the left, and the visible one last. In a restricted machine
 // it is the hidden layer given the visible one and then the visible given the hidden.
 func (m *Machine) Sweep(s State, law Law) {
+	end := m.keep()
 	m.SampleRight(s, law)
 	if law.Back {
 		m.Sample(s, Visible, law)
@@ -93,12 +132,15 @@ func (m *Machine) Sweep(s State, law Law) {
 	if !law.Back {
 		m.Sample(s, Visible, law)
 	}
+	m.endKeeping(end)
 }
 
 // SweepHidden draws every hidden layer once, those of the visible one held, in the order of Sweep.
 func (m *Machine) SweepHidden(s State, law Law) {
+	end := m.keep()
 	m.SampleRight(s, law)
 	m.sampleLeft(s, law)
+	m.endKeeping(end)
 }
 
 // sampleLeft draws the hidden layers on the left side of the data view, the visible one being the first there.

@@ -2,9 +2,9 @@ package compute
 
 import "math"
 
-// The polynomials of Normals, highest power first: (log(1+z) - z + z^2/2)/z^3 for 1+z from
-// sqrt 1/2 to sqrt 2, off by 3e-8; sin(pi/4 sqrt y)/sqrt y and (cos(pi/4 sqrt y) - 1)/y for y from 0
-// to 1, off by 3e-9. They interpolate at Chebyshev's nodes.
+// The polynomials of Normals, highest power first: (log(1+z) - z + z^2/2)/z^3 for 1+z from sqrt 1/2
+// to sqrt 2, off by 3e-8; sin(pi/4 sqrt y)/sqrt y and (cos(pi/4 sqrt y) - 1)/y for y from 0 to 1,
+// off by 3e-9. They interpolate at Chebyshev's nodes.
 var (
 	NormalLog = [...]float32{0.0697161144339361, -0.11479733810679095, 0.11685419916238712, -0.12425687336986385,
 		0.14249057647485922, -0.16667802319252786, 0.20000715748789707, -0.24999996957953977, 0.33333331180031756}
@@ -19,15 +19,15 @@ const (
 	NormalRootBit = 0x3f3504f3
 )
 
-// Normals returns the standard normal numbers of a block of random words (rng.Key.Block), one a
-// row of its group of four: Box and Muller's transform of words 0 and 1 for rows 0 and 1, of words 2 and
-// 3 for rows 2 and 3. With u = SpinUniform of the first word and an angle in a quadrant that the
-// top bits of the second choose,
+// Normals returns the standard normal numbers of a block of random words (rng.Key.Block), one a row
+// of its group of four: Box and Muller's transform of words 0 and 1 for rows 0 and 1, of words 2
+// and 3 for rows 2 and 3. With u = SpinUniform of the first word and an angle in a quadrant that
+// the top bits of the second choose,
 //
 //	n0 = sqrt(-2 log u) cos phi     n1 = sqrt(-2 log u) sin phi
 //
-// No |n| is above 6.67, beyond which a normal number lies with probability 3e-11. Each operation is rounded
-// to float32 and none is fused, so that every arm of every engine gives these bits.
+// No |n| is above 6.67, beyond which a normal number lies with probability 3e-11. Each operation is
+// rounded to float32 and none is fused, so that every arm of every engine gives these bits.
 func Normals(w [4]uint32) (n [4]float32) {
 	n[0], n[1] = normalPair(w[0], w[1])
 	n[2], n[3] = normalPair(w[2], w[3])

@@ -19,10 +19,10 @@ func normals(key rng.Key, blocks int) []float32 {
 	return x
 }
 
-// The law of 2^20 numbers: moments up to the fourth, and the largest distance of the distribution function from the
-// normal one (Kolmogorov and Smirnov). A right program fails with a probability below 1e-5: each of the four moments within 5
-// standard errors (6e-7 each), sqrt(n)*D within 2.7 (9e-7). A radius of sqrt(-log u), a missing quadrant or an angle in wrong
-// units fails.
+// The law of 2^20 numbers: moments up to the fourth, and the largest distance of the distribution
+// function from the normal one (Kolmogorov and Smirnov). A right program fails with a probability
+// below 1e-5: each of the four moments within 5 standard errors (6e-7 each), sqrt(n)*D within 2.7
+// (9e-7). A radius of sqrt(-log u), a missing quadrant or an angle in wrong units fails.
 func TestNormalsLaw(t *testing.T) {
 	x := normals(5, 1<<18)
 	n := float64(len(x))
@@ -51,8 +51,9 @@ func TestNormalsLaw(t *testing.T) {
 	}
 }
 
-// The tails of 2^24 numbers: how many lie beyond 3.5 to 5.5, each within 5 standard errors of Poisson's law (together
-// below 1e-5), on both sides. A radius that 24 bits or a clipped uniform number cut off fails.
+// The tails of 2^24 numbers: how many lie beyond 3.5 to 5.5, each within 5 standard errors of
+// Poisson's law (together below 1e-5), on both sides. A radius that 24 bits or a clipped uniform
+// number cut off fails.
 func TestNormalsTails(t *testing.T) {
 	bounds := []float64{3.5, 4, 4.5, 5, 5.5}
 	var up, down [5]float64
@@ -82,9 +83,10 @@ func TestNormalsTails(t *testing.T) {
 	}
 }
 
-// Neighbours are independent: the four rows of a block, the blocks beside it and below it. Products of two numbers and of their
-// squares have mean 0 within 5 standard errors, and the signs of pairs fall evenly: each of the 36 checks errs with 6e-7. A sine
-// that takes its cosine's sign, words used twice and rows that share a pair's radius wrongly fail.
+// Neighbours are independent: the four rows of a block, the blocks beside it and below it. Products
+// of two numbers and of their squares have mean 0 within 5 standard errors, and the signs of pairs
+// fall evenly: each of the 36 checks errs with 6e-7. A sine that takes its cosine's sign, words
+// used twice and rows that share a pair's radius wrongly fail.
 func TestNormalsNeighbours(t *testing.T) {
 	const blocks, cols = 1 << 18, 1024
 	at := func(row, col uint64) [4]float32 { return compute.Normals(rng.Key(3).Block(row, col)) }

@@ -16,19 +16,20 @@ const (
 //
 //	x[b,i] = f * sum over j != i of (s[b,j] - m[j]) * J[j,i]  +  sum_k R[b,k] * X[k,i]
 //
-// to which Then adds Add and Bias and applies Scale and Base, and Then draws the spin as it draws those of
-// a product: the same numbers at the same place, the same rule, Clamp. The energy is
+// to which Then adds Add and Bias and applies Scale and Base, and Then draws the spin as it draws
+// those of a product: the same numbers at the same place, the same rule, Clamp. The energy is
 // -(f/2) (s-m) J (s-m)^T without the diagonal of J, which takes no part.
 //
 // J is X^T X with the K patterns X and the overlap A = (s-m) X^T, or a symmetric matrix.
 //
-// Forward and Backward draw one spin after the other, each in the field of those drawn before it as they are
-// now and of the others as they were. Rows do not meet, so that parts of a batch are drawn as the whole.
-// In exact arithmetic (patterns of +-1, a factor and R that are multiples of a power of two) the spins are those that a loop
-// over the spins draws, each from the product for its field.
+// Forward and Backward draw one spin after the other, each in the field of those drawn before it as
+// they are now and of the others as they were. Rows do not meet, so that parts of a batch are drawn
+// as the whole. In exact arithmetic (patterns of +-1, a factor and R that are multiples of a power
+// of two) the spins are those that a loop over the spins draws, each from the product for its
+// field.
 //
-// AtOnce draws, for W = sqrt(f) X^T, the auxiliaries z[b,k] ~ N(sqrt(beta) (s-m) W, 1) with beta = Scale[b], and
-// given these all spins, which are then independent:
+// AtOnce draws, for W = sqrt(f) X^T, the auxiliaries z[b,k] ~ N(sqrt(beta) (s-m) W, 1) with beta =
+// Scale[b], and given these all spins, which are then independent:
 //
 //	x[b,i] = sqrt(f/beta) * z[b] X_i + sum_k R[b,k] * X[k,i] + f * d[i] * m[i]     d[i] = sum_k X[k,i]^2
 //

@@ -43,7 +43,7 @@ func newEnergy(m *bm.Machine) *energy {
 		case *bm.Axons:
 			f.left = mat.DenseCopyOf(host(e, c.Patterns(p.A).Value).T())
 			f.right = mat.DenseCopyOf(host(e, c.Patterns(p.B).Value).T())
-			f.left.Scale(gainOf(c, i), f.left)
+			f.left.Scale(c.Factor(i), f.left)
 			if p.A == p.B {
 				for j := range g.Layers[p.A].N {
 					f.self = append(f.self, dot(f.left.RawRowView(j), f.right.RawRowView(j)))

@@ -7,6 +7,7 @@ import (
 
 	"gonum.org/v1/gonum/integrate"
 
+	"mattis/bm"
 	"mattis/rng"
 )
 
@@ -80,3 +81,6 @@ func Groups(sources [][]int8, spins int, fold bool) [][]int {
 	}
 	return groupRows(pack(rows, spins), first, fold).groups
 }
+
+// WriteLeft sets the layers of the state on the left side of the data view to rows of them.
+func WriteLeft(m *bm.Machine, s bm.State, rows []int8) { leftOf(m).write(s, rows) }

@@ -45,7 +45,7 @@ func exactFree(m *bm.Machine, rows int) bool {
 		return true
 	}
 	terms, err := freeListable(m)
-	return err == nil && terms*float64(rows) <= float64(affordableTerms)
+	return err == nil && terms*float64(rows) <= affordable(m)
 }
 
 // bestWay returns the best way to F(v) of so many rows that needs no random numbers.

@@ -126,7 +126,7 @@ func (h Held) paths(ctx context.Context, visible []int8, first int, tell func(sh
 		}
 		for range h.Sweeps {
 			law.Key = h.Key.Fold(sweeps)
-			sweepHidden(m, s, law)
+			m.SweepHidden(s, law)
 			sweeps++
 		}
 		if err := ctx.Err(); err != nil {

@@ -1,8 +1,12 @@
 package eval
 
 import (
+	"context"
+	"strings"
+
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/rng"
 	"mattis/sampler"
 )
 
@@ -119,6 +123,45 @@ func (s side) energies(rows []int8) []float64 {
 		e.Release(mark)
 	}
 	return f
+}
+
+// EnergyName returns what Mixing's energies are of, in words: F(v), or F of the layers that do not sum out.
+func EnergyName(m *bm.Machine) string {
+	if m.SumsOut() {
+		return "F(v)"
+	}
+	var names []string
+	for _, l := range m.View().Left {
+		names = append(names, m.Graph().Layers[l].Name)
+	}
+	return "F(" + strings.Join(names, ", ") + ")"
+}
+
+// HeldEnergies returns for rows of visible spins the energies that chains of the machine are watched by (see Mixing), in kT: F(v), or that of
+// the row and of hidden layers that were drawn with it held, in 20 sweeps.
+func HeldEnergies(ctx context.Context, m *bm.Machine, visible []int8, key rng.Key) ([]float64, error) {
+	left, e := leftOf(m), m.Engine()
+	rows := left.around(visible)
+	if left.alone() {
+		return left.energies(rows), ctx.Err()
+	}
+	n := len(rows) / left.width
+	step := rowsAtOnce(m)
+	for first := 0; first < n; first += step {
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
+		count := min(step, n-first)
+		part := rows[first*left.width : (first+count)*left.width]
+		mark := e.Mark()
+		s := m.Scratch(count)
+		v := e.Scratch(compute.Int8, count, left.visible)
+		compute.Write(e, v, left.visibleOf(part))
+		drawHidden(m, s, v, bm.Law{Key: key, Row: uint64(first)})
+		left.read(part, s)
+		e.Release(mark)
+	}
+	return left.energies(rows), nil
 }
 
 // coins sets the layers of the state to fair coins.

@@ -62,23 +62,17 @@ func SampleHidden(m *bm.Machine, dst, visible compute.Matrix, l int, law bm.Law)
 	mark := e.Mark()
 	defer e.Release(mark)
 	s := m.Scratch(visible.Rows())
+	drawHidden(m, s, visible, law)
+	e.Copy(dst, s[l])
+}
+
+// drawHidden sets the visible layer of s to the rows and draws the hidden ones by a chain with that held, from fair coins.
+func drawHidden(m *bm.Machine, s bm.State, visible compute.Matrix, law bm.Law) {
 	sampler.Randomize(m, s, bm.Law{Key: law.Key, Row: law.Row})
 	s[bm.Visible] = visible
 	key := law.Key
 	for i := range heldSweeps {
 		law.Key = key.Fold(uint64(i))
-		sweepHidden(m, s, law)
-	}
-	e.Copy(dst, s[l])
-}
-
-// sweepHidden draws every hidden layer once, in the order of a sweep, with the visible one as it is.
-func sweepHidden(m *bm.Machine, s bm.State, law bm.Law) {
-	v := m.View()
-	for _, l := range v.Right {
-		m.Sample(s, l, law)
-	}
-	for _, l := range v.Left[1:] {
-		m.Sample(s, l, law)
+		m.SweepHidden(s, law)
 	}
 }

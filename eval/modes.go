@@ -23,7 +23,7 @@ func leading(m *bm.Machine, n int) [][]float64 {
 		met += other
 		switch c := m.Couplings().(type) {
 		case *bm.Axons:
-			gain := gainOf(c, i)
+			gain := c.Factor(i)
 			if first < 0 {
 				first = gain
 			}

@@ -59,7 +59,7 @@ func (s Subject) bestFree(ctx context.Context, o Options, classes *exact.Pattern
 		return freeMean{}, err
 	}
 	switch {
-	case classes != nil && s.Machine.SumsOut():
+	case classes != nil && oneOverlap(s.Machine): // their free energies are of restricted machines
 		if err := ctx.Err(); err != nil {
 			return freeMean{}, err
 		}

@@ -47,10 +47,7 @@ func Scan(ctx context.Context, s Subject, o AccessibilityOptions, deviations []f
 	}
 	beta := e.Scratch(compute.Float32, n, 1)
 	compute.Write(e, beta, betas)
-	state := bm.State{}
-	for _, spins := range m.Layers() {
-		state = append(state, e.Scratch(compute.Int8, n, spins))
-	}
+	state := m.Scratch(n)
 	key := s.Key.Fold(purposeScan)
 	sampler.Randomize(m, state, bm.Law{Key: key.Fold(0)})
 	for sweep := range o.Sweeps {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"math"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -121,24 +120,11 @@ func core(m *bm.Machine, pair int) (*mat.Dense, error) {
 		if p.A != p.B {
 			return spectra.Core(host(e, c.Patterns(p.A).Value), host(e, c.Patterns(p.B).Value), host(e, c.LogGain(pair).Value).At(0, 0)), nil
 		}
-		x := host(e, c.Patterns(p.A).Value)
-		var j mat.Dense
-		j.Mul(x.T(), x)
-		j.Scale(gainOf(c, pair), &j)
-		for i := range m.Layers()[p.A] {
-			j.Set(i, i, 0)
-		}
-		return &j, nil
+		return spectra.Self(host(e, c.Patterns(p.A).Value), host(e, c.LogGain(pair).Value).At(0, 0)), nil
 	case *bm.Dense:
 		return host(e, c.Weights(pair).Value), nil
 	}
 	return nil, fmt.Errorf("no spectrum of couplings of type %T", m.Couplings())
-}
-
-// gainOf returns g/sqrt K of a pair in float64.
-func gainOf(a *bm.Axons, pair int) float64 {
-	log := host(a.Engine(), a.LogGain(pair).Value)
-	return math.Exp(log.At(0, 0)) / math.Sqrt(float64(a.K()))
 }
 
 // host returns a Float32 matrix in float64 on the host.

@@ -26,11 +26,13 @@ const MostClassTerms = 4e9
 //	Z = sum over (n_c) of prod_c binom(N_c, n_c) exp(b_c M_c) prod_a 2cosh(c_a + f sum_ck M_c x_ck xi_ak)
 //
 // where a runs over the spins of the other layer, which may have any biases. Without biases there are 2^(K-1)
-// classes a layer: about (V+1) (V/2)^1 (V/4)^3 terms for K = 1, 2, 3. The layer with fewer terms is listed. All sums are
+// classes a layer: about (V+1) (V/2)^1 (V/4)^3 terms for K = 1, 2, 3. The layer with fewer terms is listed. Of machines on other
+// graphs the layers on the left side of the smallest view are listed together (see graphTerms). All sums are
 // in float64 and share the rounded factor of compute.Factor with the engine's products.
 type PatternClasses struct {
 	machine *bm.Machine
 	layer   int
+	layers  []int   // that are listed
 	classes []class // the last one is listed fastest, the first one is split among threads
 	half    bool    // states of a first count below half are those above it with all spins turned
 
@@ -39,6 +41,7 @@ type PatternClasses struct {
 	origin []int       // index in tables[d] when all spins of all classes are down
 	step   [][]int     // of class c: how that index moves for one spin up
 
+	graph  *graphTerms    // in place of the tables, of machines that are not restricted
 	factor float64        // f, times the magnitudes of the patterns
 	hidden []overlapTable // of the hidden spins, whichever layer is listed; nil before FreeEnergies
 
@@ -60,7 +63,7 @@ func ClassesOf(r *bm.Machine) (*PatternClasses, error) {
 		return nil, fmt.Errorf("pattern classes need axons, and the couplings are dense")
 	}
 	if !r.Graph().IsRestricted() || !a.Offset(bm.Hidden).IsNone() {
-		return nil, fmt.Errorf("pattern classes need a restricted machine without hidden offsets")
+		return graphClasses(r, a)
 	}
 	if !a.Offset(bm.Visible).IsNone() {
 		for i, x := range host(r, a.Offset(bm.Visible)) {
@@ -90,7 +93,7 @@ func ClassesOf(r *bm.Machine) (*PatternClasses, error) {
 	if lookups[bm.Hidden] < lookups[bm.Visible] {
 		p.layer = bm.Hidden
 	}
-	p.classes = classes[p.layer]
+	p.layers, p.classes = []int{p.layer}, classes[p.layer]
 	if terms[p.layer] > math.Log(MostClassTerms) || lookups[p.layer] > math.Log(4*MostClassTerms) {
 		return nil, fmt.Errorf("the sum over pattern classes has about %.0e terms of %d parts each (%d classes of visible, %d of hidden spins with equal pattern signs and biases), at most %.0e terms of 4 parts can be",
 			math.Exp(min(terms[p.layer], 700)), columns(classes[1-p.layer]), len(classes[bm.Visible]), len(classes[bm.Hidden]), float64(MostClassTerms))
@@ -185,18 +188,7 @@ func (p *PatternClasses) prepare(a *bm.Axons, scale float64) {
 		p.classes = append([]class{{column: p.classes[0].column}}, p.classes...)
 		p.half = false
 	}
-	spins := 0
-	p.weight = make([][]float64, len(p.classes))
-	for c, k := range p.classes {
-		n := len(k.spins)
-		spins += n
-		all, _ := math.Lgamma(float64(n + 1))
-		for up := range n + 1 {
-			x, _ := math.Lgamma(float64(up + 1))
-			y, _ := math.Lgamma(float64(n - up + 1))
-			p.weight[c] = append(p.weight[c], all-x-y+k.bias*float64(2*up-n))
-		}
-	}
+	spins := p.weigh()
 	r := p.machine
 	patterns := a.Patterns(bm.Visible).Value.Rows()
 	p.factor = scale * a.Factor(0)
@@ -212,6 +204,22 @@ func (p *PatternClasses) prepare(a *bm.Axons, scale float64) {
 		p.tables = append(p.tables, d.table)
 		p.origin = append(p.origin, origin/2)
 	}
+}
+
+// weigh sets the weights of the counts, and returns the number of spins.
+func (p *PatternClasses) weigh() (spins int) {
+	p.weight = make([][]float64, len(p.classes))
+	for c, k := range p.classes {
+		n := len(k.spins)
+		spins += n
+		all, _ := math.Lgamma(float64(n + 1))
+		for up := range n + 1 {
+			x, _ := math.Lgamma(float64(up + 1))
+			y, _ := math.Lgamma(float64(n - up + 1))
+			p.weight[c] = append(p.weight[c], all-x-y+k.bias*float64(2*up-n))
+		}
+	}
+	return spins
 }
 
 // overlapTable is the sum of log 2cosh over the spins of one pattern column, at the overlaps -most, -most+2, ..., most.
@@ -244,7 +252,10 @@ func otherTables(r *bm.Machine, l int, a *bm.Axons, factor float64, most int) []
 	return tables
 }
 
-// Layer returns the layer whose counts are listed.
+// Layers returns the layers whose counts are listed.
+func (p *PatternClasses) Layers() []int { return p.layers }
+
+// Layer returns the first layer whose counts are listed.
 func (p *PatternClasses) Layer() int { return p.layer }
 
 // Classes returns how many spins each class of the listed layer has.
@@ -286,6 +297,10 @@ func (p *PatternClasses) stands(n int) int {
 // rows calls visit with the exponents of all states of a first count, row by row of the last class; counts are
 // those of the classes between. Both are reused.
 func (p *PatternClasses) rows(n int, visit func(counts []int, row []float64) (stop bool)) {
+	if p.graph != nil {
+		p.graph.rows(p, n, visit)
+		return
+	}
 	last := len(p.classes) - 1
 	counts := make([]int, last)
 	counts[0] = n
@@ -371,7 +386,7 @@ func (p *PatternClasses) LogZ(ctx context.Context, threads int, progress func(sh
 // FreeEnergies sets dst to F(v) in nats of len(dst) configurations of the visible layer, V spins each row after row. The overlaps
 // with the patterns are whole numbers and all sums are float64 with the factor of LogZ, so that both share one rounding: F(v) + log Z is
 // exact where the float32 fields of RBM.Energy, which a large gain and many hidden spins multiply, are off by more than their difference
-// to log Z. The parameters must not have changed since PatternClasses.
+// to log Z. The parameters must not have changed since PatternClasses, and the machine has to be restricted.
 func (p *PatternClasses) FreeEnergies(dst []float64, spins []int8) {
 	r := p.machine
 	visible := r.Layers()[bm.Visible]

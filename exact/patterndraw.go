@@ -11,7 +11,7 @@ import (
 	"mattis/rng"
 )
 
-// Sample sets both layers of s to independent exact draws, row i by the numbers of row
+// Sample sets all layers of s to independent exact draws, row i by the numbers of row
 // law.Row+i of law.Key; of the law only these two count. It takes LogZ's sum, and one part of it again for each first count that is drawn.
 func (p *PatternClasses) Sample(ctx context.Context, threads int, s bm.State, law bm.Law) error {
 	if _, err := p.LogZ(ctx, threads, nil); err != nil {
@@ -24,13 +24,29 @@ func (p *PatternClasses) Sample(ctx context.Context, threads int, s bm.State, la
 	if err != nil {
 		return err
 	}
-	n := p.machine.Layers()[p.layer]
+	m, n := p.machine, 0
+	for _, l := range p.layers {
+		n += m.Layers()[l]
+	}
 	spins := make([]int8, rows*n)
 	for i, up := range counts {
 		p.setSpins(spins[i*n:][:n], up, law.Key.Fold(2).Fold(law.Row+uint64(i)))
 	}
-	compute.Write(p.machine.Engine(), s[p.layer], spins)
-	p.machine.Sample(s, 1-p.layer, bm.Law{Key: law.Key.Fold(3), Row: law.Row})
+	at := 0
+	for _, l := range p.layers {
+		size := m.Layers()[l]
+		x := make([]int8, 0, rows*size)
+		for i := range rows {
+			x = append(x, spins[i*n+at:][:size]...)
+		}
+		compute.Write(m.Engine(), s[l], x)
+		at += size
+	}
+	for l := range m.Layers() { // the others do not meet each other
+		if !slices.Contains(p.layers, l) {
+			m.Sample(s, l, bm.Law{Key: law.Key.Fold(3), Row: law.Row})
+		}
+	}
 	return nil
 }
 

@@ -9,7 +9,6 @@ import (
 	"mattis/compute/cpu"
 	"mattis/internal/check"
 	"mattis/optim"
-	"mattis/positive"
 )
 
 // Offsets go to the means of the positive phase by their rate, and no probability changes: a bias that does not take the change up, or
@@ -39,7 +38,14 @@ func TestCentring(t *testing.T) {
 		}
 		v := e.Alloc(compute.Int8, 2, len(rows[0]))
 		compute.Write(e, v, append(append([]int8(nil), rows[0]...), rows[1]...))
-		c.Move(positive.NewMeanField(m, 50, 1e-6).Draw(v, nil, 0))
+		data := bm.State{v}
+		for l, n := range m.Layers() {
+			if l != bm.Visible {
+				data = append(data, e.Alloc(compute.Float32, 2, n))
+			}
+		}
+		m.MeanField(data, 50, 1e-6)
+		c.Move(bm.Batch{State: data})
 		for s, p := range check.ExactOf(m).LogVisible() {
 			if math.Abs(p-before[s]) > 1e-5*(1+math.Abs(p)) {
 				t.Fatalf("%s: log p of state %d was %.6f and is %.6f", small.Name, s, before[s], p)

@@ -24,20 +24,30 @@ func (r *Recipe) format() string {
 	return formatName
 }
 
+// layerOf is a layer in the metadata of a checkpoint.
+type layerOf struct {
+	Name string  `json:"name"`
+	Size int     `json:"size"`
+	Kind bm.Kind `json:"kind"`
+}
+
+// layersOf returns the layers and pairs that metadata tell.
+func layersOf(metadata map[string]string) (layers []layerOf, pairs [][2]string, err error) {
+	if err = json.Unmarshal([]byte(metadata["layers"]), &layers); err == nil {
+		err = json.Unmarshal([]byte(metadata["pairs"]), &pairs)
+	}
+	return layers, pairs, err
+}
+
 // describe adds the layers and pairs of a machine to the metadata, which one that is restricted has in its tensors.
 func (r *Recipe) describe(metadata map[string]string, visible int) {
 	g, err := r.Graph(visible)
 	if err != nil || g.IsRestricted() {
 		return
 	}
-	type layer struct {
-		Name string  `json:"name"`
-		Size int     `json:"size"`
-		Kind bm.Kind `json:"kind"`
-	}
-	var layers []layer
+	var layers []layerOf
 	for _, l := range g.Layers {
-		layers = append(layers, layer{l.Name, l.N, l.Kind})
+		layers = append(layers, layerOf{l.Name, l.N, l.Kind})
 	}
 	pairs := [][2]string{}
 	for _, p := range g.Pairs {

@@ -297,7 +297,7 @@ func TestImportedRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := next.Initialize(d); err != nil {
+	if _, _, err := next.Initialize(d); err != nil {
 		t.Errorf("training from the imported machine: %v", err)
 	}
 	if f, g := modelFreeEnergies(next.Machine, 3, foreignPixel), modelFreeEnergies(m.Machine, 3, foreignPixel); math.Abs(f[0]-f[1]-g[0]+g[1]) > 1e-5 {

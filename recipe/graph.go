@@ -46,7 +46,7 @@ func sizesOf(n ast.Node, path string) (Sizes, *misfit) {
 		if _, null := n.(*ast.NullNode); null {
 			return 0, &misfit{n, path, "has no value, want a whole number, or a list of them"}
 		}
-		return 0, &misfit{n, path, fmt.Sprintf("%s is no whole number", excerpt(n))}
+		return 0, &misfit{n, path, noWhole(n)}
 	}
 	list, ok := n.(*ast.SequenceNode)
 	if !ok {

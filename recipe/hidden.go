@@ -20,26 +20,35 @@ func (m *Model) RowsAtOnce() int {
 	return max(64, (16<<20)/n) &^ 3
 }
 
-// HiddenMeans gives take the means tanh x of the hidden layer of each row of the set, H of them a row, some
-// rows at a time. progress, which may be nil, is told the rows done.
-func (m *Model) HiddenMeans(ctx context.Context, set *data.Set, progress func(rows int), take func([]float32) error) error {
-	return hidden(ctx, m, compute.Float32, set, progress, take, func(dst, visible compute.Matrix, _ int) {
-		m.Machine.Mean(dst, bm.State{visible, compute.Matrix{}}, bm.Hidden, bm.Law{})
+// HiddenMeans gives take the means of a hidden layer for each row of the set, N of them a row, some rows at a time: tanh x of a
+// restricted machine, and what eval.HiddenMeans says of others. progress, which may be nil, is told the rows done.
+func (m *Model) HiddenMeans(ctx context.Context, set *data.Set, layer int, progress func(rows int), take func([]float32) error) error {
+	return hidden(ctx, m, layer, compute.Float32, set, progress, take, func(dst, visible compute.Matrix, _ int) {
+		eval.HiddenMeans(m.Machine, dst, visible, layer)
 	})
 }
 
-// HiddenSpins is HiddenMeans for one draw of the hidden spins by the seed.
-func (m *Model) HiddenSpins(ctx context.Context, set *data.Set, seed uint64, progress func(rows int), take func([]int8) error) error {
+// HiddenSpins is HiddenMeans for one draw of the layer's spins by the seed.
+func (m *Model) HiddenSpins(ctx context.Context, set *data.Set, layer int, seed uint64, progress func(rows int), take func([]int8) error) error {
+	return hidden(ctx, m, layer, compute.Int8, set, progress, take, m.drawHidden(layer, seed))
+}
+
+// HiddenNumbers is HiddenSpins for a Gaussian layer.
+func (m *Model) HiddenNumbers(ctx context.Context, set *data.Set, layer int, seed uint64, progress func(rows int), take func([]float32) error) error {
+	return hidden(ctx, m, layer, compute.Float32, set, progress, take, m.drawHidden(layer, seed))
+}
+
+func (m *Model) drawHidden(layer int, seed uint64) func(dst, visible compute.Matrix, first int) {
 	key := SampleKey(seed).Fold(sampleFeatures)
-	return hidden(ctx, m, compute.Int8, set, progress, take, func(dst, visible compute.Matrix, first int) {
-		m.Machine.Sample(bm.State{visible, dst}, bm.Hidden, bm.Law{Key: key, Row: uint64(first)})
-	})
+	return func(dst, visible compute.Matrix, first int) {
+		eval.SampleHidden(m.Machine, dst, visible, layer, bm.Law{Key: key, Row: uint64(first)})
+	}
 }
 
-// hidden gives take what look makes of the hidden layer, part by part. look sets dst, of that kind, from the
+// hidden gives take what look makes of a hidden layer, part by part. look sets dst, of that kind, from the
 // visible spins of the rows from first on.
-func hidden[E int8 | float32](ctx context.Context, m *Model, kind compute.Type, set *data.Set, progress func(int), take func([]E) error, look func(dst, visible compute.Matrix, first int)) error {
-	h := m.Machine.Layers()[bm.Hidden]
+func hidden[E int8 | float32](ctx context.Context, m *Model, layer int, kind compute.Type, set *data.Set, progress func(int), take func([]E) error, look func(dst, visible compute.Matrix, first int)) error {
+	h := m.Machine.Layers()[layer]
 	host := make([]E, min(m.RowsAtOnce(), set.Rows)*h)
 	return m.parts(ctx, set, progress, func(visible compute.Matrix, first int) error {
 		n := visible.Rows()
@@ -50,16 +59,10 @@ func hidden[E int8 | float32](ctx context.Context, m *Model, kind compute.Type, 
 	})
 }
 
-// FreeEnergies returns F(v) of each row of the set, in kT. progress, which may be nil, is told the rows done.
-func (m *Model) FreeEnergies(ctx context.Context, set *data.Set, progress func(rows int)) ([]float64, error) {
-	f := make([]float64, set.Rows)
-	err := m.parts(ctx, set, progress, func(visible compute.Matrix, first int) error {
-		dst := m.Machine.Engine().Scratch(compute.Float64, visible.Rows(), 1)
-		m.Machine.Energy(dst, bm.State{visible}, bm.Law{})
-		compute.Read(m.Machine.Engine(), f[first:first+visible.Rows()], dst)
-		return nil
-	})
-	return f, err
+// FreeEnergies returns F(v) of each row of the set in kT, and the way to them (see eval.FreeEnergies). progress, which may be nil, is told the
+// rows done.
+func (m *Model) FreeEnergies(ctx context.Context, set *data.Set, progress func(rows int)) (f []float64, way string, err error) {
+	return eval.FreeEnergies(ctx, m.Machine, set.Spins[:set.Rows*m.Visible()], progress)
 }
 
 // parts calls visit with the rows of the set in scratch memory, some at a time, first being the place of the
@@ -90,7 +93,7 @@ func (m *Model) parts(ctx context.Context, set *data.Set, progress func(int), vi
 // PseudoLikelihoods returns for each row of the set V log p(v_i | all other v), the estimate of its log
 // pseudo-likelihood in nats from the one spin i = flips[row].
 func (m *Model) PseudoLikelihoods(ctx context.Context, set *data.Set, flips []int32) ([]float64, error) {
-	f, err := m.FreeEnergies(ctx, set, nil)
+	f, _, err := m.FreeEnergies(ctx, set, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -100,7 +103,7 @@ func (m *Model) PseudoLikelihoods(ctx context.Context, set *data.Set, flips []in
 		row := flipped.Row(i)
 		row[j] = -row[j]
 	}
-	g, err := m.FreeEnergies(ctx, &flipped, nil)
+	g, _, err := m.FreeEnergies(ctx, &flipped, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -44,11 +44,15 @@ func (t *Training) Learner() *Learner {
 // Learner returns the recipe's model before its first update, for rows like those of the set: it takes its
 // offset from them.
 func (r *Recipe) Learner(set *data.Set, e compute.Engine) (*Learner, error) {
-	t, err := r.build(&data.Split{Train: set}, e)
+	bare := *r
+	bare.Measure.Test = nil // it measures nothing, and has no test set to be asked for
+	t, err := bare.build(&data.Split{Train: set}, e)
 	if err != nil {
 		return nil, err
 	}
-	return t.Learner(), nil
+	l := t.Learner()
+	l.Recipe = r
+	return l, nil
 }
 
 // ReadModel returns the machine in a file that holds a checkpoint, or one that State returned, of the recipe.

@@ -35,7 +35,7 @@ func (t *Training) Reconstructions(set *data.Set, n, sweeps int, key rng.Key) (g
 	e := t.Machine.Engine()
 	mark := e.Mark()
 	defer e.Release(mark)
-	state := t.chains(n)
+	state := t.Machine.Scratch(n)
 	compute.Write(e, state[bm.Visible], slices.Concat(given...))
 	sampler.Reconstruct(t.Machine, state, bm.Law{Key: key}, sweeps)
 	result = t.rows(state[bm.Visible])
@@ -46,15 +46,6 @@ func (t *Training) Reconstructions(set *data.Set, n, sweeps int, key rng.Key) (g
 		}
 	}
 	return given, result, original
-}
-
-// chains returns n configurations in scratch memory, spins undefined but 0.
-func (t *Training) chains(n int) bm.State {
-	var s bm.State
-	for _, spins := range t.Machine.Layers() {
-		s = append(s, t.Machine.Engine().Scratch(compute.Int8, n, spins))
-	}
-	return s
 }
 
 func (t *Training) rows(m compute.Matrix) [][]int8 {
@@ -78,7 +69,7 @@ func (t *Training) pictures(step int) tensorfile.Tensor {
 	n, key, set := t.Recipe.Measure.Pictures.Count, t.Recipe.Key().Fold(purposePictures).Fold(uint64(step)), t.shown()
 	e := t.Machine.Engine()
 	mark := e.Mark()
-	state := t.chains(n)
+	state := t.Machine.Scratch(n)
 	sampler.Randomize(t.Machine, state, bm.Law{Key: key.Fold(0)})
 	sampler.Gibbs(t.Machine, state, bm.Law{Key: key.Fold(1)}, sampleSweeps)
 	samples := t.rows(state[bm.Visible])

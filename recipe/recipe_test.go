@@ -162,7 +162,7 @@ func TestWrongRecipes(t *testing.T) {
 		{"a:\n\tb: 1\n", "r.yaml:2:1: found character"},
 		{least + "---\n" + least, "r.yaml: 2 YAML documents, want one recipe"},
 		{least + "foo: 1\n", `r.yaml:3:1: unknown field "foo", only seed, data, machine,`},
-		{"machine: {hiden: 3}\n", `r.yaml:1:11: machine: unknown field "hiden", only kind, hidden, biases, offset`},
+		{"machine: {hiden: 3}\n", `r.yaml:1:11: machine: unknown field "hiden", only kind, hidden, layers, pairs, biases, offset, offset_rate`},
 		{least + "seed: 1\nseed: 2\n", `r.yaml:4:1: mapping key "seed" already defined at [3:1]`},
 		{"seed: 1\n", "r.yaml: data.name: is missing, such as bars, mnist, or csv with path; want one of bars, bas,"},
 		{least + "data: {}\n", "r.yaml:3:7: data.name: is missing, such as bars, mnist, or csv with path"},
@@ -173,11 +173,11 @@ func TestWrongRecipes(t *testing.T) {
 		{least + "seed: 99999999999999999999\n", "r.yaml:3:7: seed: 99999999999999999999 is no whole number"},
 		{"machine: {hidden: 1.5}\n", "r.yaml:1:19: machine.hidden: 1.5 is no whole number"},
 		{"machine: {hidden: many}\n", "r.yaml:1:19: machine.hidden: many is no whole number"},
-		{"machine: {hidden: [1]}\n", "r.yaml:1:19: machine.hidden: [1] is no single value"},
+		{"machine: {hidden: {a: 1}}\n", "r.yaml:1:19: machine.hidden: {a: 1} is no whole number"},
 		{"machine: {hidden: }\n", "r.yaml:1:18: machine.hidden: has no value, want a whole number"},
 		{"machine: {hidden: 0}\n", "r.yaml:1:19: machine.hidden: 0 is out of range, want 1 to"},
 		{"machine: {hidden: -1}\n", "r.yaml:1:19: machine.hidden: -1 is out of range, want 1 to"},
-		{"machine: 3\n", "r.yaml:1:10: machine: 3 is no mapping, want some of the fields kind, hidden, biases, offset"},
+		{"machine: 3\n", "r.yaml:1:10: machine: 3 is no mapping, want some of the fields kind, hidden, layers, pairs, biases, offset, offset_rate"},
 		{"machine: &a {hidden: 3}\n", "r.yaml:1:10: machine: anchors, aliases and tags have no place in a recipe"},
 		{"machine:\n  <<: {hidden: 3}\n", "r.yaml:2:3: machine: anchors, aliases and tags have no place in a recipe"},
 		{"machine: {hidden: 10, biases: all}\n", `r.yaml:1:31: machine.biases: "all" is unknown, want one of none, visible, hidden, both`},
@@ -271,8 +271,8 @@ func TestSettings(t *testing.T) {
 		get     func(r *Recipe) any
 		want    any
 	}{
-		{"couplings.patterns=5", func(r *Recipe) any { return [2]any{*r.Couplings.Patterns, *r.Couplings.Gain} }, [2]any{5, 2.0}},
-		{"couplings={patterns: 5}", func(r *Recipe) any { return [2]any{*r.Couplings.Patterns, *r.Couplings.Gain} }, [2]any{5, 1.0}},
+		{"couplings.patterns=5", func(r *Recipe) any { return [2]any{*r.Couplings.Patterns, r.Couplings.Gain.All} }, [2]any{5, 2.0}},
+		{"couplings={patterns: 5}", func(r *Recipe) any { return [2]any{*r.Couplings.Patterns, r.Couplings.Gain.All} }, [2]any{5, 1.0}},
 		{"negative={kind: pid-gibbs}", func(r *Recipe) any { return *r.Negative.Steps }, 10},
 		{"negative.steps=2", func(r *Recipe) any { return *r.Negative.Steps }, 2},
 		{"measure.last=[hamming]", func(r *Recipe) any { return r.Measure.Last }, []string{"hamming"}},

@@ -23,6 +23,7 @@ type Session struct {
 	*Training
 	Dir      *run.Writer
 	Refused  []error          // checkpoints that were damaged, newest first
+	Taken    Taken            // what a machine with other layers than that which it starts from has of it
 	Warnings []string         // reasons why bits may differ from an uninterrupted run
 	Watch    []train.Observer // told after checkpoints and measures
 	Measured func(run.Metric) // told of every measure; may be nil
@@ -60,7 +61,7 @@ func Begin(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env 
 	return BeginFrom(r, split, dir, e, env, nil)
 }
 
-// BeginFrom is Begin with the parameters of another run's newest checkpoint, whose shapes have to agree. The run has a
+// BeginFrom is Begin with the parameters of another run's newest checkpoint (see Initialize). The run has a
 // checkpoint of its start before it can be resumed. A nil from is Begin.
 func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env run.Session, from *run.Directory) (*Session, error) {
 	t, err := r.Build(split, e)
@@ -69,8 +70,9 @@ func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, 
 	}
 	t.start = t.reference()
 	var refused []error
+	var taken Taken
 	if from != nil {
-		if refused, err = t.Initialize(from); err != nil {
+		if taken, refused, err = t.Initialize(from); err != nil {
 			return nil, err
 		}
 	}
@@ -84,7 +86,7 @@ func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, 
 		return nil, err
 	}
 	s := newSession(t, dir, -1)
-	s.Refused = refused
+	s.Refused, s.Taken = refused, taken
 	if from != nil { // no recipe says where these parameters came from
 		if err := s.save(); err != nil {
 			return nil, err
@@ -104,19 +106,6 @@ func newSession(t *Training, dir *run.Writer, saved int) *Session {
 		}
 	}
 	return s
-}
-
-// Initialize sets the parameters to those of another run's newest checkpoint,
-// whose shapes have to agree. The newer ones that were damaged are in refused.
-func (t *Training) Initialize(from *run.Directory) (refused []error, err error) {
-	c, refused, err := from.Newest()
-	if err != nil {
-		return refused, err
-	}
-	if err := restore(t.Machine.Engine(), t.Machine.Params(), c.File); err != nil {
-		return refused, fmt.Errorf("%s: %w", c.Path, err)
-	}
-	return passedOver(refused, "update %d is taken", c.Step), nil
 }
 
 // Continue prepares to go on with the run in the directory, from its newest

@@ -88,11 +88,8 @@ func fit(n ast.Node, t reflect.Type, path string) error {
 		}
 	case reflect.Int, reflect.Uint64:
 		whole, ok := n.(*ast.IntegerNode)
-		if x, number := numberOf(n); !ok && number && x == math.Trunc(x) && math.Abs(x) < 1<<53 { // 1e3, 2.0
-			return bad(n, "%s is no whole number as YAML writes them: want %.0f", text, x)
-		}
 		if !ok {
-			return bad(n, "%s is no whole number", text)
+			return bad(n, "%s", noWhole(n))
 		}
 		switch v := whole.Value.(type) {
 		case int64:
@@ -112,6 +109,15 @@ func fit(n ast.Node, t reflect.Type, path string) error {
 		}
 	}
 	return nil
+}
+
+// noWhole says that a node is no whole number, and which one it would be: 1e3, 2.0.
+func noWhole(n ast.Node) string {
+	text := excerpt(n) + " is no whole number"
+	if x, number := numberOf(n); number && x == math.Trunc(x) && math.Abs(x) < 1<<53 {
+		text += fmt.Sprintf(" as YAML writes them: want %.0f", x)
+	}
+	return text
 }
 
 // scalarForms say what a single value looks like.

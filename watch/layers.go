@@ -20,7 +20,7 @@ type Layer struct {
 	Name string `json:"name"`
 	Size int    `json:"size"`
 	Bias bool   `json:"bias"`
-	Kind string `json:"kind"` // spin, or what the checkpoint says
+	Kind string `json:"kind"` // spins, or what the checkpoint says
 }
 
 // Pair is the couplings between two layers.
@@ -106,7 +106,7 @@ func (m *Machine) describe(c *run.Checkpoint) {
 	}
 	for _, n := range order {
 		_, bias := c.File.Tensor("bias." + n)
-		m.Layers = append(m.Layers, Layer{n, sizes[n], bias, cmp.Or(kinds[n], "spin")})
+		m.Layers = append(m.Layers, Layer{n, sizes[n], bias, cmp.Or(kinds[n], "spins")})
 	}
 	place := func(n string) int { return slices.Index(order, n) }
 	slices.SortStableFunc(m.Pairs, func(a, b Pair) int {

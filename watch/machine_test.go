@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/base64"
 	"fmt"
+	"maps"
 	"math"
 	"path/filepath"
 	"slices"
@@ -66,7 +67,7 @@ func TestMachine(t *testing.T) {
 			t.Fatal(err, m.Refused)
 		}
 		if m.Step != 20 || m.Epoch != 2 || m.Height != 2 || m.Width != 3 || len(m.History) != 2 ||
-			!slices.Equal(m.Layers, []Layer{{"visible", v, true, "spin"}, {"hidden", h, true, "spin"}}) || !slices.Equal(m.Pairs, []Pair{{"visible", "hidden", "axons", k}}) {
+			!slices.Equal(m.Layers, []Layer{{"visible", v, true, "spins"}, {"hidden", h, true, "spins"}}) || !slices.Equal(m.Pairs, []Pair{{"visible", "hidden", "axons", k}}) {
 			t.Errorf("machine %+v", m)
 		}
 		last := m.History[1]
@@ -148,7 +149,7 @@ func TestMachineOfManyLayers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := []Layer{{"visible", 4, false, "spin"}, {"hidden1", 3, false, "spin"}, {"hidden2", 2, true, "gaussian"}}; !slices.Equal(m.Layers, want) {
+	if want := []Layer{{"visible", 4, false, "spins"}, {"hidden1", 3, false, "spins"}, {"hidden2", 2, true, "gaussian"}}; !slices.Equal(m.Layers, want) {
 		t.Errorf("layers %v, want %v", m.Layers, want)
 	}
 	if want := []Pair{{"visible", "visible", "dense", 0}, {"visible", "hidden1", "axons", 2}, {"hidden1", "hidden2", "dense", 0}}; !slices.Equal(m.Pairs, want) {
@@ -204,9 +205,40 @@ func TestMeasuredSpectrum(t *testing.T) {
 		t.Errorf("%d spectra", n)
 	}
 	for i, s := range m.Measured {
-		if float64(s.Values[0]) != float64(s.Step) || len(s.Values) != 2 || i > 0 && s.Step-m.Measured[i-1].Step != 4 {
+		if float64(s.Values[""][0]) != float64(s.Step) || len(s.Values[""]) != 2 || i > 0 && s.Step-m.Measured[i-1].Step != 4 {
 			t.Fatalf("spectrum %d: %+v", i, s)
 		}
+	}
+}
+
+// Fails where the spectra of a machine of several pairs are lost or mixed, and where the signs of
+// eigenvalues hide the largest.
+func TestMeasuredSpectra(t *testing.T) {
+	w := begin(t, filepath.Join(t.TempDir(), "a"))
+	if err := w.Append(run.Metric{Step: 3, Name: "spectrum", Value: 5, Detail: map[string]any{"pairs": []map[string]any{
+		{"pair": "visible-h", "singular_values": []float64{4, 1}}, {"pair": "h-h", "eigenvalues": []float64{2, 0.5, -5}},
+	}}}); err != nil {
+		t.Fatal(err)
+	}
+	l := library(t, w.Path())
+	m, err := l.Machine(context.Background(), only(t, l).ID)
+	if err != nil || len(m.Measured) != 1 {
+		t.Fatalf("%+v, %v", m, err)
+	}
+	want := map[string][]number{"visible-h": {4, 1}, "h-h": {5, 2, 0.5}}
+	if got := m.Measured[0].Values; !maps.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// Fails where the couplings of a layer with itself have a diagonal.
+func TestSelfPair(t *testing.T) {
+	f := &tensorfile.File{Tensors: []tensorfile.Tensor{
+		tensorfile.New("patterns.h", []float32{1, 2}, 1, 2), tensorfile.New("log_gain.h-h", []float32{0}),
+	}}
+	// J = [[0, 2], [2, 0]].
+	if got, err := singularValues(f, Pair{A: "h", B: "h", Kind: "axons", Patterns: 1}); err != nil || !slices.Equal(got, []float64{2, 2}) {
+		t.Errorf("%v, %v, want 2 and 2", got, err)
 	}
 }
 

@@ -14,8 +14,8 @@ import (
 	"mattis/tensorfile"
 )
 
-// readOnly makes a folder one in which nothing can be written until the test ends: by its modes, and
-// for root, whom they do not hold, by a mount.
+// readOnly makes a folder one in which nothing can be written until the test ends: by its modes,
+// and for root, whom they do not hold, by a mount.
 func readOnly(t *testing.T, dir string) {
 	t.Helper()
 	modes := func(folder, file fs.FileMode) {

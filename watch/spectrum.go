@@ -2,6 +2,7 @@ package watch
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -19,14 +20,15 @@ import (
 // Bounds on the spectra of a page.
 const (
 	mostSpectra  = 200 // lines of the measure spectrum
-	mostSingular = 64  // singular values that are sent of a spectrum
+	mostSingular = 64  // singular values that are sent of a pair
+	mostPairs    = 32
 )
 
-// Spectrum is the singular values that a measure found.
+// Spectrum is the singular values that a measure found, largest first.
 type Spectrum struct {
-	Step   int      `json:"step"`
-	Epoch  int      `json:"epoch"`
-	Values []number `json:"values"`
+	Step   int                 `json:"step"`
+	Epoch  int                 `json:"epoch"`
+	Values map[string][]number `json:"values"` // of each pair; "" of the only one
 }
 
 // singularValues returns the singular values of a pair's couplings, largest first.
@@ -42,11 +44,18 @@ func singularValues(f *tensorfile.File, p Pair) ([]float64, error) {
 		if a == nil || b == nil || a.RawMatrix().Rows != b.RawMatrix().Rows {
 			return nil, errors.New("the patterns are no finite matrices with as many rows")
 		}
-		k := a.RawMatrix().Rows
+		k, gain := a.RawMatrix().Rows, scalar(f, gainName(f, p), 0)
+		if p.A == p.B { // with a diagonal of zero it is no product of two patterns
+			n := a.RawMatrix().Cols
+			if err := work(n, n, max(n, k)); err != nil {
+				return nil, err
+			}
+			return spectrum.Values(spectrum.Self(a, gain))
+		}
 		if err := work(k, k, max(k, a.RawMatrix().Cols, b.RawMatrix().Cols)); err != nil {
 			return nil, err
 		}
-		return spectrum.Values(spectrum.Core(a, b, scalar(f, gainName(f, p), 0)))
+		return spectrum.Values(spectrum.Core(a, b, gain))
 	}
 	name := "weights." + p.name()
 	if _, ok := f.Tensor(name); !ok {
@@ -84,8 +93,14 @@ func (e *entry) spectra(ctx context.Context, folder *os.Root, m *Machine) error 
 			return
 		}
 		n, at, detail, err := p.parse(line)
+		type found struct {
+			Pair        string    `json:"pair"`
+			Values      []float64 `json:"singular_values"`
+			Eigenvalues []float64 `json:"eigenvalues"` // of a layer with itself
+		}
 		var d struct {
-			Values []float64 `json:"singular_values"`
+			found
+			Pairs []found `json:"pairs"`
 		}
 		if err != nil || n.measure != "spectrum" {
 			return
@@ -93,12 +108,27 @@ func (e *entry) spectra(ctx context.Context, folder *os.Root, m *Machine) error 
 		if met++; (met-1)%every != 0 {
 			return
 		}
-		if json.Unmarshal(detail, &d) != nil || len(d.Values) == 0 {
+		if json.Unmarshal(detail, &d) != nil {
 			return
 		}
-		s := Spectrum{Step: at.Step, Epoch: at.Epoch}
-		for _, x := range d.Values[:min(len(d.Values), mostSingular)] {
-			s.Values = append(s.Values, number(x))
+		if len(d.Pairs) == 0 {
+			d.Pairs = []found{d.found}
+		}
+		s := Spectrum{Step: at.Step, Epoch: at.Epoch, Values: map[string][]number{}}
+		for _, p := range d.Pairs[:min(len(d.Pairs), mostPairs)] {
+			values := p.Values
+			if len(p.Eigenvalues) > 0 {
+				for _, x := range p.Eigenvalues {
+					values = append(values, math.Abs(x))
+				}
+				slices.SortFunc(values, func(a, b float64) int { return cmp.Compare(b, a) })
+			}
+			for _, x := range values[:min(len(values), mostSingular)] {
+				s.Values[p.Pair] = append(s.Values[p.Pair], number(x))
+			}
+		}
+		if len(s.Values) == 0 {
+			return
 		}
 		if len(m.Measured) == mostSpectra { // every second one from here on
 			for i := range mostSpectra / 2 {

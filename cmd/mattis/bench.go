@@ -15,18 +15,23 @@ import (
 	"mattis/compute/cpu"
 	"mattis/negative"
 	"mattis/optim"
+	"mattis/positive"
+	"mattis/recipe"
 	"mattis/sampler"
 	"mattis/train"
 )
 
 // benchShape is what a benchmark runs on.
 type benchShape struct {
-	Visible  int `json:"visible"`
-	Hidden   int `json:"hidden"`
-	Patterns int `json:"patterns,omitempty"` // 0 for dense couplings
-	Batch    int `json:"batch,omitempty"`
-	Gibbs    int `json:"gibbs,omitempty"`
-	Chains   int `json:"chains,omitempty"`
+	Visible  int    `json:"visible"`
+	Hidden   int    `json:"hidden"`
+	Patterns int    `json:"patterns,omitempty"` // 0 for dense couplings
+	Batch    int    `json:"batch,omitempty"`
+	Gibbs    int    `json:"gibbs,omitempty"`
+	Chains   int    `json:"chains,omitempty"`
+	Machine  string `json:"machine,omitempty"` // its YAML, in place of Hidden
+
+	graph bm.Graph
 }
 
 // String writes the shape as flags.
@@ -39,6 +44,9 @@ func (s benchShape) String() string {
 		if f.n > 0 {
 			words = append(words, fmt.Sprintf("--%s %d", f.name, f.n))
 		}
+	}
+	if s.Machine != "" {
+		words = append(words, fmt.Sprintf("--machine '%s'", s.Machine))
 	}
 	return strings.Join(words, " ")
 }
@@ -80,7 +88,7 @@ var benchmarks = map[string]benchmark{
 func benchCommand() *cobra.Command {
 	var shape benchShape
 	var threads, runs int
-	var dense string
+	var dense, machine string
 	var asJSON bool
 	names := make([]string, 0, len(benchmarks))
 	for n := range benchmarks {
@@ -131,10 +139,28 @@ func benchCommand() *cobra.Command {
 			case dense != "axons" && dense != "":
 				return usageError{fmt.Errorf("--couplings %q is unknown, want axons or dense", dense)}
 			}
+			if machine != "" {
+				if args[0] != "update" && args[0] != "sweep" {
+					return usageError{fmt.Errorf("--machine has no meaning for bench %s", args[0])}
+				}
+				if cmd.Flags().Changed("hidden") {
+					return usageError{fmt.Errorf("--hidden has no meaning beside --machine, which has its hidden layers")}
+				}
+				r, err := recipe.Parse("--machine", []byte("data: {name: none}\nnegative: {kind: cd}\ntrain: {epochs: 0, batch: 1}\n"), "machine="+machine)
+				if err != nil {
+					return usageError{fmt.Errorf("--machine: %s", strings.TrimPrefix(err.Error(), "--set machine="+machine+": "))}
+				}
+				s.Hidden, s.Machine = 0, machine
+				if s.graph, err = r.Graph(s.Visible); err != nil {
+					return usageError{fmt.Errorf("--machine: %w", err)}
+				}
+			} else {
+				s.graph = bm.Restricted(s.Visible, s.Hidden, false)
+			}
 			if runs < 1 || runs > 10000 {
 				return usageError{fmt.Errorf("--runs %d is out of range, want 1 to 10000", runs)}
 			}
-			if err := enoughMemory("bench of V = "+fmt.Sprint(s.Visible)+", H = "+fmt.Sprint(s.Hidden), s.memory(args[0])); err != nil {
+			if err := enoughMemory("bench of V = "+fmt.Sprint(s.Visible)+", H = "+fmt.Sprint(s.spins()-s.Visible), s.memory(args[0])); err != nil {
 				return err
 			}
 			e, arm, err := newEngine(threads)
@@ -167,6 +193,7 @@ func benchCommand() *cobra.Command {
 	f := cmd.Flags()
 	f.IntVar(&shape.Visible, "visible", 0, "visible spins V")
 	f.IntVar(&shape.Hidden, "hidden", 0, "hidden spins H")
+	f.StringVar(&machine, "machine", "", "machine of a recipe in place of --hidden, as `YAML`: '{kind: deep, hidden: [500, 1000]}'")
 	f.IntVar(&shape.Patterns, "patterns", 0, "patterns K")
 	f.IntVar(&shape.Batch, "batch", 0, "rows of a batch B")
 	f.IntVar(&shape.Gibbs, "gibbs", 0, "Gibbs steps of the negative phase; 0: the patterns themselves (pid), whose signs every update takes")
@@ -227,58 +254,65 @@ func duration(seconds float64) string {
 
 // memory returns a lower bound of the bytes that the work takes: parameters with their gradients, and configurations.
 func (s benchShape) memory(what string) float64 {
-	v, h, b := float64(s.Visible), float64(s.Hidden), float64(s.Batch)
+	v, b := float64(s.Visible), float64(s.Batch)
 	if what == "gemm" {
+		h := float64(s.Hidden)
 		return 8*(b*v+v*h) + 4*b*h
 	}
-	couplings := v * h
+	couplings := 0.0
+	for _, p := range s.graph.Pairs {
+		couplings += float64(s.graph.Layers[p.A].N) * float64(s.graph.Layers[p.B].N)
+	}
+	spins := float64(s.spins())
 	if s.Patterns > 0 {
-		couplings = float64(s.Patterns) * (v + h)
+		couplings = float64(s.Patterns) * spins
 	}
-	return 8*couplings + 2*b*v + float64(s.Chains)*(v+h)
+	return 8*couplings + 2*b*v + float64(s.Chains)*spins
 }
 
-func benchMachine(e compute.Engine, s benchShape) (*bm.Machine, *bm.Axons) {
+// spins returns how many there are in all layers.
+func (s benchShape) spins() (n int) {
+	for _, l := range s.graph.Layers {
+		n += l.N
+	}
+	return n
+}
+
+func benchMachine(e compute.Engine, s benchShape) *bm.Machine {
 	if s.Patterns == 0 {
-		d := bm.NewDense(e, bm.Restricted(s.Visible, s.Hidden, false))
+		d := bm.NewDense(e, s.graph)
 		d.Normal(0.01, 1)
-		return bm.New(e, d, false, false), nil
+		return bm.New(e, d)
 	}
-	a := bm.NewAxons(e, bm.Restricted(s.Visible, s.Hidden, false), s.Patterns, false)
+	a := bm.NewAxons(e, s.graph, s.Patterns, false)
 	a.Uniform(1, 1)
-	return bm.New(e, a, false, false), a
+	return bm.New(e, a)
 }
 
-// fieldOps returns the multiply-adds of the fields of so many rows, and phaseOps those of a phase,
-// in the order of contraction that is taken.
-func (s benchShape) fieldOps(a *bm.Axons, rows int) float64 {
-	if a == nil {
-		return float64(rows) * float64(s.Visible) * float64(s.Hidden)
-	}
-	return a.FieldOps(rows)
-}
-
-func (s benchShape) phaseOps(a *bm.Axons, rows int) float64 {
-	if a == nil {
-		return 2 * s.fieldOps(a, rows)
-	}
-	return a.PhaseOps(rows)
-}
+// meanFieldSweeps are those of the positive phase of an update where hidden layers do not sum out.
+const meanFieldSweeps = 5
 
 func prepareUpdate(e compute.Engine, s benchShape) (func() error, float64, error) {
-	m, a := benchMachine(e, s)
+	m := benchMachine(e, s)
 	data := e.Alloc(compute.Int8, s.Batch, s.Visible)
 	e.Spins(data, 2, 0, 0)
 	t := &train.Trainer{Machine: m, Optimizer: optim.NewSGD(m, 0, 0), Rate: func(int) float64 { return 0.015 },
 		Data: data, BatchSize: s.Batch, Short: train.Share, Key: 3}
-	chains := s.Patterns
+	ops := m.PhaseOps(s.Batch)
+	var given positive.Estimator
+	if !m.SumsOut() {
+		given = positive.NewMeanField(m, meanFieldSweeps, 0)
+		t.Positive = given
+		ops += meanFieldSweeps * m.SweepOps(s.Batch) // the visible layer's share of it too: near enough for a rate
+	}
+	chains, a := s.Patterns, m.Axons()
 	switch {
 	case a == nil:
 		chains = min(s.Batch, 2048)
 		t.Negative = negative.NewPCD(m, chains, s.Gibbs, 4)
 		t.Rate = func(int) float64 { return 1e-4 }
 	case s.Gibbs == 0:
-		t.Negative = negative.NewPID(m, a, nil)
+		t.Negative = negative.NewPID(m, a, given)
 		t.AfterUpdate = []optim.Projection{optim.Sign{Machine: m, Axons: a}}
 	default:
 		var err error
@@ -289,11 +323,11 @@ func prepareUpdate(e compute.Engine, s benchShape) (func() error, float64, error
 	}
 	epoch := 0
 	work := func() error { epoch++; return t.Run(context.Background(), epoch) }
-	return work, s.phaseOps(a, s.Batch) + s.phaseOps(a, chains) + 2*float64(s.Gibbs)*s.fieldOps(a, chains), nil
+	return work, ops + m.PhaseOps(chains) + float64(s.Gibbs)*m.SweepOps(chains), nil
 }
 
 func prepareSweep(e compute.Engine, s benchShape) (func() error, float64, error) {
-	m, a := benchMachine(e, s)
+	m := benchMachine(e, s)
 	chains := sampler.Chains(m, s.Chains)
 	law := bm.Law{Key: 5}
 	sampler.Randomize(m, chains, law)
@@ -302,7 +336,7 @@ func prepareSweep(e compute.Engine, s benchShape) (func() error, float64, error)
 		sampler.Gibbs(m, chains, law, 1)
 		return e.Sync()
 	}
-	return work, 2 * s.fieldOps(a, s.Chains), nil
+	return work, m.SweepOps(s.Chains), nil
 }
 
 func prepareProduct(e compute.Engine, s benchShape) (func() error, float64, error) {
@@ -321,7 +355,7 @@ func prepareProduct(e compute.Engine, s benchShape) (func() error, float64, erro
 // prepareExact counts six multiply-adds for each listed state and hidden spin: a factor 2cosh and its product, and a mean, but
 // for the reciprocal in it, that is added to two sums. The fields of the halves are nothing beside it.
 func prepareExact(e compute.Engine, s benchShape) (func() error, float64, error) {
-	m, _ := benchMachine(e, s)
+	m := benchMachine(e, s)
 	x, err := negative.NewExact(m)
 	if err != nil {
 		return nil, 0, err

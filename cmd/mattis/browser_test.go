@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Fails where a machine without a browser is passed over in silence, and where an address is read by
-// a shell on its way.
+// Fails where a machine without a browser is passed over in silence, and where an address is read
+// by a shell on its way.
 func TestOpenBrowser(t *testing.T) {
 	if runtime.GOOS != "linux" {
 		t.Skip("the command is another on this system")

@@ -43,7 +43,9 @@ func diagnoseCommand() *cobra.Command {
 Chains start far apart, from fair coins, from the patterns and, where the data can be had, from
 training rows. They run half as many sweeps as --steps unwatched, then --steps watched. What is watched is
 the energy F(v), the overlaps with the leading singular vectors of the couplings (modes) and their squares, and which
-pattern, or without patterns which minimum of the energy, each chain is nearest to.
+pattern, or without patterns which minimum of the energy, each chain is nearest to. Where hidden layers
+meet each other the energy is that of the layers that a sweep does not draw first, F(visible, hidden2) of a
+deep machine of two hidden layers.
 
 The verdict is by the slowest of them:
   mixes               split R-hat up to %.2f, autocorrelation times that are known (chains 20 times
@@ -82,7 +84,7 @@ sweeps of one row for each effective sample, all replicas counted, and milliseco
 		},
 	}
 	flags.add(cmd)
-	cmd.Flags().StringSliceVar(&flags.samplers, "sampler", nil, "samplers to look at, separated by commas: "+strings.Join(watchable(), ", ")+" (default gibbs, tempering and, where there are patterns, guided)")
+	cmd.Flags().StringSliceVar(&flags.samplers, "sampler", nil, "samplers to look at, separated by commas: "+strings.Join(watchable(), ", ")+" (default gibbs, tempering and, where there are patterns and the hidden layers sum out, guided)")
 	cmd.Flags().IntVar(&flags.chains, "chains", 48, "number of chains")
 	cmd.Flags().IntVar(&flags.steps, "steps", 1000, "sweeps that are watched, after half as many that are not")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of the chains")
@@ -132,7 +134,7 @@ func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) err
 	names := f.samplers
 	if len(names) == 0 {
 		names = []string{"gibbs", "tempering"}
-		if m.Axons != nil {
+		if m.Axons != nil && m.Machine.SumsOut() {
 			names = append(names, "guided")
 		}
 	}
@@ -169,7 +171,7 @@ func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) err
 		_, err := cmd.OutOrStdout().Write(report)
 		return err
 	}
-	if err := f.print(cmd.OutOrStdout(), from, all, warnings); err != nil {
+	if err := f.print(cmd.OutOrStdout(), eval.EnergyName(m.Machine), from, all, warnings); err != nil {
 		return err
 	}
 	return printPhases(cmd.OutOrStdout(), phases)
@@ -232,7 +234,7 @@ func (f *diagnoseFlags) dataEnergies(cmd *cobra.Command, m *recipe.Model, key rn
 	}
 	order := make([]int32, set.Rows)
 	data.Order(order, key)
-	energies, err := energiesOf(cmd, m, set.Take(order[:min(mostEnergies, set.Rows)]))
+	energies, err := eval.HeldEnergies(cmd.Context(), m.Machine, set.Take(order[:min(mostEnergies, set.Rows)]).Spins, key.Fold(0))
 	if err != nil {
 		return nil, err
 	}
@@ -304,7 +306,7 @@ func disagreements(all []diagnosis) []string {
 	return list
 }
 
-func (f *diagnoseFlags) print(w io.Writer, from []string, all []diagnosis, warnings []string) error {
+func (f *diagnoseFlags) print(w io.Writer, energy string, from []string, all []diagnosis, warnings []string) error {
 	for _, d := range all {
 		fmt.Fprintf(w, "%-10s %s: %s\n", d.name, d.verdict, strings.Join(d.reasons, "; "))
 	}
@@ -348,7 +350,7 @@ func (f *diagnoseFlags) print(w io.Writer, from []string, all []diagnosis, warni
 		if p := d.Proposals; p != nil {
 			fmt.Fprintf(w, "  accepted: %.3f of the mixture, %.3f of pattern exchanges, %.3f of flips\n", p.Mixture.Rate(), p.Exchange.Rate(), p.Flip.Rate())
 		}
-		if err := printHistogram(w, d.Histogram); err != nil {
+		if err := printHistogram(w, energy, d.Histogram); err != nil {
 			return err
 		}
 	}
@@ -400,10 +402,10 @@ func decimals(x []float64) string {
 }
 
 // printHistogram prints a bar for each bin of the energy.
-func printHistogram(w io.Writer, h sampler.Histogram) error {
+func printHistogram(w io.Writer, energy string, h sampler.Histogram) error {
 	const width = 40
 	largest := slices.Max(h.Counts)
-	fmt.Fprintln(w, "  energy F(v), kT")
+	fmt.Fprintf(w, "  energy %s, kT\n", energy)
 	for i, n := range h.Counts {
 		if n == 0 && h.Width == 0 {
 			continue

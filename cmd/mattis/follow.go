@@ -90,6 +90,13 @@ func tellSession(errw io.Writer, s *recipe.Session) {
 	for _, w := range s.Warnings {
 		fmt.Fprintln(errw, "warning:", w)
 	}
+	if t := s.Taken; len(t.From) > 0 {
+		fmt.Fprintf(errw, "started from %s", strings.Join(t.From, ", "))
+		if len(t.Drawn) > 0 {
+			fmt.Fprintf(errw, "; as drawn are %s", strings.Join(t.Drawn, ", "))
+		}
+		fmt.Fprintln(errw)
+	}
 }
 
 // owed says in a message which measures of the step are still to be taken.

@@ -8,7 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"gonum.org/v1/gonum/stat"
 
-	"mattis/data"
+	"mattis/eval"
 	"mattis/recipe"
 	"mattis/tensorfile"
 )
@@ -23,7 +23,10 @@ func scoreCommand() *cobra.Command {
 		Short: "Free energy of each row, an anomaly score",
 		Long: `Print the free energy F(v) of each row of the input in kT, one a line, or write them to an
 npy array of float64: the higher it is, the less likely the machine holds the row to be.
-log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
+log P(v) = -F(v) - log Z, and log Z is the same for all rows.
+
+Where hidden layers meet each other F(v) is found by listing their states, or, where that
+would take too long, by mean field, which lies above it; the summary says so.`,
 		Example: `  mattis score runs/bars-1 --input test
   mattis score runs/bars-1 --input train --out scores.npy`,
 		Args: exactly("DIR"),
@@ -39,7 +42,7 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
 				return err
 			}
 			defer closing()
-			f, err := freeEnergies(cmd, m, label, input)
+			f, way, err := freeEnergies(cmd, m, label, input)
 			if err != nil {
 				return err
 			}
@@ -55,7 +58,11 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
 			if err != nil {
 				return err
 			}
-			summary := fmt.Sprintf("%d rows, free energy in kT: mean %.6g, min %.6g (row %d), max %.6g (row %d)", len(f),
+			by := ""
+			if way == eval.FreeMeanField {
+				by = " by mean field, from above,"
+			}
+			summary := fmt.Sprintf("%d rows, free energy%s in kT: mean %.6g, min %.6g (row %d), max %.6g (row %d)", len(f), by,
 				stat.Mean(f, nil), slices.Min(f), slices.Index(f, slices.Min(f))+1, slices.Max(f), slices.Index(f, slices.Max(f))+1)
 			if out.path == "" {
 				fmt.Fprintln(cmd.ErrOrStderr(), summary)
@@ -73,17 +80,12 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.`,
 	return cmd
 }
 
-// freeEnergies returns F(v) of each row of the input.
-func freeEnergies(cmd *cobra.Command, m *recipe.Model, label labelFlag, input string) ([]float64, error) {
+// freeEnergies returns F(v) of each row of the input, and the way to them.
+func freeEnergies(cmd *cobra.Command, m *recipe.Model, label labelFlag, input string) (f []float64, way string, err error) {
 	set, err := label.labelled(cmd, m, input)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	return energiesOf(cmd, m, set)
-}
-
-// energiesOf returns F(v) of each row of the set.
-func energiesOf(cmd *cobra.Command, m *recipe.Model, set *data.Set) ([]float64, error) {
 	bar := newMeter(cmd, "score", "rows", set.Rows)
 	defer bar.clear()
 	return m.FreeEnergies(cmd.Context(), set, bar.count)

@@ -14,6 +14,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -153,8 +154,9 @@ func served(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // watched CODE STATE ARGS... runs a training with --watch, reads its page and the stream of events
-// to their end, and wants that exit code, the run as it trains first and in that state last. The
-// files watched.out and watched.err have what it said.
+// to their end, and wants that exit code, the run as it trains and in that state last. Where the
+// code is 130 it interrupts the training when it sees it. The files watched.out and watched.err have
+// what it said.
 func watched(ts *testscript.TestScript, neg bool, args []string) {
 	want, err := strconv.Atoi(args[0])
 	if neg || err != nil || len(args) < 3 {
@@ -199,14 +201,29 @@ func watched(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	stream, err := http.Get(place + "api/events")
 	ts.Check(err)
-	events, err := io.ReadAll(stream.Body) // to its end, without an error: the page is not torn off
+	var events strings.Builder
+	in := bufio.NewReader(stream.Body)
+	for err = nil; err == nil; { // to its end, without an error: the page is not torn off
+		var line string
+		line, err = in.ReadString('\n')
+		events.WriteString(line)
+		if want == exitInterrupted && strings.Contains(line, `"state":"training"`) {
+			want = -want // once
+			ts.Check(cmd.Process.Signal(os.Interrupt))
+		}
+	}
 	stream.Body.Close()
-	ts.Check(err)
+	if err != io.EOF {
+		ts.Fatalf("the stream of events ended badly: %v", err)
+	}
+	want = max(want, -want)
 	text += <-rest
 	code := exitCode(cmd.Wait())
 	ts.Check(os.WriteFile(ts.MkAbs("watched.err"), []byte(text), 0o666))
-	states := regexp.MustCompile(`"state":"(\w+)"`).FindAllStringSubmatch(string(events), -1)
-	if code != want || len(states) < 2 || states[0][1] != "training" || states[len(states)-1][1] != args[1] || !strings.Contains(string(events), "event: end\n") {
+	states := regexp.MustCompile(`"state":"(\w+)"`).FindAllStringSubmatch(events.String(), -1)
+	// A resumed run has the state of the session before it until the new one begins.
+	trained := slices.ContainsFunc(states, func(m []string) bool { return m[1] == "training" })
+	if code != want || !trained || states[len(states)-1][1] != args[1] || !strings.Contains(events.String(), "event: end\n") {
 		ts.Fatalf("mattis %q: exit code %d, want %d; states %q, want %s last; %s", args[2:], code, want, states, args[1], text)
 	}
 }

@@ -112,7 +112,7 @@ addresses and a token are options of mattis watch, which shows running trainings
 				return err
 			}
 			if from != nil {
-				if _, err := t.Initialize(from); err != nil {
+				if _, _, err := t.Initialize(from); err != nil {
 					return fmt.Errorf("--init: %w", err)
 				}
 			}

@@ -175,7 +175,7 @@ func TestWorkerIsTheTraining(t *testing.T) {
 	if errA != nil || errB != nil || !bytes.Equal(a, b) {
 		t.Errorf("the checkpoints differ (%v, %v)", errA, errB)
 	}
-	want, err := m.FreeEnergies(t.Context(), split.Train, nil)
+	want, _, err := m.FreeEnergies(t.Context(), split.Train, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -258,6 +258,7 @@ func TestWorkerRefuses(t *testing.T) {
 	refused("value", "rows of no values", "fit", fit, npy([]int8{}, 2, 0))
 	refused("value", "no images of 3x5", "fit", with(with(fit, "height", 3), "width", 5), rows)
 	refused("value", "train.batch", "fit", with(fit, "settings", []string{"train.batch=0"}), rows)
+	refused("value", "deep is no restricted machine", "fit", with(fit, "recipe", strings.Replace(workerRecipe, "hidden: 5,", "kind: deep, hidden: [5, 4],", 1)), rows)
 	refused("value", "recipe:1", "fit", with(fit, "recipe", "machine: {hiden: 1}"), rows)
 	refused("failed", "no such run directory", "open", map[string]any{"run": "nowhere", "checkpoint": "last"})
 	if head, _ := c.ask("fit", fit, rows); head["event"] != "done" {

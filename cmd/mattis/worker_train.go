@@ -129,7 +129,20 @@ func (r *request) recipe(split *data.Split) (*recipe.Recipe, error) {
 	if err != nil {
 		return nil, requestError{err}
 	}
-	return rec, nil
+	return rec, restricted(rec, split.Train.Visible)
+}
+
+// restricted returns an error unless the recipe's machine of so many visible spins is a restricted one: what a worker answers, it
+// answers in the terms of these.
+func restricted(r *recipe.Recipe, visible int) error {
+	g, err := r.Graph(visible)
+	if err != nil {
+		return requestError{err}
+	}
+	if !g.IsRestricted() {
+		return wrongRequest("machine.kind: %s is no restricted machine, and a worker holds no other: mattis train trains it, and load_run reads what it leaves", r.Machine.Kind)
+	}
+	return nil
 }
 
 // keepRows leaves the rows in the run directory, so that it can be resumed and judged.
@@ -281,6 +294,9 @@ func (w *worker) open(_ context.Context, r *request) (map[string]any, [][]byte, 
 		if err := w.send(r, "note", map[string]any{"text": "damaged checkpoint passed over: " + e.Error()}); err != nil {
 			return nil, nil, err
 		}
+	}
+	if err == nil {
+		err = restricted(m.Recipe, m.Visible())
 	}
 	if err != nil {
 		return nil, nil, err

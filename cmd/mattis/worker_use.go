@@ -112,14 +112,14 @@ func (w *worker) transform(ctx context.Context, r *request) (map[string]any, [][
 	}
 	if r.Sample {
 		spins := make([]int8, 0, set.Rows*h)
-		err := w.model.HiddenSpins(ctx, set, r.Seed, nil, func(x []int8) error { spins = append(spins, x...); return nil })
+		err := w.model.HiddenSpins(ctx, set, bm.Hidden, r.Seed, nil, func(x []int8) error { spins = append(spins, x...); return nil })
 		if err != nil {
 			return nil, nil, err
 		}
 		return one(npy(spins, set.Rows, h))
 	}
 	means := make([]float32, 0, set.Rows*h)
-	if err := w.model.HiddenMeans(ctx, set, nil, func(x []float32) error { means = append(means, x...); return nil }); err != nil {
+	if err := w.model.HiddenMeans(ctx, set, bm.Hidden, nil, func(x []float32) error { means = append(means, x...); return nil }); err != nil {
 		return nil, nil, err
 	}
 	return one(npy(means, set.Rows, h))
@@ -174,7 +174,7 @@ func (w *worker) freeEnergy(ctx context.Context, r *request) (map[string]any, []
 	if err != nil {
 		return nil, nil, err
 	}
-	f, err := w.model.FreeEnergies(ctx, set, nil)
+	f, _, err := w.model.FreeEnergies(ctx, set, nil)
 	if err != nil {
 		return nil, nil, err
 	}

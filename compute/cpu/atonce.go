@@ -6,8 +6,8 @@ import (
 	"mattis/compute"
 )
 
-// scanAtOnce draws the layer given Gaussian auxiliaries. With u = f*A + R + sqrt(f/beta) n, n standard normal, the
-// fields are u X and what the offsets add.
+// scanAtOnce draws the layer given Gaussian auxiliaries. With u = f*A + R + sqrt(f/beta) n, n
+// standard normal, the fields are u X and what the offsets add.
 func (e *Engine) scanAtOnce(s compute.Matrix, op *compute.ScanOp, f float32) {
 	if f < 0 {
 		panic("cpu: Scan: AtOnce wants a factor of at least 0")
@@ -18,7 +18,8 @@ func (e *Engine) scanAtOnce(s compute.Matrix, op *compute.ScanOp, f float32) {
 	then := op.Then
 	if !op.Offset.IsNone() {
 		then.Bias = e.Scratch(compute.Float32, 1, s.Cols())
-		e.elementwise(vectorTask{kind: selfField, dst: then.Bias, x: op.Offset, m: op.Patterns, s: op.Then.Bias, a: float64(f)})
+		e.elementwise(vectorTask{kind: selfField, dst: then.Bias, x: op.Offset, m: op.Patterns,
+			s: op.Then.Bias, a: float64(f)})
 	}
 	e.Mul(s, u, op.Patterns, compute.Op{Alpha: 1, Then: then})
 	e.overlapOf(s, op)
@@ -34,7 +35,8 @@ func (e *Engine) overlapOf(s compute.Matrix, op *compute.ScanOp) {
 	e.Mul(op.Overlap, s, op.Patterns, plain)
 }
 
-// auxiliaryRow sets row i of dst, normal numbers, to f*A + R + sqrt(f/beta) * dst, with A in x, R in m and beta in s.
+// auxiliaryRow sets row i of dst, normal numbers, to f*A + R + sqrt(f/beta) * dst, with A in x, R
+// in m and beta in s.
 func (t *vectorTask) auxiliaryRow(i int) {
 	f := float32(t.a)
 	width := float32(math.Sqrt(t.a))
@@ -50,7 +52,8 @@ func (t *vectorTask) auxiliaryRow(i int) {
 	}
 }
 
-// selfFieldRow sets the row dst to b_i + f d_i m_i, with m in x, the patterns in m and b, or none, in s.
+// selfFieldRow sets the row dst to b_i + f d_i m_i, with m in x, the patterns in m and b, or none,
+// in s.
 func (t *vectorTask) selfFieldRow(int) {
 	d, f := row32(t.dst, 0), float32(t.a)
 	clear(d)

@@ -1,6 +1,7 @@
 package cpu
 
 import (
+	"slices"
 	"testing"
 
 	"mattis/compute"
@@ -56,41 +57,49 @@ func TestDryCountsTheArena(t *testing.T) {
 		}
 		means(e)
 		means(d)
-		for _, c := range [][3]int{{1, 5, 3}, {100, 70, 300}, {500, 3000, 40}} {
-			for _, order := range []compute.Order{compute.Forward, compute.Backward, compute.AtOnce} {
-				scan := func(e compute.Engine) {
-					mark := e.Mark()
-					rows, n, k := c[0], c[1], c[2]
-					s, x, a := e.Scratch(compute.Int8, rows, n), e.Scratch(compute.Float32, k, n), e.Scratch(compute.Float32, rows, k)
-					m, j := e.Scratch(compute.Float32, 1, n), e.Scratch(compute.Float32, min(n, 100), min(n, 100))
-					op := compute.ScanOp{Patterns: x, Overlap: a, Offset: m, Alpha: 1, Order: order, Then: compute.Epilogue{Kind: compute.Spin}}
-					e.Spins(s, 1, 0, 0)
-					for _, m := range []compute.Matrix{x, a, m, j} {
-						e.Fill(m, 0)
-					}
-					e.Scan(s, op)
-					if order != compute.AtOnce {
-						op.Patterns, op.Overlap, op.Offset, op.Dense = compute.Matrix{}, compute.Matrix{}, compute.Matrix{}, j
-						e.Scan(s.Columns(0, j.Cols()), op)
-					}
-					e.Release(mark)
-				}
-				scan(e)
-				scan(d)
-			}
+		sameChunks(t, e, d)
+	}
+}
+
+// sameChunks fails where the dry engine's arena is not that of the engine.
+func sameChunks(t *testing.T, e *Engine, d *Dry) {
+	t.Helper()
+	for i, chunks := range e.arena.chunks {
+		var have []int
+		for _, b := range chunks {
+			have = append(have, len(b.F32)+len(b.F64)+len(b.I8))
 		}
-		for i, chunks := range e.arena.chunks {
-			var have []int
-			for _, b := range chunks {
-				have = append(have, len(b.F32)+len(b.F64)+len(b.I8))
-			}
-			if len(have) != len(d.chunks[i]) {
-				t.Fatalf("%d threads: chunks of type %d hold %v, the dry ones %v", threads, i, have, d.chunks[i])
-			}
-			for j := range have {
-				if have[j] != d.chunks[i][j] {
-					t.Errorf("%d threads: chunks of type %d hold %v, the dry ones %v", threads, i, have, d.chunks[i])
-					break
+		if !slices.Equal(have, d.chunks[i]) {
+			t.Errorf("%d threads: chunks of type %d hold %v, the dry ones %v", d.threads, i, have, d.chunks[i])
+		}
+	}
+}
+
+// The same of scans, each on new engines, so that no larger scratch from before hides theirs.
+func TestDryCountsScans(t *testing.T) {
+	for _, threads := range []int{1, 3} {
+		for _, c := range [][3]int{{1, 5, 3}, {100, 70, 300}, {300, 3000, 40}, {200, 400, 2000}} {
+			for _, order := range []compute.Order{compute.Forward, compute.Backward, compute.AtOnce} {
+				for _, dense := range []bool{false, true} {
+					if dense && order == compute.AtOnce {
+						continue
+					}
+					scan := func(e compute.Engine) {
+						rows, n, k := c[0], c[1], c[2]
+						s, m := e.Alloc(compute.Int8, rows, n), e.Alloc(compute.Float32, 1, n)
+						op := compute.ScanOp{Offset: m, Alpha: 1, Order: order, Then: compute.Epilogue{Kind: compute.Spin}}
+						if dense {
+							op.Dense = e.Alloc(compute.Float32, n, n)
+						} else {
+							op.Patterns, op.Overlap = e.Alloc(compute.Float32, k, n), e.Alloc(compute.Float32, rows, k)
+						}
+						e.Scan(s, op)
+					}
+					e, d := New(threads), NewDry(threads)
+					scan(e)
+					scan(d)
+					sameChunks(t, e, d)
+					e.Close()
 				}
 			}
 		}

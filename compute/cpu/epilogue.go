@@ -27,9 +27,8 @@ func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer)
 	whole := valid == x.columns
 
 	x.add = 0
-	if t.add != nil { // the kernel of fields adds what dst points at
-		t.addend(s, x, lo, hi, first, c0, valid)
-		t.field(w, lo, hi, first, c0, valid)
+	if t.add != nil {
+		t.addTile(w, s, lo, hi, first, c0, valid)
 	}
 	if th.Kind == compute.Store || th.Kind == compute.Tanh {
 		staged := &s.staged[0]
@@ -47,7 +46,7 @@ func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer)
 			x.add = 1
 		}
 	}
-	if t.add == nil && (t.bias != nil || t.scale != nil) {
+	if (t.bias != nil || t.scale != nil) && t.add == nil {
 		t.field(w, lo, hi, first, c0, valid)
 	}
 	if t.logCosh != nil {
@@ -68,14 +67,7 @@ func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer)
 	case compute.Spin:
 		t.spin(w, lo, hi, first, c0, valid)
 	case compute.Normal:
-		for i := range x.rows {
-			x.scale[i] = 1
-			if t.betas != nil && i >= lo && i < hi {
-				x.scale[i] = widthOf(t.betas[(first+i)*t.scaleStride])
-			}
-		}
-		d := drawing{kernel: k.normal, w: w, row: th.Row, col: th.Col, dst32: t.dst32, stride: t.dstStride}
-		d.tile(lo, hi, first, c0, valid)
+		t.normal(w, lo, hi, first, c0, valid)
 	}
 	if !whole && (th.Kind == compute.Store || th.Kind == compute.Tanh) {
 		for i := lo; i < hi; i++ {
@@ -84,8 +76,10 @@ func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer)
 	}
 }
 
-// addend makes the rows of Add what is added to the tile's: as they lie, or a copy at an edge.
-func (t *mulTask) addend(s *space, x *tile, lo, hi, first, c0, valid int) {
+// addTile turns the tile's sums into fields that have Add in them. The kernel of fields adds what dst points
+// at: the rows of Add as they lie, or a copy at an edge.
+func (t *mulTask) addTile(w *worker, s *space, lo, hi, first, c0, valid int) {
+	x := &w.tile
 	x.add = 1
 	for i := range x.rows {
 		x.dst[i] = unsafe.Pointer(&s.staged[i*tileColsMax])
@@ -99,6 +93,7 @@ func (t *mulTask) addend(s *space, x *tile, lo, hi, first, c0, valid int) {
 			copy(s.staged[i*tileColsMax:], row)
 		}
 	}
+	t.field(w, lo, hi, first, c0, valid)
 }
 
 // field turns the tile's sums into fields. What follows takes them as they are.
@@ -148,6 +143,19 @@ func (t *mulTask) spin(w *worker, lo, hi, first, c0, valid int) {
 			}
 		}
 	}
+}
+
+// normal draws the tile's Gaussian numbers.
+func (t *mulTask) normal(w *worker, lo, hi, first, c0, valid int) {
+	x, th := &w.tile, &t.op.Then
+	for i := range x.rows {
+		x.scale[i] = 1
+		if t.betas != nil && i >= lo && i < hi {
+			x.scale[i] = widthOf(t.betas[(first+i)*t.scaleStride])
+		}
+	}
+	d := drawing{kernel: t.e.kernels.normal, w: w, row: th.Row, col: th.Col, dst32: t.dst32, stride: t.dstStride}
+	d.tile(lo, hi, first, c0, valid)
 }
 
 // foldCosh sets the row sums of the piece's panels in its column block.

@@ -3172,111 +3172,87 @@ four:
 	VPERM2F128   $0x31, Y7, Y3, Y3
 	VPERMPS      Y5, Y1, Y5
 	VMOVUPS      Y5, (R8)
-	VMOVUPS      oneAVX2<>+0(SB), Y4
-	VSUBPS       Y5, Y4, Y4
-	VDIVPS       Y4, Y5, Y4
-	VPSUBD       rootBitAVX2<>+0(SB), Y4, Y5
-	VPSRAD       $0x17, Y5, Y5
-	VPSLLD       $0x17, Y5, Y7
-	VPSUBD       Y7, Y4, Y7
-	VCVTDQ2PS    Y5, Y5
+	VPSUBD       rootBitAVX2<>+0(SB), Y5, Y4
+	VPSRAD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y4, Y7
+	VPSUBD       Y7, Y5, Y7
+	VCVTDQ2PS    Y4, Y4
 	VSUBPS       oneAVX2<>+0(SB), Y7, Y7
-	VMULPS       Y7, Y7, Y4
-	VMOVUPS      boundLog_0AVX2<>+0(SB), Y9
-	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y7, Y9
-	VMOVUPS      boundLog_2AVX2<>+0(SB), Y8
+	VMOVUPS      boundLog_0AVX2<>+0(SB), Y8
+	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y7, Y8
+	VFMADD213PS  boundLog_2AVX2<>+0(SB), Y7, Y8
 	VFMADD213PS  boundLog_3AVX2<>+0(SB), Y7, Y8
-	VFMADD213PS  Y8, Y4, Y9
-	VMOVUPS      boundLog_4AVX2<>+0(SB), Y8
-	VFMADD213PS  boundLog_5AVX2<>+0(SB), Y7, Y8
-	VFMADD213PS  Y8, Y4, Y9
-	VMULPS       Y4, Y7, Y8
-	VMULPS       Y9, Y8, Y8
-	VFMADD231PS  minusHalfAVX2<>+0(SB), Y4, Y8
-	VADDPS       Y7, Y8, Y8
-	VMULPS       minusHalfAVX2<>+0(SB), Y8, Y8
-	VFMADD231PS  halfLog2AVX2<>+0(SB), Y5, Y8
+	VFMADD213PS  boundLog_4AVX2<>+0(SB), Y7, Y8
+	VFMADD231PS  halfLog2AVX2<>+0(SB), Y4, Y8
+	VMOVUPS      boundRest_0AVX2<>+0(SB), Y4
+	VFMADD213PS  boundRest_1AVX2<>+0(SB), Y5, Y4
+	VFMADD213PS  boundRest_2AVX2<>+0(SB), Y5, Y4
+	VFMADD213PS  boundRest_3AVX2<>+0(SB), Y5, Y4
+	VFMADD213PS  boundRest_4AVX2<>+0(SB), Y5, Y4
+	VFMADD231PS  Y4, Y5, Y8
 	VMOVUPS      Y8, (R9)
 	VPERMPS      Y6, Y1, Y6
 	VMOVUPS      Y6, 96(R8)
-	VMOVUPS      oneAVX2<>+0(SB), Y4
-	VSUBPS       Y6, Y4, Y4
-	VDIVPS       Y4, Y6, Y4
-	VPSUBD       rootBitAVX2<>+0(SB), Y4, Y5
-	VPSRAD       $0x17, Y5, Y5
-	VPSLLD       $0x17, Y5, Y6
-	VPSUBD       Y6, Y4, Y6
-	VCVTDQ2PS    Y5, Y5
-	VSUBPS       oneAVX2<>+0(SB), Y6, Y6
-	VMULPS       Y6, Y6, Y4
-	VMOVUPS      boundLog_0AVX2<>+0(SB), Y8
-	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y6, Y8
-	VMOVUPS      boundLog_2AVX2<>+0(SB), Y7
-	VFMADD213PS  boundLog_3AVX2<>+0(SB), Y6, Y7
-	VFMADD213PS  Y7, Y4, Y8
-	VMOVUPS      boundLog_4AVX2<>+0(SB), Y7
-	VFMADD213PS  boundLog_5AVX2<>+0(SB), Y6, Y7
-	VFMADD213PS  Y7, Y4, Y8
-	VMULPS       Y4, Y6, Y7
-	VMULPS       Y8, Y7, Y7
-	VFMADD231PS  minusHalfAVX2<>+0(SB), Y4, Y7
-	VADDPS       Y6, Y7, Y7
-	VMULPS       minusHalfAVX2<>+0(SB), Y7, Y7
-	VFMADD231PS  halfLog2AVX2<>+0(SB), Y5, Y7
+	VPSUBD       rootBitAVX2<>+0(SB), Y6, Y4
+	VPSRAD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y4, Y5
+	VPSUBD       Y5, Y6, Y5
+	VCVTDQ2PS    Y4, Y4
+	VSUBPS       oneAVX2<>+0(SB), Y5, Y5
+	VMOVUPS      boundLog_0AVX2<>+0(SB), Y7
+	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y5, Y7
+	VFMADD213PS  boundLog_2AVX2<>+0(SB), Y5, Y7
+	VFMADD213PS  boundLog_3AVX2<>+0(SB), Y5, Y7
+	VFMADD213PS  boundLog_4AVX2<>+0(SB), Y5, Y7
+	VFMADD231PS  halfLog2AVX2<>+0(SB), Y4, Y7
+	VMOVUPS      boundRest_0AVX2<>+0(SB), Y4
+	VFMADD213PS  boundRest_1AVX2<>+0(SB), Y6, Y4
+	VFMADD213PS  boundRest_2AVX2<>+0(SB), Y6, Y4
+	VFMADD213PS  boundRest_3AVX2<>+0(SB), Y6, Y4
+	VFMADD213PS  boundRest_4AVX2<>+0(SB), Y6, Y4
+	VFMADD231PS  Y4, Y6, Y7
 	VMOVUPS      Y7, 96(R9)
 	VPERMPS      Y2, Y1, Y2
 	VMOVUPS      Y2, 192(R8)
-	VMOVUPS      oneAVX2<>+0(SB), Y4
-	VSUBPS       Y2, Y4, Y4
-	VDIVPS       Y4, Y2, Y4
-	VPSUBD       rootBitAVX2<>+0(SB), Y4, Y2
-	VPSRAD       $0x17, Y2, Y2
-	VPSLLD       $0x17, Y2, Y5
-	VPSUBD       Y5, Y4, Y5
-	VCVTDQ2PS    Y2, Y2
+	VPSUBD       rootBitAVX2<>+0(SB), Y2, Y4
+	VPSRAD       $0x17, Y4, Y4
+	VPSLLD       $0x17, Y4, Y5
+	VPSUBD       Y5, Y2, Y5
+	VCVTDQ2PS    Y4, Y4
 	VSUBPS       oneAVX2<>+0(SB), Y5, Y5
-	VMULPS       Y5, Y5, Y4
-	VMOVUPS      boundLog_0AVX2<>+0(SB), Y7
-	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y5, Y7
-	VMOVUPS      boundLog_2AVX2<>+0(SB), Y6
+	VMOVUPS      boundLog_0AVX2<>+0(SB), Y6
+	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y5, Y6
+	VFMADD213PS  boundLog_2AVX2<>+0(SB), Y5, Y6
 	VFMADD213PS  boundLog_3AVX2<>+0(SB), Y5, Y6
-	VFMADD213PS  Y6, Y4, Y7
-	VMOVUPS      boundLog_4AVX2<>+0(SB), Y6
-	VFMADD213PS  boundLog_5AVX2<>+0(SB), Y5, Y6
-	VFMADD213PS  Y6, Y4, Y7
-	VMULPS       Y4, Y5, Y6
-	VMULPS       Y7, Y6, Y6
-	VFMADD231PS  minusHalfAVX2<>+0(SB), Y4, Y6
-	VADDPS       Y5, Y6, Y6
-	VMULPS       minusHalfAVX2<>+0(SB), Y6, Y6
-	VFMADD231PS  halfLog2AVX2<>+0(SB), Y2, Y6
+	VFMADD213PS  boundLog_4AVX2<>+0(SB), Y5, Y6
+	VFMADD231PS  halfLog2AVX2<>+0(SB), Y4, Y6
+	VMOVUPS      boundRest_0AVX2<>+0(SB), Y4
+	VFMADD213PS  boundRest_1AVX2<>+0(SB), Y2, Y4
+	VFMADD213PS  boundRest_2AVX2<>+0(SB), Y2, Y4
+	VFMADD213PS  boundRest_3AVX2<>+0(SB), Y2, Y4
+	VFMADD213PS  boundRest_4AVX2<>+0(SB), Y2, Y4
+	VFMADD231PS  Y4, Y2, Y6
 	VMOVUPS      Y6, 192(R9)
 	VPERMPS      Y3, Y1, Y3
 	VMOVUPS      Y3, 288(R8)
-	VMOVUPS      oneAVX2<>+0(SB), Y1
-	VSUBPS       Y3, Y1, Y1
-	VDIVPS       Y1, Y3, Y1
-	VPSUBD       rootBitAVX2<>+0(SB), Y1, Y2
-	VPSRAD       $0x17, Y2, Y2
-	VPSLLD       $0x17, Y2, Y3
-	VPSUBD       Y3, Y1, Y3
-	VCVTDQ2PS    Y2, Y2
-	VSUBPS       oneAVX2<>+0(SB), Y3, Y3
-	VMULPS       Y3, Y3, Y1
-	VMOVUPS      boundLog_0AVX2<>+0(SB), Y5
-	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y3, Y5
-	VMOVUPS      boundLog_2AVX2<>+0(SB), Y4
-	VFMADD213PS  boundLog_3AVX2<>+0(SB), Y3, Y4
-	VFMADD213PS  Y4, Y1, Y5
-	VMOVUPS      boundLog_4AVX2<>+0(SB), Y4
-	VFMADD213PS  boundLog_5AVX2<>+0(SB), Y3, Y4
-	VFMADD213PS  Y4, Y1, Y5
-	VMULPS       Y1, Y3, Y4
-	VMULPS       Y5, Y4, Y4
-	VFMADD231PS  minusHalfAVX2<>+0(SB), Y1, Y4
-	VADDPS       Y3, Y4, Y4
-	VMULPS       minusHalfAVX2<>+0(SB), Y4, Y4
-	VFMADD231PS  halfLog2AVX2<>+0(SB), Y2, Y4
+	VPSUBD       rootBitAVX2<>+0(SB), Y3, Y1
+	VPSRAD       $0x17, Y1, Y1
+	VPSLLD       $0x17, Y1, Y2
+	VPSUBD       Y2, Y3, Y2
+	VCVTDQ2PS    Y1, Y1
+	VSUBPS       oneAVX2<>+0(SB), Y2, Y2
+	VMOVUPS      boundLog_0AVX2<>+0(SB), Y4
+	VFMADD213PS  boundLog_1AVX2<>+0(SB), Y2, Y4
+	VFMADD213PS  boundLog_2AVX2<>+0(SB), Y2, Y4
+	VFMADD213PS  boundLog_3AVX2<>+0(SB), Y2, Y4
+	VFMADD213PS  boundLog_4AVX2<>+0(SB), Y2, Y4
+	VFMADD231PS  halfLog2AVX2<>+0(SB), Y1, Y4
+	VMOVUPS      boundRest_0AVX2<>+0(SB), Y1
+	VFMADD213PS  boundRest_1AVX2<>+0(SB), Y3, Y1
+	VFMADD213PS  boundRest_2AVX2<>+0(SB), Y3, Y1
+	VFMADD213PS  boundRest_3AVX2<>+0(SB), Y3, Y1
+	VFMADD213PS  boundRest_4AVX2<>+0(SB), Y3, Y1
+	VFMADD231PS  Y1, Y3, Y4
 	VMOVUPS      Y4, 288(R9)
 	VPBROADCASTD 112(AX), Y1
 	VPADDD       Y1, Y0, Y0
@@ -3302,65 +3278,105 @@ DATA halfLog2AVX2<>+24(SB)/4, $0xbeb17218
 DATA halfLog2AVX2<>+28(SB)/4, $0xbeb17218
 GLOBL halfLog2AVX2<>(SB), RODATA|NOPTR, $32
 
-DATA boundLog_0AVX2<>+0(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX2<>+4(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX2<>+8(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX2<>+12(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX2<>+16(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX2<>+20(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX2<>+24(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX2<>+28(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX2<>+0(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX2<>+4(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX2<>+8(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX2<>+12(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX2<>+16(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX2<>+20(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX2<>+24(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX2<>+28(SB)/4, $0x3ddeb40e
 GLOBL boundLog_0AVX2<>(SB), RODATA|NOPTR, $32
 
-DATA boundLog_1AVX2<>+0(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX2<>+4(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX2<>+8(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX2<>+12(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX2<>+16(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX2<>+20(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX2<>+24(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX2<>+28(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX2<>+0(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX2<>+4(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX2<>+8(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX2<>+12(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX2<>+16(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX2<>+20(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX2<>+24(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX2<>+28(SB)/4, $0xbe36fe9f
 GLOBL boundLog_1AVX2<>(SB), RODATA|NOPTR, $32
 
-DATA boundLog_2AVX2<>+0(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX2<>+4(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX2<>+8(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX2<>+12(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX2<>+16(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX2<>+20(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX2<>+24(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX2<>+28(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX2<>+0(SB)/4, $0x3e810948
+DATA boundLog_2AVX2<>+4(SB)/4, $0x3e810948
+DATA boundLog_2AVX2<>+8(SB)/4, $0x3e810948
+DATA boundLog_2AVX2<>+12(SB)/4, $0x3e810948
+DATA boundLog_2AVX2<>+16(SB)/4, $0x3e810948
+DATA boundLog_2AVX2<>+20(SB)/4, $0x3e810948
+DATA boundLog_2AVX2<>+24(SB)/4, $0x3e810948
+DATA boundLog_2AVX2<>+28(SB)/4, $0x3e810948
 GLOBL boundLog_2AVX2<>(SB), RODATA|NOPTR, $32
 
-DATA boundLog_3AVX2<>+0(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX2<>+4(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX2<>+8(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX2<>+12(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX2<>+16(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX2<>+20(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX2<>+24(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX2<>+28(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX2<>+0(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX2<>+4(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX2<>+8(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX2<>+12(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX2<>+16(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX2<>+20(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX2<>+24(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX2<>+28(SB)/4, $0xbeffd8d9
 GLOBL boundLog_3AVX2<>(SB), RODATA|NOPTR, $32
 
-DATA boundLog_4AVX2<>+0(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX2<>+4(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX2<>+8(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX2<>+12(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX2<>+16(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX2<>+20(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX2<>+24(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX2<>+28(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX2<>+0(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX2<>+4(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX2<>+8(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX2<>+12(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX2<>+16(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX2<>+20(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX2<>+24(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX2<>+28(SB)/4, $0xb7bebecc
 GLOBL boundLog_4AVX2<>(SB), RODATA|NOPTR, $32
 
-DATA boundLog_5AVX2<>+0(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX2<>+4(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX2<>+8(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX2<>+12(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX2<>+16(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX2<>+20(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX2<>+24(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX2<>+28(SB)/4, $0x3eaaab0c
-GLOBL boundLog_5AVX2<>(SB), RODATA|NOPTR, $32
+DATA boundRest_0AVX2<>+0(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX2<>+4(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX2<>+8(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX2<>+12(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX2<>+16(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX2<>+20(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX2<>+24(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX2<>+28(SB)/4, $0xbebc7ba8
+GLOBL boundRest_0AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA boundRest_1AVX2<>+0(SB)/4, $0x3cc69316
+DATA boundRest_1AVX2<>+4(SB)/4, $0x3cc69316
+DATA boundRest_1AVX2<>+8(SB)/4, $0x3cc69316
+DATA boundRest_1AVX2<>+12(SB)/4, $0x3cc69316
+DATA boundRest_1AVX2<>+16(SB)/4, $0x3cc69316
+DATA boundRest_1AVX2<>+20(SB)/4, $0x3cc69316
+DATA boundRest_1AVX2<>+24(SB)/4, $0x3cc69316
+DATA boundRest_1AVX2<>+28(SB)/4, $0x3cc69316
+GLOBL boundRest_1AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA boundRest_2AVX2<>+0(SB)/4, $0xbe491b68
+DATA boundRest_2AVX2<>+4(SB)/4, $0xbe491b68
+DATA boundRest_2AVX2<>+8(SB)/4, $0xbe491b68
+DATA boundRest_2AVX2<>+12(SB)/4, $0xbe491b68
+DATA boundRest_2AVX2<>+16(SB)/4, $0xbe491b68
+DATA boundRest_2AVX2<>+20(SB)/4, $0xbe491b68
+DATA boundRest_2AVX2<>+24(SB)/4, $0xbe491b68
+DATA boundRest_2AVX2<>+28(SB)/4, $0xbe491b68
+GLOBL boundRest_2AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA boundRest_3AVX2<>+0(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX2<>+4(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX2<>+8(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX2<>+12(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX2<>+16(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX2<>+20(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX2<>+24(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX2<>+28(SB)/4, $0xbe7dff39
+GLOBL boundRest_3AVX2<>(SB), RODATA|NOPTR, $32
+
+DATA boundRest_4AVX2<>+0(SB)/4, $0xbf00014c
+DATA boundRest_4AVX2<>+4(SB)/4, $0xbf00014c
+DATA boundRest_4AVX2<>+8(SB)/4, $0xbf00014c
+DATA boundRest_4AVX2<>+12(SB)/4, $0xbf00014c
+DATA boundRest_4AVX2<>+16(SB)/4, $0xbf00014c
+DATA boundRest_4AVX2<>+20(SB)/4, $0xbf00014c
+DATA boundRest_4AVX2<>+24(SB)/4, $0xbf00014c
+DATA boundRest_4AVX2<>+28(SB)/4, $0xbf00014c
+GLOBL boundRest_4AVX2<>(SB), RODATA|NOPTR, $32
 
 DATA rowsOfGroupsAVX2<>+0(SB)/4, $0x00000000
 DATA rowsOfGroupsAVX2<>+4(SB)/4, $0x00000002
@@ -4926,14 +4942,14 @@ noScale:
 	VZEROUPPER
 	RET
 
-DATA boundNearAVX2<>+0(SB)/4, $0x37800000
-DATA boundNearAVX2<>+4(SB)/4, $0x37800000
-DATA boundNearAVX2<>+8(SB)/4, $0x37800000
-DATA boundNearAVX2<>+12(SB)/4, $0x37800000
-DATA boundNearAVX2<>+16(SB)/4, $0x37800000
-DATA boundNearAVX2<>+20(SB)/4, $0x37800000
-DATA boundNearAVX2<>+24(SB)/4, $0x37800000
-DATA boundNearAVX2<>+28(SB)/4, $0x37800000
+DATA boundNearAVX2<>+0(SB)/4, $0x39800000
+DATA boundNearAVX2<>+4(SB)/4, $0x39800000
+DATA boundNearAVX2<>+8(SB)/4, $0x39800000
+DATA boundNearAVX2<>+12(SB)/4, $0x39800000
+DATA boundNearAVX2<>+16(SB)/4, $0x39800000
+DATA boundNearAVX2<>+20(SB)/4, $0x39800000
+DATA boundNearAVX2<>+24(SB)/4, $0x39800000
+DATA boundNearAVX2<>+28(SB)/4, $0x39800000
 GLOBL boundNearAVX2<>(SB), RODATA|NOPTR, $32
 
 // func turnAVX2(dst *int8, src *int8, dstStep uintptr, srcStep uintptr)

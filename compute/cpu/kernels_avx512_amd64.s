@@ -5426,111 +5426,87 @@ four:
 	VSHUFF32X4      $0xdd, Z8, Z5, Z5
 	VPERMPS         Z7, Z3, Z7
 	VMOVUPS         Z7, (R8)
-	VMOVUPS         oneAVX512<>+0(SB), Z8
-	VSUBPS          Z7, Z8, Z8
-	VDIVPS          Z8, Z7, Z8
-	VPSUBD          rootBitAVX512<>+0(SB), Z8, Z7
-	VPSRAD          $0x17, Z7, Z7
-	VPSLLD          $0x17, Z7, Z9
-	VPSUBD          Z9, Z8, Z9
-	VCVTDQ2PS       Z7, Z7
+	VPSUBD          rootBitAVX512<>+0(SB), Z7, Z8
+	VPSRAD          $0x17, Z8, Z8
+	VPSLLD          $0x17, Z8, Z9
+	VPSUBD          Z9, Z7, Z9
+	VCVTDQ2PS       Z8, Z8
 	VSUBPS          oneAVX512<>+0(SB), Z9, Z9
-	VMULPS          Z9, Z9, Z8
-	VMOVUPS         boundLog_0AVX512<>+0(SB), Z11
-	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z9, Z11
-	VMOVUPS         boundLog_2AVX512<>+0(SB), Z10
+	VMOVUPS         boundLog_0AVX512<>+0(SB), Z10
+	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z9, Z10
+	VFMADD213PS     boundLog_2AVX512<>+0(SB), Z9, Z10
 	VFMADD213PS     boundLog_3AVX512<>+0(SB), Z9, Z10
-	VFMADD213PS     Z10, Z8, Z11
-	VMOVUPS         boundLog_4AVX512<>+0(SB), Z10
-	VFMADD213PS     boundLog_5AVX512<>+0(SB), Z9, Z10
-	VFMADD213PS     Z10, Z8, Z11
-	VMULPS          Z8, Z9, Z10
-	VMULPS          Z11, Z10, Z10
-	VFMADD231PS     minusHalfAVX512<>+0(SB), Z8, Z10
-	VADDPS          Z9, Z10, Z10
-	VMULPS          minusHalfAVX512<>+0(SB), Z10, Z10
-	VFMADD231PS     halfLog2AVX512<>+0(SB), Z7, Z10
+	VFMADD213PS     boundLog_4AVX512<>+0(SB), Z9, Z10
+	VFMADD231PS     halfLog2AVX512<>+0(SB), Z8, Z10
+	VMOVUPS         boundRest_0AVX512<>+0(SB), Z8
+	VFMADD213PS     boundRest_1AVX512<>+0(SB), Z7, Z8
+	VFMADD213PS     boundRest_2AVX512<>+0(SB), Z7, Z8
+	VFMADD213PS     boundRest_3AVX512<>+0(SB), Z7, Z8
+	VFMADD213PS     boundRest_4AVX512<>+0(SB), Z7, Z8
+	VFMADD231PS     Z8, Z7, Z10
 	VMOVUPS         Z10, (R9)
 	VPERMPS         Z4, Z3, Z4
 	VMOVUPS         Z4, 192(R8)
-	VMOVUPS         oneAVX512<>+0(SB), Z7
-	VSUBPS          Z4, Z7, Z7
-	VDIVPS          Z7, Z4, Z7
-	VPSUBD          rootBitAVX512<>+0(SB), Z7, Z4
-	VPSRAD          $0x17, Z4, Z4
-	VPSLLD          $0x17, Z4, Z8
-	VPSUBD          Z8, Z7, Z8
-	VCVTDQ2PS       Z4, Z4
+	VPSUBD          rootBitAVX512<>+0(SB), Z4, Z7
+	VPSRAD          $0x17, Z7, Z7
+	VPSLLD          $0x17, Z7, Z8
+	VPSUBD          Z8, Z4, Z8
+	VCVTDQ2PS       Z7, Z7
 	VSUBPS          oneAVX512<>+0(SB), Z8, Z8
-	VMULPS          Z8, Z8, Z7
-	VMOVUPS         boundLog_0AVX512<>+0(SB), Z10
-	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z8, Z10
-	VMOVUPS         boundLog_2AVX512<>+0(SB), Z9
+	VMOVUPS         boundLog_0AVX512<>+0(SB), Z9
+	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z8, Z9
+	VFMADD213PS     boundLog_2AVX512<>+0(SB), Z8, Z9
 	VFMADD213PS     boundLog_3AVX512<>+0(SB), Z8, Z9
-	VFMADD213PS     Z9, Z7, Z10
-	VMOVUPS         boundLog_4AVX512<>+0(SB), Z9
-	VFMADD213PS     boundLog_5AVX512<>+0(SB), Z8, Z9
-	VFMADD213PS     Z9, Z7, Z10
-	VMULPS          Z7, Z8, Z9
-	VMULPS          Z10, Z9, Z9
-	VFMADD231PS     minusHalfAVX512<>+0(SB), Z7, Z9
-	VADDPS          Z8, Z9, Z9
-	VMULPS          minusHalfAVX512<>+0(SB), Z9, Z9
-	VFMADD231PS     halfLog2AVX512<>+0(SB), Z4, Z9
+	VFMADD213PS     boundLog_4AVX512<>+0(SB), Z8, Z9
+	VFMADD231PS     halfLog2AVX512<>+0(SB), Z7, Z9
+	VMOVUPS         boundRest_0AVX512<>+0(SB), Z7
+	VFMADD213PS     boundRest_1AVX512<>+0(SB), Z4, Z7
+	VFMADD213PS     boundRest_2AVX512<>+0(SB), Z4, Z7
+	VFMADD213PS     boundRest_3AVX512<>+0(SB), Z4, Z7
+	VFMADD213PS     boundRest_4AVX512<>+0(SB), Z4, Z7
+	VFMADD231PS     Z7, Z4, Z9
 	VMOVUPS         Z9, 192(R9)
 	VPERMPS         Z6, Z3, Z6
 	VMOVUPS         Z6, 384(R8)
-	VMOVUPS         oneAVX512<>+0(SB), Z4
-	VSUBPS          Z6, Z4, Z4
-	VDIVPS          Z4, Z6, Z4
-	VPSUBD          rootBitAVX512<>+0(SB), Z4, Z6
-	VPSRAD          $0x17, Z6, Z6
-	VPSLLD          $0x17, Z6, Z7
-	VPSUBD          Z7, Z4, Z7
-	VCVTDQ2PS       Z6, Z6
+	VPSUBD          rootBitAVX512<>+0(SB), Z6, Z4
+	VPSRAD          $0x17, Z4, Z4
+	VPSLLD          $0x17, Z4, Z7
+	VPSUBD          Z7, Z6, Z7
+	VCVTDQ2PS       Z4, Z4
 	VSUBPS          oneAVX512<>+0(SB), Z7, Z7
-	VMULPS          Z7, Z7, Z4
-	VMOVUPS         boundLog_0AVX512<>+0(SB), Z9
-	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z7, Z9
-	VMOVUPS         boundLog_2AVX512<>+0(SB), Z8
+	VMOVUPS         boundLog_0AVX512<>+0(SB), Z8
+	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z7, Z8
+	VFMADD213PS     boundLog_2AVX512<>+0(SB), Z7, Z8
 	VFMADD213PS     boundLog_3AVX512<>+0(SB), Z7, Z8
-	VFMADD213PS     Z8, Z4, Z9
-	VMOVUPS         boundLog_4AVX512<>+0(SB), Z8
-	VFMADD213PS     boundLog_5AVX512<>+0(SB), Z7, Z8
-	VFMADD213PS     Z8, Z4, Z9
-	VMULPS          Z4, Z7, Z8
-	VMULPS          Z9, Z8, Z8
-	VFMADD231PS     minusHalfAVX512<>+0(SB), Z4, Z8
-	VADDPS          Z7, Z8, Z8
-	VMULPS          minusHalfAVX512<>+0(SB), Z8, Z8
-	VFMADD231PS     halfLog2AVX512<>+0(SB), Z6, Z8
+	VFMADD213PS     boundLog_4AVX512<>+0(SB), Z7, Z8
+	VFMADD231PS     halfLog2AVX512<>+0(SB), Z4, Z8
+	VMOVUPS         boundRest_0AVX512<>+0(SB), Z4
+	VFMADD213PS     boundRest_1AVX512<>+0(SB), Z6, Z4
+	VFMADD213PS     boundRest_2AVX512<>+0(SB), Z6, Z4
+	VFMADD213PS     boundRest_3AVX512<>+0(SB), Z6, Z4
+	VFMADD213PS     boundRest_4AVX512<>+0(SB), Z6, Z4
+	VFMADD231PS     Z4, Z6, Z8
 	VMOVUPS         Z8, 384(R9)
 	VPERMPS         Z5, Z3, Z5
 	VMOVUPS         Z5, 576(R8)
-	VMOVUPS         oneAVX512<>+0(SB), Z3
-	VSUBPS          Z5, Z3, Z3
-	VDIVPS          Z3, Z5, Z3
-	VPSUBD          rootBitAVX512<>+0(SB), Z3, Z4
-	VPSRAD          $0x17, Z4, Z4
-	VPSLLD          $0x17, Z4, Z5
-	VPSUBD          Z5, Z3, Z5
-	VCVTDQ2PS       Z4, Z4
-	VSUBPS          oneAVX512<>+0(SB), Z5, Z5
-	VMULPS          Z5, Z5, Z3
-	VMOVUPS         boundLog_0AVX512<>+0(SB), Z7
-	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z5, Z7
-	VMOVUPS         boundLog_2AVX512<>+0(SB), Z6
-	VFMADD213PS     boundLog_3AVX512<>+0(SB), Z5, Z6
-	VFMADD213PS     Z6, Z3, Z7
-	VMOVUPS         boundLog_4AVX512<>+0(SB), Z6
-	VFMADD213PS     boundLog_5AVX512<>+0(SB), Z5, Z6
-	VFMADD213PS     Z6, Z3, Z7
-	VMULPS          Z3, Z5, Z6
-	VMULPS          Z7, Z6, Z6
-	VFMADD231PS     minusHalfAVX512<>+0(SB), Z3, Z6
-	VADDPS          Z5, Z6, Z6
-	VMULPS          minusHalfAVX512<>+0(SB), Z6, Z6
-	VFMADD231PS     halfLog2AVX512<>+0(SB), Z4, Z6
+	VPSUBD          rootBitAVX512<>+0(SB), Z5, Z3
+	VPSRAD          $0x17, Z3, Z3
+	VPSLLD          $0x17, Z3, Z4
+	VPSUBD          Z4, Z5, Z4
+	VCVTDQ2PS       Z3, Z3
+	VSUBPS          oneAVX512<>+0(SB), Z4, Z4
+	VMOVUPS         boundLog_0AVX512<>+0(SB), Z6
+	VFMADD213PS     boundLog_1AVX512<>+0(SB), Z4, Z6
+	VFMADD213PS     boundLog_2AVX512<>+0(SB), Z4, Z6
+	VFMADD213PS     boundLog_3AVX512<>+0(SB), Z4, Z6
+	VFMADD213PS     boundLog_4AVX512<>+0(SB), Z4, Z6
+	VFMADD231PS     halfLog2AVX512<>+0(SB), Z3, Z6
+	VMOVUPS         boundRest_0AVX512<>+0(SB), Z3
+	VFMADD213PS     boundRest_1AVX512<>+0(SB), Z5, Z3
+	VFMADD213PS     boundRest_2AVX512<>+0(SB), Z5, Z3
+	VFMADD213PS     boundRest_3AVX512<>+0(SB), Z5, Z3
+	VFMADD213PS     boundRest_4AVX512<>+0(SB), Z5, Z3
+	VFMADD231PS     Z3, Z5, Z6
 	VMOVUPS         Z6, 576(R9)
 	VPBROADCASTD    112(AX), Z3
 	VPADDD          Z3, Z2, Z2
@@ -5564,113 +5540,185 @@ DATA halfLog2AVX512<>+56(SB)/4, $0xbeb17218
 DATA halfLog2AVX512<>+60(SB)/4, $0xbeb17218
 GLOBL halfLog2AVX512<>(SB), RODATA|NOPTR, $64
 
-DATA boundLog_0AVX512<>+0(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+4(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+8(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+12(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+16(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+20(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+24(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+28(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+32(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+36(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+40(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+44(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+48(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+52(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+56(SB)/4, $0xbdd6d892
-DATA boundLog_0AVX512<>+60(SB)/4, $0xbdd6d892
+DATA boundLog_0AVX512<>+0(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+4(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+8(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+12(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+16(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+20(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+24(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+28(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+32(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+36(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+40(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+44(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+48(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+52(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+56(SB)/4, $0x3ddeb40e
+DATA boundLog_0AVX512<>+60(SB)/4, $0x3ddeb40e
 GLOBL boundLog_0AVX512<>(SB), RODATA|NOPTR, $64
 
-DATA boundLog_1AVX512<>+0(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+4(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+8(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+12(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+16(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+20(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+24(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+28(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+32(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+36(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+40(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+44(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+48(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+52(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+56(SB)/4, $0x3e21fd94
-DATA boundLog_1AVX512<>+60(SB)/4, $0x3e21fd94
+DATA boundLog_1AVX512<>+0(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+4(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+8(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+12(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+16(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+20(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+24(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+28(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+32(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+36(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+40(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+44(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+48(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+52(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+56(SB)/4, $0xbe36fe9f
+DATA boundLog_1AVX512<>+60(SB)/4, $0xbe36fe9f
 GLOBL boundLog_1AVX512<>(SB), RODATA|NOPTR, $64
 
-DATA boundLog_2AVX512<>+0(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+4(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+8(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+12(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+16(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+20(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+24(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+28(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+32(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+36(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+40(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+44(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+48(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+52(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+56(SB)/4, $0xbe2e18d4
-DATA boundLog_2AVX512<>+60(SB)/4, $0xbe2e18d4
+DATA boundLog_2AVX512<>+0(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+4(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+8(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+12(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+16(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+20(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+24(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+28(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+32(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+36(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+40(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+44(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+48(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+52(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+56(SB)/4, $0x3e810948
+DATA boundLog_2AVX512<>+60(SB)/4, $0x3e810948
 GLOBL boundLog_2AVX512<>(SB), RODATA|NOPTR, $64
 
-DATA boundLog_3AVX512<>+0(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+4(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+8(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+12(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+16(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+20(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+24(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+28(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+32(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+36(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+40(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+44(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+48(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+52(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+56(SB)/4, $0x3e4c4308
-DATA boundLog_3AVX512<>+60(SB)/4, $0x3e4c4308
+DATA boundLog_3AVX512<>+0(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+4(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+8(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+12(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+16(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+20(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+24(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+28(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+32(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+36(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+40(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+44(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+48(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+52(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+56(SB)/4, $0xbeffd8d9
+DATA boundLog_3AVX512<>+60(SB)/4, $0xbeffd8d9
 GLOBL boundLog_3AVX512<>(SB), RODATA|NOPTR, $64
 
-DATA boundLog_4AVX512<>+0(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+4(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+8(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+12(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+16(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+20(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+24(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+28(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+32(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+36(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+40(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+44(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+48(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+52(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+56(SB)/4, $0xbe7fea9c
-DATA boundLog_4AVX512<>+60(SB)/4, $0xbe7fea9c
+DATA boundLog_4AVX512<>+0(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+4(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+8(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+12(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+16(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+20(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+24(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+28(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+32(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+36(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+40(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+44(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+48(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+52(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+56(SB)/4, $0xb7bebecc
+DATA boundLog_4AVX512<>+60(SB)/4, $0xb7bebecc
 GLOBL boundLog_4AVX512<>(SB), RODATA|NOPTR, $64
 
-DATA boundLog_5AVX512<>+0(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+4(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+8(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+12(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+16(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+20(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+24(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+28(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+32(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+36(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+40(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+44(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+48(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+52(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+56(SB)/4, $0x3eaaab0c
-DATA boundLog_5AVX512<>+60(SB)/4, $0x3eaaab0c
-GLOBL boundLog_5AVX512<>(SB), RODATA|NOPTR, $64
+DATA boundRest_0AVX512<>+0(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+4(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+8(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+12(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+16(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+20(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+24(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+28(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+32(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+36(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+40(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+44(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+48(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+52(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+56(SB)/4, $0xbebc7ba8
+DATA boundRest_0AVX512<>+60(SB)/4, $0xbebc7ba8
+GLOBL boundRest_0AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA boundRest_1AVX512<>+0(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+4(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+8(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+12(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+16(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+20(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+24(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+28(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+32(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+36(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+40(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+44(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+48(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+52(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+56(SB)/4, $0x3cc69316
+DATA boundRest_1AVX512<>+60(SB)/4, $0x3cc69316
+GLOBL boundRest_1AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA boundRest_2AVX512<>+0(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+4(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+8(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+12(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+16(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+20(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+24(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+28(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+32(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+36(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+40(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+44(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+48(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+52(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+56(SB)/4, $0xbe491b68
+DATA boundRest_2AVX512<>+60(SB)/4, $0xbe491b68
+GLOBL boundRest_2AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA boundRest_3AVX512<>+0(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+4(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+8(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+12(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+16(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+20(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+24(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+28(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+32(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+36(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+40(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+44(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+48(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+52(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+56(SB)/4, $0xbe7dff39
+DATA boundRest_3AVX512<>+60(SB)/4, $0xbe7dff39
+GLOBL boundRest_3AVX512<>(SB), RODATA|NOPTR, $64
+
+DATA boundRest_4AVX512<>+0(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+4(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+8(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+12(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+16(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+20(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+24(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+28(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+32(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+36(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+40(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+44(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+48(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+52(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+56(SB)/4, $0xbf00014c
+DATA boundRest_4AVX512<>+60(SB)/4, $0xbf00014c
+GLOBL boundRest_4AVX512<>(SB), RODATA|NOPTR, $64
 
 DATA rowsOfGroupsAVX512<>+0(SB)/4, $0x00000000
 DATA rowsOfGroupsAVX512<>+4(SB)/4, $0x00000004
@@ -7049,22 +7097,22 @@ DATA absAVX512<>+56(SB)/4, $0x7fffffff
 DATA absAVX512<>+60(SB)/4, $0x7fffffff
 GLOBL absAVX512<>(SB), RODATA|NOPTR, $64
 
-DATA boundNearAVX512<>+0(SB)/4, $0x37800000
-DATA boundNearAVX512<>+4(SB)/4, $0x37800000
-DATA boundNearAVX512<>+8(SB)/4, $0x37800000
-DATA boundNearAVX512<>+12(SB)/4, $0x37800000
-DATA boundNearAVX512<>+16(SB)/4, $0x37800000
-DATA boundNearAVX512<>+20(SB)/4, $0x37800000
-DATA boundNearAVX512<>+24(SB)/4, $0x37800000
-DATA boundNearAVX512<>+28(SB)/4, $0x37800000
-DATA boundNearAVX512<>+32(SB)/4, $0x37800000
-DATA boundNearAVX512<>+36(SB)/4, $0x37800000
-DATA boundNearAVX512<>+40(SB)/4, $0x37800000
-DATA boundNearAVX512<>+44(SB)/4, $0x37800000
-DATA boundNearAVX512<>+48(SB)/4, $0x37800000
-DATA boundNearAVX512<>+52(SB)/4, $0x37800000
-DATA boundNearAVX512<>+56(SB)/4, $0x37800000
-DATA boundNearAVX512<>+60(SB)/4, $0x37800000
+DATA boundNearAVX512<>+0(SB)/4, $0x39800000
+DATA boundNearAVX512<>+4(SB)/4, $0x39800000
+DATA boundNearAVX512<>+8(SB)/4, $0x39800000
+DATA boundNearAVX512<>+12(SB)/4, $0x39800000
+DATA boundNearAVX512<>+16(SB)/4, $0x39800000
+DATA boundNearAVX512<>+20(SB)/4, $0x39800000
+DATA boundNearAVX512<>+24(SB)/4, $0x39800000
+DATA boundNearAVX512<>+28(SB)/4, $0x39800000
+DATA boundNearAVX512<>+32(SB)/4, $0x39800000
+DATA boundNearAVX512<>+36(SB)/4, $0x39800000
+DATA boundNearAVX512<>+40(SB)/4, $0x39800000
+DATA boundNearAVX512<>+44(SB)/4, $0x39800000
+DATA boundNearAVX512<>+48(SB)/4, $0x39800000
+DATA boundNearAVX512<>+52(SB)/4, $0x39800000
+DATA boundNearAVX512<>+56(SB)/4, $0x39800000
+DATA boundNearAVX512<>+60(SB)/4, $0x39800000
 GLOBL boundNearAVX512<>(SB), RODATA|NOPTR, $64
 
 // func turnAVX512(dst *int8, src *int8, dstStep uintptr, srcStep uintptr)

@@ -6,17 +6,18 @@ import (
 	"mattis/compute"
 )
 
-// scanTask is one Scan: the spins of a layer that is coupled with itself, drawn one after the other.
+// scanTask is one Scan: the spins of a layer that is coupled with itself, drawn one after the
+// other.
 //
 // A group of rows is taken through all spins, in blocks of scanSpins. Its rows lie side by side in
 // the lanes of vectors: Z (KxR) holds f*A + R of its rows or, with dense couplings, f*(s-m) itself.
-// The fields of a block are one product, X_block^T Z. Inside the block the kernel draws a spin in all lanes,
-// and adds what its flips change to the fields of the block's later spins, by the block's own J. Then the block's
-// flips D go into Z: Z += X_block D. These are the micro-kernels of Mul, on packed blocks of X that
-// all groups share.
+// The fields of a block are one product, X_block^T Z. Inside the block the kernel draws a spin in
+// all lanes, and adds what its flips change to the fields of the block's later spins, by the
+// block's own J. Then the block's flips D go into Z: Z += X_block D. These are the micro-kernels of
+// Mul, on packed blocks of X that all groups share.
 //
-// Everything is arranged in the order of the scan: position p of a block is its first or its last spin, so
-// that the kernels know no direction.
+// Everything is arranged in the order of the scan: position p of a block is its first or its last
+// spin, so that the kernels know no direction.
 type scanTask struct {
 	e  *Engine
 	s  compute.Matrix
@@ -59,8 +60,8 @@ const (
 	scanSum   = 256 // longest part of the sum of a field
 )
 
-// What perSpin holds of a block, each scanSpins numbers: f*d, what goes with a spin's own value; the
-// bias, with f*d*m; the base.
+// What perSpin holds of a block, each scanSpins numbers: f*d, what goes with a spin's own value;
+// the bias, with f*d*m; the base.
 const (
 	scanSelf = iota * scanSpins
 	scanBias
@@ -109,7 +110,8 @@ func (t *scanTask) needs(threads int) (n [5]need) {
 	return n
 }
 
-// scanSpace is a worker's scratch, cut to its uses; matrices of a block have scanSpins rows of cols lanes.
+// scanSpace is a worker's scratch, cut to its uses; matrices of a block have scanSpins rows of cols
+// lanes.
 type scanSpace struct {
 	z, y, delta, bounds, uniform, add []float32
 	scale                             []float32 // cols
@@ -131,7 +133,8 @@ func (t *scanTask) workLen() int {
 	return round(n, 16)
 }
 
-// stageStride returns the entries between rows of the stage, which keeps them out of each other's cache lines.
+// stageStride returns the entries between rows of the stage, which keeps them out of each other's
+// cache lines.
 func (t *scanTask) stageStride() int {
 	if t.isDense {
 		return scanSpins

@@ -10,33 +10,6 @@ import (
 	"mattis/rng"
 )
 
-// The two products of a layer coupled with itself.
-func BenchmarkScanProducts(b *testing.B) {
-	const n, k, chains = 4096, 64, 512
-	for _, threads := range []int{1, 2} {
-		e := New(threads)
-		defer e.Close()
-		x, s := random(e, compute.Float32, k, n, 1), random(e, compute.Int8, chains, n, 2)
-		a, f := e.Alloc(compute.Float32, chains, k), e.Alloc(compute.Float32, chains, n)
-		for _, c := range []struct {
-			name string
-			run  func()
-		}{
-			{"field", func() { e.Mul(f, a, x, compute.Op{Alpha: 0.125}) }},
-			{"spin", func() {
-				e.Mul(s, a, x, compute.Op{Alpha: 0.125, Then: compute.Epilogue{Kind: compute.Spin, Key: 1}})
-			}},
-			{"overlap", func() { e.Mul(a, s, x, compute.Op{TransB: true, Alpha: 1}) }},
-		} {
-			b.Run(fmt.Sprintf("%s/%d", c.name, threads), func(b *testing.B) {
-				for range b.N {
-					c.run()
-				}
-			})
-		}
-	}
-}
-
 // A scan beside the two products of its layer, taking turns: medians, and their ratio.
 func BenchmarkScanRatio(b *testing.B) {
 	const n, k, chains = 4096, 64, 512
@@ -93,26 +66,35 @@ func BenchmarkScanRatio(b *testing.B) {
 	}
 }
 
-// A scan of the same layer, and the same at once.
-func BenchmarkScan(b *testing.B) {
-	const n, k, chains = 4096, 64, 512
-	for _, threads := range []int{1, 2} {
-		e := New(threads)
-		defer e.Close()
-		x, s := random(e, compute.Float32, k, n, 1), random(e, compute.Int8, chains, n, 2)
-		a := e.Alloc(compute.Float32, chains, k)
-		e.Mul(a, s, x, compute.Op{TransB: true, Alpha: 1})
-		for _, c := range []struct {
-			name  string
-			order compute.Order
-		}{{"forward", compute.Forward}, {"backward", compute.Backward}, {"atonce", compute.AtOnce}} {
-			op := compute.ScanOp{Patterns: x, Overlap: a, Alpha: 1. / 128, Order: c.order, Then: compute.Epilogue{Kind: compute.Spin}}
-			b.Run(fmt.Sprintf("%s/%d", c.name, threads), func(b *testing.B) {
-				for range b.N {
-					op.Then.Key++
-					op.Normals++
-					e.Scan(s, op)
+// A scan with dense couplings beside the product for its fields.
+func BenchmarkScanDense(b *testing.B) {
+	const n, chains = 2048, 512
+	for _, arm := range Arms()[1:] {
+		for _, threads := range []int{1, 2} {
+			b.Run(fmt.Sprintf("%s/%d", arm, threads), func(b *testing.B) {
+				undo, err := Force(arm)
+				if err != nil {
+					b.Fatal(err)
 				}
+				defer undo()
+				e := New(threads)
+				defer e.Close()
+				j, s, f := random(e, compute.Float32, n, n, 1), random(e, compute.Int8, chains, n, 2), e.Alloc(compute.Float32, chains, n)
+				op := compute.ScanOp{Dense: j, Alpha: 1. / 64, Then: compute.Epilogue{Kind: compute.Spin}}
+				var product, scan []float64
+				for i := range b.N {
+					start := time.Now()
+					e.Mul(f, s, j, compute.Op{Alpha: 1. / 64})
+					product = append(product, time.Since(start).Seconds())
+					start = time.Now()
+					op.Then.Key = rng.Key(i)
+					e.Scan(s, op)
+					scan = append(scan, time.Since(start).Seconds())
+				}
+				slices.Sort(product)
+				slices.Sort(scan)
+				b.ReportMetric(1e3*product[b.N/2], "product-ms")
+				b.ReportMetric(scan[b.N/2]/product[b.N/2], "scan/product")
 			})
 		}
 	}

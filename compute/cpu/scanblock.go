@@ -31,8 +31,8 @@ type scanBlock struct {
 
 func (b *scanBlock) call(kernel func(*byte)) { kernel((*byte)(unsafe.Pointer(b))) }
 
-// scanOffsets holds the columns of four positions less that of the first, forward and backward, as the low words of
-// 64-bit lanes: a lane a group of four rows of one parity, positions slowest.
+// scanOffsets holds the columns of four positions less that of the first, forward and backward, as
+// the low words of 64-bit lanes: a lane a group of four rows of one parity, positions slowest.
 var scanOffsets = [2][2][16]uint32{scanOffsetsOf(8), scanOffsetsOf(16)}
 
 func scanOffsetsOf(lanes int) (o [2][16]uint32) {
@@ -90,17 +90,10 @@ func (t *scanTask) pack(worker, block int) {
 	} else {
 		x := t.packed[block*t.sumRows*scanSpins:][:t.sumRows*scanSpins]
 		clear(x[t.k*scanSpins:])
-		for k := range t.k {
-			d := x[k*scanSpins:][:scanSpins]
-			clear(d[width:])
-			if step > 0 {
-				copy(d, t.patterns[k*t.patternStride+spin:][:width])
-				continue
-			}
-			row := t.patterns[k*t.patternStride+spin+1-width:][:width]
-			for p := range row {
-				d[p] = row[width-1-p]
-			}
+		if step > 0 && width == scanSpins {
+			t.e.kernels.rect(x, scanSpins, &operand{f32: t.patterns, stride: t.patternStride}, 0, spin, t.k, width)
+		} else {
+			t.packEdge(x, spin, width)
 		}
 		y := t.space(worker).y
 		t.times(y, &x[0], byColumns, 4*scanSpins, x, 4*scanSpins, scanSpins/t.lanes)
@@ -126,9 +119,25 @@ func (t *scanTask) pack(worker, block int) {
 	}
 }
 
-// times sets scanSpins rows of a tile's columns to the product of a, aStep bytes between its rows or steps, and
-// b (sum x vectors*lanes, bStep bytes apart), in parts of the sum.
-func (t *scanTask) times(y []float32, a *float32, layout int, aStep uintptr, b []float32, bStep uintptr, vectors int) {
+// packEdge packs a block whose order is not that of the patterns, or that is not whole.
+func (t *scanTask) packEdge(x []float32, spin, width int) {
+	from := min(spin, spin+(width-1)*t.direction())
+	for k := range t.k {
+		d := x[k*scanSpins:][:scanSpins]
+		clear(d[width:])
+		for p, v := range t.patterns[k*t.patternStride+from:][:width] {
+			if t.op.Order == compute.Backward {
+				p = width - 1 - p
+			}
+			d[p] = v
+		}
+	}
+}
+
+// times sets scanSpins rows of a tile's columns to the product of a, aStep bytes between its rows
+// or steps, and b (sum x vectors*lanes, bStep bytes apart), in parts of the sum.
+func (t *scanTask) times(y []float32, a *float32, layout int, aStep uintptr,
+	b []float32, bStep uintptr, vectors int) {
 	k := t.e.kernels
 	micro := k.micro[layout][k.rows/4-1][vectors-1]
 	for from := 0; from == 0 || from < t.sum; from += scanSum {
@@ -191,8 +200,8 @@ func (t *scanTask) draw(worker, group int) {
 // begin prepares the lanes: Z, the temperatures, the kernels' block.
 func (g *lanesOf) begin() {
 	t, s := g.t, &g.s
-	*g.b = scanBlock{y: &s.y[0], delta: &s.delta[0], bounds: &s.bounds[0], uniform: &s.uniform[0], spins: &s.spins[0],
-		start: &g.start[0], vectors: g.vectors, factor: t.factor, four: uint32(4 * t.direction()), keys: t.keys}
+	*g.b = scanBlock{y: &s.y[0], delta: &s.delta[0], bounds: &s.bounds[0], uniform: &s.uniform[0],
+		spins: &s.spins[0], start: &g.start[0], vectors: g.vectors, factor: t.factor, four: uint32(4 * t.direction()), keys: t.keys}
 	arm, back := 0, 0
 	if t.lanes == 16 {
 		arm = 1
@@ -246,7 +255,8 @@ func (g *lanesOf) loadOverlap() {
 				}
 			}
 		}
-		t.e.kernels.transpose[0](&g.s.z[v*t.lanes], &stage[0], 4*uintptr(t.cols), 4*uintptr(stride), uintptr(t.sumRows/t.lanes))
+		t.e.kernels.transpose[0](&g.s.z[v*t.lanes], &stage[0],
+			4*uintptr(t.cols), 4*uintptr(stride), uintptr(t.sumRows/t.lanes))
 	}
 }
 
@@ -289,7 +299,8 @@ func (g *lanesOf) loadSpins() {
 					g.s.stage[l*scanSpins+j] = float32(x)
 				}
 			}
-			t.e.kernels.transpose[0](&g.s.z[from*t.cols+v*t.lanes], &g.s.stage[0], 4*uintptr(t.cols), 4*scanSpins, uintptr(scanSpins/t.lanes))
+			t.e.kernels.transpose[0](&g.s.z[from*t.cols+v*t.lanes], &g.s.stage[0],
+				4*uintptr(t.cols), 4*scanSpins, uintptr(scanSpins/t.lanes))
 		}
 		for p := range width {
 			m := t.offsetOf(from + p)
@@ -374,7 +385,8 @@ func (g *lanesOf) row4(lane int) uint64 {
 }
 
 // starts prepares the four words that the first rounds need of each group of four rows (see
-// philoxStart), as the low words of 64-bit lanes: for each vector those of its even groups, then of its odd ones.
+// philoxStart), as the low words of 64-bit lanes: for each vector those of its even groups, then of
+// its odd ones.
 func (g *lanesOf) starts(high uint32) {
 	g.started, g.high = true, high
 	per := g.t.lanes / 8 // groups of one parity in a vector
@@ -404,105 +416,5 @@ func (g *lanesOf) slowNumbers(col uint64) {
 				}
 			}
 		}
-	}
-}
-
-// turnIn sets dst, a row of lanes for each position, to the block's columns of spins.
-func (g *lanesOf) turnIn(dst, spins []int8, stride, spin, width int) {
-	turn := g.t.e.kernels.turn
-	at, step := g.positions(dst)
-	from := g.from(spin, width)
-	if g.whole(width) {
-		for r := range g.turns() {
-			r = min(16*r, g.lanes-16)
-			turn(&at[r], &spins[(g.first+r)*stride+from], step, uintptr(stride))
-		}
-		return
-	}
-	for r := range g.lanes {
-		d := g.s.stage8[r*scanSpins:][:scanSpins]
-		clear(d)
-		if r >= g.lo && r < g.hi {
-			copy(d[g.skip(width):], spins[(g.first+r)*stride+from:][:width])
-		}
-	}
-	for r := 0; r < g.lanes; r += 16 {
-		turn(&at[r], &g.s.stage8[r*scanSpins], step, scanSpins)
-	}
-}
-
-// turnOut sets the block's columns to the spins that have been drawn.
-func (g *lanesOf) turnOut(spin, width int) {
-	t := g.t
-	turn := t.e.kernels.turn
-	at, step := g.positions(g.s.spins)
-	from := g.from(spin, width)
-	if g.whole(width) {
-		for r := range g.turns() {
-			r = min(16*r, g.lanes-16)
-			turn(&t.spins[(g.first+r)*t.spinStride+from], &at[r], uintptr(t.spinStride), step)
-		}
-		return
-	}
-	for r := 0; r < g.lanes; r += 16 {
-		turn(&g.s.stage8[r*scanSpins], &at[r], scanSpins, step)
-	}
-	for r := g.lo; r < g.hi; r++ {
-		copy(t.spins[(g.first+r)*t.spinStride+from:][:width], g.s.stage8[r*scanSpins+g.skip(width):])
-	}
-}
-
-// whole reports whether the block's spins can be turned as they lie: squares of 16.
-func (g *lanesOf) whole(width int) bool {
-	return width == scanSpins && g.lo == 0 && g.hi == g.lanes && g.lanes >= 16
-}
-
-// turns returns how many squares of 16 rows cover the lanes.
-func (g *lanesOf) turns() int { return ceil(g.lanes, 16) }
-
-// positions returns where the first column of a block lies in a matrix of positions, and the bytes to the next one.
-func (g *lanesOf) positions(m []int8) (at []int8, step uintptr) {
-	step = tileColsMax
-	if g.t.op.Order == compute.Backward {
-		return m[(scanSpins-1)*tileColsMax:], -step
-	}
-	return m, step
-}
-
-// from returns the first column of a block.
-func (g *lanesOf) from(spin, width int) int {
-	if g.t.op.Order == compute.Backward {
-		return spin + 1 - width
-	}
-	return spin
-}
-
-// skip returns how many columns are missing before those of a block that is not whole.
-func (g *lanesOf) skip(width int) int {
-	if g.t.op.Order == compute.Backward {
-		return scanSpins - width
-	}
-	return 0
-}
-
-// addends turns the block's columns of Add.
-func (g *lanesOf) addends(spin, width int) {
-	t := g.t
-	from := g.from(spin, width)
-	at, step := g.s.add, 4*uintptr(t.cols)
-	if t.op.Order == compute.Backward {
-		at, step = g.s.add[(scanSpins-1)*t.cols:], -step
-	}
-	for v := range g.vectors {
-		src, stride := &g.s.stage[0], scanSpins
-		if g.whole(width) {
-			src, stride = &t.add[(g.first+v*t.lanes)*t.addStride+from], t.addStride
-		} else {
-			clear(g.s.stage[:t.lanes*scanSpins])
-			for l := max(0, g.lo-v*t.lanes); l < min(t.lanes, g.hi-v*t.lanes); l++ {
-				copy(g.s.stage[l*scanSpins+g.skip(width):], t.add[(g.first+v*t.lanes+l)*t.addStride+from:][:width])
-			}
-		}
-		t.e.kernels.transpose[0](&at[v*t.lanes], src, step, 4*uintptr(stride), uintptr(scanSpins/t.lanes))
 	}
 }

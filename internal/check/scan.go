@@ -33,8 +33,9 @@ func (c scanCase) String() string {
 	return fmt.Sprintf("scan of %dx%d over %d, order %d, exact %v, with %b", c.rows, c.n, c.k, c.order, c.exact, c.with)
 }
 
-// scanCases returns every order, patterns and dense couplings on shapes around the blocks of 16 spins, the lanes of 8 and 16
-// rows and parts of 256 of a sum; the optional matrices in turn, all at once and none.
+// scanCases returns every order, patterns and dense couplings on shapes around the blocks of 16
+// spins, the lanes of 8 and 16 rows and parts of 256 of a sum; the optional matrices in turn, all
+// at once and none.
 func scanCases() []scanCase {
 	shapes := [][3]int{{0, 5, 3}, {4, 0, 3}, {1, 1, 1}, {3, 16, 8}, {5, 17, 9}, {16, 40, 1}, {48, 32, 20}, {50, 33, 64},
 		{23, 100, 300}, {107, 7, 16}, {2, 150, 5}, {70, 64, 31}, {96, 48, 8}, {9, 16, 0}}
@@ -164,10 +165,11 @@ func (p *scanRun) coupling(i, j int) (sum float64) {
 
 func (p *scanRun) run(e compute.Engine) { e.Scan(p.s.m, p.op) }
 
-// engineScan tests the sequential orders of Scan against a loop over the spins in float64, which follows the
-// engine's spins: each has to be the one of its field, given those that came before. With exact sums no spin may differ from
-// what the engine itself draws in that field; otherwise the uniform number of one that does lies within 1e-5 of its
-// threshold. The overlap has to be that of the spins drawn.
+// engineScan tests the sequential orders of Scan against a loop over the spins in float64, which
+// follows the engine's spins: each has to be the one of its field, given those that came before.
+// With exact sums no spin may differ from what the engine itself draws in that field; otherwise the
+// uniform number of one that does lies within 1e-5 of its threshold. The overlap has to be that of
+// the spins drawn.
 func engineScan(t *testing.T, e compute.Engine) {
 	differ, all := 0, 0
 	for id, c := range scanCases() {
@@ -227,7 +229,8 @@ func (p *scanRun) verify(t *testing.T, e compute.Engine) (differ, all int) {
 			differ++
 			f := math.Exp(-2 * math.Abs(x))
 			if gap := math.Abs(float64(u) - f/(1+f)); gap > 1e-5 && math.Abs(x) > 1e-5 {
-				t.Fatalf("%v: spin (%d,%d) in the field %v is %v, its uniform number %v is %.1e off the threshold", p, r, i, x, g, u, gap)
+				t.Fatalf("%v: spin (%d,%d) in the field %v is %v, its uniform number %v is %.1e off the threshold",
+					p, r, i, x, g, u, gap)
 			}
 		}
 	}
@@ -295,12 +298,14 @@ func (p *scanRun) verifyExact(t *testing.T, e compute.Engine, fields []float32, 
 		Kind: compute.Spin, Key: th.Key, Row: th.Row, Col: th.Col, Add: f, Clamp: th.Clamp}})
 	for i, want := range entriesOf(e, d) {
 		if got[i] != want {
-			t.Fatalf("%v: spin (%d,%d) in the exact field %v is %v, a product draws %v", p, i/p.n, i%p.n, fields[i], got[i], want)
+			t.Fatalf("%v: spin (%d,%d) in the exact field %v is %v, a product draws %v",
+				p, i/p.n, i%p.n, fields[i], got[i], want)
 		}
 	}
 }
 
-// engineScanParts tests that parts of a batch draw what the whole draws, whatever the rows of a part, bit for bit.
+// engineScanParts tests that parts of a batch draw what the whole draws, whatever the rows of a
+// part, bit for bit.
 func engineScanParts(t *testing.T, e compute.Engine) {
 	for _, k := range []int{20, -1} {
 		c := scanCase{rows: 75, n: 50, k: k, with: scanOffset | scanAdd | scanBias | scanScale}

@@ -63,6 +63,19 @@ func Core(a, b *mat.Dense, logGain float64) *mat.Dense {
 	return &w
 }
 
+// Self returns the couplings J = (g/sqrt K) X^T X of a layer with itself (N x N), whose diagonal is
+// zero, for its patterns x (K x N) and the logarithm of the gain g.
+func Self(x *mat.Dense, logGain float64) *mat.Dense {
+	k, n := x.Dims()
+	var j mat.Dense
+	j.Mul(x.T(), x)
+	j.Scale(math.Exp(logGain)/math.Sqrt(float64(k)), &j)
+	for i := range n {
+		j.Set(i, i, 0)
+	}
+	return &j
+}
+
 // triangle returns R of X^T = QR for the K x N matrix X, or X^T itself where N < K.
 func triangle(x *mat.Dense) mat.Matrix {
 	k, n := x.Dims()

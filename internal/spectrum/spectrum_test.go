@@ -18,7 +18,8 @@ func filled(rows, columns int, from float64) *mat.Dense {
 }
 
 // Fails where the small matrix has other singular values than W itself: a triangle that is
-// transposed or cut wrongly, a gain or a sqrt K that is left out, patterns that are more than spins.
+// transposed or cut wrongly, a gain or a sqrt K that is left out, patterns that are more than
+// spins.
 func TestCore(t *testing.T) {
 	for _, c := range []struct{ k, n, m int }{{3, 7, 5}, {4, 4, 4}, {6, 4, 9}, {6, 9, 4}, {5, 2, 3}, {1, 8, 8}} {
 		a, b := filled(c.k, c.n, 0.3), filled(c.k, c.m, 2)

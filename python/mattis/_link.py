@@ -178,9 +178,10 @@ def _before_fork():
 
 def _after_fork():
     for link in list(_links):
+        busy = not link.lock.acquire(blocking=False)
         link.lock = threading.RLock()
         if link.worker is not None:
-            link.worker.abandon()
+            link.worker.abandon(busy)
             link.worker, link.held = None, None
 
 

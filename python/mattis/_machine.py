@@ -122,13 +122,13 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         run = os.path.join(scratch.path, "run") if scratch else os.path.abspath(os.fspath(self.run_dir))
         link = self.__dict__.setdefault("_link", Link())
         self._forget()
-        history, began = [], [time.time()]
+        history, notes, began = [], [], [time.time()]
 
         def told(event):
             if event["event"] == "measure":
                 history.append(event["metric"])
             elif event["event"] == "note":
-                warnings.warn(event["text"], MattisWarning, stacklevel=2)
+                notes.append(event["text"])
             elif self.verbose and event["epoch"] > 0:
                 self._print(event["epoch"], history, time.time() - began[0])
                 began[0] = time.time()
@@ -140,6 +140,8 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         finally:
             if scratch and stopped is None:
                 scratch.remove()
+            for text in notes:
+                warnings.warn(text, MattisWarning, stacklevel=2)
         self._learned(rows, X, seed, head)
         self.history_ = history
         if scratch is None or stopped is not None:

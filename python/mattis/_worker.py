@@ -246,16 +246,20 @@ class Worker:
     def alive(self):
         return self.end.alive and self.pid == os.getpid() and self.process.poll() is None
 
-    def abandon(self):
-        """Let go of a worker that belongs to the process this one was forked from."""
+    def abandon(self, busy):
+        """Let go of a worker that belongs to the process this one was forked from. Where a thread of that was in the midst
+        of a frame, nobody here frees what it holds."""
         self.end.detach()
         nothing = os.open(os.devnull, os.O_RDWR)
         for pipe in (self.process.stdin, self.process.stdout):
             try:
                 os.dup2(nothing, pipe.fileno())  # the worker sees its input end with its owner's
+                if not busy:
+                    pipe.close()
             except (OSError, ValueError):
                 pass
         os.close(nothing)
+        self.stderr.close()
         self.process.returncode = 0
 
 

@@ -225,6 +225,10 @@ class Training(unittest.TestCase):
         self.assertEqual(sorted(got), [(e, s) for e in (0, 2, 4) for s in ("test", "train")])
         self.assertAlmostEqual(got[4, "test"], -m.score(x[150:]), delta=1e-4)
         self.assertAlmostEqual(got[4, "train"], -m.score(x[:150]), delta=1e-4)
+        with tempfile.TemporaryDirectory() as folder:
+            m.set_params(run_dir=os.path.join(folder, "r")).fit(x[:150], test=x[150:])
+            again = BoltzmannMachine.load(m.run_dir_)
+            np.testing.assert_array_equal(again.transform(x), m.transform(x))
 
     def test_wrong_parameters_are_named(self):
         x = rows()

@@ -40,6 +40,7 @@ func TestPage(t *testing.T) {
 		{"a curve grows", (*world).grows},
 		{"the value under the pointer is that of the file", (*world).pointer},
 		{"zoom stays", (*world).zoom},
+		{"logarithmic axes", (*world).logarithmic},
 		{"exports", (*world).exports},
 		{"two runs", (*world).compare},
 		{"pictures and machine", (*world).pictures},
@@ -130,6 +131,17 @@ func (w *world) zoom() {
 	w.shot("zoomed")
 	w.do(chromedp.Click(`[data-measure="hamming"] .tools .all`))
 	w.until("all is shown again", fmt.Sprintf(`%s.split(" ")[1] >= %v`, seen, step))
+}
+
+// logarithmic looks at the marks of a logarithmic axis that begins just below a power of ten.
+func (w *world) logarithmic() {
+	got := js[string](w, `(async () => (await import("./chart.js")).decades(9.7, 130).join())()`)
+	if want := "10,20,30,40,50,60,70,80,90,100"; got != want {
+		w.Errorf("marks %s, want %s", got, want)
+	}
+	if got := js[string](w, `(async () => (await import("./chart.js")).decades(3e-9, 0.2).join())()`); got != "1e-8,1e-7,0.000001,0.00001,0.0001,0.001,0.01,0.1" {
+		w.Errorf("marks of many decades: %s", got)
+	}
 }
 
 func (w *world) exports() {

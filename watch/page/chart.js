@@ -10,6 +10,16 @@ const font = () => `12px ${css("--sans")}`;
 // superscript writes powers of ten as people do.
 const superscript = (n) => String(n).replace(/[-\d]/g, (c) => "⁰¹²³⁴⁵⁶⁷⁸⁹"[c] ?? "⁻");
 
+// decades returns the marks of a logarithmic axis: 1 to 9 times powers of ten, these alone where there are many.
+export function decades(low, high) {
+  const first = Math.floor(Math.log10(low)), last = Math.floor(Math.log10(high)), out = [];
+  for (let e = first; e <= last; e++) for (let m = 1; m < (last - first > 6 ? 2 : 10); m++) {
+    const v = Number(`${m}e${e}`); // m * 10 ** e is not always the number that people write
+    if (v >= low && v <= high) out.push(v);
+  }
+  return out;
+}
+
 function tickText(v, log) {
   if (v === null || v === undefined) return "";
   if (log) {
@@ -131,19 +141,21 @@ export class Chart {
   prepare() {
     const { logX, logY, smooth: weight } = this.options;
     let left = 0;
+    // Beyond so many powers of ten a logarithmic axis has no marks left, and what is so small is rounding.
+    const least = logY ? 1e-18 * this.curves.reduce((m, c) => c.y.reduce((m, v) => (v > m ? v : m), m), 0) : 0;
     this.lines = this.curves.map((c) => {
       const x = [], y = [], at = [];
       c.x.forEach((v, i) => {
         if (logX && !(v > 0)) { left++; return; }
         let w = c.y[i];
-        if (w !== null && logY && !(w > 0)) { left++; w = null; }
+        if (w !== null && logY && !(w > least)) { left++; w = null; }
         x.push(v); y.push(w); at.push(i);
       });
       return { x, y, at, smoothed: weight > 0 ? smooth(y, weight) : y };
     });
     const infinite = this.curves.reduce((n, c) => n + (c.infinite ?? 0), 0);
     this.note.textContent = [
-      left > 0 && `${left} ${left === 1 ? "value" : "values"} of 0 or less have no place on a logarithmic axis.`,
+      left > 0 && `${left} ${left === 1 ? "value" : "values"} of 0, or next to nothing, or less have no place on a logarithmic axis.`,
       infinite > 0 && `${infinite} ${infinite === 1 ? "value is" : "values are"} NaN or infinite and leave a gap.`,
       this.options.note,
     ].filter(Boolean).join(" ");
@@ -173,7 +185,7 @@ export class Chart {
       stroke: muted, font: font(), labelFont: font(), label, labelSize: 20, labelGap: 2, size, side, gap: 6,
       grid: { stroke: grid, width: 1 }, ticks: { stroke: grid, width: 1, size: 4 }, border: { show: true, stroke: grid, width: 1 },
       values: (_, ticks) => ticks.map((v) => (log && v !== null && !this.labelled(v, ticks) ? "" : tickText(v, log))),
-      ...(log ? { filter: (_, ticks) => ticks } : {}),
+      ...(log ? { filter: (_, ticks) => ticks, splits: (u, i, low, high) => decades(low, high) } : {}),
     });
     // On a logarithmic axis at least half a decade, as in the figures.
     const range = (log) => (u, low, high) => {

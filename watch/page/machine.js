@@ -5,6 +5,9 @@ import { number, short } from "./format.js";
 import { byAge, focus, get, go, palette } from "./runs.js";
 import { Chart } from "./chart.js";
 
+// negligible is the ratio to the largest singular value below which one is the rounding of float32 couplings.
+const negligible = 1e-7;
+
 // Machine is the view.
 export class Machine {
   constructor(root) {
@@ -77,20 +80,24 @@ export class Machine {
       perPair.get(pair).set(s.step, v);
     }
     if (m.measured.length) {
-      const pair = m.pairs[0] ? `${m.pairs[0].a}-${m.pairs[0].b}` : "visible-hidden";
-      if (!perPair.has(pair)) perPair.set(pair, new Map());
-      for (const s of m.measured) perPair.get(pair).set(s.step, s.values);
+      const first = m.pairs[0] ? `${m.pairs[0].a}-${m.pairs[0].b}` : "visible-hidden";
+      for (const s of m.measured) for (const [name, v] of Object.entries(s.values)) {
+        const pair = name || first;
+        if (!perPair.has(pair)) perPair.set(pair, new Map());
+        perPair.get(pair).set(s.step, v);
+      }
     }
     return [...perPair].map(([pair, at]) => {
       const steps = [...at.keys()].sort((a, b) => a - b), most = Math.min(10, Math.max(...[...at.values()].map((v) => v.length)));
       if (steps.length === 1) return bars(`Singular values of ${pair}`, at.get(steps[0]).map(number), `update ${steps[0]}, largest first`);
       const curves = [];
       for (let i = 0; i < most; i++) {
-        const y = steps.map((s) => { const v = number(at.get(s)[i]); return v > 0 ? v : null; });
+        const y = steps.map((s) => { const v = number(at.get(s)[i]); return v > negligible * number(at.get(s)[0]) ? v : null; });
+        if (y.every((v) => v === null)) break;
         // One hue from dark to pale: their order is what matters.
         curves.push({ key: String(i), label: `${i + 1}.`, ink: { colour: shade(i / most), dashes: [], glyph: "none" }, x: steps, y, err: null, columns: { step: steps, value: y, rank: steps.map(() => i + 1) } });
       }
-      return this.chart({ title: `Singular values of ${pair}`, yLabel: "singular value", logY: true, note: `The largest ${most}.` }, curves);
+      return this.chart({ title: `Singular values of ${pair}`, yLabel: "singular value", logY: true, note: `The largest ${curves.length}${curves.length < most ? "; the others are rounding" : ""}.` }, curves);
     });
   }
 
@@ -197,7 +204,9 @@ function drawing(m) {
   for (const l of layers) {
     for (const x of at.get(l.name)) parts.push(h("circle", { class: l.name === "visible" ? "spin visible" : "spin", cx: x, cy: y.get(l.name), r: 8 }));
     const right = at.get(l.name).at(-1);
-    parts.push(h("text", { x: Math.max(right + 22, W / 2 + 150), y: y.get(l.name) + 5, class: "layer" }, `${l.name} · ${l.size}${l.name === "visible" && m.height ? ` (${m.height} × ${m.width})` : ""}${l.kind !== "spin" ? ` · ${l.kind}` : ""}${l.bias ? " · biases" : ""}`));
+    parts.push(h("text", { x: Math.max(right + 22, W / 2 + 150), y: y.get(l.name) + 5, class: "layer" }, `${l.name} · ${l.size}${l.name === "visible" && m.height ? ` (${m.height} × ${m.width})` : ""}`));
+    const what = [l.kind !== "spins" && l.kind, l.bias && "biases"].filter(Boolean).join(" · ");
+    if (what) parts.push(h("text", { x: Math.max(right + 22, W / 2 + 150), y: y.get(l.name) + 22, class: "what" }, what));
   }
   const label = layers.map((l) => `${l.name} with ${l.size} spins`).join(", ") + "; " + m.pairs.map((p) => `${p.a}-${p.b}: ${words(p)}`).join(", ");
   return h("svg", { class: "layers", viewBox: `0 0 ${W} ${H}`, role: "img", "aria-label": label }, parts);

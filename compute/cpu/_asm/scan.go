@@ -30,12 +30,16 @@ const (
 	scanSpinStride = 48 // bytes between rows of spins
 )
 
-// boundLog is (log(1+z) - z + z^2/2)/z^3 for 1+z from sqrt 1/2 to sqrt 2, highest power first, off by
-// 8e-6: a bound is off by less than 3e-7 and its rounding. boundNear is the distance of a field from its bound
-// below which the uniform number itself decides.
+// A bound log((1-u)/u)/2 is -(e log 2)/2 + l(z) + u*p(u) for u = 2^e * (1+z): boundLog is l(z) =
+// -log(1+z)/2 for 1+z from sqrt 1/2 to sqrt 2, off by 4e-5, and boundRest p(u) = log(1-u)/(2u) for
+// u from 0 to 1/2, off by 4e-5, highest power first; they interpolate at Chebyshev's nodes. Beyond
+// 1/2 a bound is below 0 as it should be, where no spin flips. boundNear is the distance of a field
+// from its bound below which the uniform number itself decides: bounds need no more than their
+// error, and one in a thousand vectors comes so close.
 var (
-	boundLog  = []float64{-0.10490526544316552, 0.15819388353029282, -0.1700165823894837, 0.1994744552489794, -0.24991839547287337, 0.3333362390257661}
-	boundNear = 0x1p-16
+	boundLog  = []float64{0.1087418671111442, -0.17870567619488847, 0.2520239308805475, -0.49970128013656534, -2.273861138996236e-05}
+	boundRest = []float64{-0.36813091211190335, 0.02424005734388425, -0.19639361266402597, -0.24804390354518321, -0.5000198145955824}
+	boundNear = 0x1p-12
 )
 
 func (a arm) scanNumbers() {
@@ -58,13 +62,18 @@ func (a arm) scanNumbers() {
 		KMOVW(k, a.odd)
 	}
 	scale, half, one := a.float("scale", 0x1p-31), a.float("half", 0x1p-32), a.float("one", 1)
-	rootBit, minusHalf := a.bits("rootBit", 0x3f3504f3), a.float("minusHalf", -0.5)
+	rootBit := a.bits("rootBit", 0x3f3504f3)
 	log2 := a.float("halfLog2", -0.34657359027997264)
 	var log []Op
 	for i, x := range boundLog {
 		log = append(log, a.float(labelf("boundLog_%d", i), x))
 	}
-	// The registers' order of a row's words is 4 (or 2) groups of each row; lanes want four rows of each group.
+	var rest []Op
+	for i, x := range boundRest {
+		rest = append(rest, a.float(labelf("boundRest_%d", i), x))
+	}
+	// The registers' order of a row's words is 4 (or 2) groups of each row; lanes want four rows of
+	// each group.
 	order := GLOBL("rowsOfGroups"+a.suffix, RODATA|NOPTR)
 	per := a.lanes / 4
 	for r := range a.lanes {
@@ -89,25 +98,16 @@ func (a arm) scanNumbers() {
 	for i, x := range a.byPosition(w) {
 		a.permute(turn, x)
 		VMOVUPS(x, at(u, i*a.tileStride()))
-		q, e, z := a.vec(), a.vec(), a.vec()
-		VMOVUPS(one, q)
-		VSUBPS(x, q, q)
-		VDIVPS(q, x, q) // u/(1-u)
-		VPSUBD(rootBit, q, e)
+		e, z := a.vec(), a.vec()
+		VPSUBD(rootBit, x, e)
 		VPSRAD(U8(23), e, e)
 		VPSLLD(U8(23), e, z)
-		VPSUBD(z, q, z)
+		VPSUBD(z, x, z)
 		VCVTDQ2PS(e, e)
 		VSUBPS(one, z, z)
-		square, l := a.vec(), a.vec()
-		VMULPS(z, z, square)
-		p := a.polynomial(log, z, square)
-		VMULPS(square, z, l)
-		VMULPS(p, l, l)
-		VFMADD231PS(minusHalf, square, l)
-		VADDPS(z, l, l)
-		VMULPS(minusHalf, l, l)
+		l := a.fused(log, z)
 		VFMADD231PS(log2, e, l)
+		VFMADD231PS(a.fused(rest, x), x, l)
 		VMOVUPS(l, at(t, i*a.tileStride()))
 	}
 	step := a.vec()
@@ -125,8 +125,17 @@ func (a arm) scanNumbers() {
 	a.done()
 }
 
-// byPosition turns the four words of a vector of (position, group) pairs, positions slowest, into four vectors of
-// positions, each the groups of the four rows one row after the other.
+// fused returns the polynomial of x, highest power first, one term after the other.
+func (a arm) fused(q []Op, x reg.VecVirtual) reg.VecVirtual {
+	p := a.copyOf(q[0])
+	for _, c := range q[1:] {
+		VFMADD213PS(c, x, p)
+	}
+	return p
+}
+
+// byPosition turns the four words of a vector of (position, group) pairs, positions slowest, into
+// four vectors of positions, each the groups of the four rows one row after the other.
 func (a arm) byPosition(w [4]reg.VecVirtual) (x [4]reg.VecVirtual) {
 	var lo, hi [2]reg.VecVirtual
 	for i := range x {
@@ -348,8 +357,9 @@ y is read and not written; perSpin holds self, bias and base.`)
 	a.done()
 }
 
-// turn emits the turning of a square of 16 bytes: four times rows i and i+8 (or i+4 of 8) are put one beside the other, byte by
-// byte, and become rows 2i and 2i+1. 16 rows want more than 16 registers, so the narrow arm takes half the columns at a time.
+// turn emits the turning of a square of 16 bytes: four times rows i and i+8 (or i+4 of 8) are put
+// one beside the other, byte by byte, and become rows 2i and 2i+1. 16 rows want more than 16
+// registers, so the narrow arm takes half the columns at a time.
 func (a arm) turn() {
 	a.text("turn", "func(dst, src *int8, dstStep, srcStep uintptr)", "turns a square of 16; steps are bytes between rows:\n\tdst[l,i] = src[i,l]")
 	dst, src := Load(Param("dst"), GP64()), Load(Param("src"), GP64())
