@@ -30,6 +30,10 @@ var Topologies = []struct {
 		Layers: []bm.Layer{{Name: "visible", N: 4, Kind: bm.Spins}, {Name: "h", N: 3, Kind: bm.Spins}, {Name: "z", N: 2, Kind: bm.Gaussian}},
 		Pairs:  []bm.Pair{{A: 0, B: 1}, {A: 1, B: 2}},
 	}},
+	{"complete", bm.Graph{ // two hidden layers on the left side, whose order is turned in reverse sweeps
+		Layers: []bm.Layer{{Name: "visible", N: 2, Kind: bm.Spins}, {Name: "a", N: 2, Kind: bm.Spins}, {Name: "b", N: 2, Kind: bm.Spins}, {Name: "c", N: 2, Kind: bm.Spins}},
+		Pairs:  []bm.Pair{{A: 0, B: 1}, {A: 0, B: 2}, {A: 0, B: 3}, {A: 1, B: 2}, {A: 1, B: 3}, {A: 2, B: 3}},
+	}},
 }
 
 // Machines returns machines of every topology with dense couplings and axons, plain and with biases and offsets on all layers, all
@@ -51,7 +55,7 @@ func Machines(e compute.Engine, key rng.Key) []Small {
 					a := bm.NewAxons(e, g, 3, true)
 					a.Uniform(1, k.Fold(0))
 					for p := range g.Pairs {
-						a.SetPairGain(p, 0.7-0.2*float64(p))
+						a.SetPairGain(p, max(0.1, 0.7-0.2*float64(p)))
 					}
 					c, name = a, "axons"
 				} else {
