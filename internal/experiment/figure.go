@@ -64,6 +64,7 @@ var Figures = []Figure{
 	{"cooling", "Samplers in machines that are cooled", "refs. 8 and 9", 1, 0, []*study{cooled}, finishCooling},
 	{"likelihood", "Estimates of log Z where it is known", "ref. 39", 200, 0, []*study{likely}, finishLikelihood},
 	{"phases", "Estimates of log Z where phases are far apart", "ref. 39", 200, 0, []*study{hiddenPhases}, finishPhases},
+	{"graphs", "Estimates of log Z on other graphs of layers", "Sec. VII", 200, 0, []*study{graphs}, finishGraphs},
 	{"calibration", "Standard errors of measures where the truth is known", "beside the paper", 100, 0, []*study{calibrated}, finishCalibration},
 }
 

@@ -146,19 +146,24 @@ type Annealed struct{ Runs, Betas int }
 // samples, and the exact sum.
 func Estimates(ctx context.Context, e compute.Engine, i int, s Annealed, key rng.Key) (truth float64, all []eval.LogZ, name string, err error) {
 	m, name := Enumerable(e, i, key.Fold(0))
+	truth, all, err = estimatesOf(ctx, m, s, key.Fold(1).Fold(uint64(i)))
+	return truth, all, name, err
+}
+
+// estimatesOf returns log Z of a machine whose states can be listed by each of the methods, and the exact sum.
+func estimatesOf(ctx context.Context, m *bm.Machine, s Annealed, key rng.Key) (truth float64, all []eval.LogZ, err error) {
 	x, err := exact.Smallest(m)
 	if err != nil {
-		return 0, nil, name, err
+		return 0, nil, err
 	}
 	start, err := eval.StartExact(m)
 	if err != nil {
-		return 0, nil, name, err
+		return 0, nil, err
 	}
-	k := key.Fold(1).Fold(uint64(i))
 	all, err = estimates(ctx,
-		&eval.AIS{Machine: m, Runs: s.Runs, Betas: s.Betas, Sweeps: 1, Key: k},
-		&eval.Integration{Machine: m, Ladders: ladders, Betas: 32, Sweeps: 400, Key: k}, start)
-	return x.LogZ(), all, name, err
+		&eval.AIS{Machine: m, Runs: s.Runs, Betas: s.Betas, Sweeps: 1, Key: key},
+		&eval.Integration{Machine: m, Ladders: ladders, Betas: 32, Sweeps: 400, Key: key}, start)
+	return x.LogZ(), all, err
 }
 
 // PatternEstimates returns log Z of a machine of so many random patterns by AIS, by reverse AIS from exact samples and
@@ -274,11 +279,12 @@ func (r *results) estimatesOf(arm, name string) (x []float64, all [][]eval.LogZ)
 	return off.X, all
 }
 
-// finishLikelihood is the figure likelihood: coverage of the 95 % intervals, and the pattern machines over the gain.
-func finishLikelihood(r *results) error {
+// judgeIntervals judges the 95 % intervals of each method over the random machines of an arm, and returns the panel of how far
+// their estimates are off.
+func (r *results) judgeIntervals(a *arm, title string) view.Panel {
 	var quantiles []view.Series
 	for _, name := range methods {
-		_, all := r.estimatesOf("machines", name)
+		_, all := r.estimatesOf(a.name, name)
 		var c Coverage
 		var z []float64
 		for _, x := range all[0] {
@@ -293,14 +299,14 @@ func finishLikelihood(r *results) error {
 			q.X, q.Mean = append(q.X, v), append(q.Mean, (float64(i)+0.5)/float64(len(z)))
 		}
 		quantiles = append(quantiles, q)
-		r.add(r.curve(name+", off", "machines", name+", off"), r.curve(name+", stderr", "machines", name+", stderr"), r.curve(name+", warned", "machines", name+", warned"))
+		r.add(r.curve(name+", off", a.name, name+", off"), r.curve(name+", stderr", a.name, name+", stderr"), r.curve(name+", warned", a.name, name+", warned"))
 		share, margin := c.Share()
 		verdict, found := decided(share >= 0.95-margin), fmt.Sprintf("%.1f %% of %d; median width %.2g nats", 100*share, c.Silent, c.MedianWidth())
 		if c.Silent == 0 {
 			verdict, found = Open, "every estimate warned"
 		}
 		r.claim("95 % intervals of "+name+" hold the exact log Z where nothing warned", fmt.Sprintf("95 %%, at most the binomial %.1f %% less", 100*margin), verdict, "%s", found)
-		samples := eval.LeastSilent(likely.arms[0].annealed(r.options.Miniature).Runs)
+		samples := eval.LeastSilent(a.annealed(r.options.Miniature).Runs)
 		if name == "integration" {
 			samples = ladders
 		}
@@ -308,12 +314,17 @@ func finishLikelihood(r *results) error {
 		r.claim("misses of "+name+" beyond 4 standard errors do not go without a warning", fmt.Sprintf("all but as many as Student's t of %.0f samples, the fewest without a warning, gives; decided by a chance of 5 %%", samples), decided(chance >= 0.05, chance),
 			"%d of %d estimates, at most %.2g are expected", n, c.Silent, expected)
 	}
-	r.judgeHard()
 	normal := view.Series{Name: "exact, normal law"}
 	for x := 0.05; x <= 4; x += 0.05 {
 		normal.X, normal.Mean = append(normal.X, x), append(normal.Mean, 1-2*eval.TailOfNormal(x))
 	}
-	panels := []view.Panel{view.CurvesPanel{Chart: view.Chart{Title: "random machines that can be summed", X: view.Axis{Label: "standard errors off", Min: 0, Max: 4}, Y: view.Axis{Label: "share of estimates closer"}}, Series: append(quantiles, normal)}}
+	return view.CurvesPanel{Chart: view.Chart{Title: title, X: view.Axis{Label: "standard errors off", Min: 0, Max: 4}, Y: view.Axis{Label: "share of estimates closer"}}, Series: append(quantiles, normal)}
+}
+
+// finishLikelihood is the figure likelihood: coverage of the 95 % intervals, and the pattern machines over the gain.
+func finishLikelihood(r *results) error {
+	panels := []view.Panel{r.judgeIntervals(likely.arms[0], "random machines that can be summed")}
+	r.judgeHard()
 	rows := [][]string{}
 	for k := 2; k <= 3; k++ {
 		var errs []view.Series
