@@ -2,6 +2,7 @@ package data
 
 import (
 	"bufio"
+	"compress/gzip"
 	"errors"
 	"fmt"
 	"io"
@@ -91,7 +92,12 @@ func (o Options) decodeCSV(f io.Reader, size int64, p part, words *words) (*Set,
 		if err == io.EOF {
 			break
 		}
-		if err != nil {
+		switch {
+		case errors.Is(err, io.ErrUnexpectedEOF):
+			return nil, fmt.Errorf("after %d rows: the gzipped file is truncated", s.Rows)
+		case errors.Is(err, gzip.ErrChecksum), errors.Is(err, gzip.ErrHeader):
+			return nil, fmt.Errorf("after %d rows: the gzipped file is damaged: %w", s.Rows, err)
+		case err != nil:
 			return nil, err
 		}
 		if columns == 0 {

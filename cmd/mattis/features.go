@@ -74,7 +74,7 @@ Gaussian layer has numbers in place of spins, and its mean is x.`,
 	}
 	flags.add(cmd)
 	flags.addInput(cmd)
-	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, csv, idx, an image, a folder of images), train or test")
+	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, npz, text, parquet, idx, an image, a folder of images), train or test")
 	label.add(cmd, "`label` of all rows")
 	cmd.Flags().StringVar(&layer, "layer", "", "`name` of the hidden layer (default: the first one)")
 	cmd.Flags().BoolVar(&mean, "mean", false, "write the means tanh x (the default)")

@@ -59,7 +59,7 @@ Label spins are unknown and drawn with the pixels, unless --label names the labe
 	}
 	flags.add(cmd)
 	flags.addInput(cmd)
-	cmd.Flags().StringVar(&flags.input, "input", "", "rows to complete: a `file` (npy, csv, idx, an image, a folder of images), train or test")
+	cmd.Flags().StringVar(&flags.input, "input", "", "rows to complete: a `file` (npy, npz, text, parquet, idx, an image, a folder of images), train or test")
 	cmd.Flags().StringVar(&flags.known, "known", "", "known pixels: rows:a-b, spins:a-b or a mask `file`")
 	cmd.Flags().IntVar(&flags.steps, "steps", 10, "sweeps")
 	cmd.Flags().IntVar(&flags.count, "count", 0, fmt.Sprintf("rows to take from the start of the input; 0 takes all for an npy file and %d otherwise", shown))

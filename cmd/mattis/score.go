@@ -74,7 +74,7 @@ would take too long, by mean field, which lies above it; the summary says so.`,
 	}
 	flags.add(cmd)
 	flags.addInput(cmd)
-	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, csv, idx, an image, a folder of images), train or test")
+	cmd.Flags().StringVar(&input, "input", "", "rows: a `file` (npy, npz, text, parquet, idx, an image, a folder of images), train or test")
 	label.add(cmd, "`label` of all rows")
 	out.add(cmd, "`file` to write, .npy (default: print a number a line)")
 	return cmd
