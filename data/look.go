@@ -161,7 +161,7 @@ func (l *Look) text() error {
 	if len(sample) == 0 {
 		return nil
 	}
-	if !o.Header && o.Labels != "1" {
+	if !o.Header {
 		o.Header = namesFirst(sample)
 	}
 	var names []string

@@ -225,9 +225,39 @@ func TestKnownNumbers(t *testing.T) {
 	compute.Write(e, d.Weights(0).Value, wave(5, 3, 1.1, .5, .6))
 	compute.Write(e, m.Bias(0).Value, cosine(5, .2))
 	expect("hybrid: log Z", logZ(m), 5.662814733029)
+	expect("hybrid: log Z with dz", logZ(m)+1.5*math.Log(2*math.Pi), 8.419630332643)
+	// Given the visible spins z is its field and a standard normal number.
+	x := check.ExactOf(m)
+	expect("hybrid: <v1 z1>", mean(m, func(s [][]int8) float64 { return float64(s[0][0]) * x.Field(s, 1, 0) }), 1.273175470847)
+	expect("hybrid: <z2^2>", mean(m, func(s [][]int8) float64 { return 1 + math.Pow(x.Field(s, 1, 1), 2) }), 3.168218632041)
+	// Summed over z it is the Hopfield machine of J = W W^T, whose diagonal is a constant.
+	hopfield, h := dense(bm.Full(5, 0), true)
+	w5, j5, trace := wave(5, 3, 1.1, .5, .6), make([]float32, 25), 0.0
+	for i := range 5 {
+		for k := range 5 {
+			var sum float64
+			for a := range 3 {
+				sum += float64(w5[i*3+a]) * float64(w5[k*3+a])
+			}
+			if i == k {
+				trace += sum
+			} else {
+				j5[i*5+k] = float32(sum)
+			}
+		}
+	}
+	compute.Write(e, h.Weights(0).Value, j5)
+	compute.Write(e, hopfield.Bias(0).Value, cosine(5, .2))
+	expect("hybrid: its Hopfield machine, log Z", logZ(hopfield), 4.413430448554)
+	expect("hybrid: half the trace", trace/2, 1.249384284474)
 
 	m = axons(bm.Hybrid(5, 3), 2, 1, wave(2, 5, .9, 1.1, 1), wave(2, 3, .9, 1.4, 1))
 	expect("hybrid axons: log Z", logZ(m), 8.864854914319)
+	pair, j12 := check.PairWeights(m, 0), 0.0
+	for a := range 3 {
+		j12 += pair[0][a] * pair[1][a]
+	}
+	expect("hybrid axons: J_12", j12, -.316244506794)
 }
 
 // modelGradient returns d log Z / dtheta by Phase over all listed states, by name and place.

@@ -1,6 +1,7 @@
 """RBM and logistic regression on MNIST: BernoulliRBM of scikit-learn beside mattis, in one process after another.
 
     MATTIS_DATA=DIR MATTIS=./mattis python3 python/bench/mnist.py --hidden 256
+    python3 python/bench/mnist.py --seconds        of fit alone, with one thread and with all
     python3 python/bench/mnist.py --layer          what the Python layer adds to mattis train
 
 DIR/mnist holds the four IDX files. Seconds are those of fit; accuracy is on the 10000 test images, of a logistic
@@ -129,6 +130,40 @@ def compare(hidden, rows, epochs, rates, seeds, threads):
     row("mattis, for a classifier, equal time", longer, lambda seed: ours(train[0], own, seed, n=longer, **FEATURES))
 
 
+def seconds(hidden, rows, epochs, times):
+    """Print the seconds of fit alone, the least of several turns, for each number of threads."""
+    from sklearn.neural_network import BernoulliRBM
+    from threadpoolctl import threadpool_limits
+
+    x, _ = images("train", rows)
+    wide = x.astype(np.float64)
+    print(f"MNIST, {rows} rows, H = {hidden}, {epochs} epochs: seconds of fit, least of {times}", flush=True)
+
+    def theirs(x, threads, batch):
+        with threadpool_limits(threads):
+            BernoulliRBM(hidden, batch_size=batch, n_iter=epochs, random_state=0).fit(x)
+
+    def ours(threads, **params):
+        BoltzmannMachine(hidden, n_iter=epochs, random_state=0, threads=threads, **params).fit(x)
+
+    for batch in (10, 100):
+        ways = {
+            "BernoulliRBM, float64": lambda n: theirs(wide, n, batch),
+            "BernoulliRBM, float32": lambda n: theirs(x, n, batch),
+            "mattis, as it comes": lambda n: ours(n, batch_size=batch),
+            "mattis, as many chains": lambda n: ours(n, batch_size=batch, n_chains=batch),
+            "mattis, axons K = 64": lambda n: ours(n, batch_size=batch, n_chains=batch, patterns=64),
+        }
+        least = {}
+        for _ in range(times):
+            for name, fit in ways.items():
+                for n in sorted({1, os.cpu_count() or 1}):
+                    least[name, n] = min(least.get((name, n), np.inf), timed(lambda: fit(n))[1])
+        for name in ways:
+            some = [least[key] for key in sorted(least) if key[0] == name]
+            print(f"batch {batch:4d}  {name:26s}" + "".join(f"{s:8.2f}" for s in some), flush=True)
+
+
 def layer(hidden, rows, epochs, times):
     """Compare fit with mattis train of the same recipe on the same rows, in turn; both begin with a program to start."""
     x, _ = images("train", rows)
@@ -164,10 +199,13 @@ def main():
     p.add_argument("--seeds", type=int, default=3)
     p.add_argument("--threads", type=int, default=0, help="of BLAS and of mattis; 0 takes what is faster here of one and all")
     p.add_argument("--rates", type=float, nargs="*", default=[0.1], help="of BernoulliRBM")
+    p.add_argument("--seconds", action="store_true", help="of fit alone, with one thread and with all")
     p.add_argument("--layer", action="store_true")
     p.add_argument("--times", type=int, default=5)
     a = p.parse_args()
-    if a.layer:
+    if a.seconds:
+        seconds(a.hidden, a.rows, a.epochs, a.times)
+    elif a.layer:
         layer(a.hidden, a.rows, a.epochs, a.times)
     else:
         compare(a.hidden, a.rows, a.epochs, a.rates, a.seeds, a.threads)

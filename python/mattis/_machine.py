@@ -19,8 +19,9 @@ from ._base import (
     check_random_state,
     validate,
 )
-from ._errors import MattisValueError, MattisWarning
+from ._errors import MattisError, MattisValueError, MattisWarning
 from ._link import Link
+from ._service import Service
 from ._worker import array
 
 SEEDS = 2**31 - 1
@@ -71,6 +72,8 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     image_shape : (height, width) of the images that rows are, for what run_dir shows.
     threads : None takes one a core, or the share that joblib says in OMP_NUM_THREADS.
     binary : path of the program; None takes $MATTIS, the one in the package, or that on PATH.
+    url, token : a machine of mattis serve, http://HOST:PORT/v1/runs/NAME, in place of one that is fitted here: it is used as it is,
+        its energies are those of spins, which differ by a constant that log_partition has too, and its parameters stay there.
 
     Attributes
     ----------
@@ -85,7 +88,7 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def __init__(self, n_components=256, *, learning_rate=0.1, batch_size=10, n_iter=10, verbose=0, random_state=None,
                  patterns=None, couplings=None, n_chains=None, binarize=None, recipe=None, settings=None,
-                 run_dir=None, image_shape=None, threads=None, binary=None):
+                 run_dir=None, image_shape=None, threads=None, binary=None, url=None, token=None):
         self.n_components = n_components
         self.learning_rate = learning_rate
         self.batch_size = batch_size
@@ -102,6 +105,8 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self.image_shape = image_shape
         self.threads = threads
         self.binary = binary
+        self.url = url
+        self.token = token
 
     # Learning.
 
@@ -110,6 +115,7 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
         Ctrl-C ends it after the update under way: the object is then what it has come to, run_dir_ holds a checkpoint of
         it, and KeyboardInterrupt is raised."""
+        self._trains_here()
         _recipe.check(self)
         rows = self._read(X, reset=True)
         bodies = _in_parts("train", rows.spins)
@@ -154,6 +160,7 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         """Do one update on all rows of X as one minibatch, and return self. The first one of an object that is not
         fitted begins a machine whose offset is the mean of these rows. The learning rate is that of the first epoch, or
         of a fitted object's last one."""
+        self._trains_here()
         _recipe.check(self)
         fresh = not self.__sklearn_is_fitted__()
         rows = self._read(X, reset=fresh)
@@ -179,9 +186,11 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         its mean."""
         rows = self._read(X)
         dtype = X_dtype(X) if X_dtype(X) in (np.float32, np.float64) else np.dtype(np.float64)
-        link, h = self._fitted(), self._n_features_out
-        out = np.empty((len(rows.spins), h), dtype)
+        link, h = self._fitted(), self.__dict__.get("_n_features_out", self.n_components)
+        out = None
         for part, mean in link.over("transform", rows.spins, 4 * h, **self._where()):
+            if out is None:
+                out = np.empty((len(rows.spins), mean.shape[1]), dtype)
             if self._units == _spins.SPINS:
                 out[part] = mean
             else:
@@ -354,7 +363,15 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     # How it is done.
 
+    _units, _dtype, _cut = _spins.BITS, np.dtype(np.int8), None  # until there is a fit
+
+    def _trains_here(self):
+        if self.url is not None:
+            raise MattisError(f"url={self.url}: a service holds a machine that is trained; leave url out to train one here")
+
     def __sklearn_is_fitted__(self):
+        if self.url is not None:
+            return True
         link = self.__dict__.get("_link")
         return link is not None and (link.state is not None or link.stale)
 
@@ -364,12 +381,17 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def _fitted(self):
         if not self.__sklearn_is_fitted__():
             raise NotFittedError(f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator.")
+        if self.url is not None:
+            service = self.__dict__.get("_service")
+            if service is None or (service.url, service.token) != (self.url.rstrip("/"), self.token):
+                service = self._service = Service(self.url, self.token)
+            return service
         return self._link
 
     def _parameters(self):
         if not self.__sklearn_is_fitted__():
             raise AttributeError(f"this {type(self).__name__} is not fitted yet: call fit first")
-        link = self._link
+        link = self._fitted()
         if "parameters" not in link.cache:
             arrays = [array(body) for body in link.call("parameters", **self._where())[1]]
             dtype = np.float32 if self._dtype == np.float32 else np.float64
@@ -379,7 +401,7 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def _checked(self, X, reset=False, missing=False):
         if not reset:
             self._fitted()
-        return validate(self, X, reset, missing)
+        return validate(self, X, reset or self.url is not None, missing)  # a service knows its own features
 
     def _read(self, X, reset=False, name="X"):
         cut = self.binarize if self.binarize is not None or reset else getattr(self, "_cut", None)
@@ -403,7 +425,9 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     def _seed_from(self, random_state):
         """Return the seed of what is drawn now: of random_state, or the next one of the object's own stream."""
         if random_state is None:
-            return int(self._fitted() and self.random_state_.randint(1, SEEDS))
+            if "random_state_" not in self.__dict__:  # of a service
+                self.random_state_ = check_random_state(self.random_state)
+            return int(self.random_state_.randint(1, SEEDS))
         if isinstance(random_state, (int, np.integer)):
             return int(random_state)
         return int(check_random_state(random_state).randint(1, SEEDS))
@@ -414,7 +438,7 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         print(f"[{type(self).__name__}] Iteration {epoch}, {pseudo}time = {seconds:.2f}s", flush=True)
 
     def __getstate__(self):
-        state = {k: v for k, v in self.__dict__.items() if k != "_scratch"}
+        state = {k: v for k, v in self.__dict__.items() if k not in ("_scratch", "_service")}
         if self.__dict__.get("_scratch") is not None:
             state.pop("run_dir_", None)
         if "_link" in state:

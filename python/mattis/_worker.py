@@ -46,10 +46,12 @@ def npy(array):
 
 
 def array(body):
-    """Return the read-only array of an npy body."""
+    """Return the read-only array of an npy body; an array is one already."""
+    if isinstance(body, np.ndarray):
+        return body
     head = io.BytesIO(body)
     if np.lib.format.read_magic(head) != (1, 0):
-        raise MattisError("the worker sent an npy of another version than 1.0")
+        raise MattisError("an npy of another version than 1.0 was sent")
     shape, _, dtype = np.lib.format.read_array_header_1_0(head)
     count = int(np.prod(shape, dtype=np.int64))
     return np.frombuffer(body, dtype, count, head.tell()).reshape(shape)
