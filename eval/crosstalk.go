@@ -13,7 +13,7 @@ import (
 // patterns turns them. Of random patterns the other K-1 give a noise of variance (K-1)/V against a signal of 1, so Q(sqrt(V/(K-1)))
 // are turned; detail.visible is the same from the hidden side, where theory says Q(sqrt(H/(K-1))). Fields of 0 count as
 // half. The biases are left out. The number is exact for the machine: n entries are counted, and all of them. It is that of the first
-// pair of the machine and its second layer; detail.pairs has all pairs, each layer by the other one, and layers that are coupled to themselves
+// pair of the machine and its second layer; of several pairs detail.pairs has all, each layer by the other one, and layers that are coupled to themselves
 // by their own other spins.
 func crosstalk(ctx context.Context, s Subject, _ Options) (Result, error) {
 	m, a := s.Machine, s.Machine.Axons()
@@ -36,7 +36,10 @@ func crosstalk(ctx context.Context, s Subject, _ Options) (Result, error) {
 		list = append(list, d)
 	}
 	first := list[0]
-	detail := map[string]any{"theory": first["theory"], "pairs": list}
+	detail := map[string]any{"theory": first["theory"]}
+	if len(list) > 1 {
+		detail["pairs"] = list
+	}
 	if x, ok := first["first"]; ok {
 		detail["visible"], detail["theory_visible"] = x, first["theory_first"]
 	}

@@ -3,7 +3,6 @@ package eval
 import (
 	"context"
 	"fmt"
-	"maps"
 
 	"gonum.org/v1/gonum/mat"
 
@@ -14,7 +13,7 @@ import (
 
 // spectrum is the largest singular value of the couplings of all pairs. Detail.pairs has for each pair its name and all of them:
 // min(N_A,N_B) singular_values, or all K of axons with fewer patterns (Fig. 4), or of a layer with itself its N eigenvalues with
-// their signs; of machines of one pair they are in the detail itself too. Participation is (sum x^2)^2 / sum x^4 over them.
+// their signs; of machines of one pair they are the detail itself. Participation is (sum x^2)^2 / sum x^4 over them.
 func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
@@ -41,12 +40,11 @@ func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 		largest, n = max(largest, x.Largest()), n+len(x.Values)
 		list = append(list, x.detail())
 	}
-	d := map[string]any{}
+	d := map[string]any{"pairs": list}
 	if len(list) == 1 {
-		maps.Copy(d, list[0])
+		d = list[0]
 		delete(d, "pair")
 	}
-	d["pairs"] = list
 	return Result{Value: largest, N: n, Detail: d}, nil
 }
 
