@@ -18,7 +18,7 @@ import (
 type ProbeOptions struct {
 	// Features is what the probe reads: sample, mean, untrained, random or pixels.
 	Features string `yaml:"features"`
-	// Layer is the hidden layer that it reads, by its name; "" is the first one.
+	// Layer is the hidden layer that it reads, by its name, or "first".
 	Layer string `yaml:"layer"`
 	// Rows bounds the training rows that it is fitted to, chosen by the key.
 	Rows int `yaml:"rows"`
@@ -32,10 +32,13 @@ type ProbeOptions struct {
 }
 
 var probeDefaults = ProbeOptions{
-	Features: FeaturesSample, Rows: 60000, Iterations: 1000, Penalty: 0, Tolerance: 1e-5,
+	Features: FeaturesSample, Layer: firstLayer, Rows: 60000, Iterations: 1000, Penalty: 0, Tolerance: 1e-5,
 }
 
-var layerName = regexp.MustCompile(`^([a-z][a-z0-9_]*)?$`)
+// firstLayer stands for the first hidden layer, unless one has that name.
+const firstLayer = "first"
+
+var layerName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
 func (o ProbeOptions) check() error {
 	if !layerName.MatchString(o.Layer) {
@@ -51,10 +54,10 @@ func (o ProbeOptions) layer(m *bm.Machine) (int, error) {
 	if len(m.Layers()) == 1 {
 		return 0, &NoValue{"the machine has no hidden layers whose features a probe could read"}
 	}
-	if o.Layer == "" {
+	l, err := HiddenLayer(m, o.Layer)
+	if err != nil && o.Layer == firstLayer {
 		return bm.Hidden, nil
 	}
-	l, err := HiddenLayer(m, o.Layer)
 	if err != nil {
 		return 0, fmt.Errorf("probe.layer: %w", err)
 	}

@@ -11,7 +11,7 @@ import (
 )
 
 // others are values of the options that are no numbers, beside their defaults.
-var others = map[string]string{
+var others = map[string]string{"probe.layer": "hidden",
 	"samples.from": "data", "probe.features": "mean", "ais.base": "uniform", "ais.start": "data", "autocorrelation.sampler": "tempering",
 }
 

@@ -40,12 +40,12 @@ var meant = []string{
 	"train.stop.patience=0", "measure.pictures.every=0", "measure.pictures.every=9223372036854775807", // never, never, and at the start and end
 	"measure.every=0", "measure.every=9223372036854775807", "measure.test=[]", "measure.train=[]", "measure.last=[]",
 	"measure.options.pseudo_likelihood.spins=0", "measure.options.probe.penalty=0", "measure.options.probe.penalty=1e-320",
-	"measure.options.ais.start_sweeps=0", "measure.options.phases.sweeps=0",
+	"measure.options.ais.start_sweeps=0", "measure.options.mean_field.tolerance=0", "measure.options.mean_field.tolerance=1e-320", "measure.options.phases.sweeps=0",
 	"measure.options.ais.seconds=0", "measure.options.ais.error=0", "measure.options.ais.seconds=1e-320", "measure.options.ais.error=1e-320",
 }
 
 // words are the settings that take any word: whether there is such a file is seen when it is read.
-var words = []string{"data.dir", "data.path", "data.array", "data.test_path", "data.labels", "data.test_labels"}
+var words = []string{"data.dir", "data.path", "data.array", "data.test_path", "data.labels", "data.test_labels", "measure.options.probe.layer"}
 
 // where gives each field that not every kind has a recipe that has it.
 var where = map[string]string{
@@ -110,6 +110,9 @@ func TestEverySettingWithAbsurdValues(t *testing.T) {
 			got, back := reflect.Indirect(v), reflect.Indirect(w)
 			if c, ok := got.Interface().(Choice); ok {
 				got, back = reflect.ValueOf(c.String()), reflect.ValueOf(back.Interface().(Choice).String())
+			}
+			if g, ok := got.Interface().(Gains); ok {
+				got, back = reflect.ValueOf(g.All), reflect.ValueOf(back.Interface().(Gains).All)
 			}
 			want := value
 			if x, err := strconv.ParseFloat(value, 64); err == nil && got.Kind() == reflect.Float64 {
