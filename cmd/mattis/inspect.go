@@ -82,21 +82,8 @@ func layersOf(r *recipe.Recipe) string {
 	if g.IsRestricted() {
 		return fmt.Sprintf("%d hidden spins", g.Layers[bm.Hidden].N)
 	}
-	var layers, pairs []string
-	for _, l := range g.Layers[1:] {
-		kind := "spins"
-		if l.Kind == bm.Gaussian {
-			kind = "Gaussian units"
-		}
-		layers = append(layers, fmt.Sprintf("%s of %d %s", l.Name, l.N, kind))
-	}
-	for i := range g.Pairs {
-		pairs = append(pairs, g.PairName(i))
-	}
-	if len(layers) == 0 {
-		layers = append(layers, "no hidden layers")
-	}
-	return strings.Join(layers, ", ") + ", pairs " + strings.Join(pairs, " ")
+	layers, pairs := describeGraph(g)
+	return layers + ", pairs " + pairs
 }
 
 // showRecipe prints the recipe in short, without the training of a machine that was converted: its recipe says how
@@ -269,7 +256,13 @@ func showMachine(w io.Writer, m *recipe.Model) error {
 
 // showGraph prints the hidden layers and the pairs of a machine that is not restricted.
 func showGraph(w io.Writer, g bm.Graph) {
-	var hidden, pairs []string
+	layers, pairs := describeGraph(g)
+	fmt.Fprintf(w, "; %s; pairs %s\n", layers, pairs)
+}
+
+// describeGraph lists the hidden layers and the pairs.
+func describeGraph(g bm.Graph) (layers, pairs string) {
+	var hidden, names []string
 	for _, l := range g.Layers[1:] {
 		unit := "spins"
 		if l.Kind == bm.Gaussian {
@@ -278,12 +271,12 @@ func showGraph(w io.Writer, g bm.Graph) {
 		hidden = append(hidden, fmt.Sprintf("%s of %d %s", l.Name, l.N, unit))
 	}
 	for i := range g.Pairs {
-		pairs = append(pairs, g.PairName(i))
+		names = append(names, g.PairName(i))
 	}
 	if len(hidden) == 0 {
 		hidden = []string{"no hidden layers"}
 	}
-	fmt.Fprintf(w, "; %s; pairs %s\n", strings.Join(hidden, ", "), strings.Join(pairs, ", "))
+	return strings.Join(hidden, ", "), strings.Join(names, ", ")
 }
 
 // showPatterns prints the gains of the pairs and how much the patterns of each layer overlap.
