@@ -131,6 +131,8 @@ type Machine struct {
 	overlaps, all []Overlap // room for those of a call
 	kept          []Overlap // of a sweep under way, as far as they are of the spins as they are now; nil between sweeps
 	room          []Overlap // for kept
+	held          []Overlap // of the layers coupled to themselves, between Hold and LetGo; nil elsewhere
+	holding       []Overlap // room for held
 	filled        State
 	number        [1]float64
 	means         meanFieldRoom
@@ -144,7 +146,7 @@ func New(e compute.Engine, c Couplings, biased ...bool) *Machine {
 	}
 	n := len(g.Layers)
 	m := &Machine{engine: e, couplings: c, graph: g, sizes: make([]int, n), biases: make([]Param, n), near: make([][]int, n), self: make([]bool, n),
-		view: g.DataView(), single: g.single(), overlaps: make([]Overlap, 0, n), all: make([]Overlap, n), room: make([]Overlap, n), filled: make(State, n)}
+		view: g.DataView(), single: g.single(), overlaps: make([]Overlap, 0, n), all: make([]Overlap, n), room: make([]Overlap, n), holding: make([]Overlap, n), filled: make(State, n)}
 	for l, layer := range g.Layers {
 		m.sizes[l] = layer.N
 		if l < len(biased) && biased[l] {

@@ -95,12 +95,37 @@ func (m *Machine) keep() (end compute.Mark) {
 		clear(m.room)
 		m.kept = m.room
 	}
+	if m.held != nil {
+		m.kept = m.room
+		copy(m.kept, m.held)
+	}
 	return end
 }
 
 func (m *Machine) endKeeping(end compute.Mark) {
 	m.kept = nil
 	m.engine.Release(end)
+}
+
+// Hold lets the sweeps of s until LetGo go on with the overlaps of layers coupled to themselves, which a scan leaves as those of the spins that
+// it drew: a product less in each sweep. s may change by sweeps alone. Rounding moves a held overlap by some 1e-6 of its size in a
+// sweep, so it is to be let go after some dozens.
+func (m *Machine) Hold(s State) (begin compute.Mark) {
+	begin = m.engine.Mark()
+	clear(m.holding)
+	for l, self := range m.self {
+		if self {
+			m.held = m.holding
+			m.held[l] = m.couplings.Overlap(s[l], l)
+		}
+	}
+	return begin
+}
+
+// LetGo ends what Hold began.
+func (m *Machine) LetGo(begin compute.Mark) {
+	m.held = nil
+	m.engine.Release(begin)
 }
 
 // SampleRight draws the layers on the right side of the data view given those on the left, as a sweep does first.

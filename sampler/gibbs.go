@@ -8,14 +8,23 @@ import "mattis/bm"
 // unchanged: clamped spins stay, the others follow the conditional law.
 func Gibbs(m *bm.Machine, s bm.State, law bm.Law, sweeps int) {
 	key := law.Key
+	begin := m.Hold(s)
 	for i := range sweeps {
 		if law.Stopped() {
-			return
+			break
+		}
+		if i > 0 && i%heldSweeps == 0 {
+			m.LetGo(begin)
+			begin = m.Hold(s)
 		}
 		law.Key = key.Fold(uint64(i))
 		m.Sweep(s, law)
 	}
+	m.LetGo(begin)
 }
+
+// heldSweeps is how many sweeps go on with overlaps that scans have updated.
+const heldSweeps = 32
 
 // Chains allocates n configurations of all layers of m, all 0.
 func Chains(m *bm.Machine, n int) bm.State {

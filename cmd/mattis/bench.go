@@ -331,9 +331,10 @@ func prepareSweep(e compute.Engine, s benchShape) (func() error, float64, error)
 	chains := sampler.Chains(m, s.Chains)
 	law := bm.Law{Key: 5}
 	sampler.Randomize(m, chains, law)
+	m.Hold(chains) // one sweep of many, as in sampler.Gibbs
 	work := func() error {
 		law.Key++
-		sampler.Gibbs(m, chains, law, 1)
+		m.Sweep(chains, law)
 		return e.Sync()
 	}
 	return work, m.SweepOps(s.Chains), nil
