@@ -7,21 +7,24 @@ import (
 	"mattis/compute"
 )
 
-// scanned is how many spins of a layer coupled to itself have their fields from one product; those of each other they get one by one.
+// scanned is how many spins of a layer coupled to itself have their fields from one product; those
+// of each other they get one by one.
 const scanned = 32
 
-// MeanField sets the hidden layers of s (Float32, BxN_l) to the means mu of independent spins that stand for p(h|v) of each row of
-// visible spins: coordinate ascent of the bound that Bound returns,
+// MeanField sets the hidden layers of s (Float32, BxN_l) to the means mu of independent spins that
+// stand for p(h|v) of each row of visible spins: coordinate ascent of the bound that Bound returns,
 //
 //	mu_l = tanh(b_l + sum over the layers near l of (mu_m-m_m) W_ml)     and of a Gaussian layer the field itself
 //
-// from mu = 0, the layers in the order of a sweep: no two that are moved at once meet, and a layer that is coupled to itself is moved spin by
-// spin (two spins of J = -3 would flip for ever, moved together). So the bound never falls from one sweep to the next. Of several
-// fixed points it is the one that is reached from 0.
+// from mu = 0, the layers in the order of a sweep: no two that are moved at once meet, and a layer
+// that is coupled to itself is moved spin by spin (two spins of J = -3 would flip for ever, moved
+// together). So the bound never falls from one sweep to the next. Of several fixed points it is the
+// one that is reached from 0.
 //
-// A row has settled once a sweep moves its means by less than tolerance (the length of the change) and stays as it is then: what becomes of
-// a row does not depend on others. After at most steps sweeps it ends; moving is the number of rows that had not settled. Where
-// each hidden layer meets the visible one alone one sweep is exact.
+// A row has settled once a sweep moves its means by less than tolerance (the length of the change)
+// and stays as it is then: what becomes of a row does not depend on others. After at most steps
+// sweeps it ends; moving is the number of rows that had not settled. Where each hidden layer meets
+// the visible one alone one sweep is exact.
 func (m *Machine) MeanField(s State, steps int, tolerance float64) (sweeps, moving int) {
 	rows := s.Rows()
 	for l, x := range s {
@@ -103,7 +106,8 @@ func (m *Machine) meanField(s State, steps int, tolerance float64) (sweeps, movi
 	return sweeps, moving
 }
 
-// meanOf sets layer l of s to its means given the others, spin by spin where it is coupled to itself.
+// meanOf sets layer l of s to its means given the others, spin by spin where it is coupled to
+// itself.
 func (m *Machine) meanOf(s State, l int) {
 	if !m.self[l] {
 		m.Mean(s[l], s, l, Law{})
@@ -135,13 +139,13 @@ func (m *Machine) meanOf(s State, l int) {
 	}
 }
 
-// Bound sets dst (Bx1 Float64) to the variational free energy of each row of visible spins with the means of its hidden layers, those that
-// MeanField sets,
+// Bound sets dst (Bx1 Float64) to the variational free energy of each row of visible spins with the
+// means of its hidden layers, those that MeanField sets,
 //
 //	E(v, mu) - sum over hidden spins of the entropy of their means >= F(v)
 //
-// in kT: dst + log Z is an upper bound of -log p(v), if log Z is exact or an upper bound. Gaussian units have the variance 1, and
-// their entropy and mean square cancel.
+// in kT: dst + log Z is an upper bound of -log p(v), if log Z is exact or an upper bound. Gaussian
+// units have the variance 1, and their entropy and mean square cancel.
 func (m *Machine) Bound(dst compute.Matrix, s State) {
 	m.Energy(dst, s, Law{})
 	e := m.engine

@@ -11,8 +11,8 @@ import (
 	"mattis/rng"
 )
 
-// deepOfSines is the deep machine 4-3-2 of which exact numbers are known: W(n,m,a,b,s)_ij = s sin(a i + b j) and biases 0.3 cos i, counted
-// from 1.
+// deepOfSines is the deep machine 4-3-2 of which exact numbers are known: W(n,m,a,b,s)_ij = s sin(a
+// i + b j) and biases 0.3 cos i, counted from 1.
 func deepOfSines(e compute.Engine) *bm.Machine {
 	d := bm.NewDense(e, bm.Deep(4, 3, 2))
 	for pair, c := range [][3]float64{{1.3, .7, .8}, {.4, 1.9, .9}} {
@@ -85,7 +85,8 @@ func TestMeanFieldOfDeepMachine(t *testing.T) {
 	}
 }
 
-// fieldOn returns minus half the difference of the energies of a mean of 1 and of -1: the field that it is in.
+// fieldOn returns minus half the difference of the energies of a mean of 1 and of -1: the field
+// that it is in.
 func fieldOn(m *bm.Machine, s bm.State, l, row, i int) float64 {
 	e := m.Engine()
 	at := s[l].Slice(row, row+1).Columns(i, i+1)
@@ -100,9 +101,10 @@ func fieldOn(m *bm.Machine, s bm.State, l, row, i int) float64 {
 	return (energy[0] - energy[1]) / 2
 }
 
-// Machines of several topologies against a scalar ascent on energies alone, one spin after the other; the bound is never below F and
-// never rises from sweep to sweep, and rows do not depend on each other. A wrong order within a coupled layer, its own
-// spin in a field, and an offset or bias left out fail. The layers of 33 spins need two blocks.
+// Machines of several topologies against a scalar ascent on energies alone, one spin after the
+// other; the bound is never below F and never rises from sweep to sweep, and rows do not depend on
+// each other. A wrong order within a coupled layer, its own spin in a field, and an offset or bias
+// left out fail. The layers of 33 spins need two blocks.
 func TestMeanFieldAgainstScalarAscent(t *testing.T) {
 	e := cpu.New(1)
 	defer e.Close()
@@ -197,8 +199,8 @@ func TestMeanFieldAgainstScalarAscent(t *testing.T) {
 	}
 }
 
-// Two hidden spins of coupling -3 in equal fields would flip together for ever; one after the other they settle, and what has not
-// settled after so many sweeps is counted.
+// Two hidden spins of coupling -3 in equal fields would flip together for ever; one after the other
+// they settle, and what has not settled after so many sweeps is counted.
 func TestMeanFieldSettles(t *testing.T) {
 	e := cpu.New(1)
 	defer e.Close()

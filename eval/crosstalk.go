@@ -8,13 +8,14 @@ import (
 	"mattis/compute"
 )
 
-// crosstalk is the share of the K x H hidden pattern spins that the field of
-// their own pattern's visible part points away from: the noise of the other
-// patterns turns them. Of random patterns the other K-1 give a noise of variance (K-1)/V against a signal of 1, so Q(sqrt(V/(K-1)))
-// are turned; detail.visible is the same from the hidden side, where theory says Q(sqrt(H/(K-1))). Fields of 0 count as
-// half. The biases are left out. The number is exact for the machine: n entries are counted, and all of them. It is that of the first
-// pair of the machine and its second layer; of several pairs detail.pairs has all, each layer by the other one, and layers that are coupled to themselves
-// by their own other spins.
+// crosstalk is the share of the K x H hidden pattern spins that the field of their own pattern's
+// visible part points away from: the noise of the other patterns turns them. Of random patterns the
+// other K-1 give a noise of variance (K-1)/V against a signal of 1, so Q(sqrt(V/(K-1))) are turned;
+// detail.visible is the same from the hidden side, where theory says Q(sqrt(H/(K-1))). Fields of 0
+// count as half. The biases are left out. The number is exact for the machine: n entries are
+// counted, and all of them. It is that of the first pair of the machine and its second layer; of
+// several pairs detail.pairs has all, each layer by the other one, and layers that are coupled to
+// themselves by their own other spins.
 func crosstalk(ctx context.Context, s Subject, _ Options) (Result, error) {
 	m, a := s.Machine, s.Machine.Axons()
 	if a == nil {
@@ -46,14 +47,15 @@ func crosstalk(ctx context.Context, s Subject, _ Options) (Result, error) {
 	return Result{Value: first["second"].(float64), N: k * n, Detail: detail}, nil
 }
 
-// Crosstalk returns the share of spins that the noise of K-1 other random patterns of n entries turns, Q(sqrt(n/(K-1))):
-// n normal numbers stand for n signs. It is 0 of one pattern, which has no others.
+// Crosstalk returns the share of spins that the noise of K-1 other random patterns of n entries
+// turns, Q(sqrt(n/(K-1))): n normal numbers stand for n signs. It is 0 of one pattern, which has no
+// others.
 func Crosstalk(n, patterns int) float64 {
 	return TailOfNormal(math.Sqrt(float64(n) / float64(patterns-1)))
 }
 
-// misled returns the share of the entries of the patterns of the layer on that disagree in sign with the
-// fields of the signs of the patterns of a layer that it meets, or of itself.
+// misled returns the share of the entries of the patterns of the layer on that disagree in sign
+// with the fields of the signs of the patterns of a layer that it meets, or of itself.
 func misled(a *bm.Axons, layer, on int) float64 {
 	e, from, to := a.Engine(), a.Patterns(layer).Value, a.Patterns(on).Value
 	mark := e.Mark()

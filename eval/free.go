@@ -18,7 +18,8 @@ const (
 	FreeByAnnealing = "annealing"  // annealed importance sampling with v held, from above in expectation
 )
 
-// listedHidden returns how many hidden spins are listed for each exact F(v), and how many others are summed out.
+// listedHidden returns how many hidden spins are listed for each exact F(v), and how many others
+// are summed out.
 func listedHidden(m *bm.Machine) (listed, others int) {
 	v, sizes := m.View(), m.Layers()
 	for _, l := range v.Left[1:] {
@@ -30,7 +31,8 @@ func listedHidden(m *bm.Machine) (listed, others int) {
 	return listed, others
 }
 
-// freeListable returns an error unless exact free energies of any row can be had, and how many terms a row has.
+// freeListable returns an error unless exact free energies of any row can be had, and how many
+// terms a row has.
 func freeListable(m *bm.Machine) (terms float64, err error) {
 	listed, others := listedHidden(m)
 	if listed > exact.MostSpins {
@@ -59,8 +61,9 @@ func bestWay(m *bm.Machine, rows int) string {
 	return FreeMeanField
 }
 
-// FreeEnergies returns F(v) of rows of visible spins in kT and the way to them: exact ones where they are affordable, and else those of
-// mean-field theory, which lie above. progress, which may be nil, is told the rows done.
+// FreeEnergies returns F(v) of rows of visible spins in kT and the way to them: exact ones where
+// they are affordable, and else those of mean-field theory, which lie above. progress, which may be
+// nil, is told the rows done.
 func FreeEnergies(ctx context.Context, m *bm.Machine, rows []int8, progress func(rows int)) (f []float64, way string, err error) {
 	v := m.Layers()[bm.Visible]
 	n := len(rows) / v
@@ -73,7 +76,8 @@ func FreeEnergies(ctx context.Context, m *bm.Machine, rows []int8, progress func
 	return f, way, err
 }
 
-// freeBy sets f to F(v) of the rows by one of the ways that need no random numbers. moving is how many rows of mean field have not settled.
+// freeBy sets f to F(v) of the rows by one of the ways that need no random numbers. moving is how
+// many rows of mean field have not settled.
 func freeBy(ctx context.Context, m *bm.Machine, way string, o MeanFieldOptions, f []float64, rows []int8, progress func(done int)) (moving int, err error) {
 	e, v := m.Engine(), m.Layers()[bm.Visible]
 	step := rowsAtOnce(m)

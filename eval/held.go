@@ -12,9 +12,9 @@ import (
 	"mattis/rng"
 )
 
-// ClampedAISOptions set the annealing of hidden layers with the visible one held, by which nll_ais, and nll where no exact sum
-// is affordable, find log p(v) + log Z of machines whose hidden layers do not sum out. The time grows with rows times runs times
-// betas times sweeps.
+// ClampedAISOptions set the annealing of hidden layers with the visible one held, by which nll_ais,
+// and nll where no exact sum is affordable, find log p(v) + log Z of machines whose hidden layers
+// do not sum out. The time grows with rows times runs times betas times sweeps.
 type ClampedAISOptions struct {
 	Rows   int `yaml:"rows"`   // rows of the set that are looked at, chosen by the key where a set has more
 	Runs   int `yaml:"runs"`   // independent paths of each row
@@ -29,14 +29,16 @@ func (o ClampedAISOptions) check() error {
 		inRange("sweeps", o.Sweeps, 1, most))
 }
 
-// Held is annealed importance sampling of the hidden layers of a machine with its visible layer held: it estimates
-// -F(v) = log sum over the hidden layers of exp(-E) of each row. Paths start from the mean-field product of p(h|v), a law
-// for each row, on the layers of the left side; those on the right are summed out. With mu these means and c its fields atanh mu the
-// exponent at inverse temperature beta is
+// Held is annealed importance sampling of the hidden layers of a machine with its visible layer
+// held: it estimates -F(v) = log sum over the hidden layers of exp(-E) of each row. Paths start
+// from the mean-field product of p(h|v), a law for each row, on the layers of the left side; those
+// on the right are summed out. With mu these means and c its fields atanh mu the exponent at
+// inverse temperature beta is
 //
 //	-beta E(v,h) + (1-beta) c.h
 //
-// The exponential of an estimate is unbiased, so that -F(v) is a bound from below in expectation, and F(v) one from above.
+// The exponential of an estimate is unbiased, so that -F(v) is a bound from below in expectation,
+// and F(v) one from above.
 type Held struct {
 	Machine             *bm.Machine
 	Runs, Betas, Sweeps int
@@ -46,7 +48,8 @@ type Held struct {
 	Progress func(share float64)
 }
 
-// FreeEnergies returns the estimates of F(v) of the rows (V spins each) in kT, their standard errors and effective numbers of paths.
+// FreeEnergies returns the estimates of F(v) of the rows (V spins each) in kT, their standard
+// errors and effective numbers of paths.
 func (h Held) FreeEnergies(ctx context.Context, rows []int8) (f, stderr, ess []float64, err error) {
 	m, e := h.Machine, h.Machine.Engine()
 	v := m.Layers()[bm.Visible]
@@ -73,7 +76,8 @@ func (h Held) FreeEnergies(ctx context.Context, rows []int8) (f, stderr, ess []f
 	return f, stderr, ess, e.Sync()
 }
 
-// paths returns the log weights of the paths of some rows, Runs of each; first is the number of the first row.
+// paths returns the log weights of the paths of some rows, Runs of each; first is the number of the
+// first row.
 func (h Held) paths(ctx context.Context, visible []int8, first int, tell func(share float64)) ([]float64, error) {
 	m, e := h.Machine, h.Machine.Engine()
 	sizes := m.Layers()
@@ -138,8 +142,8 @@ func (h Held) paths(ctx context.Context, visible []int8, first int, tell func(sh
 	return logs, nil
 }
 
-// start sets base to the fields of the mean-field product, draws the hidden layers on the left from it, and sets logs to the
-// logarithms of its sums.
+// start sets base to the fields of the mean-field product, draws the hidden layers on the left from
+// it, and sets logs to the logarithms of its sums.
 func (h Held) start(s, base bm.State, once compute.Matrix, copies []int32, logs []float64, law bm.Law) {
 	// As certain as if so many states had been seen: a mean of 1 leaves the others a chance.
 	const seen = 1000

@@ -16,8 +16,9 @@ import (
 	"mattis/rng"
 )
 
-// kernels are the sweep of a machine of spins and its reverse at an inverse temperature as matrices on the states of the left
-// side of the data view, in float64, and the exponent of each state with the right side summed out.
+// kernels are the sweep of a machine of spins and its reverse at an inverse temperature as matrices
+// on the states of the left side of the data view, in float64, and the exponent of each state with
+// the right side summed out.
 type kernels struct {
 	exponents   []float64
 	ahead, back [][]float64
@@ -39,7 +40,8 @@ func kernelsOf(m *bm.Machine, beta float64) kernels {
 			state >>= sizes[l]
 		}
 	}
-	// The spins of the left side in the order in which a sweep draws them: 1, 2, ..., and the visible layer last.
+	// The spins of the left side in the order in which a sweep draws them: 1, 2, ..., and the
+	// visible layer last.
 	type spin struct{ layer, i, bit int }
 	var order []spin
 	first := make([]int, len(sizes))
@@ -106,9 +108,10 @@ func ofSpins(m *bm.Machine) bool {
 	return !slices.ContainsFunc(m.Graph().Layers, func(l bm.Layer) bool { return l.Kind != bm.Spins })
 }
 
-// pi(a) T(a,b) = pi(b) T~(b,a): the sweep in the opposite order is the reverse of the sweep, and of more than two colours or
-// of spins drawn one after the other no other is. And the sweeps of the program have these matrices, from every state; the
-// chance that a right one fails is 1e-6 a machine and direction.
+// pi(a) T(a,b) = pi(b) T~(b,a): the sweep in the opposite order is the reverse of the sweep, and of
+// more than two colours or of spins drawn one after the other no other is. And the sweeps of the
+// program have these matrices, from every state; the chance that a right one fails is 1e-6 a
+// machine and direction.
 func TestReverseKernels(t *testing.T) {
 	e := engine(t)
 	differ := 0
@@ -159,7 +162,8 @@ func TestReverseKernels(t *testing.T) {
 	}
 }
 
-// countSweeps returns how often a sweep went from the left side's state a to b, at place a*n+b, so often from each a.
+// countSweeps returns how often a sweep went from the left side's state a to b, at place a*n+b, so
+// often from each a.
 func countSweeps(m *bm.Machine, each int, back bool, key uint64) []float64 {
 	e, v := m.Engine(), m.View()
 	n := 1
@@ -202,8 +206,9 @@ func states(m *bm.Machine, s bm.State) []int {
 	return numbers
 }
 
-// From equilibrium a sweep goes from a to b as often as one in the opposite order from b to a: of every topology, those with Gaussian
-// layers among them. The chance that a right program fails is 1e-6 a machine.
+// From equilibrium a sweep goes from a to b as often as one in the opposite order from b to a: of
+// every topology, those with Gaussian layers among them. The chance that a right program fails is
+// 1e-6 a machine.
 func TestReverseSweeps(t *testing.T) {
 	const rows = 40_000
 	for i, small := range check.Machines(engine(t), 22) {
@@ -252,8 +257,9 @@ func TestReverseSweeps(t *testing.T) {
 	}
 }
 
-// The population value of the bridge, over all paths of one intermediate temperature, is log Z with the reverse kernel; with the same kernel
-// both ways it is not where that is no reverse of itself, by a little that no table of coverage would see.
+// The population value of the bridge, over all paths of one intermediate temperature, is log Z with
+// the reverse kernel; with the same kernel both ways it is not where that is no reverse of itself,
+// by a little that no table of coverage would see.
 func TestPopulationBridge(t *testing.T) {
 	e := engine(t)
 	wrong := 0
@@ -301,7 +307,8 @@ func TestPopulationBridge(t *testing.T) {
 	}
 }
 
-// A machine of which the bridge of two steps would be 0.08 nats off, were the spins of reverse paths drawn in the order of the forward ones.
+// A machine of which the bridge of two steps would be 0.08 nats off, were the spins of reverse
+// paths drawn in the order of the forward ones.
 func TestBridgeReversesSweeps(t *testing.T) {
 	e := engine(t)
 	d := bm.NewDense(e, bm.Full(5, 0))

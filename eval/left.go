@@ -10,8 +10,9 @@ import (
 	"mattis/sampler"
 )
 
-// side is the layers on the left side of a machine's data view: what annealing and chains move, while the others are drawn
-// anew or summed out. A row is their spins, one layer after the other and the visible one first; 0 is a spin that is not known.
+// side is the layers on the left side of a machine's data view: what annealing and chains move,
+// while the others are drawn anew or summed out. A row is their spins, one layer after the other
+// and the visible one first; 0 is a spin that is not known.
 type side struct {
 	machine *bm.Machine
 	layers  []int
@@ -87,7 +88,8 @@ func (s side) setColumns(rows, x []int8, at int) {
 	}
 }
 
-// visibleOf returns the visible spins of the rows, which are the rows themselves where there is nothing else.
+// visibleOf returns the visible spins of the rows, which are the rows themselves where there is
+// nothing else.
 func (s side) visibleOf(rows []int8) []int8 {
 	if s.alone() {
 		return rows
@@ -105,8 +107,8 @@ func (s side) around(visible []int8) []int8 {
 	return rows
 }
 
-// energies returns minus the logarithm of the sum over the layers on the right of exp(-E) of each row, in kT: F(v) of machines
-// whose hidden layers sum out.
+// energies returns minus the logarithm of the sum over the layers on the right of exp(-E) of each
+// row, in kT: F(v) of machines whose hidden layers sum out.
 func (s side) energies(rows []int8) []float64 {
 	m, e := s.machine, s.machine.Engine()
 	n := len(rows) / s.width
@@ -125,7 +127,8 @@ func (s side) energies(rows []int8) []float64 {
 	return f
 }
 
-// EnergyName returns what Mixing's energies are of, in words: F(v), or F of the layers that do not sum out.
+// EnergyName returns what Mixing's energies are of, in words: F(v), or F of the layers that do not
+// sum out.
 func EnergyName(m *bm.Machine) string {
 	if m.SumsOut() {
 		return "F(v)"
@@ -137,8 +140,9 @@ func EnergyName(m *bm.Machine) string {
 	return "F(" + strings.Join(names, ", ") + ")"
 }
 
-// HeldEnergies returns for rows of visible spins the energies that chains of the machine are watched by (see Mixing), in kT: F(v), or that of
-// the row and of hidden layers that were drawn with it held, in 20 sweeps.
+// HeldEnergies returns for rows of visible spins the energies that chains of the machine are
+// watched by (see Mixing), in kT: F(v), or that of the row and of hidden layers that were drawn
+// with it held, in 20 sweeps.
 func HeldEnergies(ctx context.Context, m *bm.Machine, visible []int8, key rng.Key) ([]float64, error) {
 	left, e := leftOf(m), m.Engine()
 	rows := left.around(visible)

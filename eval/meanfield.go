@@ -8,8 +8,8 @@ import (
 	"mattis/sampler"
 )
 
-// MeanFieldOptions set the mean field of hidden layers that do not sum out given the visible one: what nll_bound is made of, where annealing of
-// them starts, and what probes read.
+// MeanFieldOptions set the mean field of hidden layers that do not sum out given the visible one:
+// what nll_bound is made of, where annealing of them starts, and what probes read.
 type MeanFieldOptions struct {
 	Steps int `yaml:"steps"` // sweeps at most
 	// Tolerance is the length of the change of a row's means in a sweep below which it has settled.
@@ -22,8 +22,8 @@ func (o MeanFieldOptions) check() error {
 	return cmp.Or(inRange("steps", o.Steps, 1, most), inRange("tolerance", o.Tolerance, 0, 1e6))
 }
 
-// meansOf returns the means of all hidden layers given the visible spins (BxV), scratch, and how many rows have not settled. The
-// visible layer of the state is the rows themselves.
+// meansOf returns the means of all hidden layers given the visible spins (BxV), scratch, and how
+// many rows have not settled. The visible layer of the state is the rows themselves.
 func meansOf(m *bm.Machine, visible compute.Matrix, o MeanFieldOptions) (s bm.State, moving int) {
 	s = bm.State{visible}
 	for _, n := range m.Layers()[1:] {
@@ -33,8 +33,9 @@ func meansOf(m *bm.Machine, visible compute.Matrix, o MeanFieldOptions) (s bm.St
 	return s, moving
 }
 
-// HiddenMeans sets dst (BxN_l Float32) to the means of hidden layer l given the visible spins (BxV): exact ones where every hidden layer
-// meets the visible one alone, those of mean-field theory elsewhere.
+// HiddenMeans sets dst (BxN_l Float32) to the means of hidden layer l given the visible spins
+// (BxV): exact ones where every hidden layer meets the visible one alone, those of mean-field
+// theory elsewhere.
 func HiddenMeans(m *bm.Machine, dst, visible compute.Matrix, l int) {
 	mark := m.Engine().Mark()
 	defer m.Engine().Release(mark)
@@ -49,8 +50,9 @@ func HiddenMeans(m *bm.Machine, dst, visible compute.Matrix, l int) {
 // heldSweeps are what draws of hidden layers that meet each other take, the visible spins held.
 const heldSweeps = 20
 
-// SampleHidden sets dst (BxN_l, of the layer's type) to a draw of hidden layer l given the visible spins (BxV): an independent one where
-// every hidden layer meets the visible one alone, and the end of a chain of 20 sweeps with these held elsewhere.
+// SampleHidden sets dst (BxN_l, of the layer's type) to a draw of hidden layer l given the visible
+// spins (BxV): an independent one where every hidden layer meets the visible one alone, and the end
+// of a chain of 20 sweeps with these held elsewhere.
 func SampleHidden(m *bm.Machine, dst, visible compute.Matrix, l int, law bm.Law) {
 	if m.SumsOut() {
 		s := make(bm.State, len(m.Layers()))
@@ -66,7 +68,8 @@ func SampleHidden(m *bm.Machine, dst, visible compute.Matrix, l int, law bm.Law)
 	e.Copy(dst, s[l])
 }
 
-// drawHidden sets the visible layer of s to the rows and draws the hidden ones by a chain with that held, from fair coins.
+// drawHidden sets the visible layer of s to the rows and draws the hidden ones by a chain with that
+// held, from fair coins.
 func drawHidden(m *bm.Machine, s bm.State, visible compute.Matrix, law bm.Law) {
 	sampler.Randomize(m, s, bm.Law{Key: law.Key, Row: law.Row})
 	s[bm.Visible] = visible

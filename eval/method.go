@@ -7,10 +7,11 @@ import (
 	"strings"
 )
 
-// methodAccessibility is the lowest energy E(v,h) of the configurations that the
-// estimator returned, divided by the ground-state energy (Fig. 2b): a pattern
-// with its own hidden part, a chain with its sampled h, and h = sign(x), the h of lowest energy,
-// where only v is returned; of other machines the same for each layer that is missing. The error of a minimum is not known. The exact estimator returns all states and has no value.
+// methodAccessibility is the lowest energy E(v,h) of the configurations that the estimator
+// returned, divided by the ground-state energy (Fig. 2b): a pattern with its own hidden part, a
+// chain with its sampled h, and h = sign(x), the h of lowest energy, where only v is returned; of
+// other machines the same for each layer that is missing. The error of a minimum is not known. The
+// exact estimator returns all states and has no value.
 func methodAccessibility(ctx context.Context, s Subject, _ Options) (Result, error) {
 	n := s.Drawn.State.Rows()
 	if n == 0 {

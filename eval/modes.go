@@ -7,9 +7,9 @@ import (
 	"mattis/rng"
 )
 
-// leading returns the first left singular vectors of W, at most n of them, by iterating W W^T on a random subspace: near
-// enough for looking along, and W of axons is never formed. W stands for all couplings of the visible layer beside each other, those with itself
-// among them.
+// leading returns the first left singular vectors of W, at most n of them, by iterating W W^T on a
+// random subspace: near enough for looking along, and W of axons is never formed. W stands for all
+// couplings of the visible layer beside each other, those with itself among them.
 func leading(m *bm.Machine, n int) [][]float64 {
 	g, e := m.Graph(), m.Engine()
 	visible := g.Layers[bm.Visible].N
@@ -114,7 +114,8 @@ func times(a []float64, cols int, transposed bool, x []float64) []float64 {
 	return y
 }
 
-// orthonormal makes the vectors orthonormal in their order; those that depend on earlier ones are left out.
+// orthonormal makes the vectors orthonormal in their order; those that depend on earlier ones are
+// left out.
 func orthonormal(x [][]float64) [][]float64 {
 	var out [][]float64
 	for _, v := range x {

@@ -8,8 +8,8 @@ import (
 	"mattis/exact"
 )
 
-// nllExact is the mean of F(v) + log Z over all rows of the set, in nats. The
-// standard error is over rows. Hidden layers that meet each other are listed for each row.
+// nllExact is the mean of F(v) + log Z over all rows of the set, in nats. The standard error is
+// over rows. Hidden layers that meet each other are listed for each row.
 func nllExact(ctx context.Context, s Subject, _ Options) (Result, error) {
 	logZ, err := s.logZ(ctx)
 	if err != nil {
@@ -38,7 +38,8 @@ type freeMean struct {
 	warnings     []string
 }
 
-// meanFreeEnergy returns the mean over all rows of the set by one of the ways that need no random numbers.
+// meanFreeEnergy returns the mean over all rows of the set by one of the ways that need no random
+// numbers.
 func (s Subject) meanFreeEnergy(ctx context.Context, way string, o MeanFieldOptions) (freeMean, error) {
 	set, err := s.set()
 	if err != nil {
@@ -51,8 +52,9 @@ func (s Subject) meanFreeEnergy(ctx context.Context, way string, o MeanFieldOpti
 	return x, err
 }
 
-// bestFree returns the mean of F(v) by the best affordable way: exactly in closed form, from the pattern classes that log Z is
-// the sum over, or by listing, and else by annealing with the visible layer held.
+// bestFree returns the mean of F(v) by the best affordable way: exactly in closed form, from the
+// pattern classes that log Z is the sum over, or by listing, and else by annealing with the visible
+// layer held.
 func (s Subject) bestFree(ctx context.Context, o Options, classes *exact.PatternClasses) (freeMean, error) {
 	set, err := s.set()
 	if err != nil {
@@ -76,14 +78,16 @@ func (s Subject) bestFree(ctx context.Context, o Options, classes *exact.Pattern
 	return s.held(ctx, o)
 }
 
-// nllBy returns the measure NLL by the estimator of log Z: the mean of F(v) + log Z over the rows of the set in nats. Its
-// standard error is that over rows, which holds the noise of F(v) where that is estimated, beside that of log Z; its bias is on the side of log Z's where
-// F(v) is exact, and unknown elsewhere.
+// nllBy returns the measure NLL by the estimator of log Z: the mean of F(v) + log Z over the rows
+// of the set in nats. Its standard error is that over rows, which holds the noise of F(v) where
+// that is estimated, beside that of log Z; its bias is on the side of log Z's where F(v) is exact,
+// and unknown elsewhere.
 func nllBy(by estimator) func(context.Context, Subject, Options) (Result, error) {
 	return nllFrom(by, Subject.bestFree)
 }
 
-// nllAnnealed is nllBy by annealing throughout: F(v) by annealing with the visible layer held where hidden layers do not sum out.
+// nllAnnealed is nllBy by annealing throughout: F(v) by annealing with the visible layer held where
+// hidden layers do not sum out.
 func nllAnnealed(ctx context.Context, s Subject, o Options) (Result, error) {
 	return nllFrom(byAIS, func(s Subject, ctx context.Context, o Options, _ *exact.PatternClasses) (freeMean, error) {
 		if s.Machine.SumsOut() {
@@ -123,9 +127,10 @@ func nllFrom(by estimator, free func(Subject, context.Context, Options, *exact.P
 	}
 }
 
-// nllBound is the mean over all rows of the set of the bound on F(v) by mean field, plus log Z by the best affordable method, in
-// nats. Detail.side says what it is to the NLL: "exact" or "upper" where log Z is exact, "none" where that is an estimate from below, as
-// by AIS. The standard error is over rows beside that of log Z.
+// nllBound is the mean over all rows of the set of the bound on F(v) by mean field, plus log Z by
+// the best affordable method, in nats. Detail.side says what it is to the NLL: "exact" or "upper"
+// where log Z is exact, "none" where that is an estimate from below, as by AIS. The standard error
+// is over rows beside that of log Z.
 func nllBound(ctx context.Context, s Subject, o Options) (Result, error) {
 	z, d, err := byBest(ctx, s, o)
 	if err != nil {

@@ -11,9 +11,10 @@ import (
 	spectra "mattis/internal/spectrum"
 )
 
-// spectrum is the largest singular value of the couplings of all pairs. Detail.pairs has for each pair its name and all of them:
-// min(N_A,N_B) singular_values, or all K of axons with fewer patterns (Fig. 4), or of a layer with itself its N eigenvalues with
-// their signs; of machines of one pair they are the detail itself. Participation is (sum x^2)^2 / sum x^4 over them.
+// spectrum is the largest singular value of the couplings of all pairs. Detail.pairs has for each
+// pair its name and all of them: min(N_A,N_B) singular_values, or all K of axons with fewer
+// patterns (Fig. 4), or of a layer with itself its N eigenvalues with their signs; of machines of
+// one pair they are the detail itself. Participation is (sum x^2)^2 / sum x^4 over them.
 func spectrum(ctx context.Context, s Subject, _ Options) (Result, error) {
 	if err := ctx.Err(); err != nil {
 		return Result{}, err
@@ -76,8 +77,8 @@ func (x Spectrum) detail() map[string]any {
 	return map[string]any{"pair": x.Pair, name: x.Values, "participation": two}
 }
 
-// Spectra returns the spectra of all pairs. Those of axons come from K x K problems and never through W where two layers
-// meet.
+// Spectra returns the spectra of all pairs. Those of axons come from K x K problems and never
+// through W where two layers meet.
 func Spectra(m *bm.Machine) ([]Spectrum, error) { return spectraOf(m)() }
 
 // spectraOf reads the couplings and returns what finds their spectra.
@@ -110,7 +111,8 @@ func spectraOf(m *bm.Machine) func() ([]Spectrum, error) {
 	}
 }
 
-// core returns a matrix on the host with the singular values of the W of a pair, or that of a layer with itself.
+// core returns a matrix on the host with the singular values of the W of a pair, or that of a layer
+// with itself.
 func core(m *bm.Machine, pair int) (*mat.Dense, error) {
 	e, p := m.Engine(), m.Graph().Pairs[pair]
 	switch c := m.Couplings().(type) {

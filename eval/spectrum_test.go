@@ -14,8 +14,9 @@ import (
 	"mattis/internal/check"
 )
 
-// The K x K problem of axons against the singular values of W itself, with fewer and with more patterns than
-// visible spins, and with a gain. A missing 1/sqrt K or gain, and a transposed factor, fail.
+// The K x K problem of axons against the singular values of W itself, with fewer and with more
+// patterns than visible spins, and with a gain. A missing 1/sqrt K or gain, and a transposed
+// factor, fail.
 func TestSpectrumOfAxons(t *testing.T) {
 	e := engine(t)
 	for _, shape := range [][3]int{{9, 14, 4}, {5, 12, 8}, {12, 3, 6}} {
@@ -69,9 +70,10 @@ func TestSpectrumOfOrthogonalPatterns(t *testing.T) {
 	near(t, "participation", r.Detail["participation"].(float64), 3, 1e-6)
 }
 
-// Each pair has its spectrum: of two layers the singular values of its own W, and of a layer with itself the
-// eigenvalues with their signs, whose sum is the trace of J, 0, and whose largest in size is the value. Singular values of J, a
-// diagonal that is not taken out, and the gain of another pair fail.
+// Each pair has its spectrum: of two layers the singular values of its own W, and of a layer with
+// itself the eigenvalues with their signs, whose sum is the trace of J, 0, and whose largest in
+// size is the value. Singular values of J, a diagonal that is not taken out, and the gain of
+// another pair fail.
 func TestSpectraOfPairs(t *testing.T) {
 	e := engine(t)
 	for _, small := range check.Machines(e, 3) {

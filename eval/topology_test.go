@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
 	"mattis/exact"
@@ -16,9 +18,10 @@ import (
 	"mattis/rng"
 )
 
-// Forward, reverse and bridge of every topology against sums in float64, from fair coins and from a base law, as of restricted
-// machines: few temperatures, so that what is wrong in a weight, a draw or a start is many standard errors off. The chance that a right
-// program fails is 1.5e-5 an estimate.
+// Forward, reverse and bridge of every topology against sums in float64, from fair coins and from a
+// base law, as of restricted machines: few temperatures, so that what is wrong in a weight, a draw
+// or a start is many standard errors off. The chance that a right program fails is 1.5e-5 an
+// estimate.
 func TestEstimatesOfTopologies(t *testing.T) {
 	ctx := context.Background()
 	for i, small := range check.Machines(engine(t), 11) {
@@ -54,7 +57,8 @@ func TestEstimatesOfTopologies(t *testing.T) {
 	}
 }
 
-// Thermodynamic integration of every topology: energies of all spins, Gaussian layers summed out before there is a temperature.
+// Thermodynamic integration of every topology: energies of all spins, Gaussian layers summed out
+// before there is a temperature.
 func TestIntegrationOfTopologies(t *testing.T) {
 	for i, small := range check.Machines(engine(t), 12) {
 		if i%2 == 0 { // those with biases and offsets are enough
@@ -85,8 +89,9 @@ func subjectOf(m *bm.Machine) (eval.Subject, [][]int8) {
 	return eval.Subject{Machine: m, Split: &data.Split{Train: set, Test: set}, SetName: "test", Key: 8}, rows
 }
 
-// Likelihoods of every topology against sums in float64: the exact ones, the bound by mean field, which is never below and says so, and
-// pseudo-likelihoods, whose free energies are listed where hidden layers meet.
+// Likelihoods of every topology against sums in float64: the exact ones, the bound by mean field,
+// which is never below and says so, and pseudo-likelihoods, whose free energies are listed where
+// hidden layers meet.
 func TestLikelihoodsOfTopologies(t *testing.T) {
 	for _, small := range check.Machines(engine(t), 13) {
 		m := small.Machine
@@ -126,9 +131,10 @@ func TestLikelihoodsOfTopologies(t *testing.T) {
 	}
 }
 
-// Free energies by annealing with the visible layer held, of machines whose hidden layers do not sum out, against lists: one
-// step, of which the start is what matters, and several sweeps. Bases that are left out of a weight, draws at the temperature before and
-// fields that are not added fail. A right program does once in 1.5e5 rows.
+// Free energies by annealing with the visible layer held, of machines whose hidden layers do not
+// sum out, against lists: one step, of which the start is what matters, and several sweeps. Bases
+// that are left out of a weight, draws at the temperature before and fields that are not added
+// fail. A right program does once in 1.5e5 rows.
 func TestHeldAnnealing(t *testing.T) {
 	n := 0
 	for i, small := range check.Machines(engine(t), 14) {
@@ -169,7 +175,8 @@ func TestHeldAnnealing(t *testing.T) {
 	}
 }
 
-// Where nothing can be summed nll is made of annealing twice, with both errors and no side, and nll_ais always.
+// Where nothing can be summed nll is made of annealing twice, with both errors and no side, and
+// nll_ais always.
 func TestAnnealedLikelihoods(t *testing.T) {
 	o := options(func(o *eval.Options) {
 		o.AIS.Runs, o.AIS.Betas = 200, 30
@@ -222,7 +229,8 @@ func TestAnnealedLikelihoods(t *testing.T) {
 	}
 }
 
-// Every measure of every topology can be had, or is refused before with the words that taking it would end with.
+// Every measure of every topology can be had, or is refused before with the words that taking it
+// would end with.
 func TestMeasuresOfTopologies(t *testing.T) {
 	for i, small := range check.Machines(engine(t), 16) {
 		s, _ := subjectOf(small.Machine)
@@ -244,6 +252,73 @@ func TestMeasuresOfTopologies(t *testing.T) {
 				t.Errorf("%s: %s can be had, they say, and: %v", small.Name, m.Name, ran)
 			case ran == nil && strings.HasSuffix(m.Name, "accessibility") && (r.Value > 1+1e-9):
 				t.Errorf("%s: %+v", small.Name, r)
+			}
+		}
+	}
+}
+
+// Draws of hidden layers given a row follow p(h|v), those of layers that meet each other after a
+// chain, and means are those of the law where it factorises; else they are the fixed point of mean
+// field, whose bound others cover. The chance that a right program fails is 1e-6 a layer.
+func TestHiddenOfTopologies(t *testing.T) {
+	const rows = 4000
+	e := engine(t)
+	for _, small := range check.Machines(e, 17) {
+		m := small.Machine
+		x := check.ExactOf(m)
+		p, _ := x.Probabilities()
+		v := randomRows(1, m.Layers()[bm.Visible], 3)[0]
+		visible := e.Alloc(compute.Int8, rows, len(v))
+		one := visible.Slice(0, 1)
+		compute.Write(e, one, v)
+		e.Copy(visible, one.Repeat(rows))
+		for l, n := range m.Layers() {
+			if l == bm.Visible || m.Graph().Layers[l].Kind != bm.Spins {
+				continue
+			}
+			law, means, sum := make([]float64, 1<<n), make([]float64, n), 0.0
+			for state, q := range p {
+				s := x.Split(uint64(state))
+				if !slices.Equal(s[bm.Visible], v) {
+					continue
+				}
+				at := 0
+				for i, y := range s[l] {
+					if y > 0 {
+						at |= 1 << i
+					}
+					means[i] += q * float64(y)
+				}
+				law[at] += q
+				sum += q
+			}
+			for i := range law {
+				law[i] /= sum
+			}
+			drawn, counts := e.Alloc(compute.Int8, rows, n), make([]float64, 1<<n)
+			eval.SampleHidden(m, drawn, visible, l, bm.Law{Key: 5})
+			spins := make([]int8, rows*n)
+			compute.Read(e, spins, drawn)
+			for i := range rows {
+				at := 0
+				for j, y := range spins[i*n:][:n] {
+					if y > 0 {
+						at |= 1 << j
+					}
+				}
+				counts[at]++
+			}
+			if err := check.ChiSquare(counts, law); err != nil {
+				t.Errorf("%s, layer %d: %v", small.Name, l, err)
+			}
+			mean, got := e.Alloc(compute.Float32, 1, n), make([]float32, n)
+			eval.HiddenMeans(m, mean, one, l)
+			compute.Read(e, got, mean)
+			for i, y := range got {
+				off := math.Abs(float64(y) - means[i]/sum)
+				if m.SumsOut() && off > 1e-5 || off > 0.5 {
+					t.Errorf("%s, layer %d, spin %d: mean %.6f, that of the law is %.6f", small.Name, l, i, y, means[i]/sum)
+				}
 			}
 		}
 	}

@@ -25,9 +25,10 @@ const (
 	rareJumps = 0.01 // acceptance below which guided jumps do nothing
 )
 
-// Verdict returns whether the chains mix, with the reasons in words. Chains mix where they agree (split R-hat up to
-// AgreeRHat for the energy and every mode), the autocorrelation time of each is known, and the slowest leaves EnoughESS effective samples. They do not
-// where R-hat is above ApartRHat. A mode that no chain has found is seen by no verdict.
+// Verdict returns whether the chains mix, with the reasons in words. Chains mix where they agree
+// (split R-hat up to AgreeRHat for the energy and every mode), the autocorrelation time of each is
+// known, and the slowest leaves EnoughESS effective samples. They do not where R-hat is above
+// ApartRHat. A mode that no chain has found is seen by no verdict.
 func (m *Mixing) Verdict() (v Verdict, reasons []string) {
 	say := func(format string, args ...any) { reasons = append(reasons, fmt.Sprintf(format, args...)) }
 	apart, ok := m.Apart()

@@ -9,12 +9,14 @@ import (
 	"mattis/compute"
 )
 
-// MostGraphTerms is about the largest number of terms that pattern classes of machines that are not restricted are summed over, each of them a
-// product for every class of the layers that are summed out.
+// MostGraphTerms is about the largest number of terms that pattern classes of machines that are not
+// restricted are summed over, each of them a product for every class of the layers that are summed
+// out.
 const MostGraphTerms = 2e8
 
-// graphTerms are what the exponent of a state of counts is made of in a machine on any graph of layers. With the overlaps
-// A_l = sum_i s_i x_i of the listed layers, whole numbers, and the factors f = g/sqrt K of the pairs times the patterns' magnitudes,
+// graphTerms are what the exponent of a state of counts is made of in a machine on any graph of
+// layers. With the overlaps A_l = sum_i s_i x_i of the listed layers, whole numbers, and the
+// factors f = g/sqrt K of the pairs times the patterns' magnitudes,
 //
 //	sum over pairs of listed layers of f A_l.A_m  +  sum over listed layers with themselves of f/2 (|A_l|^2 - K N_l)
 //	+ sum over classes d of the other layers of N_d log 2cosh(b_d + u.x_d)  +  sum over Gaussian layers of |b + u X|^2 / 2

@@ -13,7 +13,8 @@ import (
 	"mattis/rng"
 )
 
-// patternMachine is a machine with patterns of one magnitude, or of any in Gaussian layers, and biases on all layers.
+// patternMachine is a machine with patterns of one magnitude, or of any in Gaussian layers, and
+// biases on all layers.
 func patternMachine(e compute.Engine, g bm.Graph, k int, biased bool) *bm.Machine {
 	a := bm.NewAxons(e, g, k, true)
 	a.Bernoulli(0.8, rng.Key(k))
@@ -46,8 +47,9 @@ func patternMachine(e compute.Engine, g bm.Graph, k int, biased bool) *bm.Machin
 	return m
 }
 
-// The sum over counts is the sum over states in every topology, and what is drawn by it follows the law. A factor of a self pair
-// that is not halved, its own spins left in, the gain of another pair and overlaps of another layer fail.
+// The sum over counts is the sum over states in every topology, and what is drawn by it follows the
+// law. A factor of a self pair that is not halved, its own spins left in, the gain of another pair
+// and overlaps of another layer fail.
 func TestPatternClassesOfTopologies(t *testing.T) {
 	e := engine(t)
 	for _, topology := range check.Topologies {
@@ -74,8 +76,9 @@ func TestPatternClassesOfTopologies(t *testing.T) {
 	}
 }
 
-// The deep Mattis machine 784-500-1000: one pattern of ones, against a sum over the overlap of the first hidden layer, written out, and that
-// against the digits that are known at a coupling of 0.002.
+// The deep Mattis machine 784-500-1000: one pattern of ones, against a sum over the overlap of the
+// first hidden layer, written out, and that against the digits that are known at a coupling of
+// 0.002.
 func TestDeepMattis(t *testing.T) {
 	sum := func(c float64) float64 {
 		var z exact.LogSum

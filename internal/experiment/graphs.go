@@ -15,8 +15,9 @@ import (
 	"mattis/view"
 )
 
-// graphs is the figure graphs: what estimates of log Z are worth for machines on other graphs than the restricted one. An instance of graphs is
-// one random machine that can be summed; mattis runs over the couplings of a deep machine of one pattern, at a size of MNIST.
+// graphs is the figure graphs: what estimates of log Z are worth for machines on other graphs than
+// the restricted one. An instance of graphs is one random machine that can be summed; mattis runs
+// over the couplings of a deep machine of one pattern, at a size of MNIST.
 var graphs = &study{[]*arm{graphMachines(), deepMattis()}}
 
 func graphMachines() *arm {
@@ -33,10 +34,11 @@ func graphMachines() *arm {
 	return a
 }
 
-// RandomGraph returns random machine number i of the other topologies in turn: deep ones of two and three hidden layers, full ones without and with
-// hidden spins, hybrid ones, triangles of layers, and ones with a Gaussian top; with axons and Gaussian couplings, with and
-// without biases. Layers have 2 to 6 spins, a full machine without hidden ones up to 12, and couplings a strength of 0.1 (hot) to
-// 10 (cold), where 1 is about the strength at which spins begin to order.
+// RandomGraph returns random machine number i of the other topologies in turn: deep ones of two and
+// three hidden layers, full ones without and with hidden spins, hybrid ones, triangles of layers,
+// and ones with a Gaussian top; with axons and Gaussian couplings, with and without biases. Layers
+// have 2 to 6 spins, a full machine without hidden ones up to 12, and couplings a strength of 0.1
+// (hot) to 10 (cold), where 1 is about the strength at which spins begin to order.
 func RandomGraph(e compute.Engine, i int, key rng.Key) (m *bm.Machine, name string) {
 	key = key.Fold(uint64(i))
 	size := func(n int) int { return 2 + key.Intn(5, 1, uint64(n)) }
@@ -117,8 +119,9 @@ func deepMattis() *arm {
 	return a
 }
 
-// DeepMattis returns log Z of a deep machine of one random pattern by AIS from several bases, as the measure logz_ais has it, and the exact sum over
-// pattern classes. Its layers order all at once where the gain is about 1/sqrt(N_1 (N_0 + N_2)).
+// DeepMattis returns log Z of a deep machine of one random pattern by AIS from several bases, as
+// the measure logz_ais has it, and the exact sum over pattern classes. Its layers order all at once
+// where the gain is about 1/sqrt(N_1 (N_0 + N_2)).
 func DeepMattis(ctx context.Context, e compute.Engine, sizes [3]int, gain float64, s Annealed, key rng.Key) (truth float64, z eval.LogZ, err error) {
 	a := bm.NewAxons(e, bm.Deep(sizes[0], sizes[1], sizes[2]), 1, false)
 	a.Bernoulli(1, key.Fold(0))
@@ -145,7 +148,8 @@ func DeepMattis(ctx context.Context, e compute.Engine, sizes [3]int, gain float6
 	return truth, all.LogZ, nil
 }
 
-// finishGraphs is the figure graphs: coverage of the 95 % intervals on random machines, and the deep Mattis machine over its gain.
+// finishGraphs is the figure graphs: coverage of the 95 % intervals on random machines, and the
+// deep Mattis machine over its gain.
 func finishGraphs(r *results) error {
 	panels := []view.Panel{r.judgeIntervals(graphs.arms[0], "random machines that can be summed")}
 	truth := r.curve("exact", "mattis", "exact")
