@@ -24,9 +24,9 @@ func TestEnergiesOfTopologies(t *testing.T) {
 	const rows = 9
 	e := engine(t)
 	for _, small := range check.Machines(e, 3) {
-		m, x, n := small.Machine, check.ExactOf(small.Machine), small.Machine.Layers()
+		m, n := small.Machine, small.Machine.Layers()
 		m.SetConstant(0.3)
-		x = check.ExactOf(m)
+		x := check.ExactOf(m)
 		full := m.State(rows)
 		beta, base := make([]float32, rows), make([]float32, n[bm.Visible])
 		states := make([][][]int8, rows)

@@ -25,6 +25,9 @@ const (
 )
 
 // checkFooter returns an error unless a file of size bytes begins and ends as parquet files do, with metadata that are whole.
+// plainDictionary is the encoding that older writers name for dictionaries; the library has it as deprecated, files still have it.
+const plainDictionary = format.Encoding(2)
+
 func checkFooter(r io.ReaderAt, size int64) error {
 	if size < 12 {
 		return fmt.Errorf("no parquet file: %d bytes", size)
@@ -146,7 +149,7 @@ func (p page) check(body []byte) (values int64, err error) {
 			return 0, err
 		case !ok || n < 0 || n > int64(len(data)):
 			return 0, fmt.Errorf("a dictionary of %d values in %d bytes", n, len(data))
-		case e != format.Plain && e != format.PlainDictionary:
+		case e != format.Plain && e != plainDictionary:
 			return 0, fmt.Errorf("a dictionary in the encoding %v, want PLAIN", e)
 		}
 		return 0, nil
@@ -213,7 +216,7 @@ func (p page) encoded(data []byte, e format.Encoding, n int64) (err error) {
 	switch e {
 	case format.Plain:
 		return nil // the module checks its length
-	case format.PlainDictionary, format.RLEDictionary:
+	case plainDictionary, format.RLEDictionary:
 		if len(data) == 0 {
 			if n == 0 {
 				return nil

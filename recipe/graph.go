@@ -170,10 +170,8 @@ type machineKind struct {
 	least      int // of each number
 	example    string
 	shape      func(visible int, hidden []int) bm.Graph
-	defaults   func(*Machine)
 	ofLayers   bool // the recipe lists layers and pairs
 	needs      []string
-	takes      []string
 	ownDefault []int // hidden where nothing is given; nil where it has to be
 }
 
