@@ -308,6 +308,9 @@ func (r *Recipe) checkMachine() error {
 		return err
 	}
 	k, _ := find(machines, m.Kind)
+	if m.OffsetRate != nil && (m.Offset == "none" || m.Offset == "mean") {
+		return wrong("machine.offset_rate", "has no meaning for offset %s, which stays: take offset: all, or leave it out", m.Offset)
+	}
 	if err := given("machine", "kind "+m.Kind, m, defaults(r).Machine, k.needs, nil); err != nil {
 		return err
 	}

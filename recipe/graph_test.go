@@ -2,10 +2,13 @@ package recipe
 
 import (
 	"fmt"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"mattis/bm"
+	"mattis/run"
 )
 
 const graphBase = "data: {name: bars}\ntrain: {epochs: 1, batch: 4}\nnegative: {kind: pcd, chains: 4, steps: 1}\n"
@@ -42,7 +45,7 @@ func TestWrongGraphs(t *testing.T) {
 		{"{kind: graph, layers: [{name: visible}, {name: y, size: 2, kind: gaussian}, {name: z, size: 2, kind: gaussian}], pairs: [[visible, y], [y, z]]}",
 			"machine.pairs[1]: Gaussian layers cannot be coupled"},
 		{"{kind: deep, hidden: [3, 2], offset: all}", "machine.biases: none leaves a layer without biases, which take up what moving offsets change: want both, or machine.offset_rate=0"},
-		{"{kind: rbm, hidden: 3, offset_rate: 0.1}", "machine.offset_rate: has no meaning for kind rbm"},
+		{"{kind: rbm, hidden: 3, offset_rate: 0.1}", "machine.offset_rate: has no meaning for offset none, which stays: take offset: all, or leave it out"},
 		{"{kind: deep, hidden: [3, 2], biases: both, offset: all, offset_rate: 2}", "machine.offset_rate: 2 is out of range, want 0 to 1"},
 	} {
 		_, err := Parse("r.yaml", []byte(graphBase+"machine: "+c.machine+"\n"))
@@ -166,5 +169,49 @@ func TestInitializeFromAnotherGraph(t *testing.T) {
 	}
 	if names := otherNames(bm.Restricted(4, 3, false), "weights", false); names[1] != "weights.visible-hidden1" {
 		t.Errorf("weights are looked for as %v in a deep machine's file", names)
+	}
+}
+
+// What a machine takes of another one's file it takes once, by its own name first; what it has no place for is told, offsets among it,
+// without which the couplings are those of another machine.
+func TestInitializeTellsWhatIsLeft(t *testing.T) {
+	const head, tail = "data: {name: bars, size: 3, split: random}\nmachine: ", "\ncouplings: {kind: dense}\nnegative: {kind: cd}\ntrain: {epochs: 0, batch: 4}\n"
+	root := t.TempDir()
+	from := func(name, machine string) *run.Directory {
+		dir := filepath.Join(root, name)
+		finish(t, begin(t, dir, head+machine+tail))
+		d, err := run.Open(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return d
+	}
+	centred := from("centred", "{kind: rbm, hidden: 3, biases: both, offset: all}")
+	two := from("two", "{kind: graph, biases: both, layers: [{name: visible}, {name: hidden, size: 3}], pairs: [[visible, hidden], [hidden, hidden]]}")
+	for i, c := range []struct {
+		from              *run.Directory
+		machine           string
+		taken, drawn, not string
+	}{
+		{centred, "{kind: rbm, hidden: 3, biases: visible}", "", "", "bias.hidden offset.hidden offset.visible"},
+		{centred, "{kind: rbm, hidden: 3, biases: both, offset: all}", "", "", ""},
+		{centred, "{kind: deep, hidden: [3, 2], biases: both}", "weights.visible-hidden1 bias.visible bias.hidden1",
+			"weights.hidden1-hidden2 bias.hidden2", "offset.hidden offset.visible"},
+		{two, "{kind: graph, biases: both, layers: [{name: visible}, {name: hidden1, size: 3}, {name: hidden, size: 3}], pairs: [[visible, hidden1], [visible, hidden]]}",
+			"weights.visible-hidden bias.visible bias.hidden", "weights.visible-hidden1 bias.hidden1", "weights.hidden-hidden"},
+	} {
+		s, err := beginFrom(t, c.from, filepath.Join(root, fmt.Sprint(i)), head+c.machine+tail)
+		if err != nil {
+			t.Errorf("%s: %v", c.machine, err)
+			continue
+		}
+		left := slices.Clone(s.Taken.Left)
+		slices.Sort(left)
+		for _, x := range [...][2]string{{strings.Join(s.Taken.From, " "), c.taken}, {strings.Join(s.Taken.Drawn, " "), c.drawn}, {strings.Join(left, " "), c.not}} {
+			if x[0] != x[1] {
+				t.Errorf("%s: told %q, want %q", c.machine, x[0], x[1])
+			}
+		}
+		s.Dir.Close()
 	}
 }

@@ -11,8 +11,8 @@ import (
 )
 
 // Taken says what a machine has of another run's: the parameters by name, and those that are as they were drawn. Both are empty where
-// all are taken.
-type Taken struct{ From, Drawn []string }
+// all are taken. Left are those of the other machine that this one has no place for.
+type Taken struct{ From, Drawn, Left []string }
 
 // Initialize sets the parameters to those of another run's newest checkpoint. Of a machine with the same layers and pairs all
 // are taken, and shapes have to agree; of another one those of equal name and shape are, the hidden layer of a restricted machine being
@@ -22,13 +22,17 @@ func (t *Training) Initialize(from *run.Directory) (taken Taken, refused []error
 	if err != nil {
 		return taken, refused, err
 	}
-	params := t.Machine.Params()
-	if !t.sameGraph(c.File) {
-		if params, taken, err = t.alike(c.File); err != nil {
+	params, f := t.Machine.Params(), c.File
+	if !t.sameGraph(f) {
+		if params, f, taken, err = t.alike(f); err != nil {
 			return taken, refused, fmt.Errorf("%s: %w", c.Path, err)
 		}
+	} else {
+		taken.Left = leftOver(f, func(i int) bool {
+			return slices.ContainsFunc(params, func(p bm.Param) bool { return p.Name == f.Tensors[i].Name })
+		})
 	}
-	if err := restore(t.Machine.Engine(), params, c.File); err != nil {
+	if err := restore(t.Machine.Engine(), params, f); err != nil {
 		return taken, refused, fmt.Errorf("%s: %w", c.Path, err)
 	}
 	return taken, passedOver(refused, "update %d is taken", c.Step), nil
@@ -57,30 +61,58 @@ func (t *Training) sameGraph(f *tensorfile.File) bool {
 	return true
 }
 
-// alike returns the parameters that the file has tensors of equal shape for, which get the parameters' names in it.
-func (t *Training) alike(f *tensorfile.File) (params []bm.Param, taken Taken, err error) {
-	g, e := t.Machine.Graph(), t.Machine.Engine()
-	for _, p := range t.Machine.Params() {
-		found := -1
-		for _, name := range otherNames(g, p.Name, f.Metadata["format"] == formatName) {
+// alike returns the parameters that the file has tensors of equal shape for, and these tensors under the parameters' names. Each is taken
+// once, by the parameter of its own name if there is one.
+func (t *Training) alike(f *tensorfile.File) (params []bm.Param, own *tensorfile.File, taken Taken, err error) {
+	g, e, all := t.Machine.Graph(), t.Machine.Engine(), t.Machine.Params()
+	used, found := make([]bool, len(f.Tensors)), make([]int, len(all))
+	find := func(p bm.Param, names []string) int {
+		for _, name := range names {
 			i := slices.IndexFunc(f.Tensors, func(x tensorfile.Tensor) bool { return x.Name == name })
-			if i >= 0 && slices.Equal(f.Tensors[i].Shape, tensor(e, p).Shape) {
-				found = i
-				break
+			if i >= 0 && !used[i] && slices.Equal(f.Tensors[i].Shape, tensor(e, p).Shape) {
+				used[i] = true
+				return i
 			}
 		}
-		if found < 0 {
+		return -1
+	}
+	for n, p := range all {
+		found[n] = find(p, []string{p.Name})
+	}
+	own = &tensorfile.File{Metadata: f.Metadata}
+	for n, p := range all {
+		if found[n] < 0 {
+			found[n] = find(p, otherNames(g, p.Name, f.Metadata["format"] == formatName))
+		}
+		if found[n] < 0 {
 			taken.Drawn = append(taken.Drawn, p.Name)
 			continue
 		}
+		x := f.Tensors[found[n]]
+		x.Name = p.Name
+		own.Tensors = append(own.Tensors, x)
 		taken.From = append(taken.From, p.Name)
-		f.Tensors[found].Name = p.Name
 		params = append(params, p)
 	}
 	if len(params) == 0 {
-		return nil, taken, fmt.Errorf("it has no parameter of a name and shape of this machine's, which are %s", strings.Join(taken.Drawn, ", "))
+		return nil, nil, taken, fmt.Errorf("it has no parameter of a name and shape of this machine's, which are %s", strings.Join(taken.Drawn, ", "))
 	}
-	return params, taken, nil
+	taken.Left = leftOver(f, func(i int) bool { return used[i] })
+	return params, own, taken, nil
+}
+
+// leftOver returns the names of the parameters of a machine in the file that are not used.
+func leftOver(f *tensorfile.File, used func(i int) bool) (left []string) {
+	for i, x := range f.Tensors {
+		word, _, _ := strings.Cut(x.Name, ".")
+		switch word {
+		case weightsName, "patterns", logGainName, "bias", "offset", constantName:
+			if !used(i) {
+				left = append(left, x.Name)
+			}
+		}
+	}
+	return left
 }
 
 // otherNames returns what a parameter may be called in another machine's file: by its own name, and where the file is of a restricted

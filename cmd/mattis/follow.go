@@ -97,6 +97,9 @@ func tellSession(errw io.Writer, s *recipe.Session) {
 		}
 		fmt.Fprintln(errw)
 	}
+	if left := s.Taken.Left; len(left) > 0 {
+		fmt.Fprintf(errw, "warning: the other machine's %s are not taken, for which this one has no place\n", strings.Join(left, ", "))
+	}
 }
 
 // owed says in a message which measures of the step are still to be taken.

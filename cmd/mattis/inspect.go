@@ -291,7 +291,11 @@ func showPatterns(w io.Writer, m *bm.Machine) {
 			fmt.Fprintf(w, "gain g = %.4g, so W = %.4g Xv^T Xh\n", gain, factor)
 			continue
 		}
-		fmt.Fprintf(w, "gain of %s g = %.4g, so W = %.4g X_%s^T X_%s\n", g.PairName(i), gain, factor, g.Layers[p.A].Name, g.Layers[p.B].Name)
+		without := ""
+		if p.A == p.B {
+			without = " without its diagonal"
+		}
+		fmt.Fprintf(w, "gain of %s g = %.4g, so W = %.4g X_%s^T X_%s%s\n", g.PairName(i), gain, factor, g.Layers[p.A].Name, g.Layers[p.B].Name, without)
 	}
 	if k := a.K(); k < 2 || k > mostSpectrum {
 		return
