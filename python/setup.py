@@ -1,4 +1,5 @@
-"""A wheel that holds the program (mattis/bin/mattis) is one for its system; one without is for any."""
+"""A wheel that holds the program (mattis/bin/mattis) is one for its system; one without is for
+any."""
 
 import os
 

@@ -1,13 +1,13 @@
-"""RBM and logistic regression on MNIST: BernoulliRBM of scikit-learn beside mattis, in one process after another.
+"""RBM and logistic regression on MNIST: BernoulliRBM of scikit-learn beside mattis, in one process
+after another.
 
     MATTIS_DATA=DIR MATTIS=./mattis python3 python/bench/mnist.py --hidden 256
     python3 python/bench/mnist.py --seconds        of fit alone, with one thread and with all
     python3 python/bench/mnist.py --layer          what the Python layer adds to mattis train
 
-DIR/mnist holds the four IDX files. Seconds are those of fit; accuracy is on the 10000 test images, of a logistic
-regression on what transform makes of the training images; the likelihood (nats an image, higher is better) is by
-annealed importance sampling for all alike.
-"""
+DIR/mnist holds the four IDX files. Seconds are those of fit; accuracy is on the 10000 test images,
+of a logistic regression on what transform makes of the training images; the likelihood (nats an
+image, higher is better) is by annealed importance sampling for all alike. """
 
 import argparse
 import gzip
@@ -52,12 +52,15 @@ def timed(fit):
 
 def cpu():
     """Return the seconds of all processors that this process and its ended children have used."""
-    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    own, children = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(
+        resource.RUSAGE_CHILDREN
+    )
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 def accuracy(rbm, train, test):
-    """Return the share of the test images that a logistic regression of the hidden layer names, with scikit-learn's C."""
+    """Return the share of the test images that a logistic regression of the hidden layer names,
+    with scikit-learn's C."""
     from sklearn.linear_model import LogisticRegression
 
     with warnings.catch_warnings():
@@ -69,15 +72,19 @@ def accuracy(rbm, train, test):
 def likelihood(machine, rows):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return -machine.free_energy(rows).mean() - machine.log_partition(method="ais", options={"ais.runs": 64, "ais.betas": 1000})
+        return -machine.free_energy(rows).mean() - machine.log_partition(
+            method="ais", options={"ais.runs": 64, "ais.betas": 1000}
+        )
 
 
 def threads_of(fit):
-    """Return the number of threads with which fit(threads) takes least time: on busy machines it is often one."""
+    """Return the number of threads with which fit(threads) takes least time: on busy machines it is
+    often one."""
     return min((timed(lambda: fit(n))[1], n) for n in {1, os.cpu_count() or 1})[1]
 
 
-# For a classifier behind it: larger batches and axons, whose updates are cheap, in more epochs at a lower rate.
+# For a classifier behind it: larger batches and axons, whose updates are cheap, in more epochs at a
+# lower rate.
 FEATURES = {"patterns": 64, "batch_size": 50, "learning_rate": 0.05}
 
 
@@ -90,13 +97,26 @@ def compare(hidden, rows, epochs, rates, seeds, threads):
 
     def theirs(x, rate, threads, seed, n=epochs):
         with threadpool_limits(threads):
-            return BernoulliRBM(hidden, learning_rate=rate, batch_size=10, n_iter=n, random_state=seed).fit(x)
+            return BernoulliRBM(
+                hidden, learning_rate=rate, batch_size=10, n_iter=n, random_state=seed
+            ).fit(x)
 
     def ours(x, threads, seed, n=epochs, **params):
-        return BoltzmannMachine(hidden, n_iter=n, random_state=seed, threads=threads, **params).fit(x)
+        return BoltzmannMachine(hidden, n_iter=n, random_state=seed, threads=threads, **params).fit(
+            x
+        )
 
-    blas, own = (threads, threads) if threads else (threads_of(lambda n: theirs(few, 0.1, n, 0, 1)), threads_of(lambda n: ours(few, n, 0, 1)))
-    print(f"MNIST, {rows} rows, H = {hidden}, {seeds} seeds; {blas} threads of BLAS, {own} of mattis")
+    blas, own = (
+        (threads, threads)
+        if threads
+        else (
+            threads_of(lambda n: theirs(few, 0.1, n, 0, 1)),
+            threads_of(lambda n: ours(few, n, 0, 1)),
+        )
+    )
+    print(
+        f"MNIST, {rows} rows, H = {hidden}, {seeds} seeds; {blas} threads of BLAS, {own} of mattis"
+    )
     print(f"{'':40s}{'epochs':>7s}{'fit, s':>9s}{'accuracy':>18s}{'nats':>9s}", flush=True)
 
     def row(name, n, fit):
@@ -107,27 +127,51 @@ def compare(hidden, rows, epochs, rates, seeds, threads):
             with threadpool_limits(1):
                 shares.append(accuracy(machine, train, test))
                 if seed == 0:
-                    judged = machine if isinstance(machine, BoltzmannMachine) else BoltzmannMachine.from_sklearn(machine)
+                    judged = (
+                        machine
+                        if isinstance(machine, BoltzmannMachine)
+                        else BoltzmannMachine.from_sklearn(machine)
+                    )
                     nats = likelihood(judged, test[0])
         error = np.std(shares, ddof=1) / np.sqrt(seeds) if seeds > 1 else np.nan
-        print(f"{name:40s}{n:7d}{np.median(seconds):9.2f}{np.mean(shares):10.4f} ±{error:.4f}{nats:9.1f}", flush=True)
+        print(
+            f"{name:40s}{n:7d}{np.median(seconds):9.2f}{np.mean(shares):10.4f} "
+            f"±{error:.4f}{nats:9.1f}",
+            flush=True,
+        )
         return np.median(seconds)
 
     slow = None
     for rate in rates:
-        took = row(f"BernoulliRBM, rate {rate}, float32", epochs, lambda seed: theirs(train[0], rate, blas, seed))
+        took = row(
+            f"BernoulliRBM, rate {rate}, float32",
+            epochs,
+            lambda seed: theirs(train[0], rate, blas, seed),
+        )
         slow = slow or took
     wide = train[0].astype(np.float64)
     _, took = timed(lambda: theirs(wide, rates[0], blas, 0))
     print(f"{f'BernoulliRBM, rate {rates[0]}, float64':40s}{epochs:7d}{took:9.2f}", flush=True)
     row("mattis, as it comes", epochs, lambda seed: ours(train[0], own, seed))
-    row("mattis, 10 chains, as BernoulliRBM has", epochs, lambda seed: ours(train[0], own, seed, n_chains=10))
+    row(
+        "mattis, 10 chains, as BernoulliRBM has",
+        epochs,
+        lambda seed: ours(train[0], own, seed, n_chains=10),
+    )
     took = row("mattis, axons K = 64", epochs, lambda seed: ours(train[0], own, seed, patterns=64))
     longer = max(1, int(epochs * slow / took))
-    row("mattis, axons K = 64, equal time", longer, lambda seed: ours(train[0], own, seed, n=longer, patterns=64))
+    row(
+        "mattis, axons K = 64, equal time",
+        longer,
+        lambda seed: ours(train[0], own, seed, n=longer, patterns=64),
+    )
     _, took = timed(lambda: ours(train[0], own, 0, **FEATURES))
     longer = max(1, int(epochs * slow / took))
-    row("mattis, for a classifier, equal time", longer, lambda seed: ours(train[0], own, seed, n=longer, **FEATURES))
+    row(
+        "mattis, for a classifier, equal time",
+        longer,
+        lambda seed: ours(train[0], own, seed, n=longer, **FEATURES),
+    )
 
 
 def seconds(hidden, rows, epochs, times):
@@ -137,7 +181,10 @@ def seconds(hidden, rows, epochs, times):
 
     x, _ = images("train", rows)
     wide = x.astype(np.float64)
-    print(f"MNIST, {rows} rows, H = {hidden}, {epochs} epochs: seconds of fit, least of {times}", flush=True)
+    print(
+        f"MNIST, {rows} rows, H = {hidden}, {epochs} epochs: seconds of fit, least of {times}",
+        flush=True,
+    )
 
     def theirs(x, threads, batch):
         with threadpool_limits(threads):
@@ -152,7 +199,9 @@ def seconds(hidden, rows, epochs, times):
             "BernoulliRBM, float32": lambda n: theirs(x, n, batch),
             "mattis, as it comes": lambda n: ours(n, batch_size=batch),
             "mattis, as many chains": lambda n: ours(n, batch_size=batch, n_chains=batch),
-            "mattis, axons K = 64": lambda n: ours(n, batch_size=batch, n_chains=batch, patterns=64),
+            "mattis, axons K = 64": lambda n: ours(
+                n, batch_size=batch, n_chains=batch, patterns=64
+            ),
         }
         least = {}
         for _ in range(times):
@@ -165,7 +214,8 @@ def seconds(hidden, rows, epochs, times):
 
 
 def layer(hidden, rows, epochs, times):
-    """Compare fit with mattis train of the same recipe on the same rows, in turn; both begin with a program to start."""
+    """Compare fit with mattis train of the same recipe on the same rows, in turn; both begin with a
+    program to start."""
     x, _ = images("train", rows)
     with tempfile.TemporaryDirectory() as folder:
         machine = BoltzmannMachine(hidden, n_iter=epochs, random_state=0).fit(x[:1000])
@@ -174,12 +224,24 @@ def layer(hidden, rows, epochs, times):
         np.save(os.path.join(folder, "x.npy"), (2 * x - 1).astype(np.int8))
         spent = {"mattis train": [], "fit": []}
         for i in range(times):
-            command = [_binary.find(), "train", "r.yaml", "--run", f"run{i}", "--set", "data={name: npy, path: x.npy}"]
+            command = [
+                _binary.find(),
+                "train",
+                "r.yaml",
+                "--run",
+                f"run{i}",
+                "--set",
+                "data={name: npy, path: x.npy}",
+            ]
             before = cpu()
-            _, wall = timed(lambda: subprocess.run(command, cwd=folder, check=True, capture_output=True))
+            _, wall = timed(
+                lambda: subprocess.run(command, cwd=folder, check=True, capture_output=True)
+            )
             spent["mattis train"].append((wall, cpu() - before))
             before = cpu()
-            machine, wall = timed(lambda: BoltzmannMachine(hidden, n_iter=epochs, random_state=0).fit(x))
+            machine, wall = timed(
+                lambda: BoltzmannMachine(hidden, n_iter=epochs, random_state=0).fit(x)
+            )
             del machine  # and with it its worker, whose time counts then
             spent["fit"].append((wall, cpu() - before))
     print(f"{rows} rows, H = {hidden}, {epochs} epochs, {times} times in turn")
@@ -187,19 +249,32 @@ def layer(hidden, rows, epochs, times):
     for name, some in spent.items():
         some = np.array(some)
         least, more = some.min(axis=0), 100 * (some.min(axis=0) / base.min(axis=0) - 1)
-        print(f"{name:14s} wall: least {least[0]:.2f} s ({more[0]:+.1f} %), median {np.median(some[:, 0]):.2f} s"
-              f"   processors: least {least[1]:.2f} s ({more[1]:+.1f} %)", flush=True)
+        print(
+            f"{name:14s} wall: least {least[0]:.2f} s ({more[0]:+.1f} %), median "
+            f"{np.median(some[:, 0]):.2f} s"
+            f"   processors: least {least[1]:.2f} s ({more[1]:+.1f} %)",
+            flush=True,
+        )
 
 
 def main():
-    p = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    p = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     p.add_argument("--hidden", type=int, default=256)
     p.add_argument("--rows", type=int, default=10000)
     p.add_argument("--epochs", type=int, default=5)
     p.add_argument("--seeds", type=int, default=3)
-    p.add_argument("--threads", type=int, default=0, help="of BLAS and of mattis; 0 takes what is faster here of one and all")
+    p.add_argument(
+        "--threads",
+        type=int,
+        default=0,
+        help="of BLAS and of mattis; 0 takes what is faster here of one and all",
+    )
     p.add_argument("--rates", type=float, nargs="*", default=[0.1], help="of BernoulliRBM")
-    p.add_argument("--seconds", action="store_true", help="of fit alone, with one thread and with all")
+    p.add_argument(
+        "--seconds", action="store_true", help="of fit alone, with one thread and with all"
+    )
     p.add_argument("--layer", action="store_true")
     p.add_argument("--times", type=int, default=5)
     a = p.parse_args()

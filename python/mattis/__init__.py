@@ -13,6 +13,13 @@ BernoulliRBM = BoltzmannMachine
 
 __version__ = "0.1.0"
 __all__ = [
-    "BernoulliRBM", "BoltzmannMachine", "MattisError", "MattisMemoryError", "MattisValueError", "MattisWarning",
-    "Run", "WorkerDied", "load_run",
+    "BernoulliRBM",
+    "BoltzmannMachine",
+    "MattisError",
+    "MattisMemoryError",
+    "MattisValueError",
+    "MattisWarning",
+    "Run",
+    "WorkerDied",
+    "load_run",
 ]

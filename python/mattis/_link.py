@@ -15,8 +15,9 @@ _links = weakref.WeakSet()
 
 
 class Link:
-    """A machine that is fitted, or that will be. Its state, a checkpoint as bytes, is kept here, so that a worker can
-    be started anew with it: after a fork, in another process, and when the worker was lost."""
+    """A machine that is fitted, or that will be. Its state, a checkpoint as bytes, is kept here, so
+    that a worker can be started anew with it: after a fork, in another process, and when the worker
+    was lost."""
 
     def __init__(self, state=None):
         self.state = state  # {"recipe", "step", "file", "rows"} or None
@@ -35,7 +36,8 @@ class Link:
         self.__init__(kept["state"])
 
     def start(self, binary, threads):
-        """Return a running worker of the program; one of another program or other threads is ended."""
+        """Return a running worker of the program; one of another program or other threads is
+        ended."""
         path, threads = _binary.find(binary), share(threads)
         if self.worker is not None and not (
             self.worker.alive and self.worker.binary == path and self.worker.threads == threads
@@ -60,12 +62,14 @@ class Link:
         self.stale, self.cache = False, {}
         what = "it is as it was before" if self.state else "it is not fitted"
         return MattisError(
-            f"the worker that held this machine is gone, with the updates of partial_fit since it was last "
+            f"the worker that held this machine is gone, with the updates of partial_fit since it "
+            f"was last "
             f"saved or pickled: {what}"
         )
 
     def call(self, op, bodies=(), binary=None, threads=None, **fields):
-        """Return the answer of the worker, which is started and given the machine where that is needed."""
+        """Return the answer of the worker, which is started and given the machine where that is
+        needed."""
         with self.lock:
             if op != "partial_fit":
                 self.sync()  # what is interrupted or dies from here on loses nothing
@@ -74,7 +78,9 @@ class Link:
                 if self.state is not None and not self.stale and self.held is not self.state:
                     s = self.state
                     rows = [] if s["rows"] is None else [("rows", s["rows"])]
-                    worker.call("load", [("state", s["file"]), *rows], recipe=s["recipe"], step=s["step"])
+                    worker.call(
+                        "load", [("state", s["file"]), *rows], recipe=s["recipe"], step=s["step"]
+                    )
                     self.held = s
                 return worker.call(op, bodies, **fields)
             except Failed as err:
@@ -94,7 +100,8 @@ class Link:
         self.state, self.stale, self.held, self.cache = None, False, None, {}
 
     def fit(self, bodies, told, binary=None, threads=None, **fields):
-        """Train in the worker and return the answer, whose stopped_by is what interrupted it, or None."""
+        """Train in the worker and return the answer, whose stopped_by is what interrupted it, or
+        None."""
         with self.lock:
             self.stale = False  # what was there gives way
             worker = self.start(binary, threads)
@@ -129,13 +136,19 @@ class Link:
                 self.drop()
                 raise
             rows = array(bodies[1]) if len(bodies) > 1 else None
-            self.state = {"recipe": head["recipe"], "step": head["step"], "file": bodies[0], "rows": rows}
+            self.state = {
+                "recipe": head["recipe"],
+                "step": head["step"],
+                "file": bodies[0],
+                "rows": rows,
+            }
             self.held, self.stale = self.state, False
 
     def over(self, op, spins, wide, beside=(), seed=None, **fields):
-        """Yield the place of the first row and the array of each part of a request on rows, parted so that no frame is
-        large. wide is the bytes of an answer's row; beside are pairs of a name and an array with as many rows; seed
-        is that of what is drawn, which differs from part to part."""
+        """Yield the place of the first row and the array of each part of a request on rows, parted
+        so that no frame is large. wide is the bytes of an answer's row; beside are pairs of a name
+        and an array with as many rows; seed is that of what is drawn, which differs from part to
+        part."""
         step = max(1, PART // max(1, spins.shape[1], wide))
         for k, first in enumerate(range(0, max(1, len(spins)), step)):
             if seed is not None:
@@ -147,8 +160,9 @@ class Link:
 
 
 def share(threads):
-    """Return the threads that a worker of this process takes; 0 is one a core. joblib tells its worker processes
-    their share of the cores by OMP_NUM_THREADS; in a process of another pool, whose size is not known, it is one."""
+    """Return the threads that a worker of this process takes; 0 is one a core. joblib tells its
+    worker processes their share of the cores by OMP_NUM_THREADS; in a process of another pool,
+    whose size is not known, it is one."""
     if threads is not None:
         return int(threads)
     told = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
@@ -165,7 +179,8 @@ def cores():
 
 
 def _before_fork():
-    """A child has no worker: what its parent's has come to is fetched for it, unless that is at work."""
+    """A child has no worker: what its parent's has come to is fetched for it, unless that is at
+    work."""
     for link in list(_links):
         if link.stale and link.lock.acquire(blocking=False):
             try:

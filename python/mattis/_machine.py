@@ -1,12 +1,8 @@
 """The estimator: a Boltzmann machine in scikit-learn's manner."""
 
 import os
-import shutil
-import subprocess
-import tempfile
 import time
 import warnings
-import weakref
 
 import numpy as np
 
@@ -20,7 +16,9 @@ from ._base import (
     validate,
 )
 from ._errors import MattisError, MattisValueError, MattisWarning
+from ._exchange import Exchange
 from ._link import Link
+from ._scratch import Scratch
 from ._service import Service
 from ._worker import array
 
@@ -28,33 +26,21 @@ SEEDS = 2**31 - 1
 MEASURES = {"best": "logz", "exact": "logz_exact", "ais": "logz_ais"}
 
 
-class Scratch:
-    """A folder that is removed with this object, and at the latest with this process."""
-
-    def __init__(self):
-        self.path = tempfile.mkdtemp(prefix="mattis-")
-        self.remove = weakref.finalize(self, _remove, self.path, os.getpid())
-
-
-def _remove(path, pid):
-    if os.getpid() == pid:  # no child's business
-        shutil.rmtree(path, ignore_errors=True)
-
-
-class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
+class BoltzmannMachine(Exchange, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator):
     """A restricted Boltzmann machine, trained and used by the mattis program.
 
     It takes the place of sklearn.neural_network.BernoulliRBM: parameters, methods and attributes of
     that class have its names and meanings. Rows hold 0 and 1, or -1 and 1, and what is drawn holds
-    the same; hidden variables come as the probability of 1, or as the mean spin of rows of -1 and 1.
-    The attributes and the energies are always those of 0/1 variables,
+    the same; hidden variables come as the probability of 1, or as the mean spin of rows of -1 and
+    1. The attributes and the energies are always those of 0/1 variables,
 
         E(v, h) = -h . components_ v - intercept_visible_ . v - intercept_hidden_ . h
 
     Parameters
     ----------
     n_components : hidden variables.
-    learning_rate : step of components_ for a gradient of 1, in the first epoch. It falls to a hundredth by the last one.
+    learning_rate : step of components_ for a gradient of 1, in the first epoch. It falls to a
+        hundredth by the last one.
     batch_size : rows of a minibatch.
     n_iter : epochs.
     verbose : 1 prints the pseudo-likelihood after each epoch.
@@ -62,18 +48,22 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     patterns : K, for couplings that are regularized axons of K patterns.
     couplings : "dense" or "axons"; None takes axons where patterns are given.
     n_chains : persistent chains; None takes 32, or batch_size if that is more.
-    binarize : values of X that are not two are 1 above this; None takes greys (0 to 1, or 0 to 255) at half of white,
-        with a warning, and refuses all else.
-    recipe : a training as mattis train knows it, in place of the default: the name of a built-in recipe or of a file, its
-        text, or a dict. It says what n_components, learning_rate (in its own units), batch_size and n_iter are, unless
-        these are set to other values than their defaults. Its data section gives way to X.
+    binarize : values of X that are not two are 1 above this; None takes greys at half
+        of white, with a warning, and refuses all else. Greys are values from 0 to 1, or nine or
+        more different whole numbers, of 0 to 255 where one is above 127, else of 0 to the largest.
+    recipe : a training as mattis train knows it, in place of the default: the name of a built-in
+        recipe or of a file, its text, or a dict. It says what n_components, learning_rate (in its
+        own units), batch_size and n_iter are, unless these are set to other values than their
+        defaults. Its data section gives way to X.
     settings : dict of fields laid over the recipe, such as {"optimizer.momentum": 0.5}.
-    run_dir : directory that fit makes and leaves, for mattis resume, eval, watch and load_run; None keeps none.
+    run_dir : directory that fit makes and leaves, for mattis resume, eval, watch and load_run; None
+        keeps none.
     image_shape : (height, width) of the images that rows are, for what run_dir shows.
     threads : None takes one a core, or the share that joblib says in OMP_NUM_THREADS.
     binary : path of the program; None takes $MATTIS, the one in the package, or that on PATH.
-    url, token : a machine of mattis serve, http://HOST:PORT/v1/runs/NAME, in place of one that is fitted here: it is used as it is,
-        its energies are those of spins, which differ by a constant that log_partition has too, and its parameters stay there.
+    url, token : a machine of mattis serve, http://HOST:PORT/v1/runs/NAME, in place of one that is
+        fitted here: it is used as it is, its energies are those of spins, which differ by a
+        constant that log_partition has too, and its parameters stay there.
 
     Attributes
     ----------
@@ -86,9 +76,28 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     run_dir_ : the run directory, if there is one.
     """
 
-    def __init__(self, n_components=256, *, learning_rate=0.1, batch_size=10, n_iter=10, verbose=0, random_state=None,
-                 patterns=None, couplings=None, n_chains=None, binarize=None, recipe=None, settings=None,
-                 run_dir=None, image_shape=None, threads=None, binary=None, url=None, token=None):
+    def __init__(
+        self,
+        n_components=256,
+        *,
+        learning_rate=0.1,
+        batch_size=10,
+        n_iter=10,
+        verbose=0,
+        random_state=None,
+        patterns=None,
+        couplings=None,
+        n_chains=None,
+        binarize=None,
+        recipe=None,
+        settings=None,
+        run_dir=None,
+        image_shape=None,
+        threads=None,
+        binary=None,
+        url=None,
+        token=None,
+    ):
         self.n_components = n_components
         self.learning_rate = learning_rate
         self.batch_size = batch_size
@@ -111,21 +120,25 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     # Learning.
 
     def fit(self, X, y=None, *, test=None):
-        """Train on the rows of X, anew, and return self. test are rows that measures of a recipe may look at.
+        """Train on the rows of X, anew, and return self. test are rows that measures of a recipe
+        may look at.
 
-        Ctrl-C ends it after the update under way: the object is then what it has come to, run_dir_ holds a checkpoint of
-        it, and KeyboardInterrupt is raised."""
+        Ctrl-C ends it after the update under way: the object is then what it has come to, run_dir_
+        holds a checkpoint of it, and KeyboardInterrupt is raised."""
         self._trains_here()
         _recipe.check(self)
         rows = self._read(X, reset=True)
-        bodies = _in_parts("train", rows.spins)
+        bodies = _spins.in_parts("train", rows.spins)
         if test is not None:
             cut = rows.cut if self.binarize is None else self.binarize
-            bodies += _in_parts("test", _spins.read(validate(self, test, False), cut, "test").spins)
+            bodies += _spins.in_parts(
+                "test", _spins.read(validate(self, test, False), cut, "test").spins
+            )
         seed = self._seed_of(check_random_state(self.random_state))
         fields = _recipe.compose(self, seed, test is not None)
         scratch = Scratch() if self.run_dir is None else None
-        run = os.path.join(scratch.path, "run") if scratch else os.path.abspath(os.fspath(self.run_dir))
+        run = os.path.join(scratch.path, "run") if scratch else self.run_dir
+        run = os.path.abspath(os.fspath(run))
         link = self.__dict__.setdefault("_link", Link())
         self._forget()
         history, notes, began = [], [], [time.time()]
@@ -151,15 +164,16 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         self._learned(rows, X, seed, head)
         self.history_ = history
         if scratch is None or stopped is not None:
-            self.run_dir_, self._scratch = head["run"], scratch  # which is there as long as the object
+            self.run_dir_ = head["run"]
+            self._scratch = scratch  # which is there as long as the object
         if stopped is not None:
             raise stopped
         return self
 
     def partial_fit(self, X, y=None):
-        """Do one update on all rows of X as one minibatch, and return self. The first one of an object that is not
-        fitted begins a machine whose offset is the mean of these rows. The learning rate is that of the first epoch, or
-        of a fitted object's last one."""
+        """Do one update on all rows of X as one minibatch, and return self. The first one of an
+        object that is not fitted begins a machine whose offset is the mean of these rows. The
+        learning rate is that of the first epoch, or of a fitted object's last one."""
         self._trains_here()
         _recipe.check(self)
         fresh = not self.__sklearn_is_fitted__()
@@ -168,7 +182,13 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         fields = _recipe.compose(self, seed, False)
         link = self.__dict__.setdefault("_link", Link())
         # An update is short: an interrupt waits for its end.
-        head, _ = link.call("partial_fit", _in_parts("train", rows.spins), told=lambda event: None, **self._where(), **fields)
+        head, _ = link.call(
+            "partial_fit",
+            _spins.in_parts("train", rows.spins),
+            told=lambda event: None,
+            **self._where(),
+            **fields,
+        )
         link.moved()
         if fresh:
             self._forget()
@@ -182,10 +202,12 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
     # Use.
 
     def transform(self, X):
-        """Return the hidden variables of each row: the probability that each is 1, or, of a machine fitted to -1 and 1,
-        its mean."""
+        """Return the hidden variables of each row: the probability that each is 1, or, of a machine
+        fitted to -1 and 1, its mean."""
         rows = self._read(X)
-        dtype = X_dtype(X) if X_dtype(X) in (np.float32, np.float64) else np.dtype(np.float64)
+        dtype = _spins.dtype_of(X)
+        if dtype not in (np.float32, np.float64):
+            dtype = np.dtype(np.float64)
         link, h = self._fitted(), self.__dict__.get("_n_features_out", self.n_components)
         out = None
         for part, mean in link.over("transform", rows.spins, 4 * h, **self._where()):
@@ -199,15 +221,18 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return out
 
     def score_samples(self, X, *, random_state=None):
-        """Return the pseudo-likelihood of each row as BernoulliRBM defines it: n_features times the log-probability of
-        one variable given the others, which is drawn by random_state (None: that of the estimator)."""
+        """Return the pseudo-likelihood of each row as BernoulliRBM defines it: n_features times the
+        log-probability of one variable given the others, which is drawn by random_state (None: that
+        of the estimator)."""
         rows = self._read(X)
         link = self._fitted()
         random = check_random_state(self.random_state if random_state is None else random_state)
         n, v = rows.spins.shape
         flips = random.randint(0, v, n).astype(np.int32)
         out = np.empty(n)
-        for part, x in link.over("score_samples", rows.spins, 8, [("flips", flips)], **self._where()):
+        for part, x in link.over(
+            "score_samples", rows.spins, 8, [("flips", flips)], **self._where()
+        ):
             out[part] = x
         return out
 
@@ -220,20 +245,29 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return out
 
     def log_partition(self, *, method="best", return_std=False, random_state=None, options=None):
-        """Return log Z in nats, and with return_std its standard error (None where it is not known).
+        """Return log Z in nats, and with return_std its standard error (None where it is not
+        known).
 
-        method is "best" (the sum over all states where it can be afforded, annealed importance sampling elsewhere),
-        "exact", "ais", or a logz measure of mattis eval. options are those of the measure: {"ais.runs": 1000}. Results
-        are kept until the machine moves."""
+        method is "best" (the sum over all states where it can be afforded, annealed importance
+        sampling elsewhere), "exact", "ais", or a logz measure of mattis eval. options are those of
+        the measure: {"ais.runs": 1000}. Results are kept until the machine moves."""
         link = self._fitted()
         measure = MEASURES.get(method, method)
         if not str(measure).startswith("logz"):
-            raise MattisValueError(f"method={method!r}: want {', '.join(map(repr, MEASURES))} or a measure logz_... of mattis eval")
-        seed = 0 if random_state is None else self._seed_of(check_random_state(random_state))
-        settings = [f"measure.options.{path}={_recipe._yaml(value)}" for path, value in (options or {}).items()]
+            raise MattisValueError(
+                f"method={method!r}: want {', '.join(map(repr, MEASURES))} or a measure logz_... "
+                f"of mattis eval"
+            )
+        seed = 0 if random_state is None else self._seed_from(random_state)
+        settings = [
+            f"measure.options.{path}={_recipe._yaml(value)}"
+            for path, value in (options or {}).items()
+        ]
         key = ("log_partition", measure, seed, tuple(settings))
         if key not in link.cache:
-            head, _ = link.call("log_partition", measure=measure, seed=seed, settings=settings, **self._where())
+            head, _ = link.call(
+                "log_partition", measure=measure, seed=seed, settings=settings, **self._where()
+            )
             link.cache[key] = head
         head = link.cache[key]
         for text in head["warnings"] or []:
@@ -245,121 +279,75 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
         return float(-self.free_energy(X).mean() - self.log_partition())
 
     def gibbs(self, v):
-        """Return the rows after one Gibbs sweep, visible to hidden to visible. Each call draws anew."""
+        """Return the rows after one Gibbs sweep, visible to hidden to visible. Each call draws
+        anew."""
         rows = self._read(v)
         out = np.empty_like(rows.spins)
-        for part, x in self._fitted().over("gibbs", rows.spins, rows.spins.shape[1], seed=self._seed_from(None), steps=1, **self._where()):
+        for part, x in self._fitted().over(
+            "gibbs",
+            rows.spins,
+            rows.spins.shape[1],
+            seed=self._seed_from(None),
+            steps=1,
+            **self._where(),
+        ):
             out[part] = x
-        return _spins.write(out, rows.units or self._units, X_dtype(v))
+        return _spins.write(out, rows.units or self._units, _spins.dtype_of(v))
 
-    def sample(self, n_samples=1, *, steps=100, chains=None, start="random", sampler="gibbs", random_state=None):
-        """Return samples as rows like those of fit. Each of chains chains (None: as many as samples, which are then
-        independent of each other) runs steps sweeps before each of its samples. They start from "random" values, the
-        "patterns", some training rows ("data"), or the rows of an array. sampler is one of mattis sample: gibbs,
-        tempering, annealing, guided."""
+    def sample(
+        self,
+        n_samples=1,
+        *,
+        steps=100,
+        chains=None,
+        start="random",
+        sampler="gibbs",
+        random_state=None,
+    ):
+        """Return samples as rows like those of fit. Each of chains chains (None: as many as
+        samples, which are then independent of each other) runs steps sweeps before each of its
+        samples. They start from "random" values, the "patterns", some training rows ("data"), or
+        the rows of an array. sampler is one of mattis sample: gibbs, tempering, annealing,
+        guided."""
         link = self._fitted()
         bodies, source = [], start
         if not isinstance(start, str):
-            bodies, source = _in_parts("rows", self._read(start, name="start").spins), "rows"
-        fields = {"count": int(n_samples), "steps": int(steps), "chains": int(chains or 0), "from": source, "sampler": sampler}
-        spins = link.call("sample", bodies, seed=self._seed_from(random_state), **self._where(), **fields)[1]
+            bodies, source = _spins.in_parts("rows", self._read(start, name="start").spins), "rows"
+        fields = {
+            "count": int(n_samples),
+            "steps": int(steps),
+            "chains": int(chains or 0),
+            "from": source,
+            "sampler": sampler,
+        }
+        spins = link.call(
+            "sample", bodies, seed=self._seed_from(random_state), **self._where(), **fields
+        )[1]
         return _spins.write(array(spins[0]), self._units, self._dtype)
 
     def reconstruct(self, X, known=None, *, steps=10, sampler="gibbs", random_state=None):
-        """Return the rows with their unknown entries drawn given the known ones. known is a mask of the features, or of
-        all of X, or names features by a slice or their numbers; None: what is not NaN is known."""
+        """Return the rows with their unknown entries drawn given the known ones. known is a mask of
+        the features, or of all of X, or names features by a slice or their numbers; None: what is
+        not NaN is known."""
         x = self._checked(X, missing=True)
         x = x.toarray() if hasattr(x, "toarray") else x
         unknown = np.isnan(x) if x.dtype.kind == "f" else np.zeros(x.shape, bool)
         if known is not None:
-            unknown |= ~_mask(known, x.shape)
+            unknown |= ~_spins.mask_of(known, x.shape)
         filled = np.where(unknown, np.ones((), x.dtype), x)  # 1 is a value of both conventions
         rows = _spins.read(filled, self._cut if self.binarize is None else self.binarize)
         spins = np.where(unknown, np.int8(0), rows.spins)
         out = np.empty_like(spins)
         fields = {"steps": int(steps), "sampler": sampler, "seed": self._seed_from(random_state)}
-        for part, y in self._fitted().over("reconstruct", spins, spins.shape[1], **self._where(), **fields):
+        for part, y in self._fitted().over(
+            "reconstruct", spins, spins.shape[1], **self._where(), **fields
+        ):
             out[part] = y
         return _spins.write(out, rows.units or self._units, x.dtype)
-
-    # What was learned.
-
-    @property
-    def components_(self):
-        """Weights in BernoulliRBM's convention, (n_components, n_features): 4 W^T of the spins' W."""
-        return self._parameters()[0]
-
-    @property
-    def intercept_hidden_(self):
-        """Hidden biases in BernoulliRBM's convention."""
-        return self._parameters()[1]
-
-    @property
-    def intercept_visible_(self):
-        """Visible biases in BernoulliRBM's convention."""
-        return self._parameters()[2]
 
     def binary_path(self):
         """Return the path of the program that is used."""
         return _binary.find(self.binary)
-
-    def save(self, path):
-        """Write the machine to a .safetensors file, as mattis convert and BoltzmannMachine.load read it."""
-        path = os.fspath(path)
-        if not path.endswith(".safetensors"):
-            raise MattisValueError(f"{path}: want a name that ends in .safetensors")
-        link = self._fitted()
-        link.sync()
-        with open(path + ".tmp", "wb") as out:
-            out.write(link.state["file"])
-        os.replace(path + ".tmp", path)
-
-    @classmethod
-    def load(cls, run, *, checkpoint="last", units="0/1", **params):
-        """Return the fitted estimator of a run directory. checkpoint is a step, "best" or "last"; units are "0/1" or
-        "-1/+1", as what is drawn comes; params are the estimator's."""
-        est = cls(**params)
-        if units not in (_spins.BITS, _spins.SPINS):
-            raise MattisValueError(f"units={units!r}: want {_spins.BITS!r} or {_spins.SPINS!r}")
-        run = os.path.abspath(os.fspath(run))
-        link = est._link = Link()
-        head, _ = link.call("open", run=run, checkpoint=str(checkpoint), **est._where())
-        link.moved()
-        link.sync()
-        est.n_features_in_, est.n_components = head["visible"], head["hidden"]
-        est._units, est._dtype, est._cut, est._n_features_out = units, np.dtype(np.int8), None, head["hidden"]
-        est._seed = est._seed_of(check_random_state(est.random_state))
-        est.random_state_ = np.random.RandomState(est._seed % 2**32)
-        est.n_iter_, est.recipe_, est.history_, est.run_dir_ = head["epoch"], head["recipe"], [], run
-        return est
-
-    @classmethod
-    def from_sklearn(cls, rbm, **params):
-        """Return the fitted estimator of a BernoulliRBM that scikit-learn has fitted, or of any object with its three
-        attributes: the same machine, with what this class can say of it. params are the estimator's."""
-        with tempfile.TemporaryDirectory(prefix="mattis-") as folder:
-            given, run = os.path.join(folder, "rbm.npz"), os.path.join(folder, "run")
-            names = ("components_", "intercept_hidden_", "intercept_visible_")
-            np.savez(given, **{name: np.asarray(getattr(rbm, name)) for name in names})
-            program = _binary.find(params.get("binary"))
-            done = subprocess.run([program, "convert", given, run], capture_output=True, text=True)
-            if done.returncode != 0:
-                raise MattisValueError(done.stderr.strip())
-            est = cls.load(run, **params)
-        del est.run_dir_
-        est._dtype = np.asarray(rbm.components_).dtype
-        return est
-
-    def to_sklearn(self):
-        """Return scikit-learn's BernoulliRBM of the same machine."""
-        from sklearn.neural_network import BernoulliRBM
-
-        rbm = BernoulliRBM(self.n_components, random_state=self.random_state)
-        rbm.components_, rbm.intercept_hidden_, rbm.intercept_visible_ = (a.copy() for a in self._parameters())
-        rbm.n_features_in_, rbm.h_samples_ = self.n_features_in_, np.zeros((self.batch_size, self._n_features_out))
-        if hasattr(self, "feature_names_in_"):
-            rbm.feature_names_in_ = self.feature_names_in_
-        return rbm
 
     # How it is done.
 
@@ -367,7 +355,10 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _trains_here(self):
         if self.url is not None:
-            raise MattisError(f"url={self.url}: a service holds a machine that is trained; leave url out to train one here")
+            raise MattisError(
+                f"url={self.url}: a service holds a machine that is trained; leave url out to "
+                f"train one here"
+            )
 
     def __sklearn_is_fitted__(self):
         if self.url is not None:
@@ -380,28 +371,26 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
     def _fitted(self):
         if not self.__sklearn_is_fitted__():
-            raise NotFittedError(f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with appropriate arguments before using this estimator.")
+            raise NotFittedError(
+                f"This {type(self).__name__} instance is not fitted yet. Call 'fit' with "
+                f"appropriate arguments before using this estimator."
+            )
         if self.url is not None:
             service = self.__dict__.get("_service")
-            if service is None or (service.url, service.token) != (self.url.rstrip("/"), self.token):
+            if service is None or (service.url, service.token) != (
+                self.url.rstrip("/"),
+                self.token,
+            ):
                 service = self._service = Service(self.url, self.token)
             return service
         return self._link
 
-    def _parameters(self):
-        if not self.__sklearn_is_fitted__():
-            raise AttributeError(f"this {type(self).__name__} is not fitted yet: call fit first")
-        link = self._fitted()
-        if "parameters" not in link.cache:
-            arrays = [array(body) for body in link.call("parameters", **self._where())[1]]
-            dtype = np.float32 if self._dtype == np.float32 else np.float64
-            link.cache["parameters"] = [a.astype(dtype) for a in arrays]
-        return link.cache["parameters"]
-
     def _checked(self, X, reset=False, missing=False):
         if not reset:
             self._fitted()
-        return validate(self, X, reset or self.url is not None, missing)  # a service knows its own features
+        return validate(
+            self, X, reset or self.url is not None, missing
+        )  # a service knows its own features
 
     def _read(self, X, reset=False, name="X"):
         cut = self.binarize if self.binarize is not None or reset else getattr(self, "_cut", None)
@@ -412,30 +401,52 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
             self.__dict__.pop(name, None)
 
     def _learned(self, rows, X, seed, head):
-        self._units, self._cut, self._dtype = rows.units or _spins.BITS, rows.cut, X_dtype(X)
+        self._units, self._cut, self._dtype = (
+            rows.units or _spins.BITS,
+            rows.cut,
+            _spins.dtype_of(X),
+        )
         self._seed, self.random_state_ = seed, np.random.RandomState(seed % 2**32)
-        self._n_features_out, self.n_iter_, self.recipe_ = head["hidden"], head["epoch"], head["recipe"]
+        self._n_features_out, self.n_iter_, self.recipe_ = (
+            head["hidden"],
+            head["epoch"],
+            head["recipe"],
+        )
 
     def _seed_of(self, random):
-        """Return the seed itself where random_state is a number, so that mattis train --seed draws the same."""
-        if isinstance(self.random_state, (int, np.integer)) and not isinstance(self.random_state, bool):
+        """Return the seed itself where random_state is a number, so that mattis train --seed draws
+        the same."""
+        if isinstance(self.random_state, (int, np.integer)) and not isinstance(
+            self.random_state, bool
+        ):
             return int(self.random_state)
         return int(random.randint(1, SEEDS))
 
     def _seed_from(self, random_state):
-        """Return the seed of what is drawn now: of random_state, or the next one of the object's own stream."""
+        """Return the seed of what is drawn now: of random_state, or the next one of the object's
+        own stream."""
         if random_state is None:
             if "random_state_" not in self.__dict__:  # of a service
                 self.random_state_ = check_random_state(self.random_state)
             return int(self.random_state_.randint(1, SEEDS))
         if isinstance(random_state, (int, np.integer)):
+            if not 0 <= random_state < 2**64:
+                raise MattisValueError(
+                    f"random_state={random_state}: want a whole number from 0 to 2^64-1"
+                )
             return int(random_state)
         return int(check_random_state(random_state).randint(1, SEEDS))
 
     def _print(self, epoch, history, seconds):
-        values = [m["value"] for m in history if m["epoch"] == epoch and m["name"] == "pseudo_likelihood" and m["split"] == "train"]
+        values = [
+            m["value"]
+            for m in history
+            if m["epoch"] == epoch and m["name"] == "pseudo_likelihood" and m["split"] == "train"
+        ]
         pseudo = f"pseudo-likelihood = {values[-1]:.2f}, " if values else ""
-        print(f"[{type(self).__name__}] Iteration {epoch}, {pseudo}time = {seconds:.2f}s", flush=True)
+        print(
+            f"[{type(self).__name__}] Iteration {epoch}, {pseudo}time = {seconds:.2f}s", flush=True
+        )
 
     def __getstate__(self):
         state = {k: v for k, v in self.__dict__.items() if k not in ("_scratch", "_service")}
@@ -462,37 +473,8 @@ class BoltzmannMachine(ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEs
 
 
 NOT_APPLICABLE = {
-    "check_methods_subset_invariance": "score_samples draws a variable for each row, as BernoulliRBM does",
-    "check_methods_sample_order_invariance": "score_samples draws a variable for each row, as BernoulliRBM does",
+    "check_methods_subset_invariance": "score_samples draws a variable for each row, as "
+    "BernoulliRBM does",
+    "check_methods_sample_order_invariance": "score_samples draws a variable for each row, as "
+    "BernoulliRBM does",
 }
-
-
-def X_dtype(X):
-    """Return the type of the values of what was given as rows."""
-    if hasattr(X, "dtype"):
-        return np.dtype(X.dtype)
-    if hasattr(X, "dtypes"):
-        return np.result_type(*[np.dtype(t) for t in set(X.dtypes)])
-    return np.asarray(X).dtype
-
-
-def _in_parts(name, spins):
-    """Return the rows as bodies none of which is large."""
-    step = max(1, (1 << 28) // max(1, spins.shape[1]))
-    return [(name, spins[i : i + step]) for i in range(0, max(1, len(spins)), step)]
-
-
-def _mask(known, shape):
-    """Return a mask of that shape from one of its own, one of the features, a slice, or numbers of features."""
-    if not isinstance(known, slice):
-        known = np.asarray(known)
-        if known.shape == shape and known.dtype == bool:
-            return known
-    mask = np.zeros(shape[1], bool)
-    if not isinstance(known, slice) and known.dtype == bool and known.shape != mask.shape:
-        raise MattisValueError(f"known has the shape {known.shape}, want {shape} or ({shape[1]},)")
-    try:
-        mask[known] = True
-    except IndexError as err:
-        raise MattisValueError(f"known names features that are none of the {shape[1]}: {err}") from None
-    return np.broadcast_to(mask, shape)

@@ -9,7 +9,19 @@ import numpy as np
 
 from ._errors import MattisError, MattisWarning
 
-TYPES = {"F64": "<f8", "F32": "<f4", "I8": "i1", "U8": "u1", "BOOL": "?", "I16": "<i2", "U16": "<u2", "I32": "<i4", "U32": "<u4", "I64": "<i8", "U64": "<u8"}
+TYPES = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "I8": "i1",
+    "U8": "u1",
+    "BOOL": "?",
+    "I16": "<i2",
+    "U16": "<u2",
+    "I32": "<i4",
+    "U32": "<u4",
+    "I64": "<i8",
+    "U64": "<u8",
+}
 
 
 def read_safetensors(path):
@@ -21,7 +33,10 @@ def read_safetensors(path):
             raise MattisError(f"{path}: no safetensors file: it has {size} bytes")
         (n,) = struct.unpack("<Q", head)
         if not 2 <= n <= size - 8:
-            raise MattisError(f"{path}: no safetensors file, or a damaged one: a header of {n} bytes in a file of {size}")
+            raise MattisError(
+                f"{path}: no safetensors file, or a damaged one: a header of {n} bytes in a file "
+                f"of {size}"
+            )
         try:
             entries = json.loads(file.read(n))
         except ValueError as err:
@@ -33,7 +48,11 @@ def read_safetensors(path):
             metadata = entry
             continue
         try:
-            dtype, shape, (begin, end) = np.dtype(TYPES[entry["dtype"]]), entry["shape"], entry["data_offsets"]
+            dtype, shape, (begin, end) = (
+                np.dtype(TYPES[entry["dtype"]]),
+                entry["shape"],
+                entry["data_offsets"],
+            )
             if not 0 <= begin <= end <= len(data):
                 raise ValueError(f"its bytes {begin} to {end} are not there")
             arrays[name] = np.frombuffer(data[begin:end], dtype).reshape(shape).copy()
@@ -45,8 +64,9 @@ def read_safetensors(path):
 class Run:
     """A run directory: what was trained and how it went.
 
-    path, recipe (YAML), environment and state (dicts, empty where there are none), steps (those that have a
-    checkpoint), step (of the parameters) and parameters: arrays of spins by the names that checkpoints give them."""
+    path, recipe (YAML), environment and state (dicts, empty where there are none), steps (those
+    that have a checkpoint), step (of the parameters) and parameters: arrays of spins by the names
+    that checkpoints give them."""
 
     def __init__(self, path, checkpoint="last"):
         self.path = os.path.abspath(os.fspath(path))
@@ -77,14 +97,21 @@ class Run:
         if which == "best":
             best = self._json(os.path.join("checkpoints", "best.json"))
             if "step" not in best:
-                raise MattisError(f"{self.path} has no best checkpoint: a training keeps that of the measure that train.best names")
+                raise MattisError(
+                    f"{self.path} has no best checkpoint: a training keeps that of the measure "
+                    f"that train.best names"
+                )
             which = best["step"]
-        elif which != "last" and int(which) not in self.steps:
-            raise MattisError(f"{self.path} has no checkpoint of step {which}; there are the steps {self.steps}")
+        elif which != "last" and str(which) not in map(str, self.steps):
+            raise MattisError(
+                f"{self.path} has no checkpoint of step {which}; there are the steps {self.steps}"
+            )
         steps = self.steps[::-1] if which == "last" else [int(which)]
         for step in steps:
             try:
-                arrays, metadata = read_safetensors(os.path.join(self.path, "checkpoints", f"{step:08d}.safetensors"))
+                arrays, metadata = read_safetensors(
+                    os.path.join(self.path, "checkpoints", f"{step:08d}.safetensors")
+                )
             except MattisError as err:
                 if which != "last":
                     raise
@@ -107,21 +134,30 @@ class Run:
             import pandas
         except ImportError:
             return rows
-        return pandas.DataFrame(rows, columns=["step", "epoch", "seconds", "name", "split", "value", "stderr", "detail"])
+        return pandas.DataFrame(
+            rows, columns=["step", "epoch", "seconds", "name", "split", "value", "stderr", "detail"]
+        )
 
     @property
     def weights(self):
-        """W of the spins, (V, H): E = -v W h - ..., of patterns their product (g/sqrt K) Xv^T Xh."""
+        """W of the spins, (V, H): E = -v W h - ..., of patterns their product (g/sqrt K) Xv^T
+        Xh."""
         p = self.parameters
         if "weights" in p:
             return p["weights"]
         if "patterns.visible" not in p:
-            raise MattisError(f"{self.path} holds no restricted machine: {', '.join(sorted(p)) or 'no checkpoint'}")
+            raise MattisError(
+                f"{self.path} holds no restricted machine: "
+                f"{', '.join(sorted(p)) or 'no checkpoint'}"
+            )
         gain = np.exp(p["log_gain"].astype(np.float64)) / np.sqrt(len(p["patterns.visible"]))
-        return (gain * p["patterns.visible"].T.astype(np.float64) @ p["patterns.hidden"]).astype(np.float32)
+        return (gain * p["patterns.visible"].T.astype(np.float64) @ p["patterns.hidden"]).astype(
+            np.float32
+        )
 
     def bernoulli(self):
-        """Return components_, intercept_hidden_ and intercept_visible_ of the same machine in 0/1 variables."""
+        """Return components_, intercept_hidden_ and intercept_visible_ of the same machine in 0/1
+        variables."""
         w = self.weights.astype(np.float64)
         b = self.parameters.get("bias.visible", np.zeros(w.shape[0])).astype(np.float64)
         c = self.parameters.get("bias.hidden", np.zeros(w.shape[1])).astype(np.float64)
@@ -133,6 +169,6 @@ class Run:
 
 
 def load_run(path, checkpoint="last"):
-    """Return what is in a run directory, without the program: parameters as arrays, metrics as rows. checkpoint is a
-    step, "best" or "last", the newest good one."""
+    """Return what is in a run directory, without the program: parameters as arrays, metrics as
+    rows. checkpoint is a step, "best" or "last", the newest good one."""
     return Run(path, checkpoint)

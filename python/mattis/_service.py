@@ -16,7 +16,8 @@ TRIES = 5  # where the queue of the service is full
 
 
 class Service:
-    """The machine at a URL such as http://127.0.0.1:8080/v1/runs/NAME, whose token is the content of the service's token file."""
+    """The machine at a URL such as http://127.0.0.1:8080/v1/runs/NAME, whose token is the content
+    of the service's token file."""
 
     state, stale = None, False
 
@@ -24,22 +25,34 @@ class Service:
         self.url, self.token, self.cache = url.rstrip("/"), token, {}
 
     def call(self, op, bodies=(), binary=None, threads=None, **fields):
-        """Return the head and the bodies of an answer as Link.call does, of what a service can be asked."""
+        """Return the head and the bodies of an answer as Link.call does, of what a service can be
+        asked."""
         if op == "sample":
             if bodies:
-                raise MattisError("start: a service takes no rows to start from, want random, patterns or data")
+                raise MattisError(
+                    "start: a service takes no rows to start from, want random, patterns or data"
+                )
             fields["chains"] = fields["chains"] or fields["count"]
             return {}, [self._post("sample", "rows", **fields)]
         if op == "log_partition":
             if fields["measure"] != "logz" or fields["settings"]:
                 raise MattisError("method and options: a service takes its own")
             head = self._post("logz", None, **({"seed": fields["seed"]} if fields["seed"] else {}))
-            return {"value": head["value"], "stderr": head.get("stderr"), "warnings": (head.get("detail") or {}).get("warnings")}, []
-        raise MattisError(f"{op}: a service does not give that; {self.url} is asked for hidden variables, energies, log Z, samples and reconstructions")
+            return {
+                "value": head["value"],
+                "stderr": head.get("stderr"),
+                "warnings": (head.get("detail") or {}).get("warnings"),
+            }, []
+        raise MattisError(
+            f"{op}: a service does not give that; {self.url} is asked for hidden variables, "
+            f"energies, log Z, samples and reconstructions"
+        )
 
     def over(self, op, spins, wide, beside=(), seed=None, binary=None, threads=None, **fields):
         """Yield the place and the array of each part of the rows, as Link.over does."""
-        step = max(1, PART // 16 // max(1, spins.shape[1], wide))  # as text, a spin is up to three bytes and a number twenty
+        step = max(
+            1, PART // 16 // max(1, spins.shape[1], wide)
+        )  # as text, a spin is up to three bytes and a number twenty
         for k, first in enumerate(range(0, max(1, len(spins)), step)):
             part = slice(first, first + step)
             rows = spins[part]
@@ -55,7 +68,13 @@ class Service:
                 yield part, -rows.shape[1] * np.logaddexp(0, f - g)
             elif op == "reconstruct":
                 fields["seed"] = (seed + k) % (1 << 64)
-                yield part, self._post("reconstruct", "rows", rows=np.where(rows == 0, -1, rows), known=_span(rows), **fields)
+                yield part, self._post(
+                    "reconstruct",
+                    "rows",
+                    rows=np.where(rows == 0, -1, rows),
+                    known=_span(rows),
+                    **fields,
+                )
             else:
                 self.call(op)
 
@@ -84,12 +103,17 @@ class Service:
             return array(body)
         try:
             answer = json.loads(body)
-            return answer if key is None else np.asarray(answer[key], np.int8 if key == "rows" else None)
+            return (
+                answer
+                if key is None
+                else np.asarray(answer[key], np.int8 if key == "rows" else None)
+            )
         except (ValueError, KeyError, TypeError) as err:
             raise MattisError(f"{self.url}/{what}: the answer is {kind} without {key}") from err
 
     def _problem(self, err):
-        """Return the exception for a refusal: the words of its problem+json, and whose fault it is."""
+        """Return the exception for a refusal: the words of its problem+json, and whose fault it
+        is."""
         try:
             problem = json.loads(err.read())
             text = str(problem.get("detail") or problem.get("title") or err.reason)
@@ -97,12 +121,15 @@ class Service:
                 text += f"; {e.get('location', '')} {e.get('message', '')}".rstrip()
         except (ValueError, AttributeError):
             text = str(err.reason)
-        kind = {400: MattisValueError, 413: MattisMemoryError, 422: MattisValueError}.get(err.code, MattisError)
+        kind = {400: MattisValueError, 413: MattisMemoryError, 422: MattisValueError}.get(
+            err.code, MattisError
+        )
         return kind(f"{self.url}: {text} (HTTP {err.code})")
 
 
 def _span(rows):
-    """Return the known spins in the words of mattis reconstruct; they have to be the same of all rows, and lie together."""
+    """Return the known spins in the words of mattis reconstruct; they have to be the same of all
+    rows, and lie together."""
     known = rows != 0
     places = np.flatnonzero(known[0]) if len(known) else np.array([], int)
     if not len(places) or (known != known[0]).any() or places[-1] - places[0] + 1 != len(places):

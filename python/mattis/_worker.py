@@ -72,7 +72,10 @@ class Worker:
         try:
             self.process = subprocess.Popen(
                 [binary, "worker", "--threads", str(threads)],
-                stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self.stderr, **group,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self.stderr,
+                **group,
             )
         except OSError as err:
             self.stderr.close()
@@ -93,9 +96,15 @@ class Worker:
         try:
             hello, _ = self.call("hello")
         except (MattisError, Failed) as err:
-            why = f"no answer within {GREETING:.0f} s" if late.is_set() and isinstance(err, WorkerDied) else str(err)
+            why = (
+                f"no answer within {GREETING:.0f} s"
+                if late.is_set() and isinstance(err, WorkerDied)
+                else str(err)
+            )
             self.end()
-            raise MattisError(f"{self.binary} is no mattis program that Python can talk to: {why}") from err
+            raise MattisError(
+                f"{self.binary} is no mattis program that Python can talk to: {why}"
+            ) from err
         finally:
             timer.cancel()
         if hello.get("protocol") != PROTOCOL:
@@ -110,8 +119,8 @@ class Worker:
         """Send a request and return the head and the bodies of its answer. bodies are pairs of a
         name and an array or bytes; told is called with each event on the way, in this thread.
 
-        An exception while it is answered, such as KeyboardInterrupt, asks a request that has events to
-        stop, and is raised once it has; any other ends the worker."""
+        An exception while it is answered, such as KeyboardInterrupt, asks a request that has events
+        to stop, and is raised once it has; any other ends the worker."""
         number = next(self.numbers)
         try:
             self._send(number, op, bodies, fields)
@@ -125,13 +134,15 @@ class Worker:
         return self._followed(number, told)
 
     def _followed(self, number, told):
-        """Return the answer of a request that has events. They are read in a thread of their own, so that no
-        interrupt falls into the middle of a frame."""
+        """Return the answer of a request that has events. They are read in a thread of their own,
+        so that no interrupt falls into the middle of a frame."""
         events = queue.Queue()
 
         def pump():
             try:
-                events.put(("answer", self._answer(number, lambda head: events.put(("event", head)))))
+                events.put(
+                    ("answer", self._answer(number, lambda head: events.put(("event", head))))
+                )
             except BaseException as err:
                 events.put(("error", err))
 
@@ -170,7 +181,9 @@ class Worker:
         lengths = [sum(len(p) for p in some) for some in parts]
         head = json.dumps(dict(fields, id=number, op=op, names=names, bodies=lengths)).encode()
         if len(head) > MOST_HEAD:
-            raise MattisValueError(f"{op}: the request's head has {len(head)} bytes, more than {MOST_HEAD}")
+            raise MattisValueError(
+                f"{op}: the request's head has {len(head)} bytes, more than {MOST_HEAD}"
+            )
         yield MAGIC + struct.pack("<I", len(head)) + head
         for some in parts:
             yield from some
@@ -249,8 +262,8 @@ class Worker:
         return self.end.alive and self.pid == os.getpid() and self.process.poll() is None
 
     def abandon(self, busy):
-        """Let go of a worker that belongs to the process this one was forked from. Where a thread of that was in the midst
-        of a frame, nobody here frees what it holds."""
+        """Let go of a worker that belongs to the process this one was forked from. Where a thread
+        of that was in the midst of a frame, nobody here frees what it holds."""
         self.end.detach()
         nothing = os.open(os.devnull, os.O_RDWR)
         for pipe in (self.process.stdin, self.process.stdout):

@@ -40,9 +40,14 @@ def free_energy(x, components, hidden, visible):
 
 def of(machine):
     """Return the three parameters of an estimator in float64."""
-    return tuple(np.asarray(a, np.float64) for a in (machine.components_, machine.intercept_hidden_, machine.intercept_visible_))
+    return tuple(
+        np.asarray(a, np.float64)
+        for a in (machine.components_, machine.intercept_hidden_, machine.intercept_visible_)
+    )
 
 
 def small(**params):
     """Return an estimator that trains in no time."""
-    return mattis.BoltzmannMachine(**{"n_components": 5, "n_iter": 5, "random_state": 0, "threads": 1, **params})
+    return mattis.BoltzmannMachine(
+        **{"n_components": 5, "n_iter": 5, "random_state": 0, "threads": 1, **params}
+    )

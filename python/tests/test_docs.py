@@ -17,7 +17,10 @@ class Cells(unittest.TestCase):
     def test_cells(self):
         with open(PAGE, encoding="utf-8") as file:
             text = file.read()
-        cells = [(text[: m.start()].count("\n") + 2, m.group(1)) for m in re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S)]
+        cells = [
+            (text[: m.start()].count("\n") + 2, m.group(1))
+            for m in re.finditer(r"^```python\n(.*?)^```", text, re.M | re.S)
+        ]
         self.assertGreater(len(cells), 8)
         space, here = {}, os.getcwd()
         with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():

@@ -17,15 +17,18 @@ from mattis import BernoulliRBM, BoltzmannMachine, MattisValueError, load_run
 
 @needs_binary
 class Energies(unittest.TestCase):
-    """Everything that a machine says of rows, in BernoulliRBM's convention, from the attributes alone. Each kind of
-    machine has other parameters behind them: W or patterns, offset, biases, gain."""
+    """Everything that a machine says of rows, in BernoulliRBM's convention, from the attributes
+    alone. Each kind of machine has other parameters behind them: W or patterns, offset, biases,
+    gain."""
 
     def machines(self):
         x = rows()
         yield x, small().fit(x)
         yield 2 * x - 1, small().fit(2 * x - 1)
         yield x, small(patterns=3).fit(x)
-        yield x, small(couplings="axons", patterns=2, settings={"couplings.learn_gain": True}).fit(x)
+        yield x, small(couplings="axons", patterns=2, settings={"couplings.learn_gain": True}).fit(
+            x
+        )
         yield x, small(settings={"machine.offset": "none", "machine.biases": "none"}).fit(x)
         yield x, small(settings={"machine.biases": "hidden"}).fit(x)
         m = small()
@@ -86,8 +89,8 @@ class Draws(unittest.TestCase):
         seen = np.append(counts[often], counts[~often].sum())
         want = np.append(law[often], law[~often].sum()) * n
         want, seen = want[want > 1], seen[want > 1]
-        # Chi-square is above df + 5 sqrt(2 df) + 10 in less than one of 1e5 draws of the right law; sampling from data
-        # or coins gives thousands.
+        # Chi-square is above df + 5 sqrt(2 df) + 10 in less than one of 1e5 draws of the right law;
+        # sampling from data or coins gives thousands.
         df = len(want) - 1
         self.assertLess(((seen - want) ** 2 / want).sum(), df + 5 * np.sqrt(2 * df) + 10)
 
@@ -98,7 +101,8 @@ class Draws(unittest.TestCase):
         self.assertEqual((one.dtype, set(np.unique(one))), (x.dtype, {0.0, 1.0}))
         self.assertTrue((one != two).any())
         self.assertTrue((one != x).any())
-        # One sweep from the data stays near them; random states would differ in half of all entries.
+        # One sweep from the data stays near them; random states would differ in half of all
+        # entries.
         self.assertLess(np.mean(one != x), 0.35)
 
     def test_reconstruction_keeps_what_is_known(self):
@@ -106,12 +110,17 @@ class Draws(unittest.TestCase):
         m = small(n_components=8, n_iter=60, batch_size=5).fit(x)
         gone = x.copy()
         gone[:, 7:] = np.nan
-        for done in (m.reconstruct(gone, random_state=1), m.reconstruct(x, known=slice(0, 7), random_state=1),
-                     m.reconstruct(x, known=np.arange(12) < 7, random_state=1), m.reconstruct(x, known=np.arange(7), random_state=1),
-                     m.reconstruct(x, known=np.tile(np.arange(12) < 7, (len(x), 1)), random_state=1)):
+        for done in (
+            m.reconstruct(gone, random_state=1),
+            m.reconstruct(x, known=slice(0, 7), random_state=1),
+            m.reconstruct(x, known=np.arange(12) < 7, random_state=1),
+            m.reconstruct(x, known=np.arange(7), random_state=1),
+            m.reconstruct(x, known=np.tile(np.arange(12) < 7, (len(x), 1)), random_state=1),
+        ):
             np.testing.assert_array_equal(done[:, :7], x[:, :7])
             self.assertFalse(np.isnan(done).any())
-            # Chance gets half of the rest wrong, the three prototypes with their noise of 10 % about 18 %.
+            # Chance gets half of the rest wrong, the three prototypes with their noise of 10 %
+            # about 18 %.
             self.assertLess(np.mean(done[:, 7:] != x[:, 7:]), 0.35)
         with self.assertRaisesRegex(MattisValueError, "known has the shape"):
             m.reconstruct(x, known=np.ones(5, bool))
@@ -126,15 +135,37 @@ class Draws(unittest.TestCase):
                 for y in (m.gibbs(x), m.sample(50, steps=3), m.reconstruct(x, known=[0])):
                     self.assertEqual(y.dtype, dtype)
                     self.assertEqual(set(np.unique(y)), {low, 1})
-                self.assertEqual(m.transform(x).dtype, np.float32 if dtype == np.float32 else np.float64)
-                self.assertEqual(m.components_.dtype, np.float32 if dtype == np.float32 else np.float64)
+                self.assertEqual(
+                    m.transform(x).dtype, np.float32 if dtype == np.float32 else np.float64
+                )
+                self.assertEqual(
+                    m.components_.dtype, np.float32 if dtype == np.float32 else np.float64
+                )
         m = small().fit(rows().astype(bool))
         self.assertEqual(m.gibbs(rows().astype(bool)).dtype, bool)
-        # The same machine, whatever the units: its attributes and energies are those of 0/1 variables.
+        # The same machine, whatever the units: its attributes and energies are those of 0/1
+        # variables.
         a, b = small().fit(rows()), small().fit(2 * rows() - 1)
         np.testing.assert_array_equal(a.components_, b.components_)
         np.testing.assert_array_equal(a.free_energy(rows()), b.free_energy(2 * rows() - 1))
-        np.testing.assert_array_equal(a.gibbs(2 * rows() - 1), 2 * small().fit(rows()).gibbs(rows()) - 1)
+        np.testing.assert_array_equal(
+            a.gibbs(2 * rows() - 1), 2 * small().fit(rows()).gibbs(rows()) - 1
+        )
+
+    def test_seeds_of_draws(self):
+        m = small().fit(rows())  # whose own seed is a number, which is not that of the draws
+        few = {"method": "ais", "options": {"ais.runs": 4, "ais.betas": 5}}
+        first, again, other = (m.log_partition(random_state=s, **few) for s in (1, 1, 2))
+        self.assertEqual(first, again)
+        self.assertNotEqual(first, other)
+        for seed in (-1, 2**64):
+            with self.assertRaisesRegex(MattisValueError, "random_state=.*from 0 to 2"):
+                m.sample(random_state=seed)
+
+    def test_nothing_known(self):
+        m, x = small().fit(rows()), rows()[:3]
+        got = m.reconstruct(x, known=[], random_state=0)
+        np.testing.assert_array_equal(got, m.reconstruct(x * np.nan, random_state=0))
 
     def test_seeds(self):
         x = rows()
@@ -144,7 +175,12 @@ class Draws(unittest.TestCase):
         self.assertTrue((m.sample(9) != m.sample(9)).any())
         np.testing.assert_array_equal(small().fit(x).sample(9), small().fit(x).sample(9))
         np.testing.assert_array_equal(small(threads=2).fit(x).components_, m.components_)
-        self.assertTrue((small(random_state=None).fit(x).components_ != small(random_state=None).fit(x).components_).any())
+        self.assertTrue(
+            (
+                small(random_state=None).fit(x).components_
+                != small(random_state=None).fit(x).components_
+            ).any()
+        )
         np.random.seed(5)
         one = small(random_state=None).fit(x).components_
         np.random.seed(5)
@@ -154,14 +190,23 @@ class Draws(unittest.TestCase):
 @needs_binary
 class Training(unittest.TestCase):
     def test_it_is_that_of_mattis_train(self):
-        """The same recipe, seed and rows give the same bits from the command line, and the run directory goes on there."""
+        """The same recipe, seed and rows give the same bits from the command line, and the run
+        directory goes on there."""
         x = rows()
         with tempfile.TemporaryDirectory() as folder:
             m = small(run_dir=os.path.join(folder, "a"), image_shape=(3, 4), random_state=3).fit(x)
             np.save(os.path.join(folder, "rows.npy"), (2 * x - 1).astype(np.int8))
             with open(os.path.join(folder, "r.yaml"), "w") as out:
                 out.write(m.recipe_)
-            command = [BINARY, "train", "r.yaml", "--run", "b", "--set", "data={name: npy, path: rows.npy, height: 3, width: 4}"]
+            command = [
+                BINARY,
+                "train",
+                "r.yaml",
+                "--run",
+                "b",
+                "--set",
+                "data={name: npy, path: rows.npy, height: 3, width: 4}",
+            ]
             subprocess.run(command, cwd=folder, check=True, capture_output=True)
             a, b = (load_run(os.path.join(folder, n)) for n in "ab")
             self.assertEqual(a.step, b.step)
@@ -170,17 +215,38 @@ class Training(unittest.TestCase):
                 np.testing.assert_array_equal(a.parameters[name], b.parameters[name], name)
             for got, want in zip(a.bernoulli(), of(m)):
                 np.testing.assert_allclose(got, want, atol=1e-6)
-            scored = subprocess.run([BINARY, "score", m.run_dir_, "--input", "train"], cwd=folder, check=True, capture_output=True, text=True)
+            scored = subprocess.run(
+                [BINARY, "score", m.run_dir_, "--input", "train"],
+                cwd=folder,
+                check=True,
+                capture_output=True,
+                text=True,
+            )
             f = np.array(scored.stdout.split(), float)
-            self.assertLess(np.ptp(f - m.free_energy(x)), 1e-4)  # up to the constant between the conventions
-            on = subprocess.run([BINARY, "resume", m.run_dir_, "--set", "train.epochs=7"], cwd=folder, check=True, capture_output=True, text=True)
+            self.assertLess(
+                np.ptp(f - m.free_energy(x)), 1e-4
+            )  # up to the constant between the conventions
+            on = subprocess.run(
+                [BINARY, "resume", m.run_dir_, "--set", "train.epochs=7"],
+                cwd=folder,
+                check=True,
+                capture_output=True,
+                text=True,
+            )
             self.assertIn("run directory", on.stdout)
             again = BoltzmannMachine.load(m.run_dir_, checkpoint=a.step)
             np.testing.assert_array_equal(again.transform(x), m.transform(x))
             self.assertEqual(again.sample(2).dtype, np.int8)
             m.save(os.path.join(folder, "m.safetensors"))
-            subprocess.run([BINARY, "convert", "m.safetensors", "c"], cwd=folder, check=True, capture_output=True)
-            np.testing.assert_array_equal(BoltzmannMachine.load(os.path.join(folder, "c")).transform(x), m.transform(x))
+            subprocess.run(
+                [BINARY, "convert", "m.safetensors", "c"],
+                cwd=folder,
+                check=True,
+                capture_output=True,
+            )
+            np.testing.assert_array_equal(
+                BoltzmannMachine.load(os.path.join(folder, "c")).transform(x), m.transform(x)
+            )
             with self.assertRaisesRegex(mattis.MattisError, "already exists"):
                 small(run_dir=m.run_dir_).fit(x)
 
@@ -189,7 +255,8 @@ class Training(unittest.TestCase):
         m = small(n_components=16, batch_size=10, n_iter=10).fit(x)
         p = x.mean(axis=0).clip(1e-3, 1 - 1e-3)
         independent = np.mean((x * np.log(p) + (1 - x) * np.log(1 - p)).sum(axis=1))
-        # Three prototypes with noise of 10 %: log 3 + 12 H(0.1) = 5.0 nats, against about 7 of independent variables.
+        # Three prototypes with noise of 10 %: log 3 + 12 H(0.1) = 5.0 nats, against about 7 of
+        # independent variables.
         self.assertGreater(m.score(x), independent + 1)
 
     def test_recipes(self):
@@ -198,12 +265,20 @@ class Training(unittest.TestCase):
         self.assertIn("kind: pcd", bars.recipe_)
         self.assertIn("hidden: 6", bars.recipe_)
         self.assertIn("epochs: 3", bars.recipe_)
-        text = "machine: {hidden: 7}\ncouplings: {kind: dense}\nnegative: {kind: cd, steps: 2}\ntrain: {epochs: 2, batch: 20}\n"
+        text = (
+            "machine: {hidden: 7}\ncouplings: {kind: dense}\nnegative: {kind: cd, steps: 2}\n"
+            "train: {epochs: 2, batch: 20}\n"
+        )
         with tempfile.TemporaryDirectory() as folder:
             path = os.path.join(folder, "my.yaml")
             with open(path, "w") as out:
                 out.write(text)
-            dict_ = {"machine": {"hidden": 7}, "couplings": {"kind": "dense"}, "negative": {"kind": "cd", "steps": np.int64(2)}, "train": {"epochs": 2, "batch": 20}}
+            dict_ = {
+                "machine": {"hidden": 7},
+                "couplings": {"kind": "dense"},
+                "negative": {"kind": "cd", "steps": np.int64(2)},
+                "train": {"epochs": 2, "batch": 20},
+            }
             made = [BoltzmannMachine(recipe=r, random_state=1).fit(x) for r in (text, path, dict_)]
             with open(path, "w") as out:
                 out.write("machine: {hiden: 7}\n")
@@ -219,7 +294,14 @@ class Training(unittest.TestCase):
 
     def test_measures(self):
         x = rows()
-        m = BoltzmannMachine(random_state=0, recipe={"machine": {"hidden": 5}, "train": {"epochs": 4, "batch": 20}, "measure": {"every": 2, "test": ["nll"], "train": ["nll"]}})
+        m = BoltzmannMachine(
+            random_state=0,
+            recipe={
+                "machine": {"hidden": 5},
+                "train": {"epochs": 4, "batch": 20},
+                "measure": {"every": 2, "test": ["nll"], "train": ["nll"]},
+            },
+        )
         m.fit(x[:150], test=x[150:])
         got = {(h["epoch"], h["split"]): h["value"] for h in m.history_}
         self.assertEqual(sorted(got), [(e, s) for e in (0, 2, 4) for s in ("test", "train")])
@@ -232,12 +314,33 @@ class Training(unittest.TestCase):
 
     def test_wrong_parameters_are_named(self):
         x = rows()
-        for params in ({"n_components": 0}, {"n_components": 2.5}, {"batch_size": 0}, {"n_iter": -1}, {"learning_rate": 0}, {"learning_rate": "fast"},
-                       {"couplings": "sparse"}, {"couplings": "dense", "patterns": 3}, {"patterns": 0}, {"n_chains": -1}, {"binarize": "half"},
-                       {"image_shape": (3, 5)}, {"image_shape": 3}, {"threads": -1}, {"settings": "x=1"}):
+        for params in (
+            {"n_components": 0},
+            {"n_components": 2.5},
+            {"batch_size": 0},
+            {"n_iter": -1},
+            {"learning_rate": 0},
+            {"learning_rate": "fast"},
+            {"couplings": "sparse"},
+            {"couplings": "dense", "patterns": 3},
+            {"patterns": 0},
+            {"n_chains": -1},
+            {"binarize": "half"},
+            {"image_shape": (3, 5)},
+            {"image_shape": 3},
+            {"threads": -1},
+            {"settings": "x=1"},
+            {"recipe": 3},
+            {"recipe": ["bars"]},
+            {"run_dir": 3},
+        ):
             with self.assertRaises((ValueError, TypeError), msg=str(params)) as caught:
                 small(**params).fit(x)
-            self.assertRegex(str(caught.exception), next(iter(params)).replace("image_shape", "image|3x5"), str(params))
+            self.assertRegex(
+                str(caught.exception),
+                next(iter(params)).replace("image_shape", "image|3x5"),
+                str(params),
+            )
         with self.assertRaisesRegex(ValueError, "11 features, but .* 12"):
             small().fit(x).transform(x[:, :11])
         with self.assertRaisesRegex(MattisValueError, 'start "nowhere"'):
@@ -246,7 +349,13 @@ class Training(unittest.TestCase):
             small().fit(x).sample(start="patterns")
         with self.assertRaisesRegex(MattisValueError, "magic.* is unknown"):
             small().fit(x).sample(sampler="magic")
-        for use in (lambda m: m.transform(x), lambda m: m.score(x), lambda m: m.sample(), lambda m: m.gibbs(x), lambda m: m.components_):
+        for use in (
+            lambda m: m.transform(x),
+            lambda m: m.score(x),
+            lambda m: m.sample(),
+            lambda m: m.gibbs(x),
+            lambda m: m.components_,
+        ):
             with self.assertRaisesRegex(Exception, "not fitted"):
                 use(small())
 
@@ -263,7 +372,8 @@ class Training(unittest.TestCase):
         before = m.partial_fit(x[:20]).components_
         m.partial_fit(x[20:40])
         self.assertTrue((m.components_ != before).any())
-        # Three updates by fit and one more are the same whatever lies between them: a pickle, another process of the worker.
+        # Three updates by fit and one more are the same whatever lies between them: a pickle,
+        # another process of the worker.
         import pickle
 
         a = small(n_iter=2, batch_size=100).fit(x)
@@ -271,12 +381,24 @@ class Training(unittest.TestCase):
         a.partial_fit(x[:50])
         b.partial_fit(x[:50])
         np.testing.assert_array_equal(a.components_, b.components_)
-        a.set_params(learning_rate=0.3).partial_fit(x[:50])  # a recipe of other settings goes on from there
+        a.set_params(learning_rate=0.3).partial_fit(
+            x[:50]
+        )  # a recipe of other settings goes on from there
         self.assertTrue((a.components_ != b.components_).any())
         with self.assertRaisesRegex(MattisValueError, "other layers"):
             a.set_params(n_components=9).partial_fit(x[:50])
         with self.assertRaisesRegex(ValueError, "features"):
             a.partial_fit(x[:, :5])
+
+    def test_best_on_test_rows_that_are_not_there(self):
+        settings = {
+            "measure.every": 1,
+            "measure.test": ["pseudo_likelihood"],
+            "train.best": {"measure": "pseudo_likelihood"},
+        }
+        with self.assertRaisesRegex(MattisValueError, "no test rows: give some"):
+            small(settings=settings).fit(rows())
+        small(settings=settings).fit(rows(), test=rows(seed=1))
 
     def test_verbose(self):
         import contextlib
@@ -288,7 +410,11 @@ class Training(unittest.TestCase):
         lines = out.getvalue().splitlines()
         self.assertEqual(len(lines), 3)
         for i, line in enumerate(lines, 1):
-            self.assertRegex(line, rf"^\[BoltzmannMachine\] Iteration {i}, pseudo-likelihood = -\d+\.\d\d, time = \d+\.\d\ds$")
+            self.assertRegex(
+                line,
+                rf"^\[BoltzmannMachine\] Iteration {i}, pseudo-likelihood = -\d+\.\d\d, time = "
+                rf"\d+\.\d\ds$",
+            )
 
     def test_greys(self):
         x = rows()
@@ -297,13 +423,22 @@ class Training(unittest.TestCase):
         with warnings.catch_warnings():
             warnings.simplefilter("error")  # the rule is known from here on
             np.testing.assert_array_equal(m.transform(np.where(x > 0, 150, 20)), m.transform(x))
-            np.testing.assert_array_equal(small(binarize=0.0).fit(x - 0.5).transform(x), m.transform(x))
+            np.testing.assert_array_equal(
+                small(binarize=0.0).fit(x - 0.5).transform(x), m.transform(x)
+            )
+
+    def test_warnings_are_of_the_callers_line(self):
+        with self.assertWarns(mattis.MattisWarning) as caught:
+            small().fit(rows() * 0.9)
+        self.assertEqual(caught.filename, __file__)
 
     def test_alias(self):
         self.assertIs(BernoulliRBM, BoltzmannMachine)
 
     def test_memory_is_asked_for_beforehand(self):
-        with self.assertRaisesRegex(mattis.MattisMemoryError, r"machine\.hidden: takes .* are free"):
+        with self.assertRaisesRegex(
+            mattis.MattisMemoryError, r"machine\.hidden: takes .* are free"
+        ):
             small(n_components=2**26).fit(rows(v=4000, n=4))
 
 
@@ -346,7 +481,12 @@ class Interrupts(unittest.TestCase):
             self.interrupted(m, x)
             step = load_run(m.run_dir_).step
             epochs = 1 + step // 2000
-            subprocess.run([BINARY, "resume", m.run_dir_, "--set", f"train.epochs={epochs}"], cwd=folder, check=True, capture_output=True)
+            subprocess.run(
+                [BINARY, "resume", m.run_dir_, "--set", f"train.epochs={epochs}"],
+                cwd=folder,
+                check=True,
+                capture_output=True,
+            )
             self.assertEqual(load_run(m.run_dir_).step, 2000 * epochs)
             with open(os.path.join(m.run_dir_, "metrics.jsonl")) as lines:
                 [json.loads(line) for line in lines]

@@ -19,7 +19,13 @@ class Runs(unittest.TestCase):
     def setUpClass(cls):
         cls.folder = tempfile.TemporaryDirectory()
         cls.path = os.path.join(cls.folder.name, "run")
-        settings = {"train.checkpoint.epochs": 1, "train.checkpoint.keep": 0, "measure.every": 1, "measure.train": ["nll"], "train.best": {"measure": "nll", "split": "train"}}
+        settings = {
+            "train.checkpoint.epochs": 1,
+            "train.checkpoint.keep": 0,
+            "measure.every": 1,
+            "measure.train": ["nll"],
+            "train.best": {"measure": "nll", "split": "train"},
+        }
         cls.machine = small(run_dir=cls.path, settings=settings).fit(rows())
 
     @classmethod
@@ -57,7 +63,14 @@ class Runs(unittest.TestCase):
             "print(r.step, type(r.metrics).__name__, len(r.metrics), r.weights.shape)\n"
         )
         env = dict(os.environ, PATH="", MATTIS="/nowhere")
-        out = subprocess.run([sys.executable, "-c", code], cwd=os.path.dirname(os.path.abspath(__file__)), env=env, capture_output=True, text=True, check=True)
+        out = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=os.path.dirname(os.path.abspath(__file__)),
+            env=env,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
         self.assertEqual(out.stdout.split(), ["100", "list", "6", "(12,", "5)"])
 
     def test_damage(self):
@@ -69,7 +82,14 @@ class Runs(unittest.TestCase):
             newest = os.path.join(path, "checkpoints", "00000100.safetensors")
             with open(newest, "rb") as file:
                 whole = file.read()
-            for damaged in (b"", whole[:4], whole[:100], whole[:-20], b"\xff" * 100, whole[:8] + b"{]" + whole[10:]):
+            for damaged in (
+                b"",
+                whole[:4],
+                whole[:100],
+                whole[:-20],
+                b"\xff" * 100,
+                whole[:8] + b"{]" + whole[10:],
+            ):
                 with open(newest, "wb") as out:
                     out.write(damaged)
                 with self.assertWarnsRegex(mattis.MattisWarning, "passed over.*00000100"):
@@ -79,8 +99,12 @@ class Runs(unittest.TestCase):
             with open(os.path.join(path, "metrics.jsonl"), "a") as out:
                 out.write(json.dumps({"step": 1})[:5])  # a line that is being written
             self.assertEqual(len(load_run(path, checkpoint=80).metrics), 6)
-            with self.assertRaisesRegex(mattis.MattisError, r"no checkpoint of step 7; there are the steps \[0, 20"):
+            with self.assertRaisesRegex(
+                mattis.MattisError, r"no checkpoint of step 7; there are the steps \[0, 20"
+            ):
                 load_run(path, checkpoint=7)
+            with self.assertRaisesRegex(mattis.MattisError, "no checkpoint of step newest"):
+                load_run(path, checkpoint="newest")
             with self.assertRaisesRegex(mattis.MattisError, "no run directory"):
                 load_run(folder)
             shutil.rmtree(os.path.join(path, "checkpoints"))

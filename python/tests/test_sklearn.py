@@ -27,10 +27,12 @@ except ImportError:
 @unittest.skipUnless(HAVE, "no scikit-learn")
 class Sklearn(unittest.TestCase):
     def test_its_checks_of_estimators(self):
-        """The data of these checks are continuous, so that they are cut at 0. The two that do not apply are those that
-        BernoulliRBM is excused from, for the same reason."""
+        """The data of these checks are continuous, so that they are cut at 0. The two that do not
+        apply are those that BernoulliRBM is excused from, for the same reason."""
         skipped, passed = [], []
-        machine = BoltzmannMachine(n_components=5, n_iter=3, binarize=0.0, random_state=0, threads=1)
+        machine = BoltzmannMachine(
+            n_components=5, n_iter=3, binarize=0.0, random_state=0, threads=1
+        )
         for estimator, check in check_estimator(machine, generate_only=True):
             name = check.func.__name__
             with self.subTest(name), warnings.catch_warnings():
@@ -41,7 +43,10 @@ class Sklearn(unittest.TestCase):
                 except unittest.SkipTest:
                     skipped.append(name)
         self.assertGreater(len(set(passed)), 25)
-        self.assertEqual(sorted(skipped), ["check_methods_sample_order_invariance", "check_methods_subset_invariance"])
+        self.assertEqual(
+            sorted(skipped),
+            ["check_methods_sample_order_invariance", "check_methods_subset_invariance"],
+        )
 
     def test_bernoulli_rbm_says_the_same_with_the_same_parameters(self):
         for dtype, atol in ((np.float64, 1e-6), (np.float32, 1e-5)):
@@ -52,7 +57,9 @@ class Sklearn(unittest.TestCase):
             other.n_features_in_ = 12
             np.testing.assert_allclose(other.transform(x), m.transform(x), atol=1e-6)
             np.testing.assert_allclose(other._free_energy(x), m.free_energy(x), atol=1e-5)
-            np.testing.assert_allclose(other.score_samples(x), m.score_samples(x, random_state=3), atol=1e-3)
+            np.testing.assert_allclose(
+                other.score_samples(x), m.score_samples(x, random_state=3), atol=1e-3
+            )
             self.assertEqual(m.transform(x).dtype, dtype)
             there, back = m.to_sklearn(), BoltzmannMachine.from_sklearn(m.to_sklearn(), threads=1)
             np.testing.assert_allclose(there.transform(x), m.transform(x), atol=1e-6)
@@ -68,7 +75,12 @@ class Sklearn(unittest.TestCase):
         self.assertEqual(clone(m).get_params(), m.get_params())
         pipeline = make_pipeline(m, LogisticRegression())
         self.assertGreater(cross_val_score(pipeline, x, y, cv=3).mean(), 0.8)
-        search = GridSearchCV(pipeline, {"boltzmannmachine__n_components": [2, 8], "boltzmannmachine__patterns": [None, 2]}, cv=2, n_jobs=2)
+        search = GridSearchCV(
+            pipeline,
+            {"boltzmannmachine__n_components": [2, 8], "boltzmannmachine__patterns": [None, 2]},
+            cv=2,
+            n_jobs=2,
+        )
         search.fit(x, y)
         self.assertGreater(search.best_score_, 0.8)
         again = pickle.loads(pickle.dumps(search))
@@ -107,7 +119,21 @@ class Sklearn(unittest.TestCase):
             self.assertEqual(m.gibbs(frame).dtype, x.dtype)
             with self.assertRaisesRegex(ValueError, "feature names"):
                 m.transform(frame[names[::-1]])
-        self.assertEqual(list(m.get_feature_names_out()), [f"boltzmannmachine{i}" for i in range(5)])
+        whole = pandas.DataFrame(rows().astype(int), columns=names)
+        for kind, dtype in (
+            ("Int64", np.int64),
+            ("Float32", np.float32),
+            ("boolean", bool),
+            (pandas.SparseDtype(np.float64, 0), np.float64),
+            ("category", np.float64),
+            (object, np.float64),
+        ):
+            m = small().fit(whole.astype(kind))
+            np.testing.assert_array_equal(m.components_, small().fit(rows()).components_)
+            self.assertEqual(m.sample(2).dtype, dtype, kind)
+        self.assertEqual(
+            list(m.get_feature_names_out()), [f"boltzmannmachine{i}" for i in range(5)]
+        )
         if hasattr(m, "set_output"):
             out = m.set_output(transform="pandas").transform(frame)
             self.assertEqual(list(out.columns), list(m.get_feature_names_out()))
@@ -116,7 +142,8 @@ class Sklearn(unittest.TestCase):
 class Alone(unittest.TestCase):
     @needs_binary
     def test_without_scikit_learn(self):
-        """The same machine where scikit-learn cannot be imported, with what takes the place of its base classes."""
+        """The same machine where scikit-learn cannot be imported, with what takes the place of its
+        base classes."""
         import os
         import subprocess
         import sys
@@ -136,10 +163,12 @@ class Alone(unittest.TestCase):
             np.testing.assert_array_equal(pickle.loads(pickle.dumps(m)).transform(x), t)
             assert m.get_params()["n_components"] == 5 and m.set_params(n_iter=2) is m
             for wrong, words in (
-                (lambda: m.transform(x[:, :5]), "12 features"), (lambda: m.transform(x[0]), "dimensions"),
-                (lambda: m.transform(np.full((2, 12), np.nan)), "NaN"), (lambda: m.transform([["a"] * 12]), "numbers"),
-                (lambda: small().transform(x), "not fitted"), (lambda: m.set_params(nope=1), "no parameter"),
-                (lambda: small(random_state="x").fit(x), "no seed"), (lambda: m.transform(np.empty((0, 12))), "at least 1"),
+                (lambda: m.transform(x[:, :5]), "12 features"), (lambda: m.transform(x[0]),
+                "dimensions"), (lambda: m.transform(np.full((2, 12), np.nan)), "NaN"), (lambda:
+                m.transform([["a"] * 12]), "numbers"), (lambda: small().transform(x), "not fitted"),
+                (lambda: m.set_params(nope=1), "no parameter"), (lambda:
+                small(random_state="x").fit(x), "no seed"), (lambda: m.transform(np.empty((0, 12))),
+                "at least 1"),
             ):
                 try:
                     wrong()
@@ -149,20 +178,33 @@ class Alone(unittest.TestCase):
                     raise AssertionError(words)
             print(*m.get_feature_names_out()[:2], float(t.sum()))
         """
-        out = subprocess.run([sys.executable, "-c", code], cwd=os.path.dirname(os.path.abspath(__file__)), capture_output=True, text=True)
+        out = subprocess.run(
+            [sys.executable, "-c", code],
+            cwd=os.path.dirname(os.path.abspath(__file__)),
+            capture_output=True,
+            text=True,
+        )
         self.assertEqual(out.returncode, 0, out.stderr)
         lines = out.stdout.splitlines()
-        self.assertEqual(lines[0], "BoltzmannMachine(n_components=5, n_iter=5, random_state=4, threads=1)")
+        self.assertEqual(
+            lines[0], "BoltzmannMachine(n_components=5, n_iter=5, random_state=4, threads=1)"
+        )
         names = lines[1].split()
         self.assertEqual(names[:2], ["boltzmannmachine0", "boltzmannmachine1"])
-        self.assertAlmostEqual(float(names[2]), float(small(random_state=4).fit_transform(rows()).sum()), places=6)
+        self.assertAlmostEqual(
+            float(names[2]), float(small(random_state=4).fit_transform(rows()).sum()), places=6
+        )
 
     def test_version(self):
         import os
         import re
 
-        with open(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "pyproject.toml")) as file:
-            self.assertEqual(re.search(r'^version = "(.*)"', file.read(), re.M).group(1), mattis.__version__)
+        with open(
+            os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "pyproject.toml")
+        ) as file:
+            self.assertEqual(
+                re.search(r'^version = "(.*)"', file.read(), re.M).group(1), mattis.__version__
+            )
 
 
 if __name__ == "__main__":

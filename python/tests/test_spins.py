@@ -22,8 +22,12 @@ class Values(unittest.TestCase):
             self.assertEqual((got.units, got.cut), (_spins.SPINS, None), dtype)
             np.testing.assert_array_equal(got.spins, want)
         for order in "CF":
-            np.testing.assert_array_equal(_spins.read(np.asarray(bits, float, order=order)).spins, want)
-            np.testing.assert_array_equal(_spins.read(np.asarray(bits, bool, order=order)).spins, want)
+            np.testing.assert_array_equal(
+                _spins.read(np.asarray(bits, float, order=order)).spins, want
+            )
+            np.testing.assert_array_equal(
+                _spins.read(np.asarray(bits, bool, order=order)).spins, want
+            )
         np.testing.assert_array_equal(_spins.read(bits[:, ::-1].astype(bool)).spins, want[:, ::-1])
         np.testing.assert_array_equal(_spins.read(bits[:, ::2].astype(bool)).spins, want[:, ::2])
 
@@ -60,7 +64,30 @@ class Values(unittest.TestCase):
             np.testing.assert_array_equal(got.spins, [[-1, -1, 1, 1]])
         with warnings.catch_warnings():
             warnings.simplefilter("error")
-            np.testing.assert_array_equal(_spins.read(np.array([[0.1, 0.4]]), cut=0.3).spins, [[-1, 1]])
+            np.testing.assert_array_equal(
+                _spins.read(np.array([[0.1, 0.4]]), cut=0.3).spins, [[-1, 1]]
+            )
+
+    def test_white_of_whole_numbers(self):
+        """scikit-learn's digits are 0 to 16: cut at 127.5 they would all be dark."""
+        digits = np.arange(17.0).reshape(1, 17)
+        with self.assertWarnsRegex(mattis.MattisWarning, "0 to 16: those above 8.0"):
+            np.testing.assert_array_equal(_spins.read(digits).spins > 0, digits > 8)
+        with self.assertWarnsRegex(mattis.MattisWarning, "0 to 255: those above 127.5"):
+            _spins.read(np.array([[0, 128, 3]]))
+        for few in ([[0, 2]], [[1, 2, 3, 4, 5]], [range(8)]):
+            with self.assertRaisesRegex(mattis.MattisValueError, "X holds 2"):
+                _spins.read(np.array(few))
+
+    def test_what_is_no_number_is_refused(self):
+        for x in (
+            np.array([["2020-01-01"]], "M8[D]"),
+            np.array([["0"]]),
+            np.array([[1j]]),
+            np.array([[{}]]),
+        ):
+            with self.assertRaisesRegex(mattis.MattisValueError, "want numbers|no number"):
+                _spins.read(x)
 
     def test_other_values_are_refused_by_place(self):
         for x, words in (

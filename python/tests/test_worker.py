@@ -1,4 +1,5 @@
-"""The worker process: how it starts and ends, what becomes of forks, pickles and kills, and that nothing hangs."""
+"""The worker process: how it starts and ends, what becomes of forks, pickles and kills, and that
+nothing hangs."""
 
 import copy
 import gc
@@ -46,7 +47,14 @@ def pid_of(machine):
 
 
 def ask_in_child(machine, x, queue):
-    queue.put((os.getpid(), pid_of(machine) if machine._link.worker else None, machine.transform(x), pid_of(machine)))
+    queue.put(
+        (
+            os.getpid(),
+            pid_of(machine) if machine._link.worker else None,
+            machine.transform(x),
+            pid_of(machine),
+        )
+    )
 
 
 def ask_pickled(data, x, queue):
@@ -74,16 +82,24 @@ class Life(unittest.TestCase):
         self.assertEqual(set(children()) - before, set())
 
     def test_it_ends_with_the_process_however_that_ends(self):
-        script = textwrap.dedent("""
+        script = textwrap.dedent(
+            """
             import os, sys
             from common import rows, small
             m = small().fit(rows())
             print(m._link.worker.process.pid, flush=True)
             {end}
-        """)
+        """
+        )
         for end in ("sys.exit(0)", "os._exit(1)", "raise ValueError", "os.kill(os.getpid(), 9)"):
-            done = subprocess.run([sys.executable, "-c", script.format(end=end)], cwd=os.path.dirname(os.path.abspath(__file__)),
-                                  env=dict(os.environ, MATTIS=BINARY), capture_output=True, text=True, timeout=60)
+            done = subprocess.run(
+                [sys.executable, "-c", script.format(end=end)],
+                cwd=os.path.dirname(os.path.abspath(__file__)),
+                env=dict(os.environ, MATTIS=BINARY),
+                capture_output=True,
+                text=True,
+                timeout=60,
+            )
             pid = int(done.stdout)
             for _ in range(100):
                 if not running(pid):
@@ -243,10 +259,21 @@ class Death(unittest.TestCase):
             ("exec sleep 60", "no answer within 1 s"),
             ("head -c 12 >/dev/null; echo hello there, stranger", "begins no frame"),
             ("echo 'no worker here' >&2; exit 3", "exit code 3: no worker here"),
-            ("head -c 12 >/dev/null; printf 'MTW1\\377\\377\\377\\377'; sleep 9", "head has 4294967295 bytes"),
-            ("head -c 12 >/dev/null; printf 'MTW1\\002\\000\\000\\000[]'; sleep 9", "without a proper head"),
+            (
+                "head -c 12 >/dev/null; printf 'MTW1\\377\\377\\377\\377'; sleep 9",
+                "head has 4294967295 bytes",
+            ),
+            (
+                "head -c 12 >/dev/null; printf 'MTW1\\002\\000\\000\\000[]'; sleep 9",
+                "without a proper head",
+            ),
             ("printf 'MT'", "exit code 0"),
-            ("head -c 12 >/dev/null; printf 'MTW1\\070\\000\\000\\000{\"id\": 1, \"event\": \"done\", \"protocol\": 99, \"bodies\": []}'; sleep 9", "protocol 99"),
+            (
+                "head -c 12 >/dev/null; "
+                'printf \'MTW1\\070\\000\\000\\000{"id": 1, "event": "done", '
+                '"protocol": 99, "bodies": []}\'; sleep 9',
+                "protocol 99",
+            ),
         ]
         try:
             with tempfile.TemporaryDirectory() as folder:
