@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"mattis/data"
@@ -29,8 +30,9 @@ func (l *Look) Suit(path string) ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	closed := all.Train.Rows == all.Survey().Complements
-	if all.Test == nil && d.Split == nil && all.Train.Rows >= suitRows && distinct(all.Train) >= 4 {
+	closed := all.Train.Rows == all.Survey().Complements && balanced(all.Train)
+	few := 2*distinct(all.Train) <= all.Train.Rows
+	if all.Test == nil && d.Split == nil && all.Train.Rows >= suitRows && !few {
 		share := 0.2
 		if all.Train.Rows >= suitMany {
 			share = 0.1
@@ -64,6 +66,18 @@ func distinct(s *data.Set) int {
 	return len(rows)
 }
 
+// balanced reports whether all spins are up in half of the rows, within three standard errors: where there are as many rows
+// as states each row's negative is there, whatever the means are.
+func balanced(s *data.Set) bool {
+	sum := make([]int, s.Visible)
+	for r := range s.Rows {
+		for j, x := range s.Row(r) {
+			sum[j] += int(x)
+		}
+	}
+	return !slices.ContainsFunc(sum, func(m int) bool { return m*m > 9*s.Rows })
+}
+
 // suited returns the recipe of data whose parts are known.
 func suited(d Data, parts *data.Split, closed bool) string {
 	rows, spins := parts.Train.Rows, parts.Train.Visible
@@ -79,9 +93,9 @@ func suited(d Data, parts *data.Split, closed bool) string {
 	}
 	measures := "test: [pseudo_likelihood], train: [pseudo_likelihood]"
 	stop := fmt.Sprintf(", best: {measure: pseudo_likelihood, split: test}, stop: {patience: %d}", suitPatience)
-	set := "test"
+	end := "; the test set ends them where it gets no better"
 	if parts.Test == nil {
-		measures, stop, set = "test: [], train: [pseudo_likelihood]", "", "training"
+		measures, stop, end = "test: [], train: [pseudo_likelihood]", "", ""
 	}
 	last := "last: []"
 	if spins*hidden <= suitNLL {
@@ -106,7 +120,7 @@ func suited(d Data, parts *data.Split, closed bool) string {
 	fmt.Fprintf(&b, "negative: {kind: pcd, steps: 5, chains: 100}\n")
 	fmt.Fprintf(&b, "# The rate falls to a tenth over the epochs.\n")
 	fmt.Fprintf(&b, "optimizer: {kind: adam, rate: 0.003, decay: {factor: %v, after: 0, floor: 0.0003}}\n", factor)
-	fmt.Fprintf(&b, "# About %d updates; the %s set ends them where it gets no better.\n", epochs*steps, set)
+	fmt.Fprintf(&b, "# About %d updates%s.\n", epochs*steps, end)
 	fmt.Fprintf(&b, "train: {epochs: %d, batch: %d%s}\n", epochs, batch, stop)
 	fmt.Fprintf(&b, "measure: {every: %d, %s, %s}\n", every, measures, last)
 	return b.String()

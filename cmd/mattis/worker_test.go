@@ -259,6 +259,8 @@ func TestWorkerRefuses(t *testing.T) {
 	refused("value", "no images of 3x5", "fit", with(with(fit, "height", 3), "width", 5), rows)
 	refused("value", "train.batch", "fit", with(fit, "settings", []string{"train.batch=0"}), rows)
 	refused("value", "deep is no restricted machine", "fit", with(fit, "recipe", strings.Replace(workerRecipe, "hidden: 5,", "kind: deep, hidden: [5, 4],", 1)), rows)
+	best := []string{"measure.every=1", "measure.test=[pseudo_likelihood]", "train.best={measure: pseudo_likelihood}", "train.stop.patience=3"}
+	refused("value", "there are no test rows: give some", "fit", with(fit, "settings", best), rows)
 	refused("value", "recipe:1", "fit", with(fit, "recipe", "machine: {hiden: 1}"), rows)
 	refused("failed", "no such run directory", "open", map[string]any{"run": "nowhere", "checkpoint": "last"})
 	if head, _ := c.ask("fit", fit, rows); head["event"] != "done" {

@@ -116,15 +116,20 @@ func (r *request) recipe(split *data.Split) (*recipe.Recipe, error) {
 	if r.Keep && r.Height > 0 {
 		settings = append(settings, fmt.Sprintf("data.height=%d", r.Height), fmt.Sprintf("data.width=%d", r.Width))
 	}
-	if split.Test == nil {
-		settings = append(settings, "measure.test=[]")
+	parse := func() (*recipe.Recipe, error) {
+		if r.RecipeName != "" {
+			return recipe.Load(r.RecipeName, settings...)
+		}
+		return recipe.Parse("recipe", []byte(r.Recipe), settings...)
 	}
-	var rec *recipe.Recipe
-	var err error
-	if r.RecipeName != "" {
-		rec, err = recipe.Load(r.RecipeName, settings...)
-	} else {
-		rec, err = recipe.Parse("recipe", []byte(r.Recipe), settings...)
+	rec, err := parse()
+	if split.Test == nil {
+		if err == nil && rec.Train.Best.Split != nil && *rec.Train.Best.Split == "test" {
+			return nil, wrongRequest("train.best: %s on test chooses the best checkpoint, and there are no test rows: give some "+
+				"(fit's test=), or set train.best to {measure: none} and train.stop.patience to 0", rec.Train.Best.Measure)
+		}
+		settings = append(settings, "measure.test=[]")
+		rec, err = parse()
 	}
 	if err != nil {
 		return nil, requestError{err}
