@@ -136,13 +136,13 @@ func (m *Machine) SampleRight(s State, law Law) {
 }
 
 // Mean sets dst (Float32) to the mean of each spin of layer l given all others in s: tanh of the fields, and of a Gaussian layer the
-// fields themselves.
+// fields themselves at every Beta, as Sample has it.
 func (m *Machine) Mean(dst compute.Matrix, s State, l int, law Law) {
-	kind := compute.Tanh
+	then := m.epilogue(compute.Tanh, l, law)
 	if m.graph.Layers[l].Kind == Gaussian {
-		kind = compute.Store
+		then.Kind, then.Scale = compute.Store, compute.Matrix{}
 	}
-	m.Fields(dst, s, l, m.epilogue(kind, l, law))
+	m.Fields(dst, s, l, then)
 }
 
 // Sweep draws every layer once: those on the right side of the data view, the others on the left, and the visible one last. In a restricted machine

@@ -137,3 +137,30 @@ func TestFieldsOfTopologies(t *testing.T) {
 		}
 	}
 }
+
+// The mean of a Gaussian layer given the rest is its field at every inverse temperature, about which Sample draws it; that of spins is
+// tanh of Beta times theirs.
+func TestMeanUnderBeta(t *testing.T) {
+	e := engine(t)
+	for _, g := range []bm.Graph{bm.Hybrid(3, 2), bm.Restricted(3, 2, false)} {
+		d := bm.NewDense(e, g)
+		d.Normal(0.5, 1)
+		m := bm.New(e, d)
+		v, dst, beta := e.Alloc(compute.Int8, 1, 3), e.Alloc(compute.Float32, 1, 2), e.Alloc(compute.Float32, 1, 1)
+		compute.Write(e, v, []int8{1, -1, 1})
+		e.Fill(beta, 0.5)
+		m.Mean(dst, bm.State{v}, bm.Hidden, bm.Law{Beta: beta})
+		got, w := make([]float32, 2), make([]float32, 6)
+		compute.Read(e, got, dst)
+		compute.Read(e, w, d.Weights(0).Value)
+		for j, x := range got {
+			want := float64(w[j]) - float64(w[2+j]) + float64(w[4+j])
+			if g.Layers[bm.Hidden].Kind == bm.Spins {
+				want = math.Tanh(want / 2)
+			}
+			if math.Abs(float64(x)-want) > 1e-6 {
+				t.Errorf("%s layer: mean %v, want %v", g.Layers[bm.Hidden].Kind, x, want)
+			}
+		}
+	}
+}

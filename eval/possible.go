@@ -153,15 +153,15 @@ func compared(least int, why string) func(Subject, Options) error {
 
 // watchable is for measures along chains.
 func watchable(s Subject, o Options) error {
-	m := s.Machine
-	if m.Axons() == nil && o.Autocorrelation.Sampler == "guided" {
+	if o.Autocorrelation.Sampler != "guided" {
+		return nil
+	}
+	if s.Machine.Axons() == nil {
 		return fmt.Errorf("autocorrelation.sampler: guided moves read the patterns of axons, and the couplings are dense; take tempering")
 	}
-	return nil
-}
-
-// restricted is for measures of W.
-func restricted(s Subject, _ Options) error {
+	if !s.Machine.SumsOut() {
+		return fmt.Errorf("autocorrelation.sampler: guided moves need hidden layers that sum out given the visible one; take tempering")
+	}
 	return nil
 }
 

@@ -75,6 +75,12 @@ func TestPossible(t *testing.T) {
 			o.AIS.Base, o.AIS.Start = "data", "data"
 		}), []string{"hamming", "hamming_clamped", "nll_exact", "nll", "nll_bound", "nll_ais", "nll_reverse_ais", "nll_bridge", "pseudo_likelihood", "probe_accuracy",
 			"logz_ais", "logz_reverse_ais", "logz_bridge", "logz_integration"}, family},
+		{"guided where hidden layers meet", with(func(s *eval.Subject, o *eval.Options) {
+			a := bm.NewAxons(e, bm.Deep(16, 3, 2), 3, false)
+			a.Bernoulli(0.3, 3)
+			s.Machine, s.Kind, s.Drawn = bm.New(e, a), negative.Exact, bm.Batch{}
+			o.Autocorrelation.Sampler = "guided"
+		}), []string{"autocorrelation"}, []string{"method_accessibility"}},
 		{"all states", with(func(s *eval.Subject, _ *eval.Options) { s.Kind = negative.Exact }), nil, []string{"method_accessibility"}},
 		{"two samples", with(func(_ *eval.Subject, o *eval.Options) { o.Samples.Chains = 2 }), nil, pairs[1:]},
 		{"too many samples", with(func(_ *eval.Subject, o *eval.Options) { o.Samples.Chains = 8193 }), pairs, nil},

@@ -49,6 +49,55 @@ func TestGuidedNoDrift(t *testing.T) {
 	}
 }
 
+// On every graph whose hidden layers sum out, guided moves leave the law as it is: without hidden layers, with several, with a Gaussian one,
+// and where the visible spins meet each other. What the arena held before is nothing to them.
+func TestGuidedOnGraphs(t *testing.T) {
+	e := engine(t, 2)
+	machines := check.Machines(e, 53)
+	several := bm.NewAxons(e, bm.Graph{Layers: []bm.Layer{{Name: "visible", N: 4, Kind: bm.Spins}, {Name: "a", N: 2, Kind: bm.Spins}, {Name: "z", N: 2, Kind: bm.Gaussian}},
+		Pairs: []bm.Pair{{A: 0, B: 0}, {A: 0, B: 1}, {A: 0, B: 2}}}, 3, false)
+	several.Uniform(1, 7)
+	machines = append(machines, check.Small{Name: "several hidden layers", Machine: bm.New(e, several, true)})
+	without := 0
+	for _, small := range machines {
+		m := small.Machine
+		if m.Axons() == nil || !m.SumsOut() {
+			continue
+		}
+		if len(m.Layers()) == 1 {
+			without++
+		}
+		t.Run(small.Name, func(t *testing.T) {
+			g := newGuided(t, m, sampler.Round{Gibbs: 1, Mixture: 1, Exchange: 1, Flip: 1})
+			under := check.Ensembles(m)
+			if m.Graph().IsRestricted() { // TestGuidedNoDrift has the others
+				under = under[:1]
+			}
+			check.NoDrift(t, m, func(s bm.State, law bm.Law) { g.Move(s, law, 1) }, under...)
+			ends := func(held float64) []int8 {
+				mark := e.Mark()
+				e.Fill(e.Scratch(compute.Float32, 1000, 100), held)
+				e.Release(mark)
+				s := m.State(40)
+				x := make([]int8, s[bm.Visible].Len())
+				for i := range x {
+					x[i] = int8(1 - 2*(i/3%2))
+				}
+				compute.Write(e, s[bm.Visible], x)
+				newGuided(t, m, sampler.Round{Mixture: 1}).Move(s, bm.Law{Key: 5}, 3)
+				compute.Read(e, x, s[bm.Visible])
+				return x
+			}
+			if !slices.Equal(ends(0), ends(math.NaN())) {
+				t.Error("moves depend on what the arena held")
+			}
+		})
+	}
+	if without == 0 {
+		t.Error("no machine without hidden layers")
+	}
+}
+
 // Chains that all start in one state reach the distribution by mixture proposals alone.
 func TestMixtureReachesTheDistribution(t *testing.T) {
 	r := check.SmallMachines(engine(t, 2), 4, 3, 52)[7].Machine

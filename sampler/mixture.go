@@ -62,14 +62,18 @@ func newMixture(r *bm.Machine, signs []int8, beta float32, base compute.Matrix, 
 	}
 	law := bm.Law{Beta: e.Scratch(compute.Float32, rows, 1), Base: base}
 	compute.Write(e, law.Beta, betas)
-	means, hidden := e.Scratch(compute.Float32, rows, v), e.Scratch(compute.Float32, rows, n[bm.Hidden])
+	means, state := e.Scratch(compute.Float32, rows, v), make(bm.State, len(n))
+	for l := range n[1:] {
+		state[1+l] = e.Scratch(compute.Float32, rows, n[1+l])
+	}
 	for step := range meanFieldSteps {
-		from := means
-		if step == 0 {
-			from = start
+		if state[bm.Visible] = means; step == 0 {
+			state[bm.Visible] = start
 		}
-		r.Mean(hidden, bm.State{from, hidden}, bm.Hidden, law)
-		r.Mean(means, bm.State{means, hidden}, bm.Visible, law)
+		for l := range n[1:] {
+			r.Mean(state[1+l], state, 1+l, law)
+		}
+		r.Mean(means, state, bm.Visible, law)
 	}
 	compute.Read(e, q.theta, means)
 	free := make([]float64, rows) // of the continuous means: F(v) - S(v)
