@@ -2,6 +2,7 @@ package data
 
 import (
 	"bufio"
+	"bytes"
 	"compress/gzip"
 	"errors"
 	"fmt"
@@ -66,6 +67,9 @@ func (o Options) text(f io.Reader, size int64, p part) (t table, delimiter strin
 	// Every second byte of UTF-16 is 0 where the text is in English, and numbers are.
 	if start, _ := b.Peek(4); len(start) >= 2 && (string(start[:2]) == "\xff\xfe" || string(start[:2]) == "\xfe\xff" || (start[0] == 0) != (start[1] == 0)) {
 		return nil, "", errors.New("the text is in UTF-16: save it as UTF-8")
+	}
+	if start, _ := b.Peek(peekable); bytes.IndexByte(start, '\n') < 0 && bytes.IndexByte(bytes.TrimRight(start, "\r"), '\r') >= 0 {
+		return nil, "", errors.New("its lines end in CR alone and would be one: save it with LF or CR LF")
 	}
 	comments := p.labels != "1" // which the first column may look like
 	if delimiter, err = o.delimiter(b, p.path, comments); err != nil {

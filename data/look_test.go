@@ -86,6 +86,8 @@ func TestLookAtWhatIsNoData(t *testing.T) {
 		"0,1,2\n2,0,1\n1,2,2\n":           "and there are values from 0 to 2: if they are greys, set data.white to that of white, such as 2, and data.binarize; if they are classes",
 		"0,inf\n1,0\n":                    "line 1, column 2: the value +Inf is not finite",
 		"0,-1\n1,0\n":                     "line 1, column 2: the value -1 in data that hold both 0 and -1",
+		"0,1\r1,0\r":                      "its lines end in CR alone",
+		"0 1\r1 0\r1 1":                   "its lines end in CR alone",
 		"nan,?\n,NA\n":                    "there is no value that is not missing",
 		"cat,dog,1\nant,bee,0\n":          "columns 1 and 2 hold words: one at most can be labels",
 		",a,b\n0,1,0\n1,0,1\n2,1,1\n":     "column 1 counts the rows, which is no value of them: leave it out",
