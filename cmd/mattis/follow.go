@@ -78,6 +78,10 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool, page *trainingPa
 		}
 		fmt.Fprintln(out)
 	}
+	// The measures above are of the last update.
+	if b, err := s.Dir.Best(); err == nil && b != nil && b.Step != s.Trainer.Step {
+		fmt.Fprintf(out, "best checkpoint: update %d, %s %.4f; --checkpoint best takes it\n", b.Step, strings.TrimSpace(b.Measure+" "+b.Split), b.Value)
+	}
 	_, err = fmt.Fprintf(out, "run directory: %s\n", s.Dir.Path())
 	return unread(err)
 }
