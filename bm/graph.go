@@ -118,7 +118,24 @@ func (g Graph) Check() error {
 			return fmt.Errorf("the layer %s is in no pair", l.Name)
 		}
 	}
+	if l := g.Apart(); l >= 0 {
+		return fmt.Errorf("no chain of pairs leads from the layer %s to the visible one", g.Layers[l].Name)
+	}
 	return nil
+}
+
+// Apart returns a layer that no chain of pairs joins with the visible one, or -1: it would be a machine of its own.
+func (g Graph) Apart() int {
+	joined := make([]bool, len(g.Layers))
+	joined[Visible] = true
+	for range g.Layers {
+		for _, p := range g.Pairs {
+			if joined[p.A] || joined[p.B] {
+				joined[p.A], joined[p.B] = true, true
+			}
+		}
+	}
+	return slices.Index(joined, false)
 }
 
 // PairName returns the name of a pair: A-B.

@@ -265,7 +265,7 @@ func TestWarnings(t *testing.T) {
 	for i := range logs {
 		logs[i] = 6.7 * rng.Key(1).Normal(0, uint64(i))
 	}
-	if _, _, _, w = eval.LogMean(logs); !slices.ContainsFunc(w, func(s string) bool { return strings.Contains(s, "log variance is 4") }) {
+	if _, _, _, w = eval.LogMean(logs); !slices.ContainsFunc(w, func(s string) bool { return strings.Contains(s, "vary by 4") }) {
 		t.Errorf("%q", w)
 	}
 	clear(logs)

@@ -108,7 +108,7 @@ func (w weighed) warn(method string, n int) []string {
 		all = append(all, fmt.Sprintf("%s: few runs carry the weight: ESS %.1f of %d", method, w.ess, n))
 	}
 	if w.normal < least {
-		all = append(all, fmt.Sprintf("%s: the weights' log variance is %.3g: the mean is dominated by few runs", method, w.logVar))
+		all = append(all, fmt.Sprintf("%s: the logarithms of the weights vary by %.3g (variance): their mean can be dominated by few runs", method, w.logVar))
 	}
 	return all
 }

@@ -54,6 +54,9 @@ func ReadPortable(f *tensorfile.File, o Foreign) (p *Portable, program string, e
 	if o.Units != "" && o.Units != "01" && o.Units != "spins" {
 		return nil, "", fmt.Errorf("units %q are unknown, want 01 or spins", o.Units)
 	}
+	if err := refuseGraph(f); err != nil {
+		return nil, "", err
+	}
 	if isOwn(f) {
 		if o != (Foreign{}) {
 			return nil, "", fmt.Errorf("a layout or units are for the files of other programs; this one has the names of mattis, which are spins with weights of (V,H)")

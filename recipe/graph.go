@@ -279,6 +279,9 @@ func (m Machine) listed(visible int) (bm.Graph, error) {
 			return g, wrong(fmt.Sprintf("machine.layers[%d]", l), "the layer %s is in no pair", g.Layers[l].Name)
 		}
 	}
+	if l := g.Apart(); l >= 0 {
+		return g, wrong("machine.pairs", "no chain of pairs leads from the layer %s to the visible one", g.Layers[l].Name)
+	}
 	if err := g.Check(); err != nil {
 		return g, wrong("machine", "%v", err)
 	}

@@ -44,6 +44,8 @@ func TestWrongGraphs(t *testing.T) {
 		{"{kind: graph, layers: [{name: visible}, {name: h, size: 2}], pairs: [[visible, visible]]}", "machine.layers[1]: the layer h is in no pair"},
 		{"{kind: graph, layers: [{name: visible}, {name: y, size: 2, kind: gaussian}, {name: z, size: 2, kind: gaussian}], pairs: [[visible, y], [y, z]]}",
 			"machine.pairs[1]: Gaussian layers cannot be coupled"},
+		{"{kind: graph, layers: [{name: visible}, {name: a, size: 2}, {name: b, size: 2}, {name: c, size: 2}], pairs: [[visible, a], [b, c]]}",
+			"machine.pairs: no chain of pairs leads from the layer b to the visible one"},
 		{"{kind: deep, hidden: [3, 2], offset: all}", "machine.biases: none leaves a layer without biases, which take up what moving offsets change: want both, or machine.offset_rate=0"},
 		{"{kind: rbm, hidden: 3, offset_rate: 0.1}", "machine.offset_rate: has no meaning for offset none, which stays: take offset: all, or leave it out"},
 		{"{kind: deep, hidden: [3, 2], biases: both, offset: all, offset_rate: 2}", "machine.offset_rate: 2 is out of range, want 0 to 1"},

@@ -250,6 +250,27 @@ func isOwn(f *tensorfile.File) bool {
 		r.has(weightsName) && !slices.ContainsFunc(dialects, func(d dialect) bool { return d.weights == weightsName && (r.has(d.visible) || r.has(d.hidden)) })
 }
 
+// refuseGraph returns an error where the file is of a machine of this program that is not a restricted one.
+func refuseGraph(f *tensorfile.File) error {
+	layers, pairs, err := layersOf(f.Metadata)
+	if f.Metadata["format"] == graphFormat && err == nil {
+		var names []string
+		for _, p := range pairs {
+			names = append(names, p[0]+"-"+p[1])
+		}
+		return fmt.Errorf("restricted machines are converted; this one has %d layers and the pairs %s", len(layers), strings.Join(names, ", "))
+	}
+	for _, t := range f.Tensors {
+		if strings.HasPrefix(t.Name, weightsName+".") || strings.HasPrefix(t.Name, logGainName+".") {
+			return fmt.Errorf("restricted machines are converted; the tensor %s is of another one", t.Name)
+		}
+		if t.Name == "offset.hidden" {
+			return fmt.Errorf("machines without hidden offsets are converted; this one has offset.hidden")
+		}
+	}
+	return nil
+}
+
 // readOwn returns the machine in a file with the names of this program.
 func readOwn(f *tensorfile.File) (*Portable, error) {
 	r, p := newReader(f), &Portable{}
