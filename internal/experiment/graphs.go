@@ -86,8 +86,10 @@ func RandomGraph(e compute.Engine, i int, key rng.Key) (m *bm.Machine, name stri
 				x[j] = float32(0.3 * key.Fold(uint64(1+l)).Normal(0, uint64(j)))
 			}
 			compute.Write(e, b, x)
-			name += " with biases"
 		}
+	}
+	if biased[bm.Visible] {
+		name += " with biases"
 	}
 	return m, fmt.Sprintf("%s, %s, %v, strength %.2g", k.name, name, m.Layers(), strength)
 }
