@@ -6,14 +6,15 @@ import (
 	"mattis/compute"
 )
 
-// Axons are the paper's regularized axons on any graph: each layer l has one matrix X_l (K x N_l) of K
-// patterns, and each pair has a gain g,
+// Axons are the paper's regularized axons on any graph: each layer l has one matrix X_l (K x N_l)
+// of K patterns, and each pair has a gain g,
 //
 //	W_lm = (g_lm/sqrt K) X_l^T X_m (Eq. 5)    and of a layer with itself    J_l = (g_ll/sqrt K) (X_l^T X_l - diag)
 //
-// With the overlaps A_m = (s_m-m_m) X_m^T the fields on layer l are (sum_m (g_lm/sqrt K) A_m) X_l, one product however many layers
-// are near, and W itself is not needed. In machines of one pair it is formed in scratch only where so many patterns meet so many rows
-// that its products are cheaper (see order).
+// With the overlaps A_m = (s_m-m_m) X_m^T the fields on layer l are (sum_m (g_lm/sqrt K) A_m) X_l,
+// one product however many layers are near, and W itself is not needed. In machines of one pair it
+// is formed in scratch only where so many patterns meet so many rows that its products are cheaper
+// (see order).
 type Axons struct {
 	offsets
 	engine   compute.Engine
@@ -27,8 +28,8 @@ type Axons struct {
 
 var _ Couplings = (*Axons)(nil)
 
-// NewAxons returns axons from K patterns, all zero, with gains 1 for a graph that is right (see Graph.Check). learnGain gives the gains
-// a gradient. Offsets are 0 at first.
+// NewAxons returns axons from K patterns, all zero, with gains 1 for a graph that is right (see
+// Graph.Check). learnGain gives the gains a gradient. Offsets are 0 at first.
 func NewAxons(e compute.Engine, g Graph, patterns int, learnGain bool) *Axons {
 	a := &Axons{offsets: newOffsets(e, g), engine: e, graph: g, rows: patterns}
 	for _, l := range g.Layers {
@@ -114,8 +115,8 @@ func (a *Axons) Shift(from, to int) compute.Matrix {
 	return s
 }
 
-// Fields sets dst to the epilogue of (sum (g/sqrt K) A) X. A layer that is among those near itself has in that product its own
-// spins' part, (g/sqrt K) d_i (s_i-m_i), which is taken out again.
+// Fields sets dst to the epilogue of (sum (g/sqrt K) A) X. A layer that is among those near itself
+// has in that product its own spins' part, (g/sqrt K) d_i (s_i-m_i), which is taken out again.
 func (a *Axons) Fields(dst compute.Matrix, near []Overlap, layer int, then compute.Epilogue) {
 	e := a.engine
 	if len(near) == 1 && near[0].A.IsNone() {
@@ -175,7 +176,8 @@ func (a *Axons) Squares(layer int) compute.Matrix {
 	return d
 }
 
-// addDiagonal adds alpha * (g/sqrt K) d_i x_i to dst, d and g being those of a layer that is coupled to itself.
+// addDiagonal adds alpha * (g/sqrt K) d_i x_i to dst, d and g being those of a layer that is
+// coupled to itself.
 func (a *Axons) addDiagonal(dst, x compute.Matrix, pair int, alpha float64) {
 	e := a.engine
 	t := e.Scratch(compute.Float32, x.Rows(), x.Cols())
@@ -212,11 +214,13 @@ func (a *Axons) Formed(pair int) compute.Matrix {
 	return w
 }
 
-// Correlate adds the gradients of Eqs. A7 times -scale, with the sums G_l = sum_m (g_lm/sqrt K) A_m over the layers near l:
+// Correlate adds the gradients of Eqs. A7 times -scale, with the sums G_l = sum_m (g_lm/sqrt K) A_m
+// over the layers near l:
 //
 //	dX_l += scale * G_l^T (s_l-m_l)     dlog g += scale * the pair's interaction
 //
-// A layer coupled to itself has in G_l its own overlap, whose part of the spin itself is taken out again.
+// A layer coupled to itself has in G_l its own overlap, whose part of the spin itself is taken out
+// again.
 func (a *Axons) Correlate(layers []Overlap, weights compute.Matrix, scale float64) {
 	if a.single {
 		a.correlateSingle(layers[Visible], layers[Hidden].X, weights, scale)
@@ -272,7 +276,8 @@ func (a *Axons) offsetGradient(grad, g, m, weights compute.Matrix, scale float64
 	e.Mul(grad, sum, m, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
 }
 
-// correlateSingle is Correlate of a machine of one pair, with S = (g/sqrt K) y Xh^T for G of the visible layer:
+// correlateSingle is Correlate of a machine of one pair, with S = (g/sqrt K) y Xh^T for G of the
+// visible layer:
 //
 //	dXv += scale * S^T (v-m)     dXh += scale * (g/sqrt K) A^T y     dlog g += scale * sum A o S
 //
@@ -339,14 +344,16 @@ func (a *Axons) correlateDense(o Overlap, y, weights compute.Matrix, scale float
 	a.correlateVisibleDense(p, scale)
 }
 
-// correlateHiddenDense adds scale * (g/sqrt K) Xv C to grad, the columns of dXh that those of c belong to.
+// correlateHiddenDense adds scale * (g/sqrt K) Xv C to grad, the columns of dXh that those of c
+// belong to.
 func (a *Axons) correlateHiddenDense(grad, c compute.Matrix, scale float64) {
 	op := a.scaled(compute.Op{Accumulate: true}, 0)
 	op.Alpha *= scale
 	a.engine.Mul(grad, a.layers[Visible].Value, c, op)
 }
 
-// correlateVisibleDense adds scale * P to dXv and scale * sum Xv o P to dlog g, P being (g/sqrt K) Xh C^T.
+// correlateVisibleDense adds scale * P to dXv and scale * sum Xv o P to dlog g, P being (g/sqrt K)
+// Xh C^T.
 func (a *Axons) correlateVisibleDense(p compute.Matrix, scale float64) {
 	e, xv := a.engine, a.layers[Visible]
 	e.Axpby(xv.Grad, scale, p, 1)
@@ -359,10 +366,10 @@ func (a *Axons) correlateVisibleDense(p compute.Matrix, scale float64) {
 	a.addLogGain(0, scale, rows, compute.Matrix{})
 }
 
-// MarginalPhase works on at most fusedRows rows at once and keeps a tile of their
-// hidden means: fusedEntries, half a second-level cache, or fusedColumns columns,
-// where products still run at full speed. Fewer rows would keep the wider tile in the cache too, but leave products so
-// short that handing them to threads costs more. Whole slivers of every arm make up 240 columns.
+// MarginalPhase works on at most fusedRows rows at once and keeps a tile of their hidden means:
+// fusedEntries, half a second-level cache, or fusedColumns columns, where products still run at
+// full speed. Fewer rows would keep the wider tile in the cache too, but leave products so short
+// that handing them to threads costs more. Whole slivers of every arm make up 240 columns.
 const (
 	fusedRows    = 4096
 	fusedEntries = 1 << 18
@@ -374,10 +381,10 @@ func fusedWidth(rows int) int {
 	return max(fusedColumns, fusedEntries/rows/fusedColumns*fusedColumns)
 }
 
-// MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b), hidden
-// bias bias (or none) included, whose gradient biasGrad gets. It is Fields with
-// tanh and Correlate in one, in the order that is cheapest for the two: the means T = tanh x are made tile by tile,
-// every tile is used at once for all gradients, and T as a whole never exists; nor do W and C.
+// MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b), hidden bias bias
+// (or none) included, whose gradient biasGrad gets. It is Fields with tanh and Correlate in one, in
+// the order that is cheapest for the two: the means T = tanh x are made tile by tile, every tile is
+// used at once for all gradients, and T as a whole never exists; nor do W and C.
 func (a *Axons) MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64) {
 	byW, byG, _ := a.order().phase(v.Rows())
 	a.marginalPhase(v, weights, bias, biasGrad, scale, byW, byG)
@@ -437,7 +444,8 @@ func (a *Axons) marginalPhase(v, weights, bias, biasGrad compute.Matrix, scale f
 	}
 }
 
-// Interaction adds alpha * (g/sqrt K) A.A' of each row, and of a layer with itself alpha * (g/sqrt K)/2 (|A|^2 - sum_i d_i (s_i-m_i)^2).
+// Interaction adds alpha * (g/sqrt K) A.A' of each row, and of a layer with itself alpha * (g/sqrt
+// K)/2 (|A|^2 - sum_i d_i (s_i-m_i)^2).
 func (a *Axons) Interaction(dst compute.Matrix, alpha float64, x, y Overlap) {
 	e := a.engine
 	switch {

@@ -17,33 +17,36 @@ type Couplings interface {
 	Graph() Graph
 	// Params returns the parameters and the offsets.
 	Params() []Param
-	// Overlap returns the overlap of the rows of x, spins of the given layer. It is computed once and used for
-	// fields and for gradients.
+	// Overlap returns the overlap of the rows of x, spins of the given layer. It is computed once
+	// and used for fields and for gradients.
 	Overlap(x compute.Matrix, layer int) Overlap
-	// Fields sets dst to the epilogue of the fields on a layer by those near it: the sum of (s-m) W over them. The layer itself may be
-	// among them where it is coupled to itself; then each spin is left out of its own field.
+	// Fields sets dst to the epilogue of the fields on a layer by those near it: the sum of (s-m) W
+	// over them. The layer itself may be among them where it is coupled to itself; then each spin
+	// is left out of its own field.
 	Fields(dst compute.Matrix, near []Overlap, layer int, then compute.Epilogue)
-	// Scan draws the spins s of a layer that is coupled to itself in the order, given the overlaps of the layers near it; own is that of s as
-	// it comes.
+	// Scan draws the spins s of a layer that is coupled to itself in the order, given the overlaps
+	// of the layers near it; own is that of s as it comes.
 	Scan(s compute.Matrix, near []Overlap, own Overlap, order compute.Order, then compute.Epilogue)
-	// Correlate adds scale * d/dtheta sum_b w_b sum over the pairs of (s-m) W (s'-m') to the gradients. layers has an overlap, or the
-	// zero Overlap, for each layer of the graph, spins or their means; the pairs of missing layers are left out. weights is Bx1 or
-	// none (all 1).
+	// Correlate adds scale * d/dtheta sum_b w_b sum over the pairs of (s-m) W (s'-m') to the
+	// gradients. layers has an overlap, or the zero Overlap, for each layer of the graph, spins or
+	// their means; the pairs of missing layers are left out. weights is Bx1 or none (all 1).
 	Correlate(layers []Overlap, weights compute.Matrix, scale float64)
-	// Interaction adds alpha * (s-m) W (s'-m') of each row to dst (Bx1 Float64), x.Layer <= y.Layer being coupled; of a layer
-	// with itself, each two spins once.
+	// Interaction adds alpha * (s-m) W (s'-m') of each row to dst (Bx1 Float64), x.Layer <= y.Layer
+	// being coupled; of a layer with itself, each two spins once.
 	Interaction(dst compute.Matrix, alpha float64, x, y Overlap)
 	// Offset returns the offset m of a layer (1xN), or none.
 	Offset(layer int) compute.Matrix
-	// Shift returns -m W: the constant that the offset of the layer from adds to the fields on the layer to (1xN Float32 scratch), or
-	// none without one.
+	// Shift returns -m W: the constant that the offset of the layer from adds to the fields on the
+	// layer to (1xN Float32 scratch), or none without one.
 	Shift(from, to int) compute.Matrix
-	// MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b) of a restricted machine, of which the hidden layer has
-	// no offset; bias, which may be none, is that of the hidden layer and biasGrad its gradient.
+	// MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b) of a
+	// restricted machine, of which the hidden layer has no offset; bias, which may be none, is that
+	// of the hidden layer and biasGrad its gradient.
 	MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64)
 	// Formed returns the W of a pair (N_A x N_B), made in scratch where it is not kept.
 	Formed(pair int) compute.Matrix
-	// Times sets dst to x W of a pair (BxN_A to BxN_B), or with transposed to x W^T. Offsets take no part.
+	// Times sets dst to x W of a pair (BxN_A to BxN_B), or with transposed to x W^T. Offsets take
+	// no part.
 	Times(dst, x compute.Matrix, pair int, transposed bool)
 }
 
@@ -88,8 +91,8 @@ func learned(e compute.Engine, name string, rows, cols int, decay float32) Param
 	return Param{Name: name, Value: e.Alloc(compute.Float32, rows, cols), Grad: e.Alloc(compute.Float32, rows, cols), Rate: 1, Decay: decay}
 }
 
-// offsetCorrelation adds to dst (NxM) what offsets change in scale * sum_b w_b x_b^T y_b: m of the layer x, n of the
-// layer y, either may be none.
+// offsetCorrelation adds to dst (NxM) what offsets change in scale * sum_b w_b x_b^T y_b: m of the
+// layer x, n of the layer y, either may be none.
 func offsetCorrelation(e compute.Engine, dst, x, y, weights, m, n compute.Matrix, scale float64) {
 	if !m.IsNone() { // - scale * m (sum_b w_b y_b)
 		sum := e.Scratch(compute.Float32, 1, y.Cols())

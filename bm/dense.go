@@ -2,8 +2,9 @@ package bm
 
 import "mattis/compute"
 
-// Dense couplings keep the W of each pair itself. That of a layer with itself is symmetric with a diagonal of 0, and its
-// gradient has at both places of a pair of spins the derivative by their coupling.
+// Dense couplings keep the W of each pair itself. That of a layer with itself is symmetric with a
+// diagonal of 0, and its gradient has at both places of a pair of spins the derivative by their
+// coupling.
 type Dense struct {
 	offsets
 	engine  compute.Engine
@@ -14,7 +15,8 @@ type Dense struct {
 
 var _ Couplings = (*Dense)(nil)
 
-// NewDense returns couplings W = 0 between the layers of a graph that is right (see Graph.Check); offsets are 0 at first.
+// NewDense returns couplings W = 0 between the layers of a graph that is right (see Graph.Check);
+// offsets are 0 at first.
 func NewDense(e compute.Engine, g Graph) *Dense {
 	d := &Dense{offsets: newOffsets(e, g), engine: e, graph: g}
 	for i, p := range g.Pairs {
@@ -38,7 +40,8 @@ func (d *Dense) Params() []Param { return append(append([]Param(nil), d.weights.
 // Overlap of dense couplings is the spins themselves.
 func (d *Dense) Overlap(x compute.Matrix, layer int) Overlap { return Overlap{Layer: layer, X: x} }
 
-// pairOf returns the W of two layers, and whether fields from the one on the other take its transpose.
+// pairOf returns the W of two layers, and whether fields from the one on the other take its
+// transpose.
 func (d *Dense) pairOf(from, to int) (w compute.Matrix, transposed bool) {
 	return d.weights[d.graph.PairOf(from, to)].Value, from > to
 }
@@ -107,8 +110,9 @@ func correlation(e compute.Engine, dst, x, y, weights, m, n compute.Matrix, scal
 	offsetCorrelation(e, dst, x, y, weights, m, n, scale)
 }
 
-// selfCorrelate adds what correlation does of a layer with itself to grad, whose diagonal stays 0. Both places of two
-// spins get the same bits: with weights, which a product rounds into one of its factors, as the mean of the two orders.
+// selfCorrelate adds what correlation does of a layer with itself to grad, whose diagonal stays 0.
+// Both places of two spins get the same bits: with weights, which a product rounds into one of its
+// factors, as the mean of the two orders.
 func (d *Dense) selfCorrelate(grad, x, m, weights compute.Matrix, scale float64) {
 	e := d.engine
 	x = centred(e, x, m)

@@ -16,14 +16,15 @@ func (m *Machine) rowsAtOnce() int {
 	return max(64, (4<<20)/widest&^3)
 }
 
-// Energy sets dst (Bx1 Float64) to Beta*E - (1-Beta)*Base.v of each row in kT, or to its free energy where layers are missing: they
-// are summed out, which has to leave no pair between two of them. With the fields x on a missing layer, biases included, and f without,
+// Energy sets dst (Bx1 Float64) to Beta*E - (1-Beta)*Base.v of each row in kT, or to its free
+// energy where layers are missing: they are summed out, which has to leave no pair between two of
+// them. With the fields x on a missing layer, biases included, and f without,
 //
 //   - log sum exp = ... - sum_a log 2cosh(Beta*x_a + (1-Beta)*Base_a) + Beta*m.f     (Eq. A2 with its sign mended)
 //     ... - Beta/2 |x|^2                                              of a Gaussian layer
 //
-// A Gaussian layer is integrated with dz/sqrt(2 pi/Beta): its law at Beta is that of z with the energy Beta*E, and what is left is Beta times
-// the free energy of the spins.
+// A Gaussian layer is integrated with dz/sqrt(2 pi/Beta): its law at Beta is that of z with the
+// energy Beta*E, and what is left is Beta times the free energy of the spins.
 func (m *Machine) Energy(dst compute.Matrix, s State, law Law) {
 	rows := s.Rows()
 	if dst.Rows() != rows || dst.Cols() != 1 || dst.Type() != compute.Float64 {

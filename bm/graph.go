@@ -29,8 +29,8 @@ type Layer struct {
 	Offset bool // s - m stands for s in the energy of its pairs (centring)
 }
 
-// Pair says that the layers A <= B are coupled, each spin of the one with each of the other. A == B couples the spins of
-// one layer with each other, each two of them once and none with itself.
+// Pair says that the layers A <= B are coupled, each spin of the one with each of the other. A == B
+// couples the spins of one layer with each other, each two of them once and none with itself.
 type Pair struct{ A, B int }
 
 // Graph says which layers a machine has, the visible one first, and which of them are coupled.
@@ -44,13 +44,14 @@ const MostLayers = 16
 
 var layerName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 
-// Restricted returns the graph of a restricted machine, in which visible spins meet hidden ones and nothing else.
+// Restricted returns the graph of a restricted machine, in which visible spins meet hidden ones and
+// nothing else.
 func Restricted(visible, hidden int, offset bool) Graph {
 	return Graph{[]Layer{{"visible", visible, Spins, offset}, {"hidden", hidden, Spins, false}}, []Pair{{0, 1}}}
 }
 
-// Deep returns the graph of a deep machine, in which each layer meets the one before it. The hidden layers are
-// hidden1, hidden2, ..., or hidden where there is one.
+// Deep returns the graph of a deep machine, in which each layer meets the one before it. The hidden
+// layers are hidden1, hidden2, ..., or hidden where there is one.
 func Deep(visible int, hidden ...int) Graph {
 	g := Graph{Layers: []Layer{{Name: "visible", N: visible, Kind: Spins}}}
 	for i, n := range hidden {
@@ -64,8 +65,8 @@ func Deep(visible int, hidden ...int) Graph {
 	return g
 }
 
-// Full returns the graph of a fully connected machine: every two spins meet. Without hidden spins it is the Ising or
-// Hopfield model of the visible ones.
+// Full returns the graph of a fully connected machine: every two spins meet. Without hidden spins
+// it is the Ising or Hopfield model of the visible ones.
 func Full(visible, hidden int) Graph {
 	g := Graph{[]Layer{{Name: "visible", N: visible, Kind: Spins}}, []Pair{{0, 0}}}
 	if hidden > 0 {
@@ -75,7 +76,8 @@ func Full(visible, hidden int) Graph {
 	return g
 }
 
-// Hybrid returns the graph of the paper's hybrid machine (Appendix E): visible spins and a hidden Gaussian layer.
+// Hybrid returns the graph of the paper's hybrid machine (Appendix E): visible spins and a hidden
+// Gaussian layer.
 func Hybrid(visible, hidden int) Graph {
 	return Graph{[]Layer{{Name: "visible", N: visible, Kind: Spins}, {Name: "hidden", N: hidden, Kind: Gaussian}}, []Pair{{0, 1}}}
 }
@@ -124,7 +126,8 @@ func (g Graph) Check() error {
 	return nil
 }
 
-// Apart returns a layer that no chain of pairs joins with the visible one, or -1: it would be a machine of its own.
+// Apart returns a layer that no chain of pairs joins with the visible one, or -1: it would be a
+// machine of its own.
 func (g Graph) Apart() int {
 	joined := make([]bool, len(g.Layers))
 	joined[Visible] = true
@@ -144,7 +147,8 @@ func (g Graph) PairName(pair int) string {
 	return g.Layers[p.A].Name + "-" + g.Layers[p.B].Name
 }
 
-// TensorName returns the name of a pair's tensor: word.A-B, or the word alone in a restricted machine.
+// TensorName returns the name of a pair's tensor: word.A-B, or the word alone in a restricted
+// machine.
 func (g Graph) TensorName(word string, pair int) string {
 	if g.IsRestricted() {
 		return word
@@ -157,7 +161,8 @@ func (g Graph) IsRestricted() bool {
 	return len(g.Layers) == 2 && len(g.Pairs) == 1 && g.Pairs[0] == Pair{0, 1} && g.Layers[1].Kind == Spins
 }
 
-// single reports whether two layers meet and nothing else, the second one without an offset. Such couplings have products of their own.
+// single reports whether two layers meet and nothing else, the second one without an offset. Such
+// couplings have products of their own.
 func (g Graph) single() bool {
 	return len(g.Layers) == 2 && len(g.Pairs) == 1 && g.Pairs[0] == Pair{0, 1} && !g.Layers[1].Offset
 }
@@ -165,15 +170,15 @@ func (g Graph) single() bool {
 // PairOf returns the pair of two layers, in either order, or -1.
 func (g Graph) PairOf(l, m int) int { return slices.Index(g.Pairs, Pair{min(l, m), max(l, m)}) }
 
-// View splits the layers in two sides such that no pair lies within the right one: given the spins on the left, those on
-// the right are independent and sum out exactly.
+// View splits the layers in two sides such that no pair lies within the right one: given the spins
+// on the left, those on the right are independent and sum out exactly.
 type View struct{ Left, Right []int }
 
 // DataView returns the view with the visible layer and as few other spins as can be on the left.
 func (g Graph) DataView() View { return g.view(true) }
 
-// SmallestView returns the view with the fewest spins on the left: what sums over all states list. Of equal ones it is that
-// with the visible layer on the left.
+// SmallestView returns the view with the fewest spins on the left: what sums over all states list.
+// Of equal ones it is that with the visible layer on the left.
 func (g Graph) SmallestView() View {
 	data, any := g.view(true), g.view(false)
 	if g.spins(any.Left) < g.spins(data.Left) {

@@ -18,8 +18,8 @@ func fill(e compute.Engine, m compute.Matrix, entry func(row, col uint64) float6
 	}
 }
 
-// draw sets the weights of all pairs. Those of the first pair have the key's own numbers. Two spins of one layer have one entry, drawn at
-// the place of the lower one's row.
+// draw sets the weights of all pairs. Those of the first pair have the key's own numbers. Two spins
+// of one layer have one entry, drawn at the place of the lower one's row.
 func (d *Dense) draw(key rng.Key, entry func(k rng.Key, pair int, i, j uint64) float64) {
 	for n, p := range d.graph.Pairs {
 		k := key
@@ -43,7 +43,8 @@ func (d *Dense) Normal(deviation float64, key rng.Key) {
 	d.draw(key, func(k rng.Key, _ int, i, j uint64) float64 { return deviation * k.Normal(i, j) })
 }
 
-// Uniform draws the weights uniformly from (-bound, bound); their standard deviation is bound/sqrt 3.
+// Uniform draws the weights uniformly from (-bound, bound); their standard deviation is bound/sqrt
+// 3.
 func (d *Dense) Uniform(bound float64, key rng.Key) {
 	d.draw(key, func(k rng.Key, _ int, i, j uint64) float64 { return bound * (2*float64(k.Uniform(i, j)) - 1) })
 }

@@ -31,8 +31,8 @@ func Learned(m *Machine) []Param {
 	return l
 }
 
-// State holds one BxN_l matrix per layer, the visible one first: Int8 of spins, Float32 of a Gaussian layer and of means. A
-// missing layer is the zero Matrix.
+// State holds one BxN_l matrix per layer, the visible one first: Int8 of spins, Float32 of a
+// Gaussian layer and of means. A missing layer is the zero Matrix.
 type State []compute.Matrix
 
 // Layer returns layer l, or the zero Matrix.
@@ -68,21 +68,22 @@ func (s State) Slice(from, to int) State {
 type Batch struct {
 	State   State
 	Weights compute.Matrix // Bx1 Float32; none means 1/B each
-	// Marginal makes Phase integrate the layers on the right side of the data view out although State has
-	// them: they are then there for whoever looks at the configurations.
+	// Marginal makes Phase integrate the layers on the right side of the data view out although
+	// State has them: they are then there for whoever looks at the configurations.
 	Marginal bool
 	// Listed says that the rows are all visible states of a list, in its order, or is nil.
 	Listed Listed
 }
 
-// Listed is a list of all visible states of a restricted machine that can add up a phase faster than row by row.
+// Listed is a list of all visible states of a restricted machine that can add up a phase faster
+// than row by row.
 type Listed interface {
 	// Machine returns the machine whose states they are.
 	Machine() *Machine
 	// Len returns how many states are listed.
 	Len() int
-	// Phase adds the gradients of scale * sum_s w_s sum_a log 2cosh x_a(s), those of the visible biases left out, or does nothing
-	// and returns false.
+	// Phase adds the gradients of scale * sum_s w_s sum_a log 2cosh x_a(s), those of the visible
+	// biases left out, or does nothing and returns false.
 	Phase(weights compute.Matrix, scale float64) bool
 }
 
@@ -96,12 +97,13 @@ type Law struct {
 	Key   rng.Key
 	Row   uint64 // the place of row 0 in the key's stream, for batches drawn in parts
 
-	// Back makes a sweep draw the layers on the left side of the data view in the opposite order, and spins that are drawn one after the
-	// other too: the reverse of the sweep's kernel on the left side.
+	// Back makes a sweep draw the layers on the left side of the data view in the opposite order,
+	// and spins that are drawn one after the other too: the reverse of the sweep's kernel on the
+	// left side.
 	Back bool
 
-	// Stop, once true, lets those who move chains end before their next sweep; what they were moving is of no use then. It
-	// may be nil.
+	// Stop, once true, lets those who move chains end before their next sweep; what they were
+	// moving is of no use then. It may be nil.
 	Stop *atomic.Bool
 }
 
@@ -114,8 +116,8 @@ func (l Law) clamp(layer int) compute.Matrix { return l.Clamp.Layer(layer) }
 //
 //	E(s) = - sum over pairs (s_l-m_l) W_lm (s_m-m_m)^T - sum_l b_l.s_l + constant + 1/2 |z|^2 for each Gaussian layer z
 //
-// with each two spins counted once, those of one layer too. The restricted machine of the paper has one pair, b = m = 0 and no constant.
-// One goroutine at a time may use a machine.
+// with each two spins counted once, those of one layer too. The restricted machine of the paper has
+// one pair, b = m = 0 and no constant. One goroutine at a time may use a machine.
 type Machine struct {
 	engine    compute.Engine
 	couplings Couplings
@@ -138,7 +140,8 @@ type Machine struct {
 	means         meanFieldRoom
 }
 
-// New returns the machine of the couplings, with biases of 0 on the layers that biased names by true.
+// New returns the machine of the couplings, with biases of 0 on the layers that biased names by
+// true.
 func New(e compute.Engine, c Couplings, biased ...bool) *Machine {
 	g := c.Graph()
 	if err := g.Check(); err != nil {
@@ -180,7 +183,8 @@ func (m *Machine) Axons() *Axons {
 // Graph returns the layers and their pairs.
 func (m *Machine) Graph() Graph { return m.graph }
 
-// View returns the data view: the visible layer is on the left, and what a sweep draws first is on the right.
+// View returns the data view: the visible layer is on the left, and what a sweep draws first is on
+// the right.
 func (m *Machine) View() View { return m.view }
 
 // Self reports whether a layer is coupled to itself.
@@ -195,7 +199,8 @@ func (m *Machine) Bias(l int) Param { return m.biases[l] }
 // Layers returns how many spins each layer has, the visible one first. It is not to be changed.
 func (m *Machine) Layers() []int { return m.sizes }
 
-// Params returns all that a checkpoint keeps, the couplings' parameters, the biases and the energy constant; those with a Grad are learned.
+// Params returns all that a checkpoint keeps, the couplings' parameters, the biases and the energy
+// constant; those with a Grad are learned.
 func (m *Machine) Params() []Param {
 	p := m.couplings.Params()
 	for _, b := range append(slices.Clone(m.biases), m.constant) {
@@ -216,10 +221,12 @@ func (m *Machine) Symmetric() bool {
 	return true
 }
 
-// SumsOut reports whether all hidden layers sum out exactly given the visible one: each of them meets it alone.
+// SumsOut reports whether all hidden layers sum out exactly given the visible one: each of them
+// meets it alone.
 func (m *Machine) SumsOut() bool { return len(m.view.Left) == 1 }
 
-// State returns the matrices of n configurations of all layers, Int8 or of Gaussian layers Float32, all 0.
+// State returns the matrices of n configurations of all layers, Int8 or of Gaussian layers Float32,
+// all 0.
 func (m *Machine) State(n int) State {
 	s := make(State, 0, len(m.sizes))
 	for l, spins := range m.sizes {
@@ -228,7 +235,8 @@ func (m *Machine) State(n int) State {
 	return s
 }
 
-// Scratch is State in the engine's arena. The visible layer and those that a sweep draws first are undefined, the others 0.
+// Scratch is State in the engine's arena. The visible layer and those that a sweep draws first are
+// undefined, the others 0.
 func (m *Machine) Scratch(n int) State {
 	s := make(State, 0, len(m.sizes))
 	for l, spins := range m.sizes {
@@ -253,9 +261,9 @@ func (m *Machine) TypeOf(l int) compute.Type {
 	return compute.Int8
 }
 
-// SetConstant sets the constant that is added to every energy, in kT: what is left over where a machine of other
-// variables is written in spins. It moves energies, free energies and -log Z, and no probability. From then
-// on Params has it as energy_constant.
+// SetConstant sets the constant that is added to every energy, in kT: what is left over where a
+// machine of other variables is written in spins. It moves energies, free energies and -log Z, and
+// no probability. From then on Params has it as energy_constant.
 func (m *Machine) SetConstant(c float64) {
 	if m.constant.Value.IsNone() {
 		m.constant = Param{Name: "energy_constant", Value: m.engine.Alloc(compute.Float64, 1, 1)}

@@ -2,12 +2,13 @@ package bm
 
 import "mattis/compute"
 
-// MoveOffset moves the offset m of a layer by rate times what mean (1xN Float32) is off it. The biases of the layers that it meets take
-// up the change,
+// MoveOffset moves the offset m of a layer by rate times what mean (1xN Float32) is off it. The
+// biases of the layers that it meets take up the change,
 //
 //	b_n += delta W     and of a layer coupled to itself    b += delta J
 //
-// so that no probability changes; energies change by a constant. It panics where the layer has no offset or a layer that it meets no bias.
+// so that no probability changes; energies change by a constant. It panics where the layer has no
+// offset or a layer that it meets no bias.
 func (m *Machine) MoveOffset(layer int, mean compute.Matrix, rate float64) {
 	e, offset := m.engine, m.couplings.Offset(layer)
 	mark := e.Mark()

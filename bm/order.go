@@ -2,9 +2,9 @@ package bm
 
 import "math"
 
-// order chooses between the factored products of axons and products with W or
-// its gradient formed in scratch, by the multiply-adds that each takes. At V=784 and H=3000
-// the fields of many rows are cheaper by W beyond K = VH/(V+H) = 621. What forming W costs is counted each time, for the
+// order chooses between the factored products of axons and products with W or its gradient formed
+// in scratch, by the multiply-adds that each takes. At V=784 and H=3000 the fields of many rows are
+// cheaper by W beyond K = VH/(V+H) = 621. What forming W costs is counted each time, for the
 // patterns may have moved since. docs/decisions/0007-contraction-order.md has the measurements.
 type order struct{ v, h, k float64 }
 
@@ -25,7 +25,8 @@ func (o order) fields(b float64, byW bool) float64 {
 	return b * o.k * (o.v + o.h)
 }
 
-// gradients returns those of the gradients, by the correlation of the layers or factored from the overlap.
+// gradients returns those of the gradients, by the correlation of the layers or factored from the
+// overlap.
 func (o order) gradients(b float64, byG bool) float64 {
 	if byG {
 		return (b + 2*o.k) * o.v * o.h
@@ -83,7 +84,8 @@ func (a *Axons) PhaseOps(rows int) (ops float64) {
 	return ops
 }
 
-// PhaseOps returns the multiply-adds of Phase on so many rows with the right side of the data view integrated out.
+// PhaseOps returns the multiply-adds of Phase on so many rows with the right side of the data view
+// integrated out.
 func (m *Machine) PhaseOps(rows int) float64 {
 	a := m.Axons()
 	if a != nil && a.single {

@@ -2,9 +2,10 @@ package bm
 
 import "mattis/compute"
 
-// Phase adds scale * sum_b w_b dE/dtheta of the batch to the gradients. Layers that are missing are integrated out, and so are those on
-// the right side of the data view where Marginal is set: dF/dtheta (Eqs. A6, A7). They take their means given the others, which is exact
-// for layers that do not meet each other.
+// Phase adds scale * sum_b w_b dE/dtheta of the batch to the gradients. Layers that are missing are
+// integrated out, and so are those on the right side of the data view where Marginal is set:
+// dF/dtheta (Eqs. A6, A7). They take their means given the others, which is exact for layers that
+// do not meet each other.
 func (m *Machine) Phase(b Batch, scale float64) {
 	rows := b.State.Rows()
 	if rows == 0 {

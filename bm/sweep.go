@@ -2,8 +2,9 @@ package bm
 
 import "mattis/compute"
 
-// nearby returns the overlaps of the layers near layer l, those that s lacks left out; with itself, its own is among them where it is
-// coupled to itself and s has it. They are valid until the next call.
+// nearby returns the overlaps of the layers near layer l, those that s lacks left out; with itself,
+// its own is among them where it is coupled to itself and s has it. They are valid until the next
+// call.
 func (m *Machine) nearby(s State, l int, itself bool) []Overlap {
 	near := m.overlaps[:0]
 	for _, other := range m.near[l] {
@@ -17,7 +18,8 @@ func (m *Machine) nearby(s State, l int, itself bool) []Overlap {
 	return near
 }
 
-// overlap returns the overlap of x, the spins of layer l: in a sweep it is worked out once for all layers that take it.
+// overlap returns the overlap of x, the spins of layer l: in a sweep it is worked out once for all
+// layers that take it.
 func (m *Machine) overlap(x compute.Matrix, l int) Overlap {
 	if m.kept == nil {
 		return m.couplings.Overlap(x, l)
@@ -37,8 +39,9 @@ func (m *Machine) epilogue(kind compute.Kind, l int, law Law) compute.Epilogue {
 	return e
 }
 
-// Fields sets dst to the epilogue of the fields on layer l, (s-m) W summed over the layers near it and, where it is coupled to
-// itself, its own; missing layers of s are left out. The biases are the caller's: then.Bias.
+// Fields sets dst to the epilogue of the fields on layer l, (s-m) W summed over the layers near it
+// and, where it is coupled to itself, its own; missing layers of s are left out. The biases are the
+// caller's: then.Bias.
 func (m *Machine) Fields(dst compute.Matrix, s State, l int, then compute.Epilogue) {
 	mark := m.engine.Mark()
 	near := m.nearby(s, l, true)
@@ -49,8 +52,9 @@ func (m *Machine) Fields(dst compute.Matrix, s State, l int, then compute.Epilog
 	m.engine.Release(mark)
 }
 
-// Sample draws layer l of s given the others: its spins all at once, or one after the other where it is coupled to itself. A Gaussian
-// layer is drawn as z/sqrt(Beta) of the z that belongs to spins in the fields Beta*b + sqrt(Beta)*z W^T.
+// Sample draws layer l of s given the others: its spins all at once, or one after the other where
+// it is coupled to itself. A Gaussian layer is drawn as z/sqrt(Beta) of the z that belongs to spins
+// in the fields Beta*b + sqrt(Beta)*z W^T.
 func (m *Machine) Sample(s State, l int, law Law) {
 	begin := m.engine.Mark()
 	near := m.nearby(s, l, false)
@@ -107,9 +111,10 @@ func (m *Machine) endKeeping(end compute.Mark) {
 	m.engine.Release(end)
 }
 
-// Hold lets the sweeps of s until LetGo go on with the overlaps of layers coupled to themselves, which a scan leaves as those of the spins that
-// it drew: a product less in each sweep. s may change by sweeps alone. Rounding moves a held overlap by some 1e-6 of its size in a
-// sweep, so it is to be let go after some dozens.
+// Hold lets the sweeps of s until LetGo go on with the overlaps of layers coupled to themselves,
+// which a scan leaves as those of the spins that it drew: a product less in each sweep. s may
+// change by sweeps alone. Rounding moves a held overlap by some 1e-6 of its size in a sweep, so it
+// is to be let go after some dozens.
 func (m *Machine) Hold(s State) (begin compute.Mark) {
 	begin = m.engine.Mark()
 	clear(m.holding)
@@ -128,15 +133,16 @@ func (m *Machine) LetGo(begin compute.Mark) {
 	m.engine.Release(begin)
 }
 
-// SampleRight draws the layers on the right side of the data view given those on the left, as a sweep does first.
+// SampleRight draws the layers on the right side of the data view given those on the left, as a
+// sweep does first.
 func (m *Machine) SampleRight(s State, law Law) {
 	for _, l := range m.view.Right {
 		m.Sample(s, l, law)
 	}
 }
 
-// Mean sets dst (Float32) to the mean of each spin of layer l given all others in s: tanh of the fields, and of a Gaussian layer the
-// fields themselves at every Beta, as Sample has it.
+// Mean sets dst (Float32) to the mean of each spin of layer l given all others in s: tanh of the
+// fields, and of a Gaussian layer the fields themselves at every Beta, as Sample has it.
 func (m *Machine) Mean(dst compute.Matrix, s State, l int, law Law) {
 	then := m.epilogue(compute.Tanh, l, law)
 	if m.graph.Layers[l].Kind == Gaussian {
@@ -145,8 +151,9 @@ func (m *Machine) Mean(dst compute.Matrix, s State, l int, law Law) {
 	m.Fields(dst, s, l, then)
 }
 
-// Sweep draws every layer once: those on the right side of the data view, the others on the left, and the visible one last. In a restricted machine
-// it is the hidden layer given the visible one and then the visible given the hidden.
+// Sweep draws every layer once: those on the right side of the data view, the others on the left,
+// and the visible one last. In a restricted machine it is the hidden layer given the visible one
+// and then the visible given the hidden.
 func (m *Machine) Sweep(s State, law Law) {
 	end := m.keep()
 	m.SampleRight(s, law)
@@ -168,7 +175,8 @@ func (m *Machine) SweepHidden(s State, law Law) {
 	m.endKeeping(end)
 }
 
-// sampleLeft draws the hidden layers on the left side of the data view, the visible one being the first there.
+// sampleLeft draws the hidden layers on the left side of the data view, the visible one being the
+// first there.
 func (m *Machine) sampleLeft(s State, law Law) {
 	hidden := m.view.Left[1:]
 	for i := range hidden {
@@ -180,8 +188,8 @@ func (m *Machine) sampleLeft(s State, law Law) {
 	}
 }
 
-// SweepFrom is Sweep of the K rows of s from the continuous patterns in place of the spins, each of which it sets. No layer may be coupled to
-// itself.
+// SweepFrom is Sweep of the K rows of s from the continuous patterns in place of the spins, each of
+// which it sets. No layer may be coupled to itself.
 func (m *Machine) SweepFrom(s State, a *Axons, law Law) {
 	from := m.filled
 	for l := range from {

@@ -38,27 +38,30 @@ type Arithmetic interface {
 	// Mul sets dst to the epilogue of the product a*b; see Op. a and b are
 	// Float32 or Int8, dst what Op.Then asks for.
 	Mul(dst, a, b Matrix, op Op)
-	// Scan draws the Int8 spins s of a layer that is coupled with itself, given the others; see ScanOp.
+	// Scan draws the Int8 spins s of a layer that is coupled with itself, given the others; see
+	// ScanOp.
 	Scan(s Matrix, op ScanOp)
-	// RowDot adds to dst: dst[i] += alpha * sum_j x[i,j]*y[i,j], summed in float64. dst is Bx1 Float64.
-	// x and y are of any type; a view from Repeat serves for a row.
+	// RowDot adds to dst: dst[i] += alpha * sum_j x[i,j]*y[i,j], summed in float64. dst is Bx1
+	// Float64. x and y are of any type; a view from Repeat serves for a row.
 	RowDot(dst Matrix, alpha float64, x, y Matrix)
-	// Pairs adds to dst: dst[p,q] += sum_n Counts[n] * f(a[p,n] + b[q,n]) in float64, f being log 2cosh or the
-	// absolute value. dst is PxQ Float64, a PxN and b QxN Float32, counts 1xN Float32 and not negative, or none (all 1). Sums over
-	// all states of a layer are made of it: a and b are the fields of the two halves of the spins.
+	// Pairs adds to dst: dst[p,q] += sum_n Counts[n] * f(a[p,n] + b[q,n]) in float64, f being log
+	// 2cosh or the absolute value. dst is PxQ Float64, a PxN and b QxN Float32, counts 1xN Float32
+	// and not negative, or none (all 1). Sums over all states of a layer are made of it: a and b
+	// are the fields of the two halves of the spins.
 	Pairs(dst, a, b, counts Matrix, f PairKind)
-	// PairMeans adds to dstA and dstB the weighted tanh of all pairs of rows: with t[p,q,n] = tanh(a[p,n] + b[q,n]),
+	// PairMeans adds to dstA and dstB the weighted tanh of all pairs of rows: with t[p,q,n] =
+	// tanh(a[p,n] + b[q,n]),
 	//
 	//	dstA[p,n] += sum_q weights[p,q] * t[p,q,n]     dstB[q,n] += sum_p weights[p,q] * t[p,q,n]
 	//
-	// dstA and a are PxN, dstB and b QxN, weights PxQ, all Float32. Gradients of sums over all states of a layer are
-	// made of it, as the sums are of Pairs.
+	// dstA and a are PxN, dstB and b QxN, weights PxQ, all Float32. Gradients of sums over all
+	// states of a layer are made of it, as the sums are of Pairs.
 	PairMeans(dstA, dstB, a, b, weights Matrix)
 	// Axpby sets dst = a*x + b*dst. A factor of zero skips its operand, whatever it
 	// holds. dst is Float32 or Float64, x of any type.
 	Axpby(dst Matrix, a float64, x Matrix, b float64)
-	// Hadamard sets dst = x o y, entry by entry. dst is Float32, x and y are Float32 or Int8 and may be dst; y may also be
-	// Bx1, a factor of each row, or a Repeat of one row.
+	// Hadamard sets dst = x o y, entry by entry. dst is Float32, x and y are Float32 or Int8 and
+	// may be dst; y may also be Bx1, a factor of each row, or a Repeat of one row.
 	Hadamard(dst, x, y Matrix)
 	// Adam sets m = beta1*m + (1-beta1)*g, s = beta2*s + (1-beta2)*g*g and
 	// dst -= step * m / (sqrt(s/correction) + eps): one step of Kingma and Ba's
@@ -66,7 +69,8 @@ type Arithmetic interface {
 	Adam(dst, grad, m, s Matrix, beta1, beta2, step, correction, eps float32)
 	// Clip sets every entry of the Float32 dst to the nearest in [-bound, bound]; NaN stays.
 	Clip(dst Matrix, bound float32)
-	// Sign sets dst (Int8 or Float32; it may be src) to -1 where the Float32 src is below 0 and to +1 elsewhere.
+	// Sign sets dst (Int8 or Float32; it may be src) to -1 where the Float32 src is below 0 and to
+	// +1 elsewhere.
 	Sign(dst, src Matrix)
 	// Spins sets dst (Int8) to fair coins: the spins of field 0 of the stream at (row+i, col+j).
 	Spins(dst Matrix, key rng.Key, row, col uint64)
@@ -129,15 +133,15 @@ const (
 //
 // A missing matrix leaves its line out (a missing Base counts as 0).
 //
-// A Normal draws the units of a Gaussian layer, whose energy is z^2/2 - y z with y their field, at the
-// inverse temperature Scale[i], with n the number that Normals has at its place:
+// A Normal draws the units of a Gaussian layer, whose energy is z^2/2 - y z with y their field, at
+// the inverse temperature Scale[i], with n the number that Normals has at its place:
 //
 //	dst[i,j] = y[i,j] + n[i,j] / sqrt(Scale[i])
 //
-// y is not scaled, and there is no Base. This is z/sqrt(beta) of the z ~ N(sqrt(beta) y, 1) that belongs to spins
-// in the field beta*b + sqrt(beta)*(z W^T): as their neighbour it is what other neighbours are, in a field
-// beta*(b + dst W^T). Where Scale is below 2^-100, 2^-100 stands for it: the
-// neighbour's own Scale of 0 makes nothing of what is finite.
+// y is not scaled, and there is no Base. This is z/sqrt(beta) of the z ~ N(sqrt(beta) y, 1) that
+// belongs to spins in the field beta*b + sqrt(beta)*(z W^T): as their neighbour it is what other
+// neighbours are, in a field beta*(b + dst W^T). Where Scale is below 2^-100, 2^-100 stands for it:
+// the neighbour's own Scale of 0 makes nothing of what is finite.
 type Epilogue struct {
 	Kind     Kind
 	Key      rng.Key // Spin, Normal: the stream

@@ -69,7 +69,8 @@ func (o Options) openArchive(path string) (a *archive, closing func(), err error
 
 func (a *archive) has(name string) bool { return slices.Contains(a.Names(), name) }
 
-// pair returns the names of the arrays of training and test rows and of their labels, none where there are no such.
+// pair returns the names of the arrays of training and test rows and of their labels, none where
+// there are no such.
 func (a *archive) pair() []string {
 	for _, p := range pairs {
 		if a.has(p.rows[0]) && a.has(p.rows[1]) {
@@ -79,7 +80,8 @@ func (a *archive) pair() []string {
 	return nil
 }
 
-// rows returns the name of the array of rows where none is given, and the names that its labels may have.
+// rows returns the name of the array of rows where none is given, and the names that its labels may
+// have.
 func (a *archive) rows(test bool) (name string, labels []string, err error) {
 	if p := a.pair(); p != nil {
 		if test {

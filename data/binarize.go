@@ -34,8 +34,8 @@ type binarizer struct {
 	rule  Binarize
 	key   rng.Key
 	white float64 // the value of grey 1
-	// cut, if not nil, is the threshold in the type of the values, float32 or less: 0.3 is then the number next to it that
-	// the type has, which may be above the float64.
+	// cut, if not nil, is the threshold in the type of the values, float32 or less: 0.3 is then the
+	// number next to it that the type has, which may be above the float64.
 	cut   *float32
 	signs bool // -1 was seen, and there is no rule
 	zeros bool // 0 was seen, and there is no rule
@@ -61,8 +61,8 @@ func (o Options) binarizer(stream uint64) *binarizer {
 	return b
 }
 
-// spin returns the spin of value x at (row, col); NaN is a missing entry. Without a rule it may return
-// 0, which finish turns into -1. The error names neither file nor place.
+// spin returns the spin of value x at (row, col); NaN is a missing entry. Without a rule it may
+// return 0, which finish turns into -1. The error names neither file nor place.
 func (b *binarizer) spin(x float64, row, col int) (int8, error) {
 	switch {
 	case b.tally != nil:
@@ -121,7 +121,8 @@ type GreyError struct {
 	Least, Most float64 // of this value and those after it that were looked at
 }
 
-// lookedAt bounds the values after a wrong one that are looked at to say what kind of data they are.
+// lookedAt bounds the values after a wrong one that are looked at to say what kind of data they
+// are.
 const lookedAt = 10_000
 
 // meet widens the range by a value.
@@ -176,9 +177,9 @@ func (b *binarizer) finish(spins []int8) {
 	}
 }
 
-// bytes returns the spins of unsigned bytes, rows of the given width, in the memory of the bytes, which are gone. White is
-// 255 unless the options say otherwise or no byte exceeds 1; place names where
-// value i is, for errors.
+// bytes returns the spins of unsigned bytes, rows of the given width, in the memory of the bytes,
+// which are gone. White is 255 unless the options say otherwise or no byte exceeds 1; place names
+// where value i is, for errors.
 func (o Options) bytes(values []uint8, width int, stream uint64, place func(i int) string) ([]int8, error) {
 	b := o.binarizer(stream)
 	if o.White == 0 {

@@ -63,8 +63,8 @@ func (memory) Close() error { return nil }
 // peekable is how many bytes of a text its first lines are looked for in.
 const peekable = 1 << 16
 
-// gunzip returns what a file of size bytes holds, inflated where it is gzipped; it is an error to read more of that than such a file may
-// inflate to. The reader can peek that many bytes.
+// gunzip returns what a file of size bytes holds, inflated where it is gzipped; it is an error to
+// read more of that than such a file may inflate to. The reader can peek that many bytes.
 func gunzip(r io.Reader, size int64) (b *bufio.Reader, zipped bool, err error) {
 	b = bufio.NewReaderSize(r, peekable)
 	if magic, _ := b.Peek(2); !bytes.Equal(magic, []byte{0x1f, 0x8b}) {
@@ -77,8 +77,8 @@ func gunzip(r io.Reader, size int64) (b *bufio.Reader, zipped bool, err error) {
 	return bufio.NewReaderSize(tensorfile.Bound(z, size), peekable), true, nil
 }
 
-// whole returns the content of a file for reading at any place: of what is gzipped and of pipes it is held, and else stays
-// where it is until closed.
+// whole returns the content of a file for reading at any place: of what is gzipped and of pipes it
+// is held, and else stays where it is until closed.
 func whole(f io.ReadCloser, size int64) (at io.ReaderAt, length int64, err error) {
 	if at, ok := f.(interface {
 		io.ReaderAt

@@ -11,9 +11,10 @@ import (
 	"strings"
 )
 
-// CSV reads a text of one row of values a line, between commas, another character, runs of blanks or nothing at all, with or
-// without a line of names, and with a column of labels if one is named. Blank lines and lines that begin with # are passed over, true and
-// false are 1 and 0, and quotes are those of RFC 4180.
+// CSV reads a text of one row of values a line, between commas, another character, runs of blanks
+// or nothing at all, with or without a line of names, and with a column of labels if one is named.
+// Blank lines and lines that begin with # are passed over, true and false are 1 and 0, and quotes
+// are those of RFC 4180.
 func CSV(o Options) (*Split, error) {
 	if err := o.only("csv"); err != nil {
 		return nil, err
@@ -204,7 +205,8 @@ func meetCSV(e *GreyError, records table, record []string, i, label int) {
 	}
 }
 
-// csvPlace names field i of the record of a line, its column from 1, and the column's name where there is one.
+// csvPlace names field i of the record of a line, its column from 1, and the column's name where
+// there is one.
 func csvPlace(line, i int, names []string) string {
 	place := fmt.Sprintf("line %d, column %d", line, i+1)
 	if i < len(names) {

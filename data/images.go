@@ -18,10 +18,10 @@ const (
 	maxImageBytes = 64 << 20
 )
 
-// Images reads a folder of PNG and JPEG images, sorted by name, all of one
-// size. Where they lie in subfolders, one level deep, the subfolders' names are
-// the labels, and a folder of two, train and test, is one of training and one of test images. Colour becomes grey (Rec. 601), and what is transparent lies on white,
-// as viewers show it; a note says so. Other files are left alone.
+// Images reads a folder of PNG and JPEG images, sorted by name, all of one size. Where they lie in
+// subfolders, one level deep, the subfolders' names are the labels, and a folder of two, train and
+// test, is one of training and one of test images. Colour becomes grey (Rec. 601), and what is
+// transparent lies on white, as viewers show it; a note says so. Other files are left alone.
 func Images(o Options) (*Split, error) {
 	if err := o.only("images"); err != nil {
 		return nil, err
@@ -34,8 +34,8 @@ func Images(o Options) (*Split, error) {
 	return split, err
 }
 
-// partFolder takes the folders train and test of a folder that holds no others, but for a validation set, as training and test images. It
-// returns what of it is not read.
+// partFolder takes the folders train and test of a folder that holds no others, but for a
+// validation set, as training and test images. It returns what of it is not read.
 func (o *Options) partFolder() (note string) {
 	entries, err := os.ReadDir(o.Path)
 	if err != nil || o.Former {

@@ -12,8 +12,8 @@ const mostLabels = 4096
 // Pixels returns the number of spins of a row that are no label spins: they come first.
 func (s *Set) Pixels() int { return s.Visible - len(s.LabelNames) }
 
-// appendLabels appends the labels to the rows of all sets that are not nil, one spin for each label that occurs in any of them:
-// +1 for the row's own and -1 for the others.
+// appendLabels appends the labels to the rows of all sets that are not nil, one spin for each label
+// that occurs in any of them: +1 for the row's own and -1 for the others.
 func appendLabels(sets ...*Set) error {
 	sets = slices.DeleteFunc(sets, func(s *Set) bool { return s == nil })
 	var values []int32
@@ -51,7 +51,8 @@ func (s *Set) labelName(label int32) string {
 	return strconv.Itoa(int(label))
 }
 
-// LabelSpins returns n spins that tell label number at, and 0 for each where it is not known: at < 0.
+// LabelSpins returns n spins that tell label number at, and 0 for each where it is not known: at <
+// 0.
 func LabelSpins(n, at int) []int8 {
 	x := make([]int8, n)
 	for i := range x {
@@ -65,8 +66,8 @@ func LabelSpins(n, at int) []int8 {
 	return x
 }
 
-// WithLabels returns the rows of s, which have no label spins, with those for the named labels: the row's own label where it
-// has one, 0 otherwise. A label that has no name among them is an error.
+// WithLabels returns the rows of s, which have no label spins, with those for the named labels: the
+// row's own label where it has one, 0 otherwise. A label that has no name among them is an error.
 func (s *Set) WithLabels(names []string) (*Set, error) {
 	t := *s
 	t.Visible, t.LabelNames = s.Visible+len(names), names

@@ -17,9 +17,10 @@ type Look struct {
 	Reading Reading // what they are; its rule is in Options unless one was given
 }
 
-// LookAt looks at the file at path, or the folder of images, of the kind, a source's name, or of any for "". What the options say is kept;
-// what they leave open (a line of names, a column of labels, what makes spins of the values) is what the file shows.
-// Where the values are no spins Reading says why, and there is no error.
+// LookAt looks at the file at path, or the folder of images, of the kind, a source's name, or of
+// any for "". What the options say is kept; what they leave open (a line of names, a column of
+// labels, what makes spins of the values) is what the file shows. Where the values are no spins
+// Reading says why, and there is no error.
 func LookAt(kind, path string, o Options) (*Look, error) {
 	o.piped = map[string][]byte{}
 	return lookAt(kind, path, o)
@@ -67,7 +68,8 @@ func lookAt(kind, path string, o Options) (*Look, error) {
 	return l, nil
 }
 
-// Problem returns why what the file holds is no data of spins, nil where it is or where the options say what makes spins of it.
+// Problem returns why what the file holds is no data of spins, nil where it is or where the options
+// say what makes spins of it.
 func (l *Look) Problem() error {
 	if l.Reading.Problem == "" || l.Options.White != 0 || l.Options.Binarize != l.Reading.Binarize {
 		return nil
@@ -258,7 +260,8 @@ func (l *Look) labels(names []string, sample [][]string) error {
 	return nil
 }
 
-// namesFirst reports whether the first record holds names: words above numbers, or the numbers 0, 1, 2, ... of pandas.
+// namesFirst reports whether the first record holds names: words above numbers, or the numbers 0,
+// 1, 2, ... of pandas.
 func namesFirst(sample [][]string) bool {
 	if len(sample) < 2 {
 		return false

@@ -8,9 +8,10 @@ import (
 	"mattis/tensorfile"
 )
 
-// NPY reads an array of rows x values, or of rows x height x width, from an npy
-// or npz file, and labels from a second one, or from the same npz, with an integer a row. Elements are bytes,
-// integers, floats or booleans. An npz of training and test arrays is both (see Options.Array), unless the split wants one of them alone.
+// NPY reads an array of rows x values, or of rows x height x width, from an npy or npz file, and
+// labels from a second one, or from the same npz, with an integer a row. Elements are bytes,
+// integers, floats or booleans. An npz of training and test arrays is both (see Options.Array),
+// unless the split wants one of them alone.
 func NPY(o Options) (*Split, error) {
 	if err := o.only("npy"); err != nil {
 		return nil, err
@@ -157,7 +158,8 @@ func (o Options) decodeArray(t tensorfile.Tensor, p part) (*Set, error) {
 	return s, nil
 }
 
-// cutOf returns the threshold as values of the type have it, nil for those that are compared in float64.
+// cutOf returns the threshold as values of the type have it, nil for those that are compared in
+// float64.
 func (b *binarizer) cutOf(t tensorfile.Type) *float32 {
 	if b.rule.Threshold == nil || t != tensorfile.F32 && t != tensorfile.F16 {
 		return nil

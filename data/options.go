@@ -17,7 +17,8 @@ type Options struct {
 	// or "all" (no test set). Empty means paper for Bars 4x4, BAS closed under
 	// negation, files where there is a test file, and all otherwise.
 	Split string `recipe:"split"`
-	// Closed keeps each row and its negative on one side of a random split, and of the cut that Validation makes. Equal rows always are.
+	// Closed keeps each row and its negative on one side of a random split, and of the cut that
+	// Validation makes. Equal rows always are.
 	Closed bool `recipe:"closed"`
 	// Test is the fraction of rows in the test set of a random split, in (0,1);
 	// 0 means 0.2.
@@ -35,8 +36,8 @@ type Options struct {
 	Labels string `recipe:"labels"`
 	// TestLabels is the file of labels of the test set (IDX, NPY).
 	TestLabels string `recipe:"test_labels"`
-	// LabelsVisible appends the labels to the rows as visible spins: one for each label, +1 for the row's own and -1
-	// for the others.
+	// LabelsVisible appends the labels to the rows as visible spins: one for each label, +1 for the
+	// row's own and -1 for the others.
 	LabelsVisible bool `recipe:"labels_visible"`
 	// Height and Width are the shape of an image whose file holds flat rows
 	// (NPY, CSV, two-dimensional IDX), and what images must have; 0 means plain rows.
@@ -55,21 +56,23 @@ type Options struct {
 	Validation int `recipe:"validation"`
 	// Header says that the first line of a CSV file holds names.
 	Header bool `recipe:"header"`
-	// Delimiter separates the columns of a CSV file: one character, "tab", "whitespace", which is runs of blanks and tabs, or
-	// "none", where each character of a line is a value: 0 and 1, or + and -. Empty means what the first lines show, or a tab
-	// where the file's name ends in .tsv.
+	// Delimiter separates the columns of a CSV file: one character, "tab", "whitespace", which is
+	// runs of blanks and tabs, or "none", where each character of a line is a value: 0 and 1, or +
+	// and -. Empty means what the first lines show, or a tab where the file's name ends in .tsv.
 	Delimiter string `recipe:"delimiter"`
-	// Array is the array of rows in an npz file of several; empty means the only one of two or more dimensions, or else
-	// those called train and test, x_train and x_test, or X_train and X_test.
+	// Array is the array of rows in an npz file of several; empty means the only one of two or more
+	// dimensions, or else those called train and test, x_train and x_test, or X_train and X_test.
 	Array string `recipe:"array"`
 	// Limit is the number of rows kept of each file, from its beginning; 0
 	// means all.
 	Limit int `recipe:"limit"`
-	// Missing takes missing entries, as spins 0; else one is an error that names its place. Sets with such spins are for looking at alone.
+	// Missing takes missing entries, as spins 0; else one is an error that names its place. Sets
+	// with such spins are for looking at alone.
 	Missing bool
-	// Former makes the data as first versions did, for runs that began then: equal rows of files may lie on both sides of a split,
-	// a validation set is the last rows whatever they are equal to, float32 values are compared with a threshold in
-	// float64, and Test and Closed are passed over where they have no meaning.
+	// Former makes the data as first versions did, for runs that began then: equal rows of files
+	// may lie on both sides of a split, a validation set is the last rows whatever they are equal
+	// to, float32 values are compared with a threshold in float64, and Test and Closed are passed
+	// over where they have no meaning.
 	Former bool
 	// Key is the stream of random splits and of stochastic binarisation.
 	Key rng.Key

@@ -14,8 +14,8 @@ import (
 	"mattis/tensorfile"
 )
 
-// Parquet reads a table of flat columns, one a spin, of numbers, booleans or texts of them, and a column of labels if one is named.
-// The columns in which pandas keeps an index are left out.
+// Parquet reads a table of flat columns, one a spin, of numbers, booleans or texts of them, and a
+// column of labels if one is named. The columns in which pandas keeps an index are left out.
 func Parquet(o Options) (*Split, error) {
 	if err := o.only("parquet"); err != nil {
 		return nil, err

@@ -15,8 +15,9 @@ import (
 	"mattis/tensorfile"
 )
 
-// The module that reads parquet files believes them: it takes the memory that a header asks for, and decompresses what no header bounds.
-// parquetGuard looks at a file first and refuses what cannot be right: sizes that the bytes do not bear out, and bombs.
+// The module that reads parquet files believes them: it takes the memory that a header asks for,
+// and decompresses what no header bounds. parquetGuard looks at a file first and refuses what
+// cannot be right: sizes that the bytes do not bear out, and bombs.
 
 const (
 	mostFooter = 16 << 20 // bytes of a parquet file's metadata
@@ -24,8 +25,9 @@ const (
 	pageHead   = 1 << 16  // bytes of a page's header
 )
 
-// checkFooter returns an error unless a file of size bytes begins and ends as parquet files do, with metadata that are whole.
-// plainDictionary is the encoding that older writers name for dictionaries; the library has it as deprecated, files still have it.
+// checkFooter returns an error unless a file of size bytes begins and ends as parquet files do,
+// with metadata that are whole. plainDictionary is the encoding that older writers name for
+// dictionaries; the library has it as deprecated, files still have it.
 const plainDictionary = format.Encoding(2)
 
 func checkFooter(r io.ReaderAt, size int64) error {
@@ -78,7 +80,8 @@ func newParquetGuard(r io.ReaderAt, size int64) *parquetGuard {
 	return &parquetGuard{r, size - 8, tensorfile.Inflated(size), tensorfile.Inflated(size)}
 }
 
-// chunk returns an error where the pages of a column are not what their headers say, or are not of so many values.
+// chunk returns an error where the pages of a column are not what their headers say, or are not of
+// so many values.
 func (g *parquetGuard) chunk(m *format.ColumnMetaData, rows int64, optional bool) error {
 	at := m.DataPageOffset
 	if m.DictionaryPageOffset != 0 {
@@ -263,7 +266,8 @@ func lengthy(data []byte) (part, rest []byte, err error) {
 	return data[4:n], data[n:], nil
 }
 
-// runs returns an error where runs of so many bits a value, of which there are n, hold fewer or more. With count it returns how many of the values are 1.
+// runs returns an error where runs of so many bits a value, of which there are n, hold fewer or
+// more. With count it returns how many of the values are 1.
 func runs(data []byte, bits int, n int64, count bool) (ones int64, err error) {
 	wrong := errors.New("a page whose runs do not have its number of values")
 	total := int64(0)

@@ -10,9 +10,10 @@ import (
 	"strings"
 )
 
-// Read returns the rows of one file of any kind, told by its name and where that
-// says nothing by its beginning: npy, npz, text, parquet, one PNG or JPEG image, a folder of such images, or IDX, gzipped or not.
-// Of the options it uses Name, Key, Widths and the fields of OneFile where they have a meaning; it ignores the others.
+// Read returns the rows of one file of any kind, told by its name and where that says nothing by
+// its beginning: npy, npz, text, parquet, one PNG or JPEG image, a folder of such images, or IDX,
+// gzipped or not. Of the options it uses Name, Key, Widths and the fields of OneFile where they
+// have a meaning; it ignores the others.
 func Read(path string, o Options) (*Set, error) { return readAs("", path, o) }
 
 // readAs is Read of a file of the kind, a source's name, or of any for "".
@@ -69,9 +70,10 @@ func KindOf(path string) (string, error) {
 	return kindOf(path, info)
 }
 
-// ReadSpins returns the rows of one file of the kind, a source's name or "", as Read does: those of two values as they are, and others by the rule, if it is
-// one. by is the rule that was used. Where neither serves, the error is that of the values as they are, unless they are
-// greys indeed: it is the file that is wrong then, and not what was made of it.
+// ReadSpins returns the rows of one file of the kind, a source's name or "", as Read does: those of
+// two values as they are, and others by the rule, if it is one. by is the rule that was used. Where
+// neither serves, the error is that of the values as they are, unless they are greys indeed: it is
+// the file that is wrong then, and not what was made of it.
 func ReadSpins(kind, path string, o Options, rule Binarize) (s *Set, by Binarize, err error) {
 	o.piped = map[string][]byte{} // a pipe is read once
 	o.Binarize = Binarize{}

@@ -21,8 +21,8 @@ type Set struct {
 	Spins   []int8   // Rows x Visible, each -1 or +1, row after row
 	Labels  []int32  // one a row, or nil
 	Classes []string // the words that Labels number, or nil where labels are numbers themselves
-	// LabelNames are the labels that the last spins of a row tell, one spin each: +1 for the row's label, -1 for the others. Nil where
-	// labels are no spins.
+	// LabelNames are the labels that the last spins of a row tell, one spin each: +1 for the row's
+	// label, -1 for the others. Nil where labels are no spins.
 	LabelNames []string
 	Keep       Region // what reconstruction knows of an image
 	// Notes are what users should know of how the rows were read, a line each.
@@ -150,8 +150,9 @@ func (s *Set) shape(path string, o Options) error {
 	return nil
 }
 
-// suits returns an error where rows of this shape are none that the options ask for. Readers ask before they look at values:
-// whatever these are, the file is another one than was meant. The error names no file.
+// suits returns an error where rows of this shape are none that the options ask for. Readers ask
+// before they look at values: whatever these are, the file is another one than was meant. The error
+// names no file.
 func (s *Set) suits(o Options) error {
 	if o.Height > 0 && o.Width > 0 {
 		if s.Height != 0 && (s.Height != o.Height || s.Width != o.Width) {

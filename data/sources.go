@@ -9,8 +9,8 @@ import (
 	"strings"
 )
 
-// Source is one kind of data that a recipe can name. Sources is the one place that says what there is, what it takes and what
-// reads it.
+// Source is one kind of data that a recipe can name. Sources is the one place that says what there
+// is, what it takes and what reads it.
 type Source struct {
 	Name  string
 	About string        // one line
@@ -94,7 +94,8 @@ func noData(Options) (*Split, error) {
 // fieldName returns the name in recipes of a field of Options, "" of one that recipes do not have.
 func fieldName(f reflect.StructField) string { return f.Tag.Get("recipe") }
 
-// Field returns the field of that name in a recipe, for reading or setting, and whether there is one.
+// Field returns the field of that name in a recipe, for reading or setting, and whether there is
+// one.
 func (o *Options) Field(name string) (reflect.Value, bool) {
 	v := reflect.ValueOf(o).Elem()
 	for i := range v.NumField() {

@@ -99,8 +99,9 @@ func (s *Set) sides(group []int32, held []bool) (rest, taken *Set) {
 	return s.Take(rows[0]), s.Take(rows[1])
 }
 
-// last returns the last n rows of s as a validation set, and the rest. Rows that stay together are taken from the last
-// on, and left where taking all of them would miss n by more; n is then met as nearly as that allows.
+// last returns the last n rows of s as a validation set, and the rest. Rows that stay together are
+// taken from the last on, and left where taking all of them would miss n by more; n is then met as
+// nearly as that allows.
 func (s *Set) last(n int, t together) (rest, validation *Set, err error) {
 	group, size := s.groups(t)
 	held, looked := make([]bool, len(size)), make([]bool, len(size))
@@ -124,7 +125,8 @@ func (s *Set) last(n int, t together) (rest, validation *Set, err error) {
 	return rest, validation, nil
 }
 
-// groups returns the group of each row and the number of rows of each, numbered in the order of their first rows.
+// groups returns the group of each row and the number of rows of each, numbered in the order of
+// their first rows.
 func (s *Set) groups(t together) (group []int32, size []int) {
 	group = make([]int32, s.Rows)
 	if t == alone {

@@ -30,13 +30,14 @@ func CheckDelimiter(text string) string {
 	return fmt.Sprintf("%q is no delimiter, want one character, tab, whitespace (runs of blanks) or none (each character is a value)", text)
 }
 
-// table gives the records of a text one after the other. Fields are valid until the next call; line is where the record begins, from 1; the
-// error at the end is io.EOF.
+// table gives the records of a text one after the other. Fields are valid until the next call; line
+// is where the record begins, from 1; the error at the end is io.EOF.
 type table interface {
 	next() (fields []string, line int, err error)
 }
 
-// openTable returns the records of a text between the delimiter, one of Options.Delimiter. With comments, lines that begin with # are none.
+// openTable returns the records of a text between the delimiter, one of Options.Delimiter. With
+// comments, lines that begin with # are none.
 func openTable(b *bufio.Reader, delimiter string, comments bool) table {
 	mark := rune(0)
 	if comments {
@@ -88,7 +89,8 @@ func (e *lineError) Error() string {
 	return fmt.Sprintf("line %d: more than %d MiB without an end: no table of rows", e.line, mostLine>>20)
 }
 
-// lineGuard passes a text on, and fails in a line that is too long; line ends within quotes do not count.
+// lineGuard passes a text on, and fails in a line that is too long; line ends within quotes do not
+// count.
 type lineGuard struct {
 	r       io.Reader
 	mark    byte // begins comments, in which quotes mean nothing; 0 for none
@@ -117,8 +119,8 @@ func (g *lineGuard) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// lineTable is a table of fields between runs of blanks and tabs or, with each, of single characters 0 and 1, or + and -, and ? where
-// one is missing.
+// lineTable is a table of fields between runs of blanks and tabs or, with each, of single
+// characters 0 and 1, or + and -, and ? where one is missing.
 type lineTable struct {
 	b              *bufio.Reader
 	comments, each bool
@@ -187,7 +189,8 @@ func (t *lineTable) read() error {
 // gaps are what stands for a missing entry, in small letters.
 var gaps = []string{"", "?", "nan", "na", "n/a", "null", "none"}
 
-// valueOf returns the number that a field holds, NaN where it says that the entry is missing; true and false are 1 and 0.
+// valueOf returns the number that a field holds, NaN where it says that the entry is missing; true
+// and false are 1 and 0.
 func valueOf(text string) (x float64, truth, ok bool) {
 	text = strings.TrimSpace(text)
 	if x, err := strconv.ParseFloat(text, 64); err == nil {
@@ -210,7 +213,8 @@ func valueOf(text string) (x float64, truth, ok bool) {
 // lookedLines is how many lines of a text are looked at for its form.
 const lookedLines = 50
 
-// firstLines returns the first lines of a text that are whole and hold something; where there are comments, without them.
+// firstLines returns the first lines of a text that are whole and hold something; where there are
+// comments, without them.
 func firstLines(start []byte, comments bool) (lines []string) {
 	start = bytes.TrimPrefix(start, []byte("\ufeff"))
 	for line := range bytes.Lines(start) {
@@ -225,7 +229,8 @@ func firstLines(start []byte, comments bool) (lines []string) {
 	return lines
 }
 
-// showsValues reports whether the beginning of a file is that of a text of values: most fields of its first lines are.
+// showsValues reports whether the beginning of a file is that of a text of values: most fields of
+// its first lines are.
 func showsValues(start []byte) bool {
 	if !utf8.Valid(start[:max(0, len(start)-utf8.UTFMax)]) || bytes.IndexByte(start, 0) >= 0 {
 		return false
@@ -259,9 +264,10 @@ func splitBy(line, delimiter string) []string {
 	return strings.Split(line, delimiter)
 }
 
-// seenDelimiter returns the delimiter that the first lines of a text show: a comma where one occurs, none where all characters are
-// 0 and 1 or + and -, whitespace or tabs where they divide all lines into equally many fields of which most are values, else a comma. The
-// first line, a comment or not, is passed over where it holds names.
+// seenDelimiter returns the delimiter that the first lines of a text show: a comma where one
+// occurs, none where all characters are 0 and 1 or + and -, whitespace or tabs where they divide
+// all lines into equally many fields of which most are values, else a comma. The first line, a
+// comment or not, is passed over where it holds names.
 func seenDelimiter(start []byte, header, comments bool) string {
 	lines := firstLines(start, comments && !header)
 	if header && len(lines) > 0 {

@@ -144,7 +144,8 @@ func (t *Tally) different() string {
 	return fmt.Sprint(n)
 }
 
-// String returns the values in one line: which they are and how often each occurs, or from where to where they go.
+// String returns the values in one line: which they are and how often each occurs, or from where to
+// where they go.
 func (t *Tally) String() string {
 	counts := t.Counts()
 	if len(counts) > fewestGreys || t.Many {

@@ -5,7 +5,8 @@ import (
 	"errors"
 )
 
-// thrift walks over values in Thrift's compact protocol, which parquet files hold. It believes no size that the bytes do not bear out.
+// thrift walks over values in Thrift's compact protocol, which parquet files hold. It believes no
+// size that the bytes do not bear out.
 type thrift struct {
 	b        []byte
 	at       int
@@ -154,7 +155,8 @@ func (t *thrift) value(kind byte, deep int, keep, listed bool) (number int64, in
 	return 0, inner, errThrift
 }
 
-// each walks over n elements, each of the kinds one after the other. There is memory for as many elements as have 8 bytes each, and some.
+// each walks over n elements, each of the kinds one after the other. There is memory for as many
+// elements as have 8 bytes each, and some.
 func (t *thrift) each(n uint64, deep int, kinds ...byte) error {
 	if n > uint64(len(t.b)-t.at) || deep > mostDeep {
 		return errThrift

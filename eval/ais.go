@@ -15,14 +15,15 @@ import (
 
 // AIS is annealed importance sampling: it estimates log Z by paths between the base law at inverse
 // temperature 0, whose Z is known, and the machine at 1 (Neal 2001; Salakhutdinov and Murray 2008,
-// hidden spins summed out). Paths move the layers on the left side of the data view, the visible one among
-// them, and those on the right are summed out: at inverse temperature beta the exponent of a visible configuration of a restricted machine is
+// hidden spins summed out). Paths move the layers on the left side of the data view, the visible
+// one among them, and those on the right are summed out: at inverse temperature beta the exponent
+// of a visible configuration of a restricted machine is
 //
 //	f_beta(v) = sum_a log 2cosh(beta x_a) + beta b.v + (1-beta) base.v
 //
-// and that of any other -beta E with the layers on the right summed over. At inverse temperature 0 the visible layer has
-// the base law and all others are fair coins. Gaussian layers are summed out before there is a temperature.
-// Paths are drawn by Key alone: they do not depend on threads.
+// and that of any other -beta E with the layers on the right summed over. At inverse temperature 0
+// the visible layer has the base law and all others are fair coins. Gaussian layers are summed out
+// before there is a temperature. Paths are drawn by Key alone: they do not depend on threads.
 type AIS struct {
 	Machine *bm.Machine
 	Base    []float32 // fields of the base law, one a visible spin; nil for fair coins
@@ -214,13 +215,13 @@ func (a *AIS) forward(ctx context.Context) ([]float64, error) {
 	return logs, nil
 }
 
-// turns reports whether a state and its negative are as likely but the base prefers one of them. Paths hardly ever
-// cross over then, and half of Z would be missing. But half of Z is on the base's side: forward
-// ends there count twice and others not at all, and reverse paths start there.
+// turns reports whether a state and its negative are as likely but the base prefers one of them.
+// Paths hardly ever cross over then, and half of Z would be missing. But half of Z is on the base's
+// side: forward ends there count twice and others not at all, and reverse paths start there.
 func (a *AIS) turns() bool { return a.Base != nil && a.Machine.Symmetric() }
 
-// side returns the sign of the overlap of visible spins with the base's fields where paths are turned, and
-// 0 where they are not.
+// side returns the sign of the overlap of visible spins with the base's fields where paths are
+// turned, and 0 where they are not.
 func (a *AIS) side(row []int8) int {
 	if !a.turns() {
 		return 0
@@ -317,8 +318,8 @@ type paths struct {
 	stop      *atomic.Bool // true once the paths are of no use any more
 }
 
-// oneOverlap reports whether one overlap of the visible layer makes the weights at both temperatures of a step and the draw
-// of the hidden layer.
+// oneOverlap reports whether one overlap of the visible layer makes the weights at both
+// temperatures of a step and the draw of the hidden layer.
 func oneOverlap(m *bm.Machine) bool {
 	return m.Graph().IsRestricted() && m.Couplings().Offset(bm.Hidden).IsNone()
 }
@@ -419,8 +420,8 @@ func (p *paths) energyStep(from, to, other, move, sign float64) {
 	e.Axpby(p.logWeight, to-from, p.constant.Repeat(p.n), 1)
 }
 
-// overlapStep adds to the log weights of a restricted machine and, but for the last step, makes the first sweep. The fields
-// on the hidden layer serve all three.
+// overlapStep adds to the log weights of a restricted machine and, but for the last step, makes the
+// first sweep. The fields on the hidden layer serve all three.
 //
 // For axons it costs K(2V+3H) multiply-adds a row and sweep, the overlap with the patterns being
 // computed once.

@@ -28,10 +28,12 @@ func (o AutocorrelationOptions) check() error {
 		oneOf("sampler", o.Sampler, "no sampler whose chains can be watched", []string{"gibbs", "tempering", "guided"}))
 }
 
-// autocorrelation is the integrated autocorrelation time of the energy F(v) along chains, in sweeps: 1/2 where
-// each sweep forgets the last. Half of the chains start from fair coins and half, where there are patterns, from the patterns. Detail.r_hat and
-// detail.slowest are of the energy and the leading modes together. Where the chains are too short, or saw the slowest changes too
-// rarely, for the time to be known (detail.enough), the value is what it is at least, detail.at_least is true and the error unknown.
+// autocorrelation is the integrated autocorrelation time of the energy F(v) along chains, in
+// sweeps: 1/2 where each sweep forgets the last. Half of the chains start from fair coins and half,
+// where there are patterns, from the patterns. Detail.r_hat and detail.slowest are of the energy
+// and the leading modes together. Where the chains are too short, or saw the slowest changes too
+// rarely, for the time to be known (detail.enough), the value is what it is at least,
+// detail.at_least is true and the error unknown.
 func autocorrelation(ctx context.Context, s Subject, o Options) (Result, error) {
 	r := s.Machine
 	a := o.Autocorrelation
@@ -78,8 +80,9 @@ func (r Result) AtLeast() bool {
 // bounded returns x, or the largest number that a reader of JSON takes for an infinite one.
 func bounded(x float64) float64 { return min(x, 1e308) }
 
-// Scattered returns where so many chains begin, far apart (C x V Int8), and from what: fair coins, the signs of the
-// patterns where the machine has some, and the rows (V spins each) where some are given, in turn.
+// Scattered returns where so many chains begin, far apart (C x V Int8), and from what: fair coins,
+// the signs of the patterns where the machine has some, and the rows (V spins each) where some are
+// given, in turn.
 func Scattered(m *bm.Machine, chains int, rows []int8, key rng.Key) (start compute.Matrix, from []string) {
 	e, visible := m.Engine(), m.Layers()[bm.Visible]
 	start = e.Alloc(compute.Int8, chains, visible)

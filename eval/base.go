@@ -54,8 +54,8 @@ func lawOfSet(m *bm.Machine, set *data.Set) (BaseLaw, error) {
 //
 //	m_h = tanh(c + (m_v - m) W)    m_v = tanh(b + m_h W^T)
 //
-// and of the like for more layers (see bm.MeanField) that is reached, by half a step at a time, from m_v = tanh(b). Without biases and offset it is
-// that of fair coins.
+// and of the like for more layers (see bm.MeanField) that is reached, by half a step at a time,
+// from m_v = tanh(b). Without biases and offset it is that of fair coins.
 func MeanLaw(m *bm.Machine) BaseLaw {
 	const rounds, close, rows, steps = 200, 1e-4, 1000, 100
 	e := m.Engine()

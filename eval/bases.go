@@ -242,8 +242,9 @@ func (b *Bases) survey(ctx context.Context, z *OfBases) error {
 	return nil
 }
 
-// heavy returns chains (rows of the left side) that began at ends of the paths of base number i, drawn by their weights:
-// what few paths that carry the weight have found becomes many states of the phase around it.
+// heavy returns chains (rows of the left side) that began at ends of the paths of base number i,
+// drawn by their weights: what few paths that carry the weight have found becomes many states of
+// the phase around it.
 func (b *Bases) heavy(ctx context.Context, o *OfBase, logs []float64, i int) ([]int8, error) {
 	width := leftOf(b.Machine).width
 	key := b.Key.Fold(streamPick).Fold(uint64(i))

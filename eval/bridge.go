@@ -7,7 +7,8 @@ import (
 )
 
 // Bridge returns the estimate that combines forward paths and reverse paths from the start by
-// Bennett's acceptance ratio (1976), the best use of both: with n of each, log Z - log Z_0 is the D that solves
+// Bennett's acceptance ratio (1976), the best use of both: with n of each, log Z - log Z_0 is the D
+// that solves
 //
 //	sum over forward paths 1/(1 + exp(D - log w)) = sum over reverse paths 1/(1 + exp(log w - D))
 func (a *AIS) Bridge(ctx context.Context, start Start) (LogZ, error) {
@@ -42,7 +43,8 @@ func (a *AIS) bridge(forward, reverse []float64, start Start) LogZ {
 	return z
 }
 
-// Overlaps reports whether z is a bridge whose forward and reverse paths overlap and do not contradict each other.
+// Overlaps reports whether z is a bridge whose forward and reverse paths overlap and do not
+// contradict each other.
 func (z LogZ) Overlaps() bool { return z.Overlap > 0 && z.ESS >= LeastESS && !z.contradicts }
 
 // bridged is the solution of Bennett's equation.
@@ -53,7 +55,8 @@ type bridged struct {
 	ess     float64 // of the smaller of the two sums
 }
 
-// bennett solves Bennett's equation for log weights of forward and reverse paths, any number of each.
+// bennett solves Bennett's equation for log weights of forward and reverse paths, any number of
+// each.
 func bennett(forward, reverse []float64) bridged {
 	shift := math.Log(float64(len(forward)) / float64(len(reverse)))
 	excess := func(d float64) float64 {

@@ -9,10 +9,11 @@ import (
 // fewExpected is the least count that a cell of Pearson's statistic is expected to hold.
 const fewExpected = 5
 
-// ChiSquare compares counts of independent draws with the probabilities of their cells: it returns Pearson's statistic, its
-// degrees of freedom, and the chance that right draws look as bad or worse. Cells expected to hold fewer than 5 are joined; where they
-// hold fewer even together, their count is judged by itself, by the Poisson law, so that visits of states
-// that are all but impossible are not overlooked, and the chance is twice that of the worse of the two tests.
+// ChiSquare compares counts of independent draws with the probabilities of their cells: it returns
+// Pearson's statistic, its degrees of freedom, and the chance that right draws look as bad or
+// worse. Cells expected to hold fewer than 5 are joined; where they hold fewer even together, their
+// count is judged by itself, by the Poisson law, so that visits of states that are all but
+// impossible are not overlooked, and the chance is twice that of the worse of the two tests.
 func ChiSquare(counts []int, p []float64) (statistic float64, freedom int, chance float64) {
 	if len(counts) != len(p) {
 		panic(fmt.Sprintf("eval: %d counts for %d probabilities", len(counts), len(p)))
@@ -69,7 +70,8 @@ func TailOfPoisson(n int, mean float64) float64 {
 	return distuv.Poisson{Lambda: mean}.Survival(float64(n) - 1)
 }
 
-// TailsOfBinomial returns the probabilities that of n independent trials that succeed with probability p at most k, and at least k, do.
+// TailsOfBinomial returns the probabilities that of n independent trials that succeed with
+// probability p at most k, and at least k, do.
 func TailsOfBinomial(k, n int, p float64) (most, least float64) {
 	b := distuv.Binomial{N: float64(n), P: p}
 	least = 1

@@ -5,11 +5,12 @@ import (
 	"math"
 )
 
-// coverage is the number of distinct images of the data's family (Bars, BAS)
-// among the samples, divided by the family's size. It cannot exceed
-// samples/size; detail.uniform is what as many perfect samples reach on average. The standard error is that of
-// the jackknife over samples: without one of them an image is missing where it is the only one of its image, so it
-// is sqrt((n-1)/n f (1-f/n)) images for f images seen once, and unknown where there are none or nothing else.
+// coverage is the number of distinct images of the data's family (Bars, BAS) among the samples,
+// divided by the family's size. It cannot exceed samples/size; detail.uniform is what as many
+// perfect samples reach on average. The standard error is that of the jackknife over samples:
+// without one of them an image is missing where it is the only one of its image, so it is
+// sqrt((n-1)/n f (1-f/n)) images for f images seen once, and unknown where there are none or
+// nothing else.
 func coverage(ctx context.Context, s Subject, o Options) (Result, error) {
 	t, err := s.tally(ctx, o.Samples)
 	if err != nil {

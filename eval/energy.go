@@ -7,16 +7,17 @@ import (
 	"mattis/compute"
 )
 
-// energy is E of configurations of a machine's spins without its energy constant, in float64 throughout: two ways to the same
-// configuration agree to the last digits, where float32 fields would put some of them below the ground state.
+// energy is E of configurations of a machine's spins without its energy constant, in float64
+// throughout: two ways to the same configuration agree to the last digits, where float32 fields
+// would put some of them below the ground state.
 type energy struct {
 	pairs  []factors
 	offset [][]float64 // m of each layer; nil where there is none
 	bias   [][]float64
 }
 
-// factors are the coupling of two layers: (s-m) left ((s'-m') right)^T, W and 1 or (g/sqrt K) X^T and X'^T. Of a layer
-// with itself it is half of that, without the squares: self of each spin.
+// factors are the coupling of two layers: (s-m) left ((s'-m') right)^T, W and 1 or (g/sqrt K) X^T
+// and X'^T. Of a layer with itself it is half of that, without the squares: self of each spin.
 type factors struct {
 	bm.Pair
 	left, right *mat.Dense
@@ -102,7 +103,8 @@ func (x *energy) centred(s *mat.Dense, l int) *mat.Dense {
 	return c
 }
 
-// settle sets the spins of each layer that is nil so that E is lowest, given the others, which all its pairs are with.
+// settle sets the spins of each layer that is nil so that E is lowest, given the others, which all
+// its pairs are with.
 func (x *energy) settle(layers []*mat.Dense, sizes []int) {
 	given := append([]*mat.Dense(nil), layers...)
 	for l := range layers {

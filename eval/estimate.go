@@ -24,8 +24,8 @@ const (
 // LogZ is an estimate of log Z in nats and what is known about its error.
 type LogZ struct {
 	Value float64
-	// Stderr is the standard error, of the runs and of float32 sums: Value +- 1.96 Stderr is a 95 % interval
-	// where there are no Warnings.
+	// Stderr is the standard error, of the runs and of float32 sums: Value +- 1.96 Stderr is a 95 %
+	// interval where there are no Warnings.
 	Stderr   float64
 	Side     string   // side of the bias: Exact, LowerBound, UpperBound or NoSide
 	ESS      float64  // effective number of runs; 0 where there are no weights
@@ -89,8 +89,8 @@ func student(samples float64) float64 {
 	return t.Quantile(0.975) / distuv.UnitNormal.Quantile(0.975)
 }
 
-// TailOfStudent returns the probability that a mean of so many independent normal samples lies more than z standard errors off, of errors
-// that are widened by Student's t as those of LogZ are.
+// TailOfStudent returns the probability that a mean of so many independent normal samples lies more
+// than z standard errors off, of errors that are widened by Student's t as those of LogZ are.
 func TailOfStudent(z, samples float64) float64 {
 	t := distuv.StudentsT{Sigma: 1, Nu: max(1, samples-1)}
 	return 2 * t.Survival(z*student(samples))
@@ -113,8 +113,8 @@ func (w weighed) warn(method string, n int) []string {
 	return all
 }
 
-// rounding is the error in nats of float32 fields summed over the hidden spins of a restricted machine, or the spins of all layers of
-// another one, into a log Z.
+// rounding is the error in nats of float32 fields summed over the hidden spins of a restricted
+// machine, or the spins of all layers of another one, into a log Z.
 func rounding(m *bm.Machine, logZ float64) float64 {
 	spins := 0
 	for l, n := range m.Layers() {

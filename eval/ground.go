@@ -113,15 +113,17 @@ func (s Subject) allSpins() bool {
 	return !slices.ContainsFunc(s.Machine.Graph().Layers, func(l bm.Layer) bool { return l.Kind != bm.Spins })
 }
 
-// share returns energy, the mean or the lowest of the energies, as a share of the ground-state energy: at most 1. Of states that tie
-// to within the float32 fields that they are listed by, the one that was listed as the lowest need not be: the lowest of all counts.
+// share returns energy, the mean or the lowest of the energies, as a share of the ground-state
+// energy: at most 1. Of states that tie to within the float32 fields that they are listed by, the
+// one that was listed as the lowest need not be: the lowest of all counts.
 func share(energy float64, energies []float64, floor float64) float64 {
 	return min(1, energy/min(floor, slices.Min(energies)))
 }
 
-// energies sets dst to E of each configuration in kT, in float64 where all layers are spins, without the energy constant: shares of the
-// ground-state energy are taken of them. Gaussian layers, and those that the state lacks, are where E is lowest given the others. Its
-// scratch is the caller's to release.
+// energies sets dst to E of each configuration in kT, in float64 where all layers are spins,
+// without the energy constant: shares of the ground-state energy are taken of them. Gaussian
+// layers, and those that the state lacks, are where E is lowest given the others. Its scratch is
+// the caller's to release.
 func (s Subject) energies(dst []float64, state bm.State) {
 	m, e := s.Machine, s.Machine.Engine()
 	if s.allSpins() {

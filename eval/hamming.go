@@ -40,10 +40,10 @@ type reconstruction struct {
 	clamp       bool
 }
 
-// measure returns the share of pixels that differ from the row, over all
-// pixels, label spins being unknown and none of them; detail.unknown is that over the unknown pixels alone. The standard
-// error is over draws, the rows being what they are, or over rows where they are
-// a choice from a larger set or drawn once each; that over rows holds the noise of the draws.
+// measure returns the share of pixels that differ from the row, over all pixels, label spins being
+// unknown and none of them; detail.unknown is that over the unknown pixels alone. The standard
+// error is over draws, the rows being what they are, or over rows where they are a choice from a
+// larger set or drawn once each; that over rows holds the noise of the draws.
 func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) {
 	set, err := s.set()
 	if err != nil {

@@ -20,8 +20,8 @@ import (
 
 // IntegrationOptions set the tempering that logz_integration integrates over.
 type IntegrationOptions struct {
-	// Ladders are independent and start hot and cold in turn: an error needs two, and comparing the two
-	// kinds three.
+	// Ladders are independent and start hot and cold in turn: an error needs two, and comparing the
+	// two kinds three.
 	Ladders int `yaml:"ladders"`
 	Betas   int `yaml:"betas"` // intervals of inverse temperature, rounded up to a multiple of 4
 	// Sweeps are measured, after a quarter as many that are not, or up to as many, until halves
@@ -40,13 +40,15 @@ func (o IntegrationOptions) check() error {
 //
 //	log Z = log Z_0 - integral over beta from 0 to 1 of <E(v,h) + base.v>_beta
 //
-// (E of all spins, Gaussian layers summed out) from the same base law as AIS but with nothing else in common: an independent check.
+// (E of all spins, Gaussian layers summed out) from the same base law as AIS but with nothing else
+// in common: an independent check.
 //
-// The ladders share no start. Half of them are hot: each rung has a state of its own that is cooled from the base law down to
-// the rung, so that energies come from above and the integral, where it has not settled, is too small. The other half are
-// cold: each rung begins at a minimum of the energy, so that energies come from below and the integral is too large, or in a
-// basin that the hot ladders have no reason to share. The two halves of the ladders, the two halves of the time and the
-// time that the integral remembers are what equilibrium is judged by.
+// The ladders share no start. Half of them are hot: each rung has a state of its own that is cooled
+// from the base law down to the rung, so that energies come from above and the integral, where it
+// has not settled, is too small. The other half are cold: each rung begins at a minimum of the
+// energy, so that energies come from below and the integral is too large, or in a basin that the
+// hot ladders have no reason to share. The two halves of the ladders, the two halves of the time
+// and the time that the integral remembers are what equilibrium is judged by.
 type Integration struct {
 	Machine *bm.Machine
 	Base    []float32 // fields of the base law, one a visible spin; nil for fair coins
@@ -58,8 +60,8 @@ type Integration struct {
 	Progress func(share float64)
 }
 
-// integralRHat is the split R-hat of the integral above which ladders warn: the sweeps are then fewer than about 40
-// autocorrelation times.
+// integralRHat is the split R-hat of the integral above which ladders warn: the sweeps are then
+// fewer than about 40 autocorrelation times.
 const integralRHat = 1.05
 
 // The keys that an integration folds its own for.
@@ -69,9 +71,11 @@ const (
 	streamTempering
 )
 
-// Estimate returns the estimate by parabolas through the mean energies. Its standard error is the largest of that over
-// ladders, of that by the autocorrelation of the integral and of half the difference between hot and cold ladders and between the halves of the
-// sweeps, beside what other parabolas would change; it has no side. It warns where the halves differ by more than their noise explains.
+// Estimate returns the estimate by parabolas through the mean energies. Its standard error is the
+// largest of that over ladders, of that by the autocorrelation of the integral and of half the
+// difference between hot and cold ladders and between the halves of the sweeps, beside what other
+// parabolas would change; it has no side. It warns where the halves differ by more than their noise
+// explains.
 func (t *Integration) Estimate(ctx context.Context) (LogZ, error) {
 	a := AIS{Machine: t.Machine, Base: t.Base, Runs: max(2, t.Ladders), Betas: (t.Betas + 3) &^ 3, Sweeps: 1, Key: t.Key}
 	switch {
@@ -206,8 +210,9 @@ func (t *Integration) start(ctx context.Context, up []float64) (*climb, error) {
 	return c, nil
 }
 
-// cool draws the replicas from the base law and cools them by a sweep at each inverse temperature of the ladder, or
-// at every so many of them where sweeps are fewer: those of hot ladders down to their rung, those of cold ones down to the machine.
+// cool draws the replicas from the base law and cools them by a sweep at each inverse temperature
+// of the ladder, or at every so many of them where sweeps are fewer: those of hot ladders down to
+// their rung, those of cold ones down to the machine.
 func (c *climb) cool(ctx context.Context, s bm.State, down []float64) error {
 	e, n := c.Machine.Engine(), len(down)
 	law, key := c.law, c.Key.Fold(streamIntegration).Fold(streamCooling)
@@ -237,8 +242,9 @@ func (c *climb) cool(ctx context.Context, s bm.State, down []float64) error {
 
 func hot(ladder int) bool { return ladder%2 == 0 }
 
-// sink puts each replica of the cold ladders, the left side of which is among the rows, at a minimum of the energy below cold
-// replicas or patterns: one that is drawn by its weight at the inverse temperature of the rung.
+// sink puts each replica of the cold ladders, the left side of which is among the rows, at a
+// minimum of the energy below cold replicas or patterns: one that is drawn by its weight at the
+// inverse temperature of the rung.
 func (c *climb) sink(rows []int8, s bm.State) {
 	m, e := c.Machine, c.Machine.Engine()
 	n, left := len(c.up), leftOf(m)
@@ -300,7 +306,8 @@ func (c *climb) sink(rows []int8, s bm.State) {
 	}
 }
 
-// distinctRows returns the different rows of x, of so many spins each, in the order in which they come first.
+// distinctRows returns the different rows of x, of so many spins each, in the order in which they
+// come first.
 func distinctRows(x []int8, spins int) []int8 {
 	var rows []int8
 	seen := map[string]bool{}
@@ -355,11 +362,12 @@ func (c *climb) watch(ctx context.Context, sweeps int) (*window, error) {
 	return w, nil
 }
 
-// integral returns that of f over x, an even number of intervals, by parabolas through three neighbouring points: the mean of
-// Simpson's rule and of the same rule one point further on.
+// integral returns that of f over x, an even number of intervals, by parabolas through three
+// neighbouring points: the mean of Simpson's rule and of the same rule one point further on.
 func integral(x, f []float64) float64 { return (integrate.Simpsons(x, f) + shifted(x, f)) / 2 }
 
-// shifted is Simpson's rule over the points 1, 3, 5, ... with the parabolas at the ends taken for the first and the last interval.
+// shifted is Simpson's rule over the points 1, 3, 5, ... with the parabolas at the ends taken for
+// the first and the last interval.
 func shifted(x, f []float64) float64 {
 	last := len(x) - 1
 	return end(x[0], x[1], x[2], f[0], f[1], f[2]) + integrate.Simpsons(x[1:last], f[1:last]) +
@@ -372,8 +380,9 @@ func end(x, y, z, f, g, h float64) float64 {
 	return (2*a*a+3*a*b)/(6*(a+b))*f + (a*a+3*a*b)/(6*b)*g - a*a*a/(6*b*(a+b))*h
 }
 
-// rule returns what the rule of integration may be wrong by: the larger one of half the difference of the two that it is made
-// of and a third of the change from every second inverse temperature alone.
+// rule returns what the rule of integration may be wrong by: the larger one of half the difference
+// of the two that it is made of and a third of the change from every second inverse temperature
+// alone.
 func (w *window) rule() float64 {
 	x, f := everySecond(w.up, w.mean)
 	return max(math.Abs(integrate.Simpsons(w.up, w.mean)-shifted(w.up, w.mean))/2,
@@ -389,21 +398,24 @@ func (w *window) integrals(from, to int) []float64 {
 	return x
 }
 
-// difference is that of the integrals of two halves, which are the same in equilibrium but for noise.
+// difference is that of the integrals of two halves, which are the same in equilibrium but for
+// noise.
 type difference struct {
 	nats, noise float64
 	freedom     float64 // degrees of freedom of the noise
 	say         string  // in words, with a place for nats
 }
 
-// beyond reports whether a difference as large is seen by chance in no more than a part 1-level of all ladders in equilibrium.
+// beyond reports whether a difference as large is seen by chance in no more than a part 1-level of
+// all ladders in equilibrium.
 func (d difference) beyond(level float64) bool {
 	const rounding = 1e-6
 	return math.Abs(d.nats) > max(d.noise*tOf(level, d.freedom), rounding)
 }
 
-// differences returns that of the cold ladders from the hot ones, and that of the second half of the sweeps from the first half,
-// for hot ladders and for cold ones. The noise is that among ladders of a kind: there is none of two ladders, nor of one sweep.
+// differences returns that of the cold ladders from the hot ones, and that of the second half of
+// the sweeps from the first half, for hot ladders and for cold ones. The noise is that among
+// ladders of a kind: there is none of two ladders, nor of one sweep.
 func (w *window) differences() []difference {
 	sweeps := len(w.series[0])
 	half := sweeps / 2
@@ -423,8 +435,8 @@ func (w *window) differences() []difference {
 		difference{cold, noise, freedom, "the integral of the ladders that start cold moves by %+.3g nats from the first half of the sweeps to the second: take more sweeps"})
 }
 
-// groups returns the means of the hot and of the cold ladders, and the standard error of their difference by the spread
-// within both, with its degrees of freedom.
+// groups returns the means of the hot and of the cold ladders, and the standard error of their
+// difference by the spread within both, with its degrees of freedom.
 func groups(x []float64) (h, c, noise, freedom float64) {
 	var kinds [2][]float64
 	for l, v := range x {
@@ -442,7 +454,8 @@ func groups(x []float64) (h, c, noise, freedom float64) {
 	return h, c, noise, freedom
 }
 
-// tOf returns the value that Student's t of so many degrees of freedom exceeds in magnitude with probability 1-level.
+// tOf returns the value that Student's t of so many degrees of freedom exceeds in magnitude with
+// probability 1-level.
 func tOf(level, freedom float64) float64 {
 	return distuv.StudentsT{Sigma: 1, Nu: freedom}.Quantile((1 + level) / 2)
 }

@@ -24,9 +24,9 @@ type AISOptions struct {
 	// Error is the standard error in nats that is wanted of estimates from all bases: runs or betas
 	// are doubled until it is met. 0 asks for none.
 	Error float64 `yaml:"error"`
-	// Seconds bounds the time of that; where no error is wanted, they are spent. 0 is no bound. What
-	// comes out then depends on the machine's speed: runs and betas of the detail say what to ask
-	// for to have it again.
+	// Seconds bounds the time of that; where no error is wanted, they are spent. 0 is no bound.
+	// What comes out then depends on the machine's speed: runs and betas of the detail say what to
+	// ask for to have it again.
 	Seconds float64 `yaml:"seconds"`
 	// Base is the law at inverse temperature 0: uniform (fair coins), data (the smoothed log odds
 	// of each training pixel), mean (the machine's own means by mean-field theory) or auto, all of
@@ -119,7 +119,8 @@ func (s Subject) known(m *bm.Machine) *data.Set {
 	return s.Split.Train
 }
 
-// one returns the annealing from one base: the one that the options ask for, or that leads among all.
+// one returns the annealing from one base: the one that the options ask for, or that leads among
+// all.
 func (s Subject) one(ctx context.Context, o Options) (*likelihood, error) {
 	l, m, err := s.likelihood(o)
 	if err != nil {
@@ -149,7 +150,8 @@ func (s Subject) one(ctx context.Context, o Options) (*likelihood, error) {
 	return l, nil
 }
 
-// law returns the base law of that name; auto is that of the data where the machine has visible biases, and else of fair coins.
+// law returns the base law of that name; auto is that of the data where the machine has visible
+// biases, and else of fair coins.
 func (s Subject) law(m *bm.Machine, name string) (BaseLaw, error) {
 	known := s.known(m)
 	switch {
@@ -210,12 +212,12 @@ func (s Subject) started(ctx context.Context, l *likelihood, opts Options) (Star
 	return start, nil
 }
 
-// affordableTerms bounds the terms, states times spins of the other layer, that an exact sum takes without being asked for by
-// name: about ten seconds.
+// affordableTerms bounds the terms, states times spins of the other layer, that an exact sum takes
+// without being asked for by name: about ten seconds.
 var affordableTerms = 1 << 34
 
-// affordable returns how many terms are summed unasked: sums of machines that are not restricted are in float64, on one thread, and take
-// some sixteen times as long.
+// affordable returns how many terms are summed unasked: sums of machines that are not restricted
+// are in float64, on one thread, and take some sixteen times as long.
 func affordable(m *bm.Machine) float64 {
 	if oneOverlap(m) {
 		return float64(affordableTerms)
@@ -242,9 +244,9 @@ func (s Subject) affordable() (why string, ok bool) {
 	return fmt.Sprintf("an exact sum has only %.2g terms", terms), true
 }
 
-// best returns log Z by the best affordable method.
-// The bridge to reverse paths is not among them: without exact samples for these to start from, two estimates that share
-// one blind spot would agree, and with exact samples there are exact sums.
+// best returns log Z by the best affordable method. The bridge to reverse paths is not among them:
+// without exact samples for these to start from, two estimates that share one blind spot would
+// agree, and with exact samples there are exact sums.
 func (s Subject) best(ctx context.Context, o Options) (*bestLogZ, map[string]any, error) {
 	why, ok := s.affordable()
 	if ok {
@@ -293,8 +295,8 @@ func (z LogZ) detail(base string) map[string]any {
 	return d
 }
 
-// detail returns what a report says about z: the largest estimate, the others beside it, a bound that needs no trust, and the
-// share of the mass where the data lie.
+// detail returns what a report says about z: the largest estimate, the others beside it, a bound
+// that needs no trust, and the share of the mass where the data lie.
 func (z *OfBases) detail() map[string]any {
 	d := z.LogZ.detail(z.Base)
 	var list []map[string]any

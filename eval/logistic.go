@@ -22,8 +22,8 @@ type Probe struct {
 }
 
 // FitProbe returns the regression of least mean cross-entropy plus Penalty/2 |w|^2 on the rows of x
-// (N x F, Int8 or Float32) with labels in [0,classes), by L-BFGS from 0. The products run on the engine in
-// float32; parameters, probabilities and sums are float64.
+// (N x F, Int8 or Float32) with labels in [0,classes), by L-BFGS from 0. The products run on the
+// engine in float32; parameters, probabilities and sums are float64.
 func FitProbe(ctx context.Context, e compute.Engine, x compute.Matrix, labels []int32, classes int, o ProbeOptions) (*Probe, error) {
 	if x.Rows() != len(labels) || len(labels) == 0 || classes < 2 {
 		return nil, fmt.Errorf("a probe of %d classes on features %v with %d labels", classes, x, len(labels))
@@ -59,7 +59,8 @@ func FitProbe(ctx context.Context, e compute.Engine, x compute.Matrix, labels []
 	if ctx.Err() != nil {
 		return nil, ctx.Err()
 	}
-	// A line search that float32 products leave no way down is an end: Converged says how good it is.
+	// A line search that float32 products leave no way down is an end: Converged says how good it
+	// is.
 	if err != nil && (r == nil || r.X == nil) {
 		return nil, fmt.Errorf("fit the probe: %w", err)
 	}

@@ -42,8 +42,8 @@ const (
 	Least    Goal = -1
 )
 
-// Better reports whether x is better than y. A NaN is never better, and any number is better than a NaN; without a goal
-// nothing is.
+// Better reports whether x is better than y. A NaN is never better, and any number is better than a
+// NaN; without a goal nothing is.
 func (g Goal) Better(x, y float64) bool {
 	switch {
 	case g == NoGoal || math.IsNaN(x):

@@ -9,8 +9,9 @@ import (
 	"mattis/sampler"
 )
 
-// Memory takes from the machine's engine what the measure takes for configurations that are held at once, and returns
-// the bytes that it takes beside the engine. It is for engines that count, and compute nothing.
+// Memory takes from the machine's engine what the measure takes for configurations that are held at
+// once, and returns the bytes that it takes beside the engine. It is for engines that count, and
+// compute nothing.
 func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside float64) {
 	e, n := m.Engine(), m.Layers()
 	part := rowsAtOnce(m)

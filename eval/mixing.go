@@ -17,7 +17,8 @@ import (
 type Watch struct {
 	Machine *bm.Machine
 	Sampler sampler.Sampler
-	// Start is where the chains begin, C x V Int8; it stays as it is. Starts that are far apart tell most.
+	// Start is where the chains begin, C x V Int8; it stays as it is. Starts that are far apart
+	// tell most.
 	Start compute.Matrix
 	// Sweeps are looked at, at most 2000 of them equally spaced, after half as many that are not.
 	Sweeps int
@@ -34,11 +35,12 @@ type Mixing struct {
 	Chains, Sweeps, Discarded int
 	Every                     int // sweeps between two values of a trace
 	Replicas                  int // rows that move for each chain: the rungs of tempering, 1 otherwise
-	// Energy is F(v) in kT: E(v,h) has the noise of one draw of h on top. Where hidden layers do not sum out it is that of the left side of the data
-	// view, the right one summed out.
+	// Energy is F(v) in kT: E(v,h) has the noise of one draw of h on top. Where hidden layers do
+	// not sum out it is that of the left side of the data view, the right one summed out.
 	Energy Trace
-	// Modes are the overlaps v . q with the left singular vectors q of W, along which the machine orders first, and their squares:
-	// where v and -v are as likely and a sampler flips v, overlaps forget all and squares tell which pair a chain is in.
+	// Modes are the overlaps v . q with the left singular vectors q of W, along which the machine
+	// orders first, and their squares: where v and -v are as likely and a sampler flips v, overlaps
+	// forget all and squares tell which pair a chain is in.
 	Modes     []Trace
 	Histogram sampler.Histogram
 	Moved     int // chains whose visible spins ever changed between two looks
@@ -61,8 +63,8 @@ func (t Trace) Constant() bool { return math.IsInf(t.Time, 1) }
 
 // Visits counts the visits of chains to basins.
 type Visits struct {
-	// What a basin is: the pattern, or its negative, with the largest overlap; or, without patterns, the minimum that a
-	// descent at zero temperature ends in.
+	// What a basin is: the pattern, or its negative, with the largest overlap; or, without
+	// patterns, the minimum that a descent at zero temperature ends in.
 	What   string
 	Counts []int // visits, largest first
 	Moved  int   // chains that were in more than one: a chain may move all the time and stay in its basin
@@ -73,7 +75,8 @@ const (
 	leastWatched = 8
 	// modes is the number of directions that are looked at.
 	modes = 4
-	// mostValues bounds the values of a chain's trace, descents the looks at the minima below the chains, and energyBins the histogram.
+	// mostValues bounds the values of a chain's trace, descents the looks at the minima below the
+	// chains, and energyBins the histogram.
 	mostValues, descents, energyBins = 2000, 20, 12
 )
 
@@ -293,7 +296,8 @@ func (l *looker) judge(m *Mixing) (err error) {
 	return nil
 }
 
-// level makes values equal that differ by no more than the rounding of fields in float32, as the energies of v and -v do.
+// level makes values equal that differ by no more than the rounding of fields in float32, as the
+// energies of v and -v do.
 func (t *Trace) level() {
 	lo, hi := math.Inf(1), math.Inf(-1)
 	for _, c := range t.Chains {
@@ -309,8 +313,8 @@ func (t *Trace) level() {
 	}
 }
 
-// Slowest returns the trace with the longest autocorrelation time among those that are not constant, and
-// false if all are.
+// Slowest returns the trace with the longest autocorrelation time among those that are not
+// constant, and false if all are.
 func (m *Mixing) Slowest() (slowest Trace, ok bool) {
 	for _, t := range append([]Trace{m.Energy}, m.Modes...) {
 		if !t.Constant() && (!ok || t.Time > slowest.Time) {
@@ -330,8 +334,8 @@ func (m *Mixing) Apart() (apart Trace, ok bool) {
 	return apart, ok
 }
 
-// Unknown returns the trace with the longest autocorrelation time among those whose time is not known but at least so long,
-// and false if there is none.
+// Unknown returns the trace with the longest autocorrelation time among those whose time is not
+// known but at least so long, and false if there is none.
 func (m *Mixing) Unknown() (slowest Trace, ok bool) {
 	for _, t := range append([]Trace{m.Energy}, m.Modes...) {
 		if !t.Constant() && !t.Enough && (!ok || t.Time > slowest.Time) {

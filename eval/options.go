@@ -44,9 +44,10 @@ func Defaults() Options {
 	}
 }
 
-// Readers returns the names of the measures that read the option, hamming.draws or ais.base, or some of a group, ais; none where
-// there is no such group. Each measure's line of the table says what it reads; an option that has a name of its own there
-// is not read by those that name the group alone.
+// Readers returns the names of the measures that read the option, hamming.draws or ais.base, or
+// some of a group, ais; none where there is no such group. Each measure's line of the table says
+// what it reads; an option that has a name of its own there is not read by those that name the
+// group alone.
 func Readers(option string) []string {
 	if list := readers(option); len(list) > 0 {
 		return list

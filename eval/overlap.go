@@ -14,9 +14,10 @@ import (
 // overlapBins is the number of bins of P(q) over [-1,1]; an odd number has one about 0.
 const overlapBins = 21
 
-// overlap is the mean of q^2 over all pairs of samples, q = v.v'/V: 1/V for fair coins, 1 for one configuration
-// and its negative. detail.density is P(q) at detail.q, and detail.mean_abs the mean of |q|. The samples are those of
-// valid_share. The standard error is that of the jackknife over samples, which pairs share.
+// overlap is the mean of q^2 over all pairs of samples, q = v.v'/V: 1/V for fair coins, 1 for one
+// configuration and its negative. detail.density is P(q) at detail.q, and detail.mean_abs the mean
+// of |q|. The samples are those of valid_share. The standard error is that of the jackknife over
+// samples, which pairs share.
 func overlap(ctx context.Context, s Subject, o Options) (Result, error) {
 	x, err := s.samples(ctx, o.Samples)
 	if err != nil {
@@ -38,7 +39,8 @@ func overlap(ctx context.Context, s Subject, o Options) (Result, error) {
 	return Result{Value: t.two, Stderr: jackknife(t.without), N: n * (n - 1) / 2, Detail: detail}, nil
 }
 
-// overlaps returns the n x n overlaps of n samples of equal length; only those below the diagonal are set.
+// overlaps returns the n x n overlaps of n samples of equal length; only those below the diagonal
+// are set.
 func overlaps(ctx context.Context, x []int8, n int) ([]float32, error) {
 	v := len(x) / n
 	q := make([]float32, n*n)
@@ -61,7 +63,8 @@ func overlaps(ctx context.Context, x []int8, n int) ([]float32, error) {
 // mostPaired bounds the samples whose overlaps are held at once.
 const mostPaired = 8192
 
-// samples returns the visible spins of the samples that valid_share looks at, row after row, from the memo if it has them.
+// samples returns the visible spins of the samples that valid_share looks at, row after row, from
+// the memo if it has them.
 func (s Subject) samples(ctx context.Context, o SampleOptions) ([]int8, error) {
 	if o.Chains > mostPaired {
 		return nil, fmt.Errorf("samples.chains: %d samples make too many pairs, at most %d can be compared", o.Chains, mostPaired)
@@ -115,9 +118,9 @@ func (s Subject) sampling(o SampleOptions) (tallied, func(first int, visible com
 // watched is the number of chains that tell whether samples forget their start.
 const watched = 40
 
-// addMixing adds to the detail of a measure of samples what chains of as many sweeps say, half as many of them left out, from
-// starts far apart (fair coins, patterns, data): the verdict of Mixing and the largest split R-hat. Both are the memo's where it has
-// them.
+// addMixing adds to the detail of a measure of samples what chains of as many sweeps say, half as
+// many of them left out, from starts far apart (fair coins, patterns, data): the verdict of Mixing
+// and the largest split R-hat. Both are the memo's where it has them.
 func (s Subject) addMixing(ctx context.Context, o SampleOptions, detail map[string]any) error {
 	r := s.Machine
 	of, _, err := s.sampling(o)

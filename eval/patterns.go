@@ -16,7 +16,8 @@ type patternSum struct {
 	logZ    float64
 }
 
-// patternSum returns the sum over pattern classes, from the memo if it is there, or nil where the machine has none.
+// patternSum returns the sum over pattern classes, from the memo if it is there, or nil where the
+// machine has none.
 func (s Subject) patternSum(ctx context.Context) (*patternSum, error) {
 	if s.Memo.patterns != nil {
 		return s.Memo.patterns, nil
@@ -36,8 +37,8 @@ func (s Subject) patternSum(ctx context.Context) (*patternSum, error) {
 // threads returns how many goroutines sum; no result depends on it.
 func threads() int { return runtime.GOMAXPROCS(0) }
 
-// StartPatterns returns independent samples of a machine of few +-1 patterns by the sum over its pattern classes, or
-// an error that says what it lacks for them.
+// StartPatterns returns independent samples of a machine of few +-1 patterns by the sum over its
+// pattern classes, or an error that says what it lacks for them.
 func StartPatterns(m *bm.Machine) (Start, error) {
 	p, err := exact.ClassesOf(m)
 	if err != nil {

@@ -11,10 +11,11 @@ import (
 	"mattis/negative"
 )
 
-// Possible returns nil where the measure can be had of the subject, a *NoValue where it has none, and where taking it would fail
-// another error, under the measure's name, that says what would be right. It looks at sizes, data, labels and options
-// alone: what it says holds whatever the parameters become, so that it can be asked before a training. What then still
-// fails is a matter of the parameters, or of the machine that it runs on.
+// Possible returns nil where the measure can be had of the subject, a *NoValue where it has none,
+// and where taking it would fail another error, under the measure's name, that says what would be
+// right. It looks at sizes, data, labels and options alone: what it says holds whatever the
+// parameters become, so that it can be asked before a training. What then still fails is a matter
+// of the parameters, or of the machine that it runs on.
 func (m Measure) Possible(s Subject, o Options) error {
 	if err := m.possible(s, o); err != nil {
 		return fmt.Errorf("%s: %w", m.Name, err)
@@ -46,7 +47,8 @@ func listable(s Subject, _ Options) error {
 	return err
 }
 
-// instead is for measures that list all states where another measure finds the best method by itself.
+// instead is for measures that list all states where another measure finds the best method by
+// itself.
 func instead(name string) func(Subject, Options) error {
 	return func(s Subject, o Options) error {
 		if err := listable(s, o); err != nil {
@@ -75,7 +77,8 @@ func listedRows(s Subject, o Options) error {
 	return nil
 }
 
-// bestMethod is for log Z by whatever can be had: only where no sum is affordable does annealing matter.
+// bestMethod is for log Z by whatever can be had: only where no sum is affordable does annealing
+// matter.
 func bestMethod(s Subject, o Options) error {
 	if _, ok := s.affordable(); ok {
 		return nil
@@ -209,7 +212,8 @@ func (s Subject) classes() int {
 	return classes
 }
 
-// stopping returns a flag that is true once ctx is cancelled, for the laws of chains, and what ends the watch.
+// stopping returns a flag that is true once ctx is cancelled, for the laws of chains, and what ends
+// the watch.
 func stopping(ctx context.Context) (flag *atomic.Bool, end func() bool) {
 	flag = new(atomic.Bool)
 	return flag, context.AfterFunc(ctx, func() { flag.Store(true) })

@@ -64,7 +64,8 @@ func (o ProbeOptions) layer(m *bm.Machine) (int, error) {
 	return l, nil
 }
 
-// HiddenLayer returns the number of the hidden layer of that name, or an error that says which there are.
+// HiddenLayer returns the number of the hidden layer of that name, or an error that says which
+// there are.
 func HiddenLayer(m *bm.Machine, name string) (int, error) {
 	var names []string
 	for l, layer := range m.Graph().Layers[1:] {
@@ -91,9 +92,9 @@ const (
 // Features are the names of all features, in the order of a table.
 var Features = []string{FeaturesSample, FeaturesMean, FeaturesUntrained, FeaturesRandom, FeaturesPixels}
 
-// probeAccuracy is the share of the rows of the set whose label a multinomial
-// logistic regression names (Sec. V.B). It is fitted to the features of the training set, whatever set it is
-// judged on. The standard error is over rows, and Detail.interval the 95 % interval of Wilson (1927).
+// probeAccuracy is the share of the rows of the set whose label a multinomial logistic regression
+// names (Sec. V.B). It is fitted to the features of the training set, whatever set it is judged on.
+// The standard error is over rows, and Detail.interval the 95 % interval of Wilson (1927).
 func probeAccuracy(ctx context.Context, s Subject, o Options) (Result, error) {
 	set, err := s.set()
 	if err != nil {
@@ -245,7 +246,8 @@ func (s Subject) features(o ProbeOptions) (features, error) {
 	return f, nil
 }
 
-// of returns the features of the rows, scratch of the engine. first is the place of the first one in the key's stream.
+// of returns the features of the rows, scratch of the engine. first is the place of the first one
+// in the key's stream.
 func (f features) of(s Subject, set *data.Set, rows []int32, key rng.Key, first int) compute.Matrix {
 	e := s.Machine.Engine()
 	spins := make([]int8, 0, len(rows)*set.Visible)

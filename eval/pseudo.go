@@ -29,10 +29,11 @@ const allSpins = 256
 //
 //	sum_i log p(v_i | all other v) = sum_i log sigma(F(v with v_i flipped) - F(v)),
 //
-// never above 0, larger being better, -V ln 2 without couplings. With fewer spins than V flipped in a
-// row it is estimated without bias by V times the mean over the spins drawn. Where hidden layers do not sum out, F is listed
-// if that is affordable and that of mean field elsewhere (detail.free_energy), which makes it an approximation.
-// Detail.per_spin is the value over V. The standard error is over rows.
+// never above 0, larger being better, -V ln 2 without couplings. With fewer spins than V flipped in
+// a row it is estimated without bias by V times the mean over the spins drawn. Where hidden layers
+// do not sum out, F is listed if that is affordable and that of mean field elsewhere
+// (detail.free_energy), which makes it an approximation. Detail.per_spin is the value over V. The
+// standard error is over rows.
 func pseudoLikelihood(ctx context.Context, s Subject, o Options) (Result, error) {
 	set, err := s.set()
 	if err != nil {

@@ -7,12 +7,13 @@ import (
 )
 
 // Reverse returns the estimate from paths that run from the start back to the base law (Burda,
-// Grosse and Salakhutdinov 2014). The mean of 1/w over them is unbiased for Z_0/Z where the start is
-// exact: an upper bound of log Z in expectation then, and no bound otherwise.
+// Grosse and Salakhutdinov 2014). The mean of 1/w over them is unbiased for Z_0/Z where the start
+// is exact: an upper bound of log Z in expectation then, and no bound otherwise.
 //
 // Where cooling leaves many forward paths in valleys that hold little of the machine's law, reverse
-// paths start in others and their weights look healthy while the mean misses those few that would carry it. So the
-// forward paths are drawn too (once for both directions), and a gap to the bridge between both is a warning.
+// paths start in others and their weights look healthy while the mean misses those few that would
+// carry it. So the forward paths are drawn too (once for both directions), and a gap to the bridge
+// between both is a warning.
 func (a *AIS) Reverse(ctx context.Context, start Start) (LogZ, error) {
 	reverse, err := a.reverse(ctx, start)
 	if err != nil {
@@ -59,9 +60,10 @@ func (a *AIS) upper(logs []float64, start Start) LogZ {
 	return z
 }
 
-// reverse returns the log weights, those of the same paths run forward, of paths from the start to the base law.
-// A sweep leaves the law of the left side at its inverse temperature unchanged. That of a restricted machine is its own reverse; that of
-// several left layers, or of spins drawn one after the other, is not: the reverse draws them in the opposite order.
+// reverse returns the log weights, those of the same paths run forward, of paths from the start to
+// the base law. A sweep leaves the law of the left side at its inverse temperature unchanged. That
+// of a restricted machine is its own reverse; that of several left layers, or of spins drawn one
+// after the other, is not: the reverse draws them in the opposite order.
 func (a *AIS) reverse(ctx context.Context, start Start) ([]float64, error) {
 	if a.back != nil && a.started == start.Name {
 		return a.back, nil

@@ -18,10 +18,10 @@ type Reach struct {
 	Minimum, Mean float64 // lowest and mean energy of the chains, as shares of the ground state's
 }
 
-// Scan returns the reach at each standard deviation of the weights (Fig. 1). Energies scale
-// with the weights, so the machine is left as it is and the chains move at the inverse temperature that the scale
-// amounts to: the ground state is found once. It is a *NoValue for W = 0 and for machines with biases or an offset,
-// whose fields do not scale with W.
+// Scan returns the reach at each standard deviation of the weights (Fig. 1). Energies scale with
+// the weights, so the machine is left as it is and the chains move at the inverse temperature that
+// the scale amounts to: the ground state is found once. It is a *NoValue for W = 0 and for machines
+// with biases or an offset, whose fields do not scale with W.
 func Scan(ctx context.Context, s Subject, o AccessibilityOptions, deviations []float64) ([]Reach, error) {
 	if s.Memo == nil {
 		s.Memo = &Memo{}
@@ -83,7 +83,8 @@ func Deviation(m *bm.Machine) float64 {
 	return math.Sqrt(max(0, squares/n-mean*mean))
 }
 
-// Weights shows look the rows of the W of a pair, N_B entries each, one spin of the layer A after the other.
+// Weights shows look the rows of the W of a pair, N_B entries each, one spin of the layer A after
+// the other.
 func Weights(m *bm.Machine, pair int, look func(row []float32)) {
 	e, g := m.Engine(), m.Graph()
 	v, h := g.Layers[g.Pairs[pair].A].N, g.Layers[g.Pairs[pair].B].N

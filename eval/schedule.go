@@ -10,9 +10,10 @@ import (
 	"mattis/rng"
 )
 
-// critical returns the inverse temperature at which spins begin to order: 1/s for the largest eigenvalue s of all couplings in size, by
-// power iteration. Of a restricted machine that is the largest singular value of W; for axons of random patterns and H >> K it
-// is about sqrt K/(g sqrt(VH)).
+// critical returns the inverse temperature at which spins begin to order: 1/s for the largest
+// eigenvalue s of all couplings in size, by power iteration. Of a restricted machine that is the
+// largest singular value of W; for axons of random patterns and H >> K it is about sqrt K/(g
+// sqrt(VH)).
 func critical(m *bm.Machine, key rng.Key) float64 {
 	const iterations = 20
 	e, c, g := m.Engine(), m.Couplings(), m.Graph()
@@ -120,8 +121,8 @@ func (d density) ladder(n int) []float64 {
 	return b
 }
 
-// adapt returns d with the measured part: deviations[t] is in proportion to that of the log weights' increment
-// between betas t and t+1.
+// adapt returns d with the measured part: deviations[t] is in proportion to that of the log
+// weights' increment between betas t and t+1.
 func (d density) adapt(betas, deviations []float64) (density, error) {
 	total := 0.0
 	for _, x := range deviations {

@@ -81,8 +81,8 @@ func (r *Result) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// meanOf returns the mean of x and its standard error, widened by Student's t, Unknown of fewer than two
-// terms and of terms that are all the same.
+// meanOf returns the mean of x and its standard error, widened by Student's t, Unknown of fewer
+// than two terms and of terms that are all the same.
 func meanOf(x []float64) (mean, stderr float64) {
 	mean, deviation := stat.MeanStdDev(x, nil)
 	if same(x) {
@@ -101,8 +101,8 @@ func same(x []float64) bool {
 	return true
 }
 
-// shareOf returns the share that count is of n independent trials, with its binomial standard error, Unknown
-// at 0 and n of n; and the 95 % interval of Wilson (1927), which is not empty there.
+// shareOf returns the share that count is of n independent trials, with its binomial standard
+// error, Unknown at 0 and n of n; and the 95 % interval of Wilson (1927), which is not empty there.
 func shareOf(count, n int) (share, stderr float64, interval []float64) {
 	p, trials := float64(count)/float64(n), float64(n)
 	stderr = math.Sqrt(p * (1 - p) / trials)
@@ -119,8 +119,9 @@ func shareOf(count, n int) (share, stderr float64, interval []float64) {
 	return p, stderr, interval
 }
 
-// jackknife returns the standard error of a statistic of n independent samples from its values without each one of
-// them (Tukey 1958), widened by Student's t, Unknown where those are fewer than two or all the same.
+// jackknife returns the standard error of a statistic of n independent samples from its values
+// without each one of them (Tukey 1958), widened by Student's t, Unknown where those are fewer than
+// two or all the same.
 func jackknife(without []float64) float64 {
 	if len(without) == 0 || same(without) {
 		return Unknown

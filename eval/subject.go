@@ -176,9 +176,9 @@ func (s Subject) randomStart(key rng.Key) func(first int, visible compute.Matrix
 	}
 }
 
-// freeEnergies shows look the free energies F(v) in nats of n configurations of the
-// visible layer, in order and part by part; fill sets the spins of those from first on, row after row. They are found by one of the ways that need
-// no random numbers.
+// freeEnergies shows look the free energies F(v) in nats of n configurations of the visible layer,
+// in order and part by part; fill sets the spins of those from first on, row after row. They are
+// found by one of the ways that need no random numbers.
 func (s Subject) freeEnergies(ctx context.Context, way string, o MeanFieldOptions, n int, fill func(first int, spins []int8), look func(first int, f []float64)) error {
 	visible := s.Machine.Layers()[bm.Visible]
 	step := min(n, s.part())

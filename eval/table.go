@@ -2,7 +2,8 @@ package eval
 
 import "slices"
 
-// options are the names of groups of options that a measure reads, and of single ones that not all measures of the group read.
+// options are the names of groups of options that a measure reads, and of single ones that not all
+// measures of the group read.
 type options []string
 
 // What measures of likelihoods read.

@@ -11,13 +11,14 @@ import (
 // triangles is how many triples of samples, and as many of unrelated distances, are looked at.
 const triangles = 100_000
 
-// ultrametricity is how far triangles of samples are from isosceles with a short
-// base, compared with chance: the mean of the difference of the two longer sides, over its mean
-// for three sides drawn each for itself from the same distances. 0 is an
-// ultrametric space, as low-temperature spin glasses have (Rammal, Toulouse and Virasoro 1986), 1 is no
-// structure beyond the distances themselves. Distances are (1-q)/2, and (1-|q|)/2 where the
-// machine does not tell a configuration from its negative. The samples are those
-// of valid_share, and the standard error is that of the jackknife over them. detail.k is the mean of (d1-d2)/deviation of Hartnett, Parker and Geist (2018).
+// ultrametricity is how far triangles of samples are from isosceles with a short base, compared
+// with chance: the mean of the difference of the two longer sides, over its mean for three sides
+// drawn each for itself from the same distances. 0 is an ultrametric space, as low-temperature spin
+// glasses have (Rammal, Toulouse and Virasoro 1986), 1 is no structure beyond the distances
+// themselves. Distances are (1-q)/2, and (1-|q|)/2 where the machine does not tell a configuration
+// from its negative. The samples are those of valid_share, and the standard error is that of the
+// jackknife over them. detail.k is the mean of (d1-d2)/deviation of Hartnett, Parker and Geist
+// (2018).
 func ultrametricity(ctx context.Context, s Subject, o Options) (Result, error) {
 	n := o.Samples.Chains
 	if n < 3 {
@@ -62,8 +63,8 @@ func (d distances) at(i, j int) float64 {
 	return (1 - q) / 2
 }
 
-// ultrametricity returns the mean gap of the two longer sides over that of
-// unrelated sides, NaN where there is none, with its standard error, and over the deviation of the distances.
+// ultrametricity returns the mean gap of the two longer sides over that of unrelated sides, NaN
+// where there is none, with its standard error, and over the deviation of the distances.
 func (d distances) ultrametricity(key rng.Key) (ratio, stderr, k float64) {
 	gap, chance := newGaps(d.n), newGaps(d.n)
 	var sum, squares float64

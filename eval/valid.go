@@ -30,10 +30,11 @@ func (o SampleOptions) check() error {
 		oneOf("from", o.From, "no start of a chain", []string{"random", "data"}))
 }
 
-// validShare is the share of samples that are images of the data's family (Bars,
-// BAS), whether or not they are in the training set. The standard error is over samples, and Detail.interval the 95 %
-// interval of Wilson (1927), also where none or all are valid and no standard error is known. Both are about samples after so
-// many sweeps from Detail.from; Detail.mixing says whether that start is forgotten, so that they are samples of the machine.
+// validShare is the share of samples that are images of the data's family (Bars, BAS), whether or
+// not they are in the training set. The standard error is over samples, and Detail.interval the 95
+// % interval of Wilson (1927), also where none or all are valid and no standard error is known.
+// Both are about samples after so many sweeps from Detail.from; Detail.mixing says whether that
+// start is forgotten, so that they are samples of the machine.
 func validShare(ctx context.Context, s Subject, o Options) (Result, error) {
 	t, err := s.tally(ctx, o.Samples)
 	if err != nil {
@@ -114,8 +115,8 @@ func (s Subject) tally(ctx context.Context, o SampleOptions) (*tally, error) {
 	return t, nil
 }
 
-// dataStart returns a start from the rows of the set in turn, in an order chosen by the key: no prefix of a set stands
-// for the whole.
+// dataStart returns a start from the rows of the set in turn, in an order chosen by the key: no
+// prefix of a set stands for the whole.
 func (s Subject) dataStart(set *data.Set, key rng.Key) func(first int, visible compute.Matrix) {
 	order := make([]int32, set.Rows)
 	data.Order(order, key)

@@ -12,16 +12,15 @@ import (
 // MostSpins is the largest layer that an Enumeration lists.
 const MostSpins = 30
 
-// Enumeration lists all states of the layers on the left side of a view, the other
-// layers summed over exactly. The spins of a restricted machine's layer are split in two halves,
-// so that the fields on the other layer are sums of one row for each half and
-// no field is computed twice. Spins of the other layer whose couplings are equal
-// up to a sign share one term where few patterns leave few different ones. The states of other machines are summed in float64 (see
-// form). Of a symmetric machine only the states whose highest spin is up are listed: each
-// stands for two.
+// Enumeration lists all states of the layers on the left side of a view, the other layers summed
+// over exactly. The spins of a restricted machine's layer are split in two halves, so that the
+// fields on the other layer are sums of one row for each half and no field is computed twice. Spins
+// of the other layer whose couplings are equal up to a sign share one term where few patterns leave
+// few different ones. The states of other machines are summed in float64 (see form). Of a symmetric
+// machine only the states whose highest spin is up are listed: each stands for two.
 //
-// State number s has spin i up where bit i of s is set, the spins of the listed layers one layer after the other. Listing again allocates
-// nothing; one goroutine at a time may list.
+// State number s has spin i up where bit i of s is set, the spins of the listed layers one layer
+// after the other. Listing again allocates nothing; one goroutine at a time may list.
 type Enumeration struct {
 	machine *bm.Machine
 	layers  []int
@@ -46,8 +45,9 @@ type Enumeration struct {
 // mostLow is the largest low half: its fields, 2^10 rows, fit the outer caches.
 const mostLow = 10
 
-// Enumerate returns the enumeration of the given layers, in increasing order, or an error if they have more than
-// MostSpins spins or the others do not sum out. The parameters may change between two listings.
+// Enumerate returns the enumeration of the given layers, in increasing order, or an error if they
+// have more than MostSpins spins or the others do not sum out. The parameters may change between
+// two listings.
 func Enumerate(m *bm.Machine, layers ...int) (*Enumeration, error) {
 	sizes, n := m.Layers(), 0
 	for _, l := range layers {
@@ -118,8 +118,9 @@ func SetState(dst []int8, s uint64) {
 	}
 }
 
-// Exponents calls visit with blocks of the exponents -F(s) of the listed states in order, the first of which
-// has number first: -F(v) = b.v + sum_a log 2cosh x_a(v) - constant. A block is valid during the call. stop ends the listing.
+// Exponents calls visit with blocks of the exponents -F(s) of the listed states in order, the first
+// of which has number first: -F(v) = b.v + sum_a log 2cosh x_a(v) - constant. A block is valid
+// during the call. stop ends the listing.
 func (e *Enumeration) Exponents(visit func(first uint64, exponents []float64) (stop bool)) {
 	e.list(compute.PairLogCosh, visit)
 }
@@ -129,10 +130,12 @@ func (e *Enumeration) Minima(visit func(first uint64, minusEnergies []float64) (
 	e.list(compute.PairAbs, visit)
 }
 
-// Phase adds the gradients of scale * sum_s w_s sum_a log 2cosh x_a(s) over the listed visible states, those of the visible
-// biases left out. The states of a block are all pairs of a high and a low half, and what a half is correlated with are the
-// weighted means of the pairs that it is in: tanh of every pair is made once and no product is as long as the list. It
-// reports false, having done nothing, where it cannot: without weights, of the hidden layer, and with an offset, which each half would have in full.
+// Phase adds the gradients of scale * sum_s w_s sum_a log 2cosh x_a(s) over the listed visible
+// states, those of the visible biases left out. The states of a block are all pairs of a high and a
+// low half, and what a half is correlated with are the weighted means of the pairs that it is in:
+// tanh of every pair is made once and no product is as long as the list. It reports false, having
+// done nothing, where it cannot: without weights, of the hidden layer, and with an offset, which
+// each half would have in full.
 func (e *Enumeration) Phase(weights compute.Matrix, scale float64) bool {
 	r, en := e.machine, e.machine.Engine()
 	if e.form != nil || weights.IsNone() || e.layer != bm.Visible || !r.Couplings().Offset(bm.Visible).IsNone() {
@@ -310,9 +313,9 @@ func dotBits(bias []float64, s uint64) float64 {
 // its count takes a logarithm, one without takes three multiplications.
 const groupGain = 64
 
-// columnGroups returns one spin of layer l for each group of spins whose
-// couplings and biases are equal up to a common sign, and the sizes of the groups (1xN). K patterns of +-1
-// leave at most 2^(K-1) groups. It returns nil where grouping does not pay.
+// columnGroups returns one spin of layer l for each group of spins whose couplings and biases are
+// equal up to a common sign, and the sizes of the groups (1xN). K patterns of +-1 leave at most
+// 2^(K-1) groups. It returns nil where grouping does not pay.
 func columnGroups(r *bm.Machine, l int) (columns []int, counts compute.Matrix) {
 	a, ok := r.Couplings().(*bm.Axons)
 	n := r.Layers()[l]

@@ -9,8 +9,9 @@ import (
 	"mattis/compute"
 )
 
-// form is the exponent of a machine's Boltzmann weight with the layers on the right side of a view summed out, as a function
-// of the n spins s on the left, in float64 with the machine's rounded parameters:
+// form is the exponent of a machine's Boltzmann weight with the layers on the right side of a view
+// summed out, as a function of the n spins s on the left, in float64 with the machine's rounded
+// parameters:
 //
 //	-E(s) = constant + h.s + 1/2 s J s + sum_r f(c_r + (s U)_r)
 //
@@ -67,7 +68,8 @@ func newForm(m *bm.Machine, left []int) (*form, error) {
 	return f, nil
 }
 
-// values returns a Float32 matrix of the machine on the host, in the order of the calls since the last reading.
+// values returns a Float32 matrix of the machine on the host, in the order of the calls since the
+// last reading.
 func (f *form) values(next *int, on compute.Matrix) []float32 {
 	if on.IsNone() {
 		return nil
@@ -155,7 +157,8 @@ func (f *form) readPair(next *int, pair int, p bm.Pair, a, b []float32) {
 	}
 }
 
-// addCoupling puts the coupling of spin i of the layer A with spin j of the layer B where it belongs.
+// addCoupling puts the coupling of spin i of the layer A with spin j of the layer B where it
+// belongs.
 func (f *form) addCoupling(p bm.Pair, i, j int, w float64) {
 	switch {
 	case slices.Contains(f.right, p.A):
@@ -193,7 +196,8 @@ func (f *form) given(spins []int8) *form {
 	return g
 }
 
-// half is the part of a sum that one half of the spins, [from, from+n), has with each of its states.
+// half is the part of a sum that one half of the spins, [from, from+n), has with each of its
+// states.
 type half struct {
 	from, n  int
 	exponent float64   // constant left out
@@ -221,7 +225,8 @@ func (h *half) set(f *form, s uint64) {
 	}
 }
 
-// exponent returns f(x) summed over the outer ones; at zero temperature log 2cosh is the absolute value.
+// exponent returns f(x) summed over the outer ones; at zero temperature log 2cosh is the absolute
+// value.
 func (f *form) sum(high, low []float64, cold bool) (sum float64) {
 	for r, c := range f.rest {
 		x := c + high[r] + low[r]
@@ -242,7 +247,8 @@ func (e *Enumeration) listForm(cold bool, visit func(first uint64, x []float64) 
 	e.form.list(e.low, e.First(), e.Len(), e.exponents, cold, visit)
 }
 
-// list shows visit the exponents of so many states from the first on, in blocks of room's length, a multiple of 2^low.
+// list shows visit the exponents of so many states from the first on, in blocks of room's length, a
+// multiple of 2^low.
 func (f *form) list(low int, first uint64, states int, room []float64, cold bool, visit func(first uint64, x []float64) bool) {
 	lows := make([]half, 1<<low)
 	for s := range lows {
@@ -268,8 +274,9 @@ func (f *form) list(low int, first uint64, states int, room []float64, cold bool
 	}
 }
 
-// FreeEnergies sets dst to the exact -log sum over all other layers of exp(-E) of each row of visible spins, V each row after row, in
-// float64. Layers that meet given the visible one are listed: at most MostSpins spins.
+// FreeEnergies sets dst to the exact -log sum over all other layers of exp(-E) of each row of
+// visible spins, V each row after row, in float64. Layers that meet given the visible one are
+// listed: at most MostSpins spins.
 func FreeEnergies(m *bm.Machine, dst []float64, rows []int8) error {
 	v := m.View()
 	f, err := newForm(m, v.Left)

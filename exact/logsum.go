@@ -1,4 +1,5 @@
-// Package exact implements sums over all states of a machine: enumeration, pattern classes, and what is read off them.
+// Package exact implements sums over all states of a machine: enumeration, pattern classes, and
+// what is read off them.
 package exact
 
 import "math"

@@ -12,23 +12,24 @@ import (
 	"mattis/compute"
 )
 
-// MostClassTerms is about the largest number of terms that PatternClasses sums, each with one look-up in a
-// table for each column of pattern signs of the other layer; the bound is on four times as many look-ups (K = 3). They take
-// half a minute on one core.
+// MostClassTerms is about the largest number of terms that PatternClasses sums, each with one
+// look-up in a table for each column of pattern signs of the other layer; the bound is on four
+// times as many look-ups (K = 3). They take half a minute on one core.
 const MostClassTerms = 4e9
 
-// PatternClasses sums over all states of a machine with axons whose patterns
-// are +-1 (or have one magnitude in each layer), at any V and H if K is small. Spins of a layer
-// with the same column of pattern signs, up to a common sign, and the same bias are
-// interchangeable: only how many of a class are up counts. With the columns x_c of the classes, M_c = 2 n_c - N_c and
-// the factor f = g/sqrt K,
+// PatternClasses sums over all states of a machine with axons whose patterns are +-1 (or have one
+// magnitude in each layer), at any V and H if K is small. Spins of a layer with the same column of
+// pattern signs, up to a common sign, and the same bias are interchangeable: only how many of a
+// class are up counts. With the columns x_c of the classes, M_c = 2 n_c - N_c and the factor f =
+// g/sqrt K,
 //
 //	Z = sum over (n_c) of prod_c binom(N_c, n_c) exp(b_c M_c) prod_a 2cosh(c_a + f sum_ck M_c x_ck xi_ak)
 //
-// where a runs over the spins of the other layer, which may have any biases. Without biases there are 2^(K-1)
-// classes a layer: about (V+1) (V/2)^1 (V/4)^3 terms for K = 1, 2, 3. The layer with fewer terms is listed. Of machines on other
-// graphs the layers on the left side of the smallest view are listed together (see graphTerms). All sums are
-// in float64 and share the rounded factor of compute.Factor with the engine's products.
+// where a runs over the spins of the other layer, which may have any biases. Without biases there
+// are 2^(K-1) classes a layer: about (V+1) (V/2)^1 (V/4)^3 terms for K = 1, 2, 3. The layer with
+// fewer terms is listed. Of machines on other graphs the layers on the left side of the smallest
+// view are listed together (see graphTerms). All sums are in float64 and share the rounded factor
+// of compute.Factor with the engine's products.
 type PatternClasses struct {
 	machine *bm.Machine
 	layer   int
@@ -56,7 +57,8 @@ type class struct {
 	signs  []int8 // of each spin against the class
 }
 
-// ClassesOf returns the pattern classes of the machine, or an error that says what it lacks for them.
+// ClassesOf returns the pattern classes of the machine, or an error that says what it lacks for
+// them.
 func ClassesOf(r *bm.Machine) (*PatternClasses, error) {
 	a, ok := r.Couplings().(*bm.Axons)
 	if !ok {
@@ -108,7 +110,8 @@ func host(r *bm.Machine, m compute.Matrix) []float32 {
 	return x
 }
 
-// classesOf groups the spins of a layer, the smallest class first, and returns the magnitude of its patterns.
+// classesOf groups the spins of a layer, the smallest class first, and returns the magnitude of its
+// patterns.
 func classesOf(r *bm.Machine, dst *[]class, l int, p bm.Param) (magnitude float64, err error) {
 	x, n := host(r, p.Value), p.Value.Cols()
 	size := math.Abs(float64(x[0]))
@@ -222,7 +225,8 @@ func (p *PatternClasses) weigh() (spins int) {
 	return spins
 }
 
-// overlapTable is the sum of log 2cosh over the spins of one pattern column, at the overlaps -most, -most+2, ..., most.
+// overlapTable is the sum of log 2cosh over the spins of one pattern column, at the overlaps -most,
+// -most+2, ..., most.
 type overlapTable struct {
 	column string
 	table  []float64
@@ -294,8 +298,8 @@ func (p *PatternClasses) stands(n int) int {
 	return 1
 }
 
-// rows calls visit with the exponents of all states of a first count, row by row of the last class; counts are
-// those of the classes between. Both are reused.
+// rows calls visit with the exponents of all states of a first count, row by row of the last class;
+// counts are those of the classes between. Both are reused.
 func (p *PatternClasses) rows(n int, visit func(counts []int, row []float64) (stop bool)) {
 	if p.graph != nil {
 		p.graph.rows(p, n, visit)
@@ -340,7 +344,8 @@ func (p *PatternClasses) rows(n int, visit func(counts []int, row []float64) (st
 	}
 }
 
-// faint is the logarithm below the largest term at which 4e9 terms together are below float64's precision.
+// faint is the logarithm below the largest term at which 4e9 terms together are below float64's
+// precision.
 const faint = 60
 
 // sumOf returns the logarithm of the sum at a first count.
@@ -364,9 +369,9 @@ func (p *PatternClasses) sumOf(n int) float64 {
 	return z.Log() + math.Log(float64(p.stands(n)))
 }
 
-// LogZ returns log Z in nats, with so many threads (at least one); the bits do
-// not depend on their number. progress, if there is one, is told the share done by one thread at a time. The error is the
-// context's. The sum is kept for the next call, so the parameters must not change in between.
+// LogZ returns log Z in nats, with so many threads (at least one); the bits do not depend on their
+// number. progress, if there is one, is told the share done by one thread at a time. The error is
+// the context's. The sum is kept for the next call, so the parameters must not change in between.
 func (p *PatternClasses) LogZ(ctx context.Context, threads int, progress func(share float64)) (float64, error) {
 	if p.first == nil {
 		from := p.from()
@@ -383,10 +388,12 @@ func (p *PatternClasses) LogZ(ctx context.Context, threads int, progress func(sh
 	return z.Log() - p.machine.Constant(), nil
 }
 
-// FreeEnergies sets dst to F(v) in nats of len(dst) configurations of the visible layer, V spins each row after row. The overlaps
-// with the patterns are whole numbers and all sums are float64 with the factor of LogZ, so that both share one rounding: F(v) + log Z is
-// exact where the float32 fields of RBM.Energy, which a large gain and many hidden spins multiply, are off by more than their difference
-// to log Z. The parameters must not have changed since PatternClasses, and the machine has to be restricted.
+// FreeEnergies sets dst to F(v) in nats of len(dst) configurations of the visible layer, V spins
+// each row after row. The overlaps with the patterns are whole numbers and all sums are float64
+// with the factor of LogZ, so that both share one rounding: F(v) + log Z is exact where the float32
+// fields of RBM.Energy, which a large gain and many hidden spins multiply, are off by more than
+// their difference to log Z. The parameters must not have changed since PatternClasses, and the
+// machine has to be restricted.
 func (p *PatternClasses) FreeEnergies(dst []float64, spins []int8) {
 	r := p.machine
 	visible := r.Layers()[bm.Visible]

@@ -11,8 +11,9 @@ import (
 	"mattis/rng"
 )
 
-// Sample sets all layers of s to independent exact draws, row i by the numbers of row
-// law.Row+i of law.Key; of the law only these two count. It takes LogZ's sum, and one part of it again for each first count that is drawn.
+// Sample sets all layers of s to independent exact draws, row i by the numbers of row law.Row+i of
+// law.Key; of the law only these two count. It takes LogZ's sum, and one part of it again for each
+// first count that is drawn.
 func (p *PatternClasses) Sample(ctx context.Context, threads int, s bm.State, law bm.Law) error {
 	if _, err := p.LogZ(ctx, threads, nil); err != nil {
 		return err
@@ -50,7 +51,8 @@ func (p *PatternClasses) Sample(ctx context.Context, threads int, s bm.State, la
 	return nil
 }
 
-// draws are the rows that have one first count, and where in its sum each of them lies, in increasing order.
+// draws are the rows that have one first count, and where in its sum each of them lies, in
+// increasing order.
 type draws struct {
 	n  int
 	at []drawAt

@@ -20,8 +20,8 @@ const (
 
 // Estimator stands for the model average.
 type Estimator interface {
-	// Draw returns configurations that stand for the model distribution, given the batch of the positive phase.
-	// They are valid until the next Draw.
+	// Draw returns configurations that stand for the model distribution, given the batch of the
+	// positive phase. They are valid until the next Draw.
 	Draw(positive bm.Batch, key rng.Key) bm.Batch
 	// State returns what a checkpoint has to keep: the chains.
 	State() []bm.Param
@@ -29,8 +29,9 @@ type Estimator interface {
 	Kind() Kind
 }
 
-// Leavable is an estimator whose draw can be left: once the flag is true, a Draw under way ends before its next sweep and what it
-// returns, and State holds, is of no use. Parameters are as they were.
+// Leavable is an estimator whose draw can be left: once the flag is true, a Draw under way ends
+// before its next sweep and what it returns, and State holds, is of no use. Parameters are as they
+// were.
 type Leavable interface {
 	LeaveOn(flag *atomic.Bool)
 }
@@ -46,7 +47,8 @@ type chains struct {
 // LeaveOn sets the flag that draws look at between two sweeps.
 func (c *chains) LeaveOn(flag *atomic.Bool) { c.stop = flag }
 
-// rows returns the first n configurations, made if there are fewer. The state is valid until the next call.
+// rows returns the first n configurations, made if there are fewer. The state is valid until the
+// next call.
 func (c *chains) rows(n int) bm.State {
 	if c.state.Rows() < n {
 		c.state = c.machine.State(n)

@@ -15,13 +15,14 @@ import (
 // MostExactSpins is the largest visible layer of the exact estimator.
 const MostExactSpins = 20
 
-// leastWeight is the least probability that counts: 2^20 of them are far below the rounding of a gradient, and
-// products with smaller ones become denormal, which processors compute a hundred times slower.
+// leastWeight is the least probability that counts: 2^20 of them are far below the rounding of a
+// gradient, and products with smaller ones become denormal, which processors compute a hundred
+// times slower.
 const leastWeight = 1e-27
 
-// ExactSum returns all states on the left side of the data view, of a restricted machine the visible ones, with their probabilities, half of
-// them where F(s) = F(-s). The gradient of the sum over half of the states with
-// doubled weights is that of all.
+// ExactSum returns all states on the left side of the data view, of a restricted machine the
+// visible ones, with their probabilities, half of them where F(s) = F(-s). The gradient of the sum
+// over half of the states with doubled weights is that of all.
 type ExactSum struct {
 	states    *exact.Enumeration
 	batch     bm.Batch

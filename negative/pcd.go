@@ -28,7 +28,8 @@ func (p *PCD) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 	return bm.Batch{State: s, Marginal: true}
 }
 
-// State returns the spins of the chains on the left side of the data view; a sweep draws the others from them.
+// State returns the spins of the chains on the left side of the data view; a sweep draws the others
+// from them.
 func (p *PCD) State() []bm.Param { return sampler.Kept(p.machine, p.state) }
 
 // Kind returns Stationary.

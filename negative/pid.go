@@ -19,14 +19,15 @@ type PID struct {
 	given   positive.Estimator
 }
 
-// NewPID returns the estimator that the paper's released program uses: the
-// visible parts of the patterns with the hidden layers as the positive phase has them given these, in a restricted machine integrated out.
+// NewPID returns the estimator that the paper's released program uses: the visible parts of the
+// patterns with the hidden layers as the positive phase has them given these, in a restricted
+// machine integrated out.
 func NewPID(m *bm.Machine, a *bm.Axons, given positive.Estimator) *PID {
 	return &PID{chains: chains{machine: m}, axons: a, given: given}
 }
 
-// NewPIDLiteral returns Eq. 6 to the letter: the average over (xi_v, xi_h), whose dE/dW is -W/(g sqrt K). That is
-// pure weight decay. It is an error where a Gaussian layer has no signs.
+// NewPIDLiteral returns Eq. 6 to the letter: the average over (xi_v, xi_h), whose dE/dW is -W/(g
+// sqrt K). That is pure weight decay. It is an error where a Gaussian layer has no signs.
 func NewPIDLiteral(m *bm.Machine, a *bm.Axons) (*PID, error) {
 	for _, l := range m.Graph().Layers {
 		if l.Kind != bm.Spins {
@@ -36,7 +37,8 @@ func NewPIDLiteral(m *bm.Machine, a *bm.Axons) (*PID, error) {
 	return &PID{chains: chains{machine: m}, axons: a, literal: true}, nil
 }
 
-// Draw returns the K patterns as spins, each with its own hidden part where hidden layers are integrated out.
+// Draw returns the K patterns as spins, each with its own hidden part where hidden layers are
+// integrated out.
 func (p *PID) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 	s := patternSpins(&p.chains, p.axons)
 	if p.literal || p.machine.SumsOut() {
@@ -72,7 +74,8 @@ type PIDGibbs struct {
 }
 
 // NewPIDGibbs returns PID with so many sweeps (at least one). The seeds are the signs of the
-// patterns, or with continuous the patterns as they are, as in the authors' notebook, which a layer coupled to itself does not take.
+// patterns, or with continuous the patterns as they are, as in the authors' notebook, which a layer
+// coupled to itself does not take.
 func NewPIDGibbs(m *bm.Machine, a *bm.Axons, steps int, continuous bool) (*PIDGibbs, error) {
 	if continuous {
 		for l, layer := range m.Graph().Layers {
@@ -103,5 +106,6 @@ func (p *PIDGibbs) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 // State returns nothing: each draw starts from the patterns.
 func (p *PIDGibbs) State() []bm.Param { return nil }
 
-// Kind returns Heuristic: the chains are right after so many sweeps from that start, not in equilibrium.
+// Kind returns Heuristic: the chains are right after so many sweeps from that start, not in
+// equilibrium.
 func (p *PIDGibbs) Kind() Kind { return Heuristic }

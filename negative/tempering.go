@@ -6,8 +6,8 @@ import (
 	"mattis/sampler"
 )
 
-// Tempering is parallel tempering with persistent replicas (Desjardins et al.
-// 2010, the paper's ref. 8): the model average is taken over the replicas at the target temperature, the others carry
+// Tempering is parallel tempering with persistent replicas (Desjardins et al. 2010, the paper's
+// ref. 8): the model average is taken over the replicas at the target temperature, the others carry
 // them over barriers.
 type Tempering struct {
 	chains

@@ -7,8 +7,9 @@ import (
 	"mattis/compute"
 )
 
-// Centring lets the offsets of a machine follow the means of its layers in the positive phase (Montavon and Müller 2012; Melchior et al. 2016), so
-// that gradients are of fluctuations about them: after each update
+// Centring lets the offsets of a machine follow the means of its layers in the positive phase
+// (Montavon and Müller 2012; Melchior et al. 2016), so that gradients are of fluctuations about
+// them: after each update
 //
 //	m_l += rate (<s_l>_data - m_l)
 //
@@ -20,7 +21,8 @@ type Centring struct {
 	state   bm.State
 }
 
-// NewCentring returns the centring of all layers that have an offset. It is an error where a layer beside one has no biases.
+// NewCentring returns the centring of all layers that have an offset. It is an error where a layer
+// beside one has no biases.
 func NewCentring(m *bm.Machine, rate float64) (*Centring, error) {
 	c := &Centring{machine: m, rate: rate, state: make(bm.State, len(m.Layers()))}
 	g := m.Graph()
@@ -39,7 +41,8 @@ func NewCentring(m *bm.Machine, rate float64) (*Centring, error) {
 	return c, nil
 }
 
-// Move moves the offsets towards the means of the batch. Layers that are integrated out have theirs given the others.
+// Move moves the offsets towards the means of the batch. Layers that are integrated out have theirs
+// given the others.
 func (c *Centring) Move(b bm.Batch) {
 	e, m := c.machine.Engine(), c.machine
 	mark := e.Mark()

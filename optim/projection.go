@@ -49,8 +49,9 @@ type Gibbs struct {
 	spins   bm.State
 }
 
-// NewGibbs returns the projection of so many steps (at least one). It is an error where continuous patterns are no state that a sweep can
-// start from or end in: layers that are coupled to themselves and Gaussian ones.
+// NewGibbs returns the projection of so many steps (at least one). It is an error where continuous
+// patterns are no state that a sweep can start from or end in: layers that are coupled to
+// themselves and Gaussian ones.
 func NewGibbs(m *bm.Machine, a *bm.Axons, steps int) (*Gibbs, error) {
 	for l, layer := range m.Graph().Layers {
 		if m.Self(l) || layer.Kind != bm.Spins {

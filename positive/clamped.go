@@ -7,8 +7,9 @@ import (
 	"mattis/sampler"
 )
 
-// Clamped moves chains of the hidden layers by Gibbs sweeps while the visible layer is held, some for each row of the training set
-// that go on from one of its batches to the next, or one that starts from fair coins each time.
+// Clamped moves chains of the hidden layers by Gibbs sweeps while the visible layer is held, some
+// for each row of the training set that go on from one of its batches to the next, or one that
+// starts from fair coins each time.
 type Clamped struct {
 	machine       *bm.Machine
 	steps, chains int
@@ -17,8 +18,8 @@ type Clamped struct {
 	places, of    []int32  // of the chains of a batch: their rows in kept, and in the batch
 }
 
-// NewClamped returns the estimator with so many chains of each of the training set's rows, 0 for one that is restarted, and so many
-// sweeps of each. Kept chains start from fair coins.
+// NewClamped returns the estimator with so many chains of each of the training set's rows, 0 for
+// one that is restarted, and so many sweeps of each. Kept chains start from fair coins.
 func NewClamped(m *bm.Machine, rows, chains, steps int, key rng.Key) *Clamped {
 	c := &Clamped{machine: m, steps: steps, chains: chains}
 	if chains > 0 {
@@ -78,7 +79,8 @@ func (c *Clamped) Draw(v compute.Matrix, rows []int32, key rng.Key) bm.Batch {
 	return bm.Batch{State: s, Marginal: true}
 }
 
-// State returns the chains of the training set's rows, positive.NAME of each hidden layer that a sweep reads before it draws it.
+// State returns the chains of the training set's rows, positive.NAME of each hidden layer that a
+// sweep reads before it draws it.
 func (c *Clamped) State() []bm.Param {
 	var p []bm.Param
 	if c.chains > 0 {

@@ -1,5 +1,6 @@
-// Package positive implements estimators of the data average in the gradient (the positive phase of Eq. 4): configurations
-// whose visible layer is a batch of data, and whose hidden layers stand for their law given it.
+// Package positive implements estimators of the data average in the gradient (the positive phase of
+// Eq. 4): configurations whose visible layer is a batch of data, and whose hidden layers stand for
+// their law given it.
 package positive
 
 import (
@@ -13,14 +14,16 @@ import (
 
 // Estimator stands for the hidden layers given the data.
 type Estimator interface {
-	// Draw returns configurations whose visible layer is v (BxV Int8). rows are the places of the batch in the training set, nil for rows
-	// that are not of it. They are valid until the next Draw.
+	// Draw returns configurations whose visible layer is v (BxV Int8). rows are the places of the
+	// batch in the training set, nil for rows that are not of it. They are valid until the next
+	// Draw.
 	Draw(v compute.Matrix, rows []int32, key rng.Key) bm.Batch
 	// State returns what a checkpoint has to keep: chains.
 	State() []bm.Param
 }
 
-// Marginal integrates the hidden layers out exactly. It is for machines whose hidden layers do not meet each other.
+// Marginal integrates the hidden layers out exactly. It is for machines whose hidden layers do not
+// meet each other.
 type Marginal struct{ state [1]compute.Matrix }
 
 // NewMarginal returns the estimator, or an error that names layers that meet.

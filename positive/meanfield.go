@@ -6,8 +6,8 @@ import (
 	"mattis/rng"
 )
 
-// MeanField has the means of independent hidden spins that stand for p(h|v), those of the highest bound that is reached from 0. It
-// is exact where the hidden layers sum out.
+// MeanField has the means of independent hidden spins that stand for p(h|v), those of the highest
+// bound that is reached from 0. It is exact where the hidden layers sum out.
 type MeanField struct {
 	machine   *bm.Machine
 	steps     int
@@ -16,8 +16,8 @@ type MeanField struct {
 	views     bm.State
 }
 
-// NewMeanField returns the estimator with at most so many sweeps of a row, fewer where its means move by less than the
-// tolerance in one.
+// NewMeanField returns the estimator with at most so many sweeps of a row, fewer where its means
+// move by less than the tolerance in one.
 func NewMeanField(m *bm.Machine, steps int, tolerance float64) *MeanField {
 	return &MeanField{machine: m, steps: steps, tolerance: tolerance, means: make(bm.State, len(m.Layers())), views: make(bm.State, len(m.Layers()))}
 }

@@ -51,9 +51,10 @@ func (r *Recipe) LoadData() (*data.Split, error) {
 	return r.load(r.dataOptions())
 }
 
-// LoadDataOf makes or reads the data of a run whose training set has that digest. Where they have another by the present rules
-// they are made as first versions made them (data.Options.Former), and former is true where that gives the digest; where
-// neither does they are those of LoadData, if it takes the recipe.
+// LoadDataOf makes or reads the data of a run whose training set has that digest. Where they have
+// another by the present rules they are made as first versions made them (data.Options.Former), and
+// former is true where that gives the digest; where neither does they are those of LoadData, if it
+// takes the recipe.
 func (r *Recipe) LoadDataOf(digest string) (split *data.Split, former bool, err error) {
 	split, err = r.LoadData()
 	if digest == "" || err == nil && split.Train.Digest() == digest {
@@ -94,8 +95,9 @@ func (r *Recipe) dataOptions() data.Options {
 	return o
 }
 
-// decisive is what of a recipe decides about the parameters. Checkpoints hold its digest: a field that is added
-// here has to be left out of the YAML where it changes nothing, or runs of earlier versions cannot go on.
+// decisive is what of a recipe decides about the parameters. Checkpoints hold its digest: a field
+// that is added here has to be left out of the YAML where it changes nothing, or runs of earlier
+// versions cannot go on.
 type decisive struct {
 	Seed       uint64    `yaml:"seed"`
 	Data       Data      `yaml:"data"`
@@ -129,8 +131,8 @@ func (r *Recipe) Digest() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// decisiveOf returns how an error begins that quotes what of the settings, laid over the recipe's text, changes its digest:
-// the first that does so alone, or all of them.
+// decisiveOf returns how an error begins that quotes what of the settings, laid over the recipe's
+// text, changes its digest: the first that does so alone, or all of them.
 func (r *Recipe) decisiveOf(text []byte, settings []string) string {
 	quoted := ""
 	for _, s := range settings {
@@ -143,7 +145,8 @@ func (r *Recipe) decisiveOf(text []byte, settings []string) string {
 	return quoted
 }
 
-// BuildMachine returns the recipe's machine of so many visible spins with all parameters 0 and the gains set.
+// BuildMachine returns the recipe's machine of so many visible spins with all parameters 0 and the
+// gains set.
 func (r *Recipe) BuildMachine(visible int, e compute.Engine) *bm.Machine {
 	g, err := r.Graph(visible)
 	if err != nil {
@@ -182,8 +185,8 @@ type Training struct {
 	start reference // what a training that has diverged is worse than
 }
 
-// Build returns the training of the recipe on the split's data, at step 0. A measure that would fail, whatever the parameters
-// become, is an error: it is not found out at the training's end.
+// Build returns the training of the recipe on the split's data, at step 0. A measure that would
+// fail, whatever the parameters become, is an error: it is not found out at the training's end.
 func (r *Recipe) Build(split *data.Split, e compute.Engine) (*Training, error) {
 	t, err := r.build(split, e)
 	if err != nil {

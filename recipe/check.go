@@ -38,7 +38,8 @@ func defaults(k *Recipe) *Recipe {
 	if s, ok := data.Named(take(&r.Data.Name, k.Data.Name)); ok {
 		r.Data.take(s.Defaults, s.Says...)
 	}
-	// A random split takes a share of the rows; Bars and BAS keep an image and its negative together, for F(v) = F(-v).
+	// A random split takes a share of the rows; Bars and BAS keep an image and its negative
+	// together, for F(v) = F(-v).
 	if k.Data.Split != nil && *k.Data.Split == "random" {
 		r.Data.Test, r.Data.Closed = ptr(0.2), ptr(r.Data.Name == "bars" || r.Data.Name == "bas")
 	}
@@ -145,7 +146,8 @@ func span(x, lo, hi float64) string {
 	return fmt.Sprintf("a finite number of at least %v", lo)
 }
 
-// largest is what messages call the largest number of float32: cut after two digits, so that it is in range itself.
+// largest is what messages call the largest number of float32: cut after two digits, so that it is
+// in range itself.
 const largest = 3.4e38
 
 // notLost refuses a number that is not 0 and that float32, in which machines are kept, has as 0.
@@ -184,7 +186,8 @@ func (r *Recipe) checkData() error {
 	return nil
 }
 
-// checkGiven refuses values that package data takes for none given: here, none given is a field left out.
+// checkGiven refuses values that package data takes for none given: here, none given is a field
+// left out.
 func checkGiven(d Data) error {
 	v := reflect.ValueOf(d)
 	for i := range v.NumField() {
@@ -277,7 +280,8 @@ func (r *Recipe) checkCouplings() error {
 	return nil
 }
 
-// checkGains refuses gains that are out of range, of pairs that there are not, or left out of a pair.
+// checkGains refuses gains that are out of range, of pairs that there are not, or left out of a
+// pair.
 func (r *Recipe) checkGains(gains Gains) error {
 	g, err := r.Graph(1)
 	if err != nil {

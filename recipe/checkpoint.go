@@ -12,8 +12,8 @@ import (
 	"mattis/tensorfile"
 )
 
-// formatName is the checkpoints' format and its version, kept in their metadata: of restricted machines, and of others, which
-// say their layers and pairs too.
+// formatName is the checkpoints' format and its version, kept in their metadata: of restricted
+// machines, and of others, which say their layers and pairs too.
 const formatName, graphFormat = "mattis 1", "mattis 2"
 
 // format returns the format of the recipe's checkpoints.
@@ -39,7 +39,8 @@ func layersOf(metadata map[string]string) (layers []layerOf, pairs [][2]string, 
 	return layers, pairs, err
 }
 
-// describe adds the layers and pairs of a machine to the metadata, which one that is restricted has in its tensors.
+// describe adds the layers and pairs of a machine to the metadata, which one that is restricted has
+// in its tensors.
 func (r *Recipe) describe(metadata map[string]string, visible int) {
 	g, err := r.Graph(visible)
 	if err != nil || g.IsRestricted() {
@@ -77,7 +78,8 @@ func (t *Training) checkpoint() *tensorfile.File {
 // partOf bounds the entries of a parameter that are copied at a time.
 const partOf = 1 << 16
 
-// tensor returns the parameter as a checkpoint keeps it. Its entries are read part by part when it is written.
+// tensor returns the parameter as a checkpoint keeps it. Its entries are read part by part when it
+// is written.
 func tensor(e compute.Engine, p bm.Param) tensorfile.Tensor {
 	shape := []int{p.Value.Rows(), p.Value.Cols()}
 	switch {
@@ -156,7 +158,8 @@ func restore(e compute.Engine, params []bm.Param, f *tensorfile.File) error {
 	return nil
 }
 
-// passedOver returns the errors of damaged checkpoints, newest first, of which the last says what is taken in their place.
+// passedOver returns the errors of damaged checkpoints, newest first, of which the last says what
+// is taken in their place.
 func passedOver(damaged []error, format string, args ...any) []error {
 	if n := len(damaged); n > 0 {
 		damaged = append(slices.Clone(damaged[:n-1]), fmt.Errorf("%w; %s", damaged[n-1], fmt.Sprintf(format, args...)))

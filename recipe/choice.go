@@ -47,8 +47,8 @@ var choiceForms = []struct{ path, form string }{
 	{"project", "a name, such as sign, or {NAME: NUMBER}, such as {clip: 1}"},
 }
 
-// choiceOf returns the choice that a node is, a name or a mapping of one name to a number, or what is wrong
-// with the field of that path.
+// choiceOf returns the choice that a node is, a name or a mapping of one name to a number, or what
+// is wrong with the field of that path.
 func choiceOf(n ast.Node, path string) (Choice, *misfit) {
 	bad := func(at ast.Node, format string, args ...any) (Choice, *misfit) {
 		text := fmt.Sprintf(format, args...)

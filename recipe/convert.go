@@ -21,8 +21,8 @@ import (
 
 // Conversion says how Convert turns one form of a machine into another.
 type Conversion struct {
-	// To is the form wanted: axons, dense (both in spins) or bernoulli (0/1 variables, the names of another program).
-	// "" keeps the form; 0/1 variables become spins with dense couplings.
+	// To is the form wanted: axons, dense (both in spins) or bernoulli (0/1 variables, the names of
+	// another program). "" keeps the form; 0/1 variables become spins with dense couplings.
 	To string
 	// Patterns is K of To axons; 0 keeps those of axons.
 	Patterns int
@@ -32,7 +32,8 @@ type Conversion struct {
 	Foreign Foreign
 	// Height and Width are those of the images; 0 keeps what the machine has.
 	Height, Width int
-	// Checkpoint is the step of the run directory's checkpoint that is read; below 0 the newest good one.
+	// Checkpoint is the step of the run directory's checkpoint that is read; below 0 the newest
+	// good one.
 	Checkpoint int
 	// Force lets a file be overwritten. A run directory never is.
 	Force bool
@@ -51,7 +52,8 @@ type Converted struct {
 // forms are what To may be.
 var forms = []string{"axons", "dense", "bernoulli"}
 
-// files are extensions of files that are no run directory, and what to do about them. Others are parts of a name.
+// files are extensions of files that are no run directory, and what to do about them. Others are
+// parts of a name.
 var files = map[string]string{
 	".npy": "it holds one array; use .npz or .safetensors", ".h5": "make it an npz, see docs/format.md", ".hdf5": "make it an npz, see docs/format.md",
 	".pt": "make it an npz or safetensors, see docs/format.md", ".pth": "make it an npz or safetensors, see docs/format.md",
@@ -60,7 +62,8 @@ var files = map[string]string{
 	".pkl": "make it an npz, see docs/format.md", ".pickle": "make it an npz, see docs/format.md", ".joblib": "make it an npz, see docs/format.md",
 }
 
-// isArrays reports whether the path is that of an npz or safetensors file; another file is an error.
+// isArrays reports whether the path is that of an npz or safetensors file; another file is an
+// error.
 func isArrays(path string) (bool, error) {
 	ext := strings.ToLower(filepath.Ext(path))
 	if info, err := os.Stat(path); err == nil && info.IsDir() {
@@ -92,9 +95,9 @@ func (c Conversion) Check() error {
 	return nil
 }
 
-// Convert writes the machine of in, a run directory or an .npz or .safetensors file, to out. An out of
-// another name is a new run directory, whose checkpoint 0 is the machine. With neither a form nor images
-// wanted, a file of this program is written to a file as it is, with all its tensors.
+// Convert writes the machine of in, a run directory or an .npz or .safetensors file, to out. An out
+// of another name is a new run directory, whose checkpoint 0 is the machine. With neither a form
+// nor images wanted, a file of this program is written to a file as it is, with all its tensors.
 func Convert(in, out string, c Conversion) (*Converted, error) {
 	if err := c.Check(); err != nil {
 		return nil, err
@@ -153,7 +156,8 @@ func Convert(in, out string, c Conversion) (*Converted, error) {
 	return done, done.writeRun(out, arrays, from, run.Environment{Session: c.Session, Converted: origin})
 }
 
-// open returns the tensors of in, the file that they are in, and the run that it belongs to, nil for a file alone.
+// open returns the tensors of in, the file that they are in, and the run that it belongs to, nil
+// for a file alone.
 func (c Conversion) open(in string) (f *tensorfile.File, path string, from *origins, refused []error, err error) {
 	inFile, err := isArrays(in)
 	if err != nil {
@@ -217,8 +221,8 @@ func (d *Converted) shape(c Conversion) (err error) {
 	return err
 }
 
-// writeArrays writes the file in one step: it is there whole or not at all. A safetensors file holds the digest of its
-// content; an npz has sums of its own.
+// writeArrays writes the file in one step: it is there whole or not at all. A safetensors file
+// holds the digest of its content; an npz has sums of its own.
 func writeArrays(path string, f *tensorfile.File) error {
 	return run.WriteFile(path, func(w io.Writer) error {
 		if isNPZ(path) {
@@ -230,7 +234,8 @@ func writeArrays(path string, f *tensorfile.File) error {
 
 func isNPZ(path string) bool { return strings.ToLower(filepath.Ext(path)) == ".npz" }
 
-// readArrays returns the arrays of an npz or safetensors file, whose digest, if it has one, is that of its content.
+// readArrays returns the arrays of an npz or safetensors file, whose digest, if it has one, is that
+// of its content.
 func readArrays(path string) (*tensorfile.File, error) {
 	if isNPZ(path) {
 		return tensorfile.Read(path)

@@ -14,7 +14,8 @@ import (
 	"mattis/data"
 )
 
-// Data is the data set and its split; the fields are those of data.Options, and data.Sources says which of them a set takes.
+// Data is the data set and its split; the fields are those of data.Options, and data.Sources says
+// which of them a set takes.
 type Data struct {
 	Name          string   `yaml:"name"`
 	Size          *int     `yaml:"size,omitempty"`
@@ -84,7 +85,8 @@ func (d *Data) take(o data.Options, names ...string) {
 	})
 }
 
-// DataOf returns the data section of a recipe that reads what the options, of a source of that name, say.
+// DataOf returns the data section of a recipe that reads what the options, of a source of that
+// name, say.
 func DataOf(name string, o data.Options) Data {
 	d := Data{Name: name}
 	d.take(o, o.Given()...)
@@ -127,7 +129,8 @@ func (d *Data) Fields() DataFields {
 	return list
 }
 
-// quoted returns a text as YAML has it within a line: as it is where nothing in it has a meaning of its own.
+// quoted returns a text as YAML has it within a line: as it is where nothing in it has a meaning of
+// its own.
 func quoted(text string) string {
 	plain := text != "" && text[0] != '-' && strings.Trim(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_./-") == ""
 	if plain {
@@ -175,7 +178,8 @@ type Look struct {
 	recipe *Recipe
 }
 
-// LookAt looks at the file at path, or the folder of images, as settings of a recipe's data section read it.
+// LookAt looks at the file at path, or the folder of images, as settings of a recipe's data section
+// read it.
 func LookAt(path string, settings []string) (*Look, error) {
 	r, err := dataBy(path, settings)
 	if err != nil {

@@ -9,8 +9,9 @@ import (
 	"mattis/tensorfile"
 )
 
-// ofDraw is the measure that looks at what the estimator returned for the last update. No checkpoint has that and no
-// other draw is equal to it, so it is kept in a file beside the checkpoint until the measure is taken.
+// ofDraw is the measure that looks at what the estimator returned for the last update. No
+// checkpoint has that and no other draw is equal to it, so it is kept in a file beside the
+// checkpoint until the measure is taken.
 const ofDraw = "method_accessibility"
 
 func owesDraw(owed []Wanted) bool {

@@ -46,7 +46,8 @@ func Dialects() []string { return names(dialects) }
 // tensors returns the names that a file of the dialect has, for messages.
 func (d dialect) tensors() string { return d.weights + ", " + d.visible + " and " + d.hidden }
 
-// ReadPortable returns the machine in a file, in spins, and whose names the file has: "mattis" or one of Dialects.
+// ReadPortable returns the machine in a file, in spins, and whose names the file has: "mattis" or
+// one of Dialects.
 func ReadPortable(f *tensorfile.File, o Foreign) (p *Portable, program string, err error) {
 	if o.Layout != "" && o.Layout != "vh" && o.Layout != "hv" {
 		return nil, "", fmt.Errorf("layout %q is unknown, want vh or hv", o.Layout)
@@ -125,7 +126,8 @@ func (d dialect) read(r *reader, o Foreign) (*Portable, error) {
 	return p, nil
 }
 
-// layoutOf returns the layout of weights of rows x cols between so many visible and hidden variables.
+// layoutOf returns the layout of weights of rows x cols between so many visible and hidden
+// variables.
 func (d dialect) layoutOf(rows, cols, visible, hidden int, given string) (string, error) {
 	if !d.either && given != "" && given != d.layout {
 		return "", fmt.Errorf("layout %s: %s of %s are always %s", given, d.weights, d.name, d.layout)
@@ -211,7 +213,8 @@ func dot(x, y []float64) float64 {
 	return s
 }
 
-// fromBits turns the energy of 0/1 variables, -v W h - a.v - b.h, into the same energy of the spins s = 2v-1, t = 2h-1:
+// fromBits turns the energy of 0/1 variables, -v W h - a.v - b.h, into the same energy of the spins
+// s = 2v-1, t = 2h-1:
 //
 //	W' = W/4    a'_i = a_i/2 + sum_j W'_ij    b'_j = b_j/2 + sum_i W'_ij
 //	constant -= sum_ij W'_ij + sum_i a_i/2 + sum_j b_j/2
@@ -234,7 +237,8 @@ func (p *Portable) fromBits() {
 	p.VisibleBias, p.HiddenBias = a, b
 }
 
-// bits returns W, a, b and the constant of the same energy in 0/1 variables: the inverse of fromBits.
+// bits returns W, a, b and the constant of the same energy in 0/1 variables: the inverse of
+// fromBits.
 func (p *Portable) bits() (w, a, b []float64, constant float64) {
 	p = p.Dense()
 	rows, cols := p.margins()
@@ -271,8 +275,9 @@ func (p *Portable) bits() (w, a, b []float64, constant float64) {
 	return w, a, b, constant
 }
 
-// Bernoulli returns the file of the machine in 0/1 variables under the names of one of Dialects; "" means
-// scikit-learn. energy_constant is there where the energies differ by it; other programs pass it over.
+// Bernoulli returns the file of the machine in 0/1 variables under the names of one of Dialects; ""
+// means scikit-learn. energy_constant is there where the energies differ by it; other programs pass
+// it over.
 func (p *Portable) Bernoulli(program string) (*tensorfile.File, error) {
 	if program == "" {
 		program = dialects[0].name

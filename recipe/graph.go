@@ -162,7 +162,8 @@ type Layer struct {
 	Kind *string `yaml:"kind,omitempty"` // spins or gaussian
 }
 
-// machineKind is a shorthand for a graph of layers. hidden says how many numbers of hidden spins it takes, and from which one on.
+// machineKind is a shorthand for a graph of layers. hidden says how many numbers of hidden spins it
+// takes, and from which one on.
 type machineKind struct {
 	name       string
 	fewest     int // numbers
@@ -189,7 +190,8 @@ var machines = []machineKind{
 	{name: "graph", ofLayers: true, needs: []string{"layers", "pairs"}},
 }
 
-// Graph returns the layers and pairs of the recipe's machine with so many visible spins, or a *FieldError.
+// Graph returns the layers and pairs of the recipe's machine with so many visible spins, or a
+// *FieldError.
 func (r *Recipe) Graph(visible int) (bm.Graph, error) {
 	m := r.Machine
 	k, ok := find(machines, m.Kind)
@@ -296,7 +298,8 @@ func layerNames(g bm.Graph) []string {
 	return names
 }
 
-// sumsOut reports whether all hidden layers of the recipe's machine sum out given the visible one; of a wrong recipe it is true.
+// sumsOut reports whether all hidden layers of the recipe's machine sum out given the visible one;
+// of a wrong recipe it is true.
 func (r *Recipe) sumsOut() bool {
 	if k, ok := find(machines, r.Machine.Kind); !ok || k.ofLayers && (r.Machine.Layers == nil || r.Machine.Pairs == nil) || !k.ofLayers && len(r.Machine.Hidden) < k.fewest {
 		return true

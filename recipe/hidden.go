@@ -10,8 +10,8 @@ import (
 	"mattis/eval"
 )
 
-// RowsAtOnce bounds the configurations of the machine that are held at once, so that their spins and
-// fields stay within some 100 MB. It is a multiple of four.
+// RowsAtOnce bounds the configurations of the machine that are held at once, so that their spins
+// and fields stay within some 100 MB. It is a multiple of four.
 func (m *Model) RowsAtOnce() int {
 	n := 0
 	for _, spins := range m.Machine.Layers() {
@@ -20,8 +20,9 @@ func (m *Model) RowsAtOnce() int {
 	return max(64, (16<<20)/n) &^ 3
 }
 
-// HiddenMeans gives take the means of a hidden layer for each row of the set, N of them a row, some rows at a time: tanh x of a
-// restricted machine, and what eval.HiddenMeans says of others. progress, which may be nil, is told the rows done.
+// HiddenMeans gives take the means of a hidden layer for each row of the set, N of them a row, some
+// rows at a time: tanh x of a restricted machine, and what eval.HiddenMeans says of others.
+// progress, which may be nil, is told the rows done.
 func (m *Model) HiddenMeans(ctx context.Context, set *data.Set, layer int, progress func(rows int), take func([]float32) error) error {
 	return hidden(ctx, m, layer, compute.Float32, set, progress, take, func(dst, visible compute.Matrix, _ int) {
 		eval.HiddenMeans(m.Machine, dst, visible, layer)
@@ -45,8 +46,8 @@ func (m *Model) drawHidden(layer int, seed uint64) func(dst, visible compute.Mat
 	}
 }
 
-// hidden gives take what look makes of a hidden layer, part by part. look sets dst, of that kind, from the
-// visible spins of the rows from first on.
+// hidden gives take what look makes of a hidden layer, part by part. look sets dst, of that kind,
+// from the visible spins of the rows from first on.
 func hidden[E int8 | float32](ctx context.Context, m *Model, layer int, kind compute.Type, set *data.Set, progress func(int), take func([]E) error, look func(dst, visible compute.Matrix, first int)) error {
 	h := m.Machine.Layers()[layer]
 	host := make([]E, min(m.RowsAtOnce(), set.Rows)*h)
@@ -59,14 +60,14 @@ func hidden[E int8 | float32](ctx context.Context, m *Model, layer int, kind com
 	})
 }
 
-// FreeEnergies returns F(v) of each row of the set in kT, and the way to them (see eval.FreeEnergies). progress, which may be nil, is told the
-// rows done.
+// FreeEnergies returns F(v) of each row of the set in kT, and the way to them (see
+// eval.FreeEnergies). progress, which may be nil, is told the rows done.
 func (m *Model) FreeEnergies(ctx context.Context, set *data.Set, progress func(rows int)) (f []float64, way string, err error) {
 	return eval.FreeEnergies(ctx, m.Machine, set.Spins[:set.Rows*m.Visible()], progress)
 }
 
-// parts calls visit with the rows of the set in scratch memory, some at a time, first being the place of the
-// first of them.
+// parts calls visit with the rows of the set in scratch memory, some at a time, first being the
+// place of the first of them.
 func (m *Model) parts(ctx context.Context, set *data.Set, progress func(int), visit func(visible compute.Matrix, first int) error) error {
 	e, v := m.Machine.Engine(), m.Visible()
 	step := m.RowsAtOnce()
@@ -90,8 +91,8 @@ func (m *Model) parts(ctx context.Context, set *data.Set, progress func(int), vi
 	return e.Sync()
 }
 
-// PseudoLikelihoods returns for each row of the set V log p(v_i | all other v), the estimate of its log
-// pseudo-likelihood in nats from the one spin i = flips[row].
+// PseudoLikelihoods returns for each row of the set V log p(v_i | all other v), the estimate of its
+// log pseudo-likelihood in nats from the one spin i = flips[row].
 func (m *Model) PseudoLikelihoods(ctx context.Context, set *data.Set, flips []int32) ([]float64, error) {
 	f, _, err := m.FreeEnergies(ctx, set, nil)
 	if err != nil {

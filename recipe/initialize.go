@@ -10,13 +10,15 @@ import (
 	"mattis/tensorfile"
 )
 
-// Taken says what a machine has of another run's: the parameters by name, and those that are as they were drawn. Both are empty where
-// all are taken. Left are those of the other machine that this one has no place for.
+// Taken says what a machine has of another run's: the parameters by name, and those that are as
+// they were drawn. Both are empty where all are taken. Left are those of the other machine that
+// this one has no place for.
 type Taken struct{ From, Drawn, Left []string }
 
-// Initialize sets the parameters to those of another run's newest checkpoint. Of a machine with the same layers and pairs all
-// are taken, and shapes have to agree; of another one those of equal name and shape are, the hidden layer of a restricted machine being
-// hidden1 of a deep one. It is an error where there are none. The newer checkpoints that were damaged are in refused.
+// Initialize sets the parameters to those of another run's newest checkpoint. Of a machine with the
+// same layers and pairs all are taken, and shapes have to agree; of another one those of equal name
+// and shape are, the hidden layer of a restricted machine being hidden1 of a deep one. It is an
+// error where there are none. The newer checkpoints that were damaged are in refused.
 func (t *Training) Initialize(from *run.Directory) (taken Taken, refused []error, err error) {
 	c, refused, err := from.Newest()
 	if err != nil {
@@ -38,7 +40,8 @@ func (t *Training) Initialize(from *run.Directory) (taken Taken, refused []error
 	return taken, passedOver(refused, "update %d is taken", c.Step), nil
 }
 
-// sameGraph reports whether the file is of a machine with the names of the training's layers and its pairs.
+// sameGraph reports whether the file is of a machine with the names of the training's layers and
+// its pairs.
 func (t *Training) sameGraph(f *tensorfile.File) bool {
 	g := t.Machine.Graph()
 	if g.IsRestricted() {
@@ -61,8 +64,9 @@ func (t *Training) sameGraph(f *tensorfile.File) bool {
 	return true
 }
 
-// alike returns the parameters that the file has tensors of equal shape for, and these tensors under the parameters' names. Each is taken
-// once, by the parameter of its own name if there is one.
+// alike returns the parameters that the file has tensors of equal shape for, and these tensors
+// under the parameters' names. Each is taken once, by the parameter of its own name if there is
+// one.
 func (t *Training) alike(f *tensorfile.File) (params []bm.Param, own *tensorfile.File, taken Taken, err error) {
 	g, e, all := t.Machine.Graph(), t.Machine.Engine(), t.Machine.Params()
 	used, found := make([]bool, len(f.Tensors)), make([]int, len(all))
@@ -115,8 +119,9 @@ func leftOver(f *tensorfile.File, used func(i int) bool) (left []string) {
 	return left
 }
 
-// otherNames returns what a parameter may be called in another machine's file: by its own name, and where the file is of a restricted
-// machine or this one is, by that of the pair of the visible layer with the first hidden one.
+// otherNames returns what a parameter may be called in another machine's file: by its own name, and
+// where the file is of a restricted machine or this one is, by that of the pair of the visible
+// layer with the first hidden one.
 func otherNames(g bm.Graph, name string, restricted bool) []string {
 	names := []string{name}
 	swap := func(from, to string) {

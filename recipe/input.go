@@ -14,9 +14,9 @@ import (
 // IsSet reports whether an input names a set of the recipe's data, and no file.
 func IsSet(input string) bool { return slices.Contains(data.Sets, input) }
 
-// Rows returns the rows that input names, of the machine's V spins (label spins of rows without labels are 0): a set of
-// the recipe's data, "train", "test" or "validation", or a file or folder for data.Read. Two-valued files are taken as
-// they are, others binarised by the recipe's rule.
+// Rows returns the rows that input names, of the machine's V spins (label spins of rows without
+// labels are 0): a set of the recipe's data, "train", "test" or "validation", or a file or folder
+// for data.Read. Two-valued files are taken as they are, others binarised by the recipe's rule.
 func (m *Model) Rows(input string) (*data.Set, error) {
 	if IsSet(input) {
 		split, err := m.LoadData()
@@ -51,8 +51,8 @@ func (m *Model) Rows(input string) (*data.Set, error) {
 	return set, nil
 }
 
-// readFile returns the rows of a file, read as the recipe's own data are where that makes sense and as the file
-// settings say.
+// readFile returns the rows of a file, read as the recipe's own data are where that makes sense and
+// as the file settings say.
 func (m *Model) readFile(path string) (*data.Set, error) {
 	own := m.Recipe.dataOptions()
 	rule := own.Binarize
@@ -82,7 +82,8 @@ func (m *Model) readFile(path string) (*data.Set, error) {
 	return set, err
 }
 
-// FileData returns the data section of a recipe that reads the rows of the file at path by the settings.
+// FileData returns the data section of a recipe that reads the rows of the file at path by the
+// settings.
 func FileData(path string, settings []string) (Data, error) {
 	r, err := dataBy(path, settings)
 	if err != nil {
@@ -101,7 +102,8 @@ func FileData(path string, settings []string) (Data, error) {
 	return d, err
 }
 
-// dataBy returns a recipe of the file at path and the settings, of which only the data say something.
+// dataBy returns a recipe of the file at path and the settings, of which only the data say
+// something.
 func dataBy(path string, settings []string) (*Recipe, error) {
 	kind := ""
 	for _, s := range settings {

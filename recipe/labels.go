@@ -5,7 +5,8 @@ import (
 	"fmt"
 )
 
-// labelsKey is the metadata of a checkpoint that holds the labels told by visible spins: a JSON array of their names.
+// labelsKey is the metadata of a checkpoint that holds the labels told by visible spins: a JSON
+// array of their names.
 const labelsKey = "labels"
 
 func encodeLabels(names []string) string {

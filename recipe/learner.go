@@ -17,8 +17,8 @@ import (
 	"mattis/train"
 )
 
-// Learner is a model that goes on learning from rows as they come, a batch at a time. It has what a training goes on
-// from, and no data. The projections of an epoch's end have no place in it.
+// Learner is a model that goes on learning from rows as they come, a batch at a time. It has what a
+// training goes on from, and no data. The projections of an epoch's end have no place in it.
 type Learner struct {
 	*Model
 	negative  negative.Estimator
@@ -41,8 +41,8 @@ func (t *Training) Learner() *Learner {
 	return &Learner{m, t.Trainer.Negative, t.Trainer.Optimizer, t.Trainer.AfterUpdate, t.Trainer.Key}
 }
 
-// Learner returns the recipe's model before its first update, for rows like those of the set: it takes its
-// offset from them.
+// Learner returns the recipe's model before its first update, for rows like those of the set: it
+// takes its offset from them.
 func (r *Recipe) Learner(set *data.Set, e compute.Engine) (*Learner, error) {
 	bare := *r
 	bare.Measure.Test = nil // it measures nothing, and has no test set to be asked for
@@ -55,13 +55,15 @@ func (r *Recipe) Learner(set *data.Set, e compute.Engine) (*Learner, error) {
 	return l, nil
 }
 
-// ReadModel returns the machine in a file that holds a checkpoint, or one that State returned, of the recipe.
+// ReadModel returns the machine in a file that holds a checkpoint, or one that State returned, of
+// the recipe.
 func (r *Recipe) ReadModel(f *tensorfile.File, step int, e compute.Engine) (*Model, error) {
 	return newModel(r, &run.Checkpoint{Step: step, Path: "the state", File: f}, e)
 }
 
-// Learner returns the model as one that goes on from its checkpoint, with the optimizer's state and the chains that it
-// holds. A converted machine has neither, and begins anew with both. The model is not to be used beside it.
+// Learner returns the model as one that goes on from its checkpoint, with the optimizer's state and
+// the chains that it holds. A converted machine has neither, and begins anew with both. The model
+// is not to be used beside it.
 func (m *Model) Learner() (*Learner, error) {
 	blank := &data.Set{Rows: 1, Visible: m.Visible(), Height: m.Height, Width: m.Width, Spins: slices.Repeat([]int8{1}, m.Visible()), LabelNames: m.LabelNames}
 	l, err := m.Recipe.Learner(blank, m.Machine.Engine())
@@ -106,8 +108,9 @@ func alike(a, b bm.Param) bool {
 	return a.Value.Type() == b.Value.Type() && a.Value.Rows() == b.Value.Rows() && a.Value.Cols() == b.Value.Cols()
 }
 
-// GoOn returns a learner by another recipe that goes on from what this one has come to: the parameters, and of the
-// optimizer's state and the chains what both have. The machines have to have one shape.
+// GoOn returns a learner by another recipe that goes on from what this one has come to: the
+// parameters, and of the optimizer's state and the chains what both have. The machines have to have
+// one shape.
 func (l *Learner) GoOn(r *Recipe) (*Learner, error) {
 	blank := &data.Set{Rows: 1, Visible: l.Visible(), Height: l.Height, Width: l.Width, Spins: slices.Repeat([]int8{1}, l.Visible()), LabelNames: l.LabelNames}
 	next, err := r.Learner(blank, l.Machine.Engine())
@@ -131,8 +134,9 @@ func (l *Learner) GoOn(r *Recipe) (*Learner, error) {
 // state is all that a checkpoint has to keep beside the machine.
 func (l *Learner) state() []bm.Param { return append(l.optimizer.State(), l.negative.State()...) }
 
-// Update does one update on all rows of the set as one batch, at the learning rate of the epoch that the model has come
-// to. It is an error where a parameter becomes infinite; the model is of no use then.
+// Update does one update on all rows of the set as one batch, at the learning rate of the epoch
+// that the model has come to. It is an error where a parameter becomes infinite; the model is of no
+// use then.
 func (l *Learner) Update(set *data.Set) error {
 	if set.Visible != l.Visible() {
 		return &data.WidthError{Width: set.Visible, Want: []int{l.Visible()}}
@@ -150,7 +154,8 @@ func (l *Learner) Update(set *data.Set) error {
 	return err
 }
 
-// State returns the file of the model and of what it goes on from. Its tensors are read when it is written.
+// State returns the file of the model and of what it goes on from. Its tensors are read when it is
+// written.
 func (l *Learner) State() *tensorfile.File {
 	f := &tensorfile.File{Metadata: l.Recipe.metadata(l.key, l.Epoch, l.Height, l.Width, l.LabelNames)}
 	for _, p := range append(l.Machine.Params(), l.state()...) {

@@ -34,8 +34,8 @@ func (s *Session) reach(ev train.Event) {
 	})
 }
 
-// measure takes the measures that are owed. They are a function of the step, of the parameters and, one of them, of the last
-// draw, so it does not matter which session takes them.
+// measure takes the measures that are owed. They are a function of the step, of the parameters and,
+// one of them, of the last draw, so it does not matter which session takes them.
 func (s *Session) measure(ctx context.Context) error {
 	if len(s.owed) == 0 {
 		return nil
@@ -81,8 +81,8 @@ func (s *Session) measure(ctx context.Context) error {
 	return s.dropDraw()
 }
 
-// gap takes down that a measure gave no value, and tells of each reason once. Before the first update there is much
-// that has no value yet, which is no news.
+// gap takes down that a measure gave no value, and tells of each reason once. Before the first
+// update there is much that has no value yet, which is no news.
 func (s *Session) gap(g Gap) {
 	none := (*eval.NoValue)(nil)
 	novalue := errors.As(g.Err, &none)
@@ -106,8 +106,8 @@ func (s *Session) gap(g Gap) {
 // Wanted is a measure and the set it is taken on, "" where it needs none.
 type Wanted struct{ Measure, Set string }
 
-// Wanted returns what the recipe measures at the end of an epoch, or of the last one, on the sets that the
-// split has. A nil split leaves the measures that need data out.
+// Wanted returns what the recipe measures at the end of an epoch, or of the last one, on the sets
+// that the split has. A nil split leaves the measures that need data out.
 func (r *Recipe) Wanted(split *data.Split, last bool) []Wanted {
 	var list []Wanted
 	each := func(names []string, sets ...string) {
@@ -146,8 +146,8 @@ func onSets(names []string, split *data.Split, sets []string) []Wanted {
 	return list
 }
 
-// Measure returns the value of a measure on the set "train", "test" or "validation" ("" where it needs none). drawn is what the
-// estimator returned last; memo may be nil.
+// Measure returns the value of a measure on the set "train", "test" or "validation" ("" where it
+// needs none). drawn is what the estimator returned last; memo may be nil.
 func (t *Training) Measure(ctx context.Context, name, set string, drawn bm.Batch, memo *eval.Memo) (eval.Result, error) {
 	measure, err := eval.Named(name)
 	if err != nil {
@@ -171,8 +171,8 @@ func (t *Training) possible(w Wanted) error {
 	return measure.Possible(t.subject(w.Set), t.Recipe.Measure.Options)
 }
 
-// refuseImpossible returns an error for the first measure that would fail, with its place in the recipe. What has no value
-// does not fail.
+// refuseImpossible returns an error for the first measure that would fail, with its place in the
+// recipe. What has no value does not fail.
 func (t *Training) refuseImpossible() error {
 	m := t.Recipe.Measure
 	for _, l := range []struct {

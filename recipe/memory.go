@@ -18,8 +18,8 @@ type Meter interface {
 	Bytes() float64 // taken by now
 }
 
-// LeastMemory returns a lower bound of the memory in bytes that training on so many rows of so many visible spins takes,
-// from the sizes alone, and the path of the field that takes most of it.
+// LeastMemory returns a lower bound of the memory in bytes that training on so many rows of so many
+// visible spins takes, from the sizes alone, and the path of the field that takes most of it.
 func (r *Recipe) LeastMemory(rows, visible int) (bytes float64, path string) {
 	g, err := r.Graph(visible)
 	if err != nil {
@@ -74,9 +74,10 @@ func (r *Recipe) LeastMemory(rows, visible int) (bytes float64, path string) {
 // ownMemory is what a process of this program takes that does next to nothing, in bytes.
 const ownMemory = 24 << 20
 
-// Memory returns the memory in bytes that a process takes which trains the recipe on the split, its measures and its
-// checkpoints included: what an update and its projections take on the meter, what they take beside it, and the data.
-// LeastMemory has to fit: what is beside the engine is really taken.
+// Memory returns the memory in bytes that a process takes which trains the recipe on the split, its
+// measures and its checkpoints included: what an update and its projections take on the meter, what
+// they take beside it, and the data. LeastMemory has to fit: what is beside the engine is really
+// taken.
 func (r *Recipe) Memory(split *data.Split, meter Meter) (bytes float64, err error) {
 	var now runtime.MemStats
 	runtime.ReadMemStats(&now)
@@ -94,7 +95,8 @@ func (r *Recipe) Memory(split *data.Split, meter Meter) (bytes float64, err erro
 	return ownMemory + max(bytes*(1+GCPercent/100.), taken), nil
 }
 
-// updating returns the bytes that a training holds after an update beside its split, and its machine on the meter.
+// updating returns the bytes that a training holds after an update beside its split, and its
+// machine on the meter.
 func (r *Recipe) updating(split *data.Split, meter Meter) (bytes float64, m *bm.Machine, err error) {
 	few := *r // sweeps more than two take the memory of two
 	if n := few.Negative.Steps; n != nil {
@@ -145,8 +147,8 @@ func (t *Training) updateOnce() error {
 // errUpdated ends a training after an update.
 var errUpdated = errors.New("one update is done")
 
-// GCPercent is how far the heap may grow beyond what is held in a training that takes much memory, for debug.SetGCPercent:
-// matrices have no pointers, so that collecting costs next to nothing.
+// GCPercent is how far the heap may grow beyond what is held in a training that takes much memory,
+// for debug.SetGCPercent: matrices have no pointers, so that collecting costs next to nothing.
 const GCPercent = 10
 
 // observe is an observer of one function.

@@ -27,8 +27,8 @@ type Model struct {
 	LabelNames    []string // the labels that the last visible spins tell, one spin each; nil for none
 	Checkpoint    *run.Checkpoint
 
-	// Binarize is the rule for the greys of files that Rows reads; the zero rule is the recipe's. FileSettings say how
-	// files are read beside it: data.header=true and the like.
+	// Binarize is the rule for the greys of files that Rows reads; the zero rule is the recipe's.
+	// FileSettings say how files are read beside it: data.header=true and the like.
 	Binarize     data.Binarize
 	FileSettings []string
 }
@@ -105,8 +105,8 @@ func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
 	return m, nil
 }
 
-// visibleOf returns the number of visible spins of a checkpoint's machine, or what its couplings differ in from the recipe's. Sizes are
-// compared before the recipe's machine takes its memory.
+// visibleOf returns the number of visible spins of a checkpoint's machine, or what its couplings
+// differ in from the recipe's. Sizes are compared before the recipe's machine takes its memory.
 func (r *Recipe) visibleOf(f *tensorfile.File) (int, error) {
 	g, err := r.Graph(1)
 	if err != nil {
@@ -225,8 +225,8 @@ type Judge struct {
 	kind  negative.Kind
 }
 
-// Wanted returns what is to be measured: the named measures, or those of the recipe where names is empty, on the
-// named set, or on every set that the split has where set is "".
+// Wanted returns what is to be measured: the named measures, or those of the recipe where names is
+// empty, on the named set, or on every set that the split has where set is "".
 func (j *Judge) Wanted(names []string, set string) ([]Wanted, error) {
 	sets := data.Sets
 	if set != "" {
@@ -250,8 +250,8 @@ func (j *Judge) Wanted(names []string, set string) ([]Wanted, error) {
 	return slices.DeleteFunc(list, func(w Wanted) bool { return w.Set != "" && !slices.Contains(sets, w.Set) }), nil
 }
 
-// NeedsData reports whether one of the named measures, or of the recipe's where names is empty, looks at the
-// data, and whether one has no value without them.
+// NeedsData reports whether one of the named measures, or of the recipe's where names is empty,
+// looks at the data, and whether one has no value without them.
 func (j *Judge) NeedsData(names []string) (looks, needs bool) {
 	m := j.Recipe.Measure
 	if len(names) == 0 {

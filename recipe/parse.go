@@ -39,7 +39,8 @@ type origin struct {
 
 type setting struct{ path, text string }
 
-// gives reports whether the setting gave the field its value, as a whole, as a part of what it set or by a name within a choice.
+// gives reports whether the setting gave the field its value, as a whole, as a part of what it set
+// or by a name within a choice.
 func (s setting) gives(field string) bool {
 	rest, further := strings.CutPrefix(s.path, field+".")
 	if further && !strings.Contains(rest, ".") {
@@ -56,8 +57,8 @@ func (s setting) gives(field string) bool {
 	return field == s.path || strings.HasPrefix(field, s.path+".") || strings.HasPrefix(field, s.path+"[")
 }
 
-// Load returns the recipe of a file or, where the name is a built-in recipe's, that one. Settings are
-// path=value, with a value in YAML.
+// Load returns the recipe of a file or, where the name is a built-in recipe's, that one. Settings
+// are path=value, with a value in YAML.
 func Load(name string, settings ...string) (*Recipe, error) {
 	if text, ok := Builtin(name); ok {
 		return Parse(name, text, settings...)
@@ -78,8 +79,8 @@ func Load(name string, settings ...string) (*Recipe, error) {
 	return Parse(name, text, settings...)
 }
 
-// mostText and mostNested bound a recipe, in bytes and in mappings within mappings: the time and memory that reading
-// YAML takes grow with their squares, and no recipe comes near.
+// mostText and mostNested bound a recipe, in bytes and in mappings within mappings: the time and
+// memory that reading YAML takes grow with their squares, and no recipe comes near.
 const mostText, mostNested = 1 << 18, 64
 
 // readText returns the content of a file, and no more than one byte beyond the bound.
@@ -187,9 +188,9 @@ func (o origin) decode(r, defaults *Recipe, text []byte) error {
 	return nil
 }
 
-// set gives one field the value of a setting. A mapping replaces what the field
-// held: what it leaves out has its default, as if it had never been given. A path may go on into a choice by the name of one:
-// data.binarize.threshold=0.5 is data.binarize={threshold: 0.5}.
+// set gives one field the value of a setting. A mapping replaces what the field held: what it
+// leaves out has its default, as if it had never been given. A path may go on into a choice by the
+// name of one: data.binarize.threshold=0.5 is data.binarize={threshold: 0.5}.
 func (r *Recipe) set(s setting, defaults *Recipe) error {
 	v, d := reflect.ValueOf(r).Elem(), reflect.ValueOf(defaults).Elem()
 	parts := strings.Split(s.path, ".")
@@ -263,8 +264,8 @@ func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {
 	return v.FieldByIndex(f.Index), true
 }
 
-// place puts the place of the field in front of a FieldError: the setting that gave it its value, or
-// the file's line and column of the field or of what it is missing from.
+// place puts the place of the field in front of a FieldError: the setting that gave it its value,
+// or the file's line and column of the field or of what it is missing from.
 func (o origin) place(err error) error {
 	var f *FieldError
 	if !errors.As(err, &f) {

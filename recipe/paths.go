@@ -34,8 +34,8 @@ func (o origin) set(path string) bool {
 	return slices.ContainsFunc(o.sets, func(s setting) bool { return path == s.path || strings.HasPrefix(path, s.path+".") })
 }
 
-// at returns where the file or folder is that a field names. A relative path is tried where the run first found
-// it, unless it is new, then from the shell's folder and then from the recipe's.
+// at returns where the file or folder is that a field names. A relative path is tried where the run
+// first found it, unless it is new, then from the shell's folder and then from the recipe's.
 func (r *Recipe) at(field string) string {
 	path := *r.Data.places()[field]
 	if filepath.IsAbs(path) {
@@ -62,8 +62,8 @@ func (r *Recipe) paths() map[string]string {
 	return all
 }
 
-// remember takes over the name of the recipe of a run and where that last found its data. A directory that does not say, as
-// older ones, has its own name and knows nothing.
+// remember takes over the name of the recipe of a run and where that last found its data. A
+// directory that does not say, as older ones, has its own name and knows nothing.
 func (r *Recipe) remember(d *run.Directory) {
 	var last run.Session
 	if env, err := d.Environment(); err == nil {
@@ -72,7 +72,8 @@ func (r *Recipe) remember(d *run.Directory) {
 	r.Name, r.origin.found = cmp.Or(last.Recipe, filepath.Base(d.Path())), last.Paths
 }
 
-// missing returns an error that says where a file or folder of the data was looked for, if err is that one is not there.
+// missing returns an error that says where a file or folder of the data was looked for, if err is
+// that one is not there.
 func (r *Recipe) missing(err error) error {
 	if !errors.Is(err, fs.ErrNotExist) {
 		return err

@@ -14,8 +14,8 @@ import (
 	"mattis/tensorfile"
 )
 
-// Portable is a restricted machine of spins as plain numbers, on its way between files, parameterisations and
-// programs:
+// Portable is a restricted machine of spins as plain numbers, on its way between files,
+// parameterisations and programs:
 //
 //	E(v,h) = -(v-m) W h - b.v - c.h + Constant
 //
@@ -68,9 +68,10 @@ type Truncation struct {
 	Lost   float64   // share of the sum of all squared entries of W that is gone, in [0,1]
 }
 
-// Axons returns the machine whose couplings are the nearest to W of rank K in the sum of squares: the
-// truncated singular value decomposition W = U S V^T. Pattern k is the pair of singular vectors k, scaled such that
-// the entries of both of its parts have the same mean square, and those of all patterns the mean square 1.
+// Axons returns the machine whose couplings are the nearest to W of rank K in the sum of squares:
+// the truncated singular value decomposition W = U S V^T. Pattern k is the pair of singular vectors
+// k, scaled such that the entries of both of its parts have the same mean square, and those of all
+// patterns the mean square 1.
 func (p *Portable) Axons(patterns int) (*Portable, *Truncation, error) {
 	least := min(p.Visible, p.Hidden)
 	if patterns < 1 || patterns > least {
@@ -187,7 +188,8 @@ func (r *reader) matrix(name string) (rows, cols int, x []float64, err error) {
 	return shape[0], shape[1], x, nil
 }
 
-// vector returns the entries of a tensor of n of them, whether as one row, one column or neither; any number for n = 0.
+// vector returns the entries of a tensor of n of them, whether as one row, one column or neither;
+// any number for n = 0.
 func (r *reader) vector(name string, n int) ([]float64, error) {
 	shape, x, err := r.numbers(name)
 	if err != nil {
@@ -250,7 +252,8 @@ func isOwn(f *tensorfile.File) bool {
 		r.has(weightsName) && !slices.ContainsFunc(dialects, func(d dialect) bool { return d.weights == weightsName && (r.has(d.visible) || r.has(d.hidden)) })
 }
 
-// refuseGraph returns an error where the file is of a machine of this program that is not a restricted one.
+// refuseGraph returns an error where the file is of a machine of this program that is not a
+// restricted one.
 func refuseGraph(f *tensorfile.File) error {
 	layers, pairs, err := layersOf(f.Metadata)
 	if f.Metadata["format"] == graphFormat && err == nil {
@@ -356,7 +359,8 @@ func fitsImage(height, width, visible int) bool {
 	return height > 0 && width > 0 && visible%height == 0 && visible/height == width
 }
 
-// file returns the tensors of the machine as checkpoints have them. It is an error where a number does not fit float32.
+// file returns the tensors of the machine as checkpoints have them. It is an error where a number
+// does not fit float32.
 func (p *Portable) file() (*tensorfile.File, error) {
 	f := &tensorfile.File{Metadata: map[string]string{
 		"format": formatName, "height": strconv.Itoa(p.Height), "width": strconv.Itoa(p.Width),

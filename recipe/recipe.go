@@ -116,8 +116,8 @@ type Checkpoint struct {
 	Keep    int     `yaml:"keep"`
 }
 
-// Best names the measure whose best checkpoint is kept: one of those that are measured every so many epochs, on the set
-// test or train.
+// Best names the measure whose best checkpoint is kept: one of those that are measured every so
+// many epochs, on the set test or train.
 type Best struct {
 	Measure string  `yaml:"measure"`         // none: no checkpoint is better than another
 	Split   *string `yaml:"split,omitempty"` // nil for a measure of the machine alone, which refers to no set

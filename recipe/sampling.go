@@ -11,7 +11,8 @@ import (
 	"mattis/sampler"
 )
 
-// The purposes that a SampleKey is folded for. What commands drew before hangs on them: a new one goes to the end.
+// The purposes that a SampleKey is folded for. What commands drew before hangs on them: a new one
+// goes to the end.
 const (
 	sampleStart uint64 = iota
 	sampleChains
@@ -27,8 +28,8 @@ func ChainsKey(seed uint64) rng.Key { return SampleKey(seed).Fold(sampleChains) 
 func LadderKey(seed uint64) rng.Key { return SampleKey(seed).Fold(sampleLadder) } // how samplers adapt
 func PhasesKey(seed uint64) rng.Key { return SampleKey(seed).Fold(samplePhases) } // where phases are looked for
 
-// Sampling says how samples are drawn from a model: each of Chains chains runs Steps sweeps before each of its
-// samples, and gives them in turn.
+// Sampling says how samples are drawn from a model: each of Chains chains runs Steps sweeps before
+// each of its samples, and gives them in turn.
 type Sampling struct {
 	Count, Steps, Chains int
 	Start                Start  // where chains start
@@ -91,8 +92,9 @@ type Moves struct {
 	options sampler.Options
 }
 
-// Moves prepares the sampler of the name for the machine. clamp is the row of spins that stay in all chains, nil for
-// none; earlier are the machines of earlier checkpoints, the oldest first, which trajectory alone reads.
+// Moves prepares the sampler of the name for the machine. clamp is the row of spins that stay in
+// all chains, nil for none; earlier are the machines of earlier checkpoints, the oldest first,
+// which trajectory alone reads.
 func (m *Model) Moves(name string, seed uint64, clamp []int8, earlier []*bm.Machine) (*Moves, error) {
 	named, err := sampler.Find(name)
 	if err != nil {
@@ -129,7 +131,8 @@ func (s *Moves) Next() (sampler.Sampler, error) {
 	return x, nil
 }
 
-// block returns how many of so many sweeps are made at a time, between which a command can be stopped.
+// block returns how many of so many sweeps are made at a time, between which a command can be
+// stopped.
 func (s *Moves) block(steps int) int {
 	switch {
 	case !s.named.Stationary:
@@ -140,12 +143,13 @@ func (s *Moves) block(steps int) int {
 	return min(steps, 8)
 }
 
-// Ordered reports whether samples are drawn in order: chains come in parts, each with all of its samples, so that there has to
-// be one part or one sample of each chain. Others are held to the end.
+// Ordered reports whether samples are drawn in order: chains come in parts, each with all of its
+// samples, so that there has to be one part or one sample of each chain. Others are held to the
+// end.
 func (m *Model) Ordered(count, chains int) bool { return count <= chains || chains <= m.RowsAtOnce() }
 
-// Sample gives take the samples in order, V spins each, some at a time, and returns the sampler of the last part of the
-// chains. Their numbers do not depend on the parts in which chains move.
+// Sample gives take the samples in order, V spins each, some at a time, and returns the sampler of
+// the last part of the chains. Their numbers do not depend on the parts in which chains move.
 func (m *Model) Sample(ctx context.Context, s Sampling, take func(spins []int8) error) (mover sampler.Sampler, err error) {
 	e, v, key := m.Machine.Engine(), m.Visible(), ChainsKey(s.Seed)
 	rounds := (s.Count + s.Chains - 1) / s.Chains
@@ -215,8 +219,8 @@ func (m *Model) lay(visible compute.Matrix, row []int8) {
 	compute.Write(m.Machine.Engine(), visible, x)
 }
 
-// move moves the chains by so many sweeps, in blocks between which the context can end them; before is the number of
-// sweeps that the key's stream has given already. told is called after each block.
+// move moves the chains by so many sweeps, in blocks between which the context can end them; before
+// is the number of sweeps that the key's stream has given already. told is called after each block.
 func (s *Moves) move(ctx context.Context, mover sampler.Sampler, state bm.State, law bm.Law, key rng.Key, before, sweeps int, told func(sweeps int)) error {
 	block := s.block(sweeps)
 	for i := 0; i < sweeps; i += block {
@@ -239,8 +243,9 @@ type Completion struct {
 	Progress func(sweeps int) // told the sweeps done of all rows; may be nil
 }
 
-// Complete sets result, n x V spins, to the given rows with their unknown spins, those that are 0, drawn given
-// the known ones, which are clamped. It returns the sampler of the last part of the rows.
+// Complete sets result, n x V spins, to the given rows with their unknown spins, those that are 0,
+// drawn given the known ones, which are clamped. It returns the sampler of the last part of the
+// rows.
 func (m *Model) Complete(ctx context.Context, c Completion, given [][]int8, result []int8) (mover sampler.Sampler, err error) {
 	e, v := m.Machine.Engine(), m.Visible()
 	key := SampleKey(c.Seed).Fold(sampleReconstruct)

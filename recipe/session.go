@@ -58,8 +58,8 @@ func Begin(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env 
 	return BeginFrom(r, split, dir, e, env, nil)
 }
 
-// BeginFrom is Begin with the parameters of another run's newest checkpoint (see Initialize). The run has a
-// checkpoint of its start before it can be resumed. A nil from is Begin.
+// BeginFrom is Begin with the parameters of another run's newest checkpoint (see Initialize). The
+// run has a checkpoint of its start before it can be resumed. A nil from is Begin.
 func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env run.Session, from *run.Directory) (*Session, error) {
 	t, err := r.Build(split, e)
 	if err != nil {
@@ -122,11 +122,11 @@ func (s *Session) Owed() []Wanted { return s.owed }
 // Checkpoint asks for a checkpoint after the update under way. Any goroutine may ask.
 func (s *Session) Checkpoint() { s.asked.Store(true) }
 
-// Run takes the measures that an earlier session left to do and trains to the recipe's last epoch, or to the one at which
-// the recipe's patience ends. When the context is
-// cancelled it gives up the measure under way, writes a checkpoint after the update under way, or of the one before
-// where that takes long, and returns the context's error. A measure that fails is a Gap and no more. The error of a
-// training that the recipe stops where it diverges is a *Diverged.
+// Run takes the measures that an earlier session left to do and trains to the recipe's last epoch,
+// or to the one at which the recipe's patience ends. When the context is cancelled it gives up the
+// measure under way, writes a checkpoint after the update under way, or of the one before where
+// that takes long, and returns the context's error. A measure that fails is a Gap and no more. The
+// error of a training that the recipe stops where it diverges is a *Diverged.
 func (s *Session) Run(ctx context.Context) error {
 	state := run.State{State: run.Training, Step: s.Trainer.Step, Epoch: s.Trainer.Step / s.Trainer.StepsPerEpoch(), Epochs: s.Recipe.Train.Epochs}
 	if s.diverged != "" {
@@ -217,7 +217,8 @@ func (s *Session) tell(format string, args ...any) {
 	}
 }
 
-// save writes the checkpoint of the present step, unless it is there, and deletes those that are not to be kept.
+// save writes the checkpoint of the present step, unless it is there, and deletes those that are
+// not to be kept.
 func (s *Session) save() error {
 	if s.saved == s.Trainer.Step {
 		return nil
@@ -276,8 +277,8 @@ func (s *Session) follow() error {
 // followEvery is how often a training looks whether its directory is still there.
 const followEvery = time.Second
 
-// saver writes checkpoints when they are due. It comes before the measurer: whatever becomes of measures, the training up to
-// them is safe.
+// saver writes checkpoints when they are due. It comes before the measurer: whatever becomes of
+// measures, the training up to them is safe.
 type saver struct {
 	*Session
 	last time.Time

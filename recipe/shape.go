@@ -126,7 +126,8 @@ var scalarForms = map[reflect.Kind]string{
 	reflect.Float64: "a number", reflect.String: "a text",
 }
 
-// isText reports whether the decoder keeps the text of a node as it is written: .nan becomes NaN, and 007 becomes 7.
+// isText reports whether the decoder keeps the text of a node as it is written: .nan becomes NaN,
+// and 007 becomes 7.
 func isText(n ast.Node, written string) bool {
 	switch n := n.(type) {
 	case *ast.StringNode, *ast.LiteralNode:

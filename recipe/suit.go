@@ -21,8 +21,9 @@ const (
 	suitNLL      = 1 << 14
 )
 
-// Suit returns the text of a complete recipe that suits the rows of the file, with the reasons as comments: sizes by rules that look at the
-// rows alone. path is where the recipe names them. Rows with gaps are an error.
+// Suit returns the text of a complete recipe that suits the rows of the file, with the reasons as
+// comments: sizes by rules that look at the rows alone. path is where the recipe names them. Rows
+// with gaps are an error.
 func (l *Look) Suit(path string) ([]byte, error) {
 	d := l.Data()
 	d.Path = &path
@@ -66,8 +67,8 @@ func distinct(s *data.Set) int {
 	return len(rows)
 }
 
-// balanced reports whether all spins are up in half of the rows, within three standard errors: where there are as many rows
-// as states each row's negative is there, whatever the means are.
+// balanced reports whether all spins are up in half of the rows, within three standard errors:
+// where there are as many rows as states each row's negative is there, whatever the means are.
 func balanced(s *data.Set) bool {
 	sum := make([]int, s.Visible)
 	for r := range s.Rows {

@@ -14,13 +14,13 @@ import (
 	"syscall"
 )
 
-// WriteFile sets the file at path to what write writes, in one step: at any
-// moment the file has its old content or all of the new. When it returns, the
-// new content is on disk. What it had written when a process was killed is removed by the next call for the same path.
+// WriteFile sets the file at path to what write writes, in one step: at any moment the file has its
+// old content or all of the new. When it returns, the new content is on disk. What it had written
+// when a process was killed is removed by the next call for the same path.
 func WriteFile(path string, write func(io.Writer) error) error { return replace(path, true, write) }
 
-// replace is WriteFile; unless it is to be durable nothing waits for the disk. A crash of the system, not of the process, may then
-// leave the file empty.
+// replace is WriteFile; unless it is to be durable nothing waits for the disk. A crash of the
+// system, not of the process, may then leave the file empty.
 func replace(path string, durable bool, write func(io.Writer) error) (err error) {
 	temporary := filepath.Join(filepath.Dir(path), fmt.Sprintf(".%s.%d.tmp", filepath.Base(path), os.Getpid()))
 	if err := removeOrphans(path); err != nil {
@@ -60,7 +60,8 @@ func replace(path string, durable bool, write func(io.Writer) error) (err error)
 	return syncDirectory(filepath.Dir(path))
 }
 
-// ofFile returns the error of a call for the temporary file as one of the file at path, which is the name that people know.
+// ofFile returns the error of a call for the temporary file as one of the file at path, which is
+// the name that people know.
 func ofFile(path string, err error) error {
 	var call *fs.PathError
 	if errors.As(err, &call) {

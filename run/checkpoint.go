@@ -66,8 +66,8 @@ func seal(w io.Writer, step int, f *tensorfile.File) error {
 	return WriteSealed(w, &tensorfile.File{Tensors: f.Tensors, Metadata: metadata})
 }
 
-// unseal returns the content of a checkpoint of so many bytes and their SHA-256, or the reason why it is no undamaged
-// checkpoint of the step.
+// unseal returns the content of a checkpoint of so many bytes and their SHA-256, or the reason why
+// it is no undamaged checkpoint of the step.
 func unseal(step int, r io.Reader, size int64) (*tensorfile.File, string, error) {
 	f, digest, err := ReadSealed(r, size)
 	if err != nil {
@@ -79,7 +79,8 @@ func unseal(step int, r io.Reader, size int64) (*tensorfile.File, string, error)
 	return f, digest, nil
 }
 
-// CheckpointSize returns the bytes of the checkpoint of a step, or of the newest one for a step below 0; 0 for none.
+// CheckpointSize returns the bytes of the checkpoint of a step, or of the newest one for a step
+// below 0; 0 for none.
 func (d *Directory) CheckpointSize(step int) int64 {
 	if steps, err := d.Checkpoints(); step < 0 && err == nil && len(steps) > 0 {
 		step = steps[len(steps)-1]
@@ -144,8 +145,8 @@ func (d *Directory) Newest() (c *Checkpoint, refused []error, err error) {
 	return nil, refused, fmt.Errorf("%s: %w", d.join(CheckpointsFolder), ErrNoCheckpoint)
 }
 
-// Keep deletes all checkpoints but the newest n, those of the steps in besides, and the newest undamaged one
-// where all of the newest n are damaged. With n of 0 or less it keeps all.
+// Keep deletes all checkpoints but the newest n, those of the steps in besides, and the newest
+// undamaged one where all of the newest n are damaged. With n of 0 or less it keeps all.
 func (w *Writer) Keep(n int, besides ...int) error {
 	steps, err := w.Checkpoints()
 	if err != nil || n <= 0 || len(steps) <= n {
@@ -172,7 +173,8 @@ func (w *Writer) Keep(n int, besides ...int) error {
 	return syncDirectory(w.join(CheckpointsFolder))
 }
 
-// intact returns an error unless the file of the step has the content that its digest says. It holds none of it.
+// intact returns an error unless the file of the step has the content that its digest says. It
+// holds none of it.
 func (d *Directory) intact(step int) error {
 	in, err := os.Open(d.checkpointPath(step))
 	if err != nil {

@@ -67,8 +67,9 @@ func makeDirectory(path string) error {
 	return syncDirectory(filepath.Dir(path))
 }
 
-// Unused reports whether path is a directory in which there is nothing but what a run has that ended before its
-// recipe was written: the lock, the environment, temporary files, and metrics and checkpoints without content.
+// Unused reports whether path is a directory in which there is nothing but what a run has that
+// ended before its recipe was written: the lock, the environment, temporary files, and metrics and
+// checkpoints without content.
 func Unused(path string) bool {
 	entries, err := os.ReadDir(path)
 	for _, e := range entries {

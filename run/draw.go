@@ -11,7 +11,8 @@ import (
 	"mattis/tensorfile"
 )
 
-// SaveDraw keeps what the estimator returned for the update of that step: the tensors of f, with the entry step set.
+// SaveDraw keeps what the estimator returned for the update of that step: the tensors of f, with
+// the entry step set.
 func (w *Writer) SaveDraw(step int, f *tensorfile.File) error {
 	return WriteFile(w.join(DrawFile), func(out io.Writer) error {
 		return tensorfile.WriteSafetensors(out, &tensorfile.File{Tensors: f.Tensors, Metadata: map[string]string{stepKey: strconv.Itoa(step)}})

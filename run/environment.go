@@ -37,8 +37,8 @@ type Environment struct {
 	Data    string    `json:"data_sha256"` // digest of the training data, in hexadecimal digits
 	Resumes []Session `json:"resumes"`     // one entry for each time the run went on
 
-	// Init is the log pseudo-likelihood of the training set, in nats a row, under the parameters of another run that the
-	// training began with; nil for a training that began with its recipe's.
+	// Init is the log pseudo-likelihood of the training set, in nats a row, under the parameters of
+	// another run that the training began with; nil for a training that began with its recipe's.
 	Init *float64 `json:"init_pseudo_likelihood,omitempty"`
 
 	// Converted says where a machine comes from that was not trained here; nil for trainings.
@@ -63,7 +63,8 @@ func (e Environment) Last() Session {
 	return e.Session
 }
 
-// Environment returns the content of env.json, or the zero Environment where there is none: nothing hangs on it.
+// Environment returns the content of env.json, or the zero Environment where there is none: nothing
+// hangs on it.
 func (d *Directory) Environment() (Environment, error) {
 	var e Environment
 	path := d.join(EnvironmentFile)

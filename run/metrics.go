@@ -171,12 +171,14 @@ func number(raw json.RawMessage) (float64, error) {
 	return x, nil
 }
 
-// metricsSync is how long lines of metrics.jsonl may wait to be put on disk. They are in the system's hands at once: only
-// its own end can lose them, and a checkpoint is never there without the lines before it.
+// metricsSync is how long lines of metrics.jsonl may wait to be put on disk. They are in the
+// system's hands at once: only its own end can lose them, and a checkpoint is never there without
+// the lines before it.
 const metricsSync = time.Second
 
-// Append adds the lines of all metrics: all of them, or none where that fails. What it wrote is on disk
-// after a second of further lines, once a checkpoint is saved, or SyncMetrics or Close was called.
+// Append adds the lines of all metrics: all of them, or none where that fails. What it wrote is on
+// disk after a second of further lines, once a checkpoint is saved, or SyncMetrics or Close was
+// called.
 func (w *Writer) Append(metrics ...Metric) error {
 	if w.metrics == nil {
 		return fmt.Errorf("%s: append: %w", w.join(MetricsFile), os.ErrClosed)
@@ -243,11 +245,12 @@ func (d *Directory) badLine(n int, err error) error {
 	return fmt.Errorf("%s:%d: the line is damaged (%w): remove it, and the rest stays", d.join(MetricsFile), n, err)
 }
 
-// LostMetrics reports whether there was no metrics.jsonl when the directory was opened to write in it again.
+// LostMetrics reports whether there was no metrics.jsonl when the directory was opened to write in
+// it again.
 func (w *Writer) LostMetrics() bool { return w.lost }
 
-// eachLine shows visit the complete lines of metrics.jsonl with their newlines and their numbers from 1. A line is gone
-// when visit returns.
+// eachLine shows visit the complete lines of metrics.jsonl with their newlines and their numbers
+// from 1. A line is gone when visit returns.
 func (d *Directory) eachLine(visit func(n int, line []byte) error) error {
 	f, err := os.Open(d.join(MetricsFile))
 	if errors.Is(err, fs.ErrNotExist) {
@@ -304,8 +307,8 @@ func parseMetric(line []byte, detail bool) (Metric, error) {
 	return m, err
 }
 
-// parseWritten returns what a line says before its detail, the text of the detail, and whether the line begins as
-// MarshalJSON writes it.
+// parseWritten returns what a line says before its detail, the text of the detail, and whether the
+// line begins as MarshalJSON writes it.
 func parseWritten(line []byte) (m Metric, detail []byte, ok bool) {
 	rest, ok := bytes.CutSuffix(bytes.TrimSuffix(line, []byte("\n")), []byte("}"))
 	field := func(key, opening, closing string) (text string) {
@@ -364,9 +367,10 @@ type Cut struct {
 	between bool  // lines that stay come after it
 }
 
-// ReadMetrics reads metrics.jsonl once, line by line: look is shown each metric up to the step, without its Detail, and Apply of
-// the cut drops all other lines. Lines that hold zero bytes are holes that the system's end left
-// behind the last synced line: they are dropped too. Any other line that cannot be read is an error with its number.
+// ReadMetrics reads metrics.jsonl once, line by line: look is shown each metric up to the step,
+// without its Detail, and Apply of the cut drops all other lines. Lines that hold zero bytes are
+// holes that the system's end left behind the last synced line: they are dropped too. Any other
+// line that cannot be read is an error with its number.
 func (w *Writer) ReadMetrics(step int, look func(Metric)) (*Cut, error) {
 	c := &Cut{w: w, step: step, from: -1}
 	at := int64(0)
@@ -401,8 +405,8 @@ func (c *Cut) stays(n int, line []byte) (Metric, bool, error) {
 	return m, m.Step <= c.step, nil
 }
 
-// Apply drops the lines. Those at the end of the file, where all are that a training wrote, are cut off; else the file
-// is replaced as WriteFile does.
+// Apply drops the lines. Those at the end of the file, where all are that a training wrote, are cut
+// off; else the file is replaced as WriteFile does.
 func (c *Cut) Apply() error {
 	if c.from < 0 {
 		return nil
@@ -435,7 +439,8 @@ func (c *Cut) Apply() error {
 	return err
 }
 
-// openMetrics opens the file for appending. It is cut by its path: Windows lets no handle cut that appends.
+// openMetrics opens the file for appending. It is cut by its path: Windows lets no handle cut that
+// appends.
 func openMetrics(path string) (*os.File, error) {
 	return os.OpenFile(path, os.O_CREATE|os.O_RDWR|os.O_APPEND, 0o666)
 }

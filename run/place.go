@@ -8,11 +8,13 @@ import (
 	"path/filepath"
 )
 
-// ErrGone is the error of a directory that was deleted or moved out of sight while it was being written.
+// ErrGone is the error of a directory that was deleted or moved out of sight while it was being
+// written.
 var ErrGone = errors.New("the run directory was deleted or moved away while it was being written")
 
-// Follow looks whether the directory is still at its path. Where it was moved and the system tells where to, the writer
-// goes on there, and moved is true; else a directory that is not there is ErrGone.
+// Follow looks whether the directory is still at its path. Where it was moved and the system tells
+// where to, the writer goes on there, and moved is true; else a directory that is not there is
+// ErrGone.
 func (w *Writer) Follow() (moved bool, err error) {
 	if w.lock == nil {
 		return false, fmt.Errorf("%s: %w", w.path, os.ErrClosed)

@@ -25,8 +25,8 @@ func processStart(pid int) (time.Time, bool) {
 	if err != nil {
 		return time.Time{}, false
 	}
-	// The name in the second field may hold anything; the fields behind it begin with the third. Field 22 is the start
-	// in hundredths of a second after boot, on every Linux that Go runs on.
+	// The name in the second field may hold anything; the fields behind it begin with the third.
+	// Field 22 is the start in hundredths of a second after boot, on every Linux that Go runs on.
 	fields := bytes.Fields(stat[bytes.LastIndexByte(stat, ')')+1:])
 	if len(fields) < 20 {
 		return time.Time{}, false

@@ -13,10 +13,10 @@ var contents = []string{
 	EnvironmentFile, MetricsFile, CheckpointsFolder, FiguresFolder, DrawFile, StateFile, DiagnosisFile, PicturesFolder,
 }
 
-// Remove deletes the run directory at path: the files that a run has, and the folder with them unless it
-// holds others, whose names are in left. A folder that only has a file of a recipe's name is no run. One that is
-// being written is refused with ErrLocked. The recipe goes last: what is left after a crash is a run
-// directory that can be removed again.
+// Remove deletes the run directory at path: the files that a run has, and the folder with them
+// unless it holds others, whose names are in left. A folder that only has a file of a recipe's name
+// is no run. One that is being written is refused with ErrLocked. The recipe goes last: what is
+// left after a crash is a run directory that can be removed again.
 func Remove(path string) (left []string, err error) {
 	d, err := Open(path)
 	if err != nil {
@@ -62,7 +62,8 @@ func Remove(path string) (left []string, err error) {
 	return nil, os.Remove(path)
 }
 
-// written reports whether a run was ever written in the directory: it has its lock or its environment.
+// written reports whether a run was ever written in the directory: it has its lock or its
+// environment.
 func (d *Directory) written() bool {
 	for _, name := range []string{LockFile, EnvironmentFile} {
 		if info, err := os.Lstat(d.join(name)); err == nil && info.Mode().IsRegular() {

@@ -16,7 +16,8 @@ import (
 	"mattis/tensorfile"
 )
 
-// digestKey is the metadata entry of a sealed file: the SHA-256 of its bytes with zeros in place of these digits.
+// digestKey is the metadata entry of a sealed file: the SHA-256 of its bytes with zeros in place of
+// these digits.
 const digestKey = "sha256"
 
 // noDigest takes the digest's place in the bytes that are digested.
@@ -25,8 +26,8 @@ var noDigest = strings.Repeat("0", 2*sha256.Size)
 // digestEntry is what the digest's entry looks like in the header of a file.
 var digestEntry = regexp.MustCompile(`"` + digestKey + `":"([0-9a-f]{64})"`)
 
-// WriteSealed writes f as a safetensors file whose metadata hold the digest of its content. The tensors are read
-// twice, part by part, and never held as a whole.
+// WriteSealed writes f as a safetensors file whose metadata hold the digest of its content. The
+// tensors are read twice, part by part, and never held as a whole.
 func WriteSealed(w io.Writer, f *tensorfile.File) error {
 	sealed := &tensorfile.File{Tensors: f.Tensors, Metadata: map[string]string{}}
 	maps.Copy(sealed.Metadata, f.Metadata)
@@ -43,7 +44,8 @@ func WriteSealed(w io.Writer, f *tensorfile.File) error {
 	return tensorfile.WriteSafetensors(w, sealed)
 }
 
-// header keeps the header of a safetensors file that is written to it: 8 bytes of its length, and the text.
+// header keeps the header of a safetensors file that is written to it: 8 bytes of its length, and
+// the text.
 type header struct{ bytes []byte }
 
 func (h *header) Write(b []byte) (int, error) {
@@ -76,8 +78,9 @@ func digestPlace(header []byte) (int, error) {
 // errUnsealed is the error of a file without a digest.
 var errUnsealed = errors.New("the metadata hold no " + digestKey + " of its content")
 
-// ReadSealed returns the content of a safetensors file of so many bytes and the SHA-256 of all of them in hexadecimal
-// digits. It is an error where the file holds no digest of its content or another one.
+// ReadSealed returns the content of a safetensors file of so many bytes and the SHA-256 of all of
+// them in hexadecimal digits. It is an error where the file holds no digest of its content or
+// another one.
 func ReadSealed(r io.Reader, size int64) (*tensorfile.File, string, error) {
 	f, digest, err := readSealed(r, size)
 	if err == nil && digest == "" {
@@ -92,7 +95,8 @@ func ReadArrays(r io.Reader, size int64) (f *tensorfile.File, sealed bool, err e
 	return f, digest != "", err
 }
 
-// readSealed returns the content of a file and the SHA-256 of all its bytes, or "" of a file without a digest.
+// readSealed returns the content of a file and the SHA-256 of all its bytes, or "" of a file
+// without a digest.
 func readSealed(r io.Reader, size int64) (*tensorfile.File, string, error) {
 	whole := sha256.New()
 	r = io.TeeReader(r, whole)
@@ -135,7 +139,8 @@ func passEnd(err error) error {
 	return err
 }
 
-// patched writes the header to sum with zeros in place of the digest, and returns that, or "" where there is none.
+// patched writes the header to sum with zeros in place of the digest, and returns that, or "" where
+// there is none.
 func patched(head []byte, sum hash.Hash) string {
 	at, err := digestPlace(head)
 	if err != nil {

@@ -49,8 +49,8 @@ func ParseState(b []byte) (State, error) {
 	return s, nil
 }
 
-// Now returns the state as a reader on the given host sees it: Killed in place of Training where the process is
-// gone, or on another host has said nothing for a minute.
+// Now returns the state as a reader on the given host sees it: Killed in place of Training where
+// the process is gone, or on another host has said nothing for a minute.
 func (s State) Now(host string, now time.Time) string {
 	if s.State != Training {
 		return s.State
@@ -61,8 +61,9 @@ func (s State) Now(host string, now time.Time) string {
 	return Training
 }
 
-// Alive reports whether the process of this number runs on this host and, where the system tells, had begun by the time
-// since: a later one has only got the number of an earlier one. What cannot be known counts as alive.
+// Alive reports whether the process of this number runs on this host and, where the system tells,
+// had begun by the time since: a later one has only got the number of an earlier one. What cannot
+// be known counts as alive.
 func Alive(pid int, since time.Time) bool {
 	if pid <= 0 || !exists(pid) {
 		return false

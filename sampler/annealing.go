@@ -170,7 +170,8 @@ func GroundState(m *bm.Machine, o Search) Ground {
 	return g
 }
 
-// spinsOf returns s without its Gaussian layers: Energy sums these out, which leaves the spins the energy at their lowest.
+// spinsOf returns s without its Gaussian layers: Energy sums these out, which leaves the spins the
+// energy at their lowest.
 func spinsOf(s bm.State) bm.State {
 	for l, x := range s {
 		if x.Type() == compute.Float32 {
@@ -184,12 +185,14 @@ func spinsOf(s bm.State) bm.State {
 // mostDescents bounds a descent. Energies fall at every step, so chains settle long before.
 const mostDescents = 1000
 
-// frozen is an inverse temperature at which a spin follows the sign of its field, whatever its field.
+// frozen is an inverse temperature at which a spin follows the sign of its field, whatever its
+// field.
 const frozen = 1e30
 
-// Descend sets the layers by turns, in the order of a sweep, to the signs of their fields, the spins of one that is coupled to itself one after
-// the other, clamped ones aside, until no spin on the left side of the data view flips, and returns the number of rows that have
-// settled. The sign of 0 is +1: spins without a field turn up once and stay, so a descent cannot go in circles.
+// Descend sets the layers by turns, in the order of a sweep, to the signs of their fields, the
+// spins of one that is coupled to itself one after the other, clamped ones aside, until no spin on
+// the left side of the data view flips, and returns the number of rows that have settled. The sign
+// of 0 is +1: spins without a field turn up once and stay, so a descent cannot go in circles.
 func Descend(m *bm.Machine, s bm.State, law bm.Law) (settled int) {
 	e, view := m.Engine(), m.View()
 	mark := e.Mark()

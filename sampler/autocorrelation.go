@@ -8,25 +8,27 @@ import (
 
 // Autocorrelation says how far apart the values of series are independent.
 type Autocorrelation struct {
-	// Time is the integrated autocorrelation time 1/2 + sum_t rho(t), in steps of the series: 1/2 where the values are
-	// independent, and a mean over N of them is as good as one over N/(2 Time). +Inf where no value ever changes. Where it is
-	// not known (Enough is false) it is what the time is at least, with about 95 % confidence, and Stderr is NaN.
+	// Time is the integrated autocorrelation time 1/2 + sum_t rho(t), in steps of the series: 1/2
+	// where the values are independent, and a mean over N of them is as good as one over N/(2
+	// Time). +Inf where no value ever changes. Where it is not known (Enough is false) it is what
+	// the time is at least, with about 95 % confidence, and Stderr is NaN.
 	Time, Stderr float64
 	Window       int     // the lag up to which correlations count in full; they count for nothing beyond twice that
 	N            int     // values of all chains together
 	Effective    float64 // effective sample size, N/(2 Time): at most, where Time is not known
 	// Mean is that of all values; MeanStderr takes the autocorrelation into account.
 	Mean, MeanStderr float64
-	// Enough says that the time is known: longer windows find no more, each chain is at least 20 times as long as Time, and
-	// Stderr is at most about a third of it and comes from many parts of the chains. A slow mode that is rare fails
-	// in the last: a few visits carry the error, and as many more or fewer would have been as likely.
+	// Enough says that the time is known: longer windows find no more, each chain is at least 20
+	// times as long as Time, and Stderr is at most about a third of it and comes from many parts of
+	// the chains. A slow mode that is rare fails in the last: a few visits carry the error, and as
+	// many more or fewer would have been as likely.
 	Enough bool
 }
 
 const (
 	enoughTimes = 20
-	// longerFinds is by how many standard errors a longer window has to find more for it to be taken, and stillFinds for
-	// the longest not to be long enough.
+	// longerFinds is by how many standard errors a longer window has to find more for it to be
+	// taken, and stillFinds for the longest not to be long enough.
 	longerFinds, stillFinds = 2, 3
 	mostRelative            = 0.35 // error of a time that is known, as a share of it
 	leastEffective          = 8    // effective number of parts that the error of a known time comes from
@@ -39,11 +41,13 @@ const (
 //
 //	(<S_2b^2> - <S_b^2>)/(2 b <S_1^2>) = 1/2 + sum_t w(t) rho(t),  w = 1 up to b and falling to 0 at 2b,
 //
-// a flat-topped window (Politis and Romano 1995): what it leaves out vanishes exponentially with b. The window is the
-// shortest b = 1, 2, 4, ... that all longer ones agree with within their errors (Lepski 1991), doubled: the bias that agreement
-// leaves room for is then below the error. A window that closes where rho is lost in noise (Wolff 2004) leaves out a slow mode that
-// is rare, whose sum is not lost. The error is the larger one of the spread over chains, or parts of them, and of the one that is
-// right for normal series (Wolff's, for this window), beside what the doubling found.
+// a flat-topped window (Politis and Romano 1995): what it leaves out vanishes exponentially with b.
+// The window is the shortest b = 1, 2, 4, ... that all longer ones agree with within their errors
+// (Lepski 1991), doubled: the bias that agreement leaves room for is then below the error. A window
+// that closes where rho is lost in noise (Wolff 2004) leaves out a slow mode that is rare, whose
+// sum is not lost. The error is the larger one of the spread over chains, or parts of them, and of
+// the one that is right for normal series (Wolff's, for this window), beside what the doubling
+// found.
 func Autocorrelate(chains [][]float64) (Autocorrelation, error) {
 	n, err := equalLengths(chains)
 	if err != nil {
@@ -121,8 +125,8 @@ func Autocorrelate(chains [][]float64) (Autocorrelation, error) {
 	return a, nil
 }
 
-// squaredSums returns the mean square of the sums over b neighbouring values less their mean, for each of so many parts of each
-// chain: a sum belongs to the part that it begins in.
+// squaredSums returns the mean square of the sums over b neighbouring values less their mean, for
+// each of so many parts of each chain: a sum belongs to the part that it begins in.
 func squaredSums(chains [][]float64, mean float64, b, parts int) []float64 {
 	n := len(chains[0])
 	sums := n - b + 1
@@ -151,8 +155,9 @@ type windowed struct {
 	parts []float64
 }
 
-// newWindowed returns the time by the window b of so many values in all, from the squares of values and of sums of b and 2b. The mean
-// that is taken from the values takes a share from every square, which is given back.
+// newWindowed returns the time by the window b of so many values in all, from the squares of values
+// and of sums of b and 2b. The mean that is taken from the values takes a share from every square,
+// which is given back.
 func newWindowed(values, short, long []float64, b int, total float64) windowed {
 	variance, sum := mean(values), (mean(long)-mean(short))/float64(b)
 	all := sum / max(1-3*float64(b)/total, 0.2)
@@ -182,8 +187,8 @@ func spread(x, y []float64) float64 {
 	return math.Sqrt(sum / float64(len(x)) / max(1, float64(len(x)-1)))
 }
 
-// fourth returns the effective number of terms that a sum of squares is made of, (sum x^2)^2 / sum x^4: a third of all for
-// normal ones, and 1 where one is far larger than the others.
+// fourth returns the effective number of terms that a sum of squares is made of, (sum x^2)^2 / sum
+// x^4: a third of all for normal ones, and 1 where one is far larger than the others.
 func fourth(x []float64) float64 {
 	var square, power float64
 	for _, v := range x {
@@ -196,15 +201,15 @@ func fourth(x []float64) float64 {
 	return square * square / power
 }
 
-// studentFactor returns the factor by which the 95 % interval of Student's t with so many samples is wider than the
-// normal one, by the expansion of Cornish and Fisher.
+// studentFactor returns the factor by which the 95 % interval of Student's t with so many samples
+// is wider than the normal one, by the expansion of Cornish and Fisher.
 func studentFactor(samples float64) float64 {
 	nu := max(1, samples-1)
 	return 1 + (2.372/nu+2.823/(nu*nu)+2.556/(nu*nu*nu))/1.96
 }
 
-// atLeast returns the factor that makes a variance of so many degrees of freedom a lower bound at 95 %, by the
-// chi-squared quantile of Wilson and Hilferty.
+// atLeast returns the factor that makes a variance of so many degrees of freedom a lower bound at
+// 95 %, by the chi-squared quantile of Wilson and Hilferty.
 func atLeast(freedom float64) float64 {
 	x := 2 / (9 * freedom)
 	return 1 / math.Pow(1-x+1.645*math.Sqrt(x), 3)
@@ -232,10 +237,11 @@ func equalLengths(chains [][]float64) (int, error) {
 	return n, nil
 }
 
-// SplitRHat returns the potential scale reduction of chains of equal length, each
-// cut in two halves (Gelman et al., Bayesian Data Analysis, 3rd edition, section 11.4): how much wider all
-// values together spread than each half does. It comes near 1 when the chains have forgotten their starts; above 1.01 they
-// have not. It is +Inf where no half moves and they differ, and NaN where all values are one.
+// SplitRHat returns the potential scale reduction of chains of equal length, each cut in two halves
+// (Gelman et al., Bayesian Data Analysis, 3rd edition, section 11.4): how much wider all values
+// together spread than each half does. It comes near 1 when the chains have forgotten their starts;
+// above 1.01 they have not. It is +Inf where no half moves and they differ, and NaN where all
+// values are one.
 func SplitRHat(chains [][]float64) (float64, error) {
 	n, err := equalLengths(chains)
 	if err != nil {

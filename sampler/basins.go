@@ -18,8 +18,9 @@ func Basins(a *bm.Axons, e compute.Engine, v compute.Matrix) []int {
 	return counts
 }
 
-// Nearest returns the basin of each row of v (BxV spins): 2k of a row nearest to pattern k, 2k+1 of one nearest to
-// its negative. Near is a large overlap with the pattern's signs; of equal ones the first counts.
+// Nearest returns the basin of each row of v (BxV spins): 2k of a row nearest to pattern k, 2k+1 of
+// one nearest to its negative. Near is a large overlap with the pattern's signs; of equal ones the
+// first counts.
 func Nearest(a *bm.Axons, e compute.Engine, v compute.Matrix) []int {
 	mark := e.Mark()
 	defer e.Release(mark)

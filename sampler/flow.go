@@ -6,9 +6,10 @@ type Stats struct {
 	Rounds int // of sweeps, each with one try of the even or of the odd pairs
 	// Swaps has one entry for each pair of neighbouring rungs (r, r+1).
 	Swaps []SwapRate
-	// Flow is, for each rung, the share of the visits by replicas that come from the last rung, among those by
-	// replicas that have been at either end; 0 without visits. It is 0 at rung 0 and 1 at the last one, and a straight line between in the best of
-	// ladders; a sharp step shows the bottleneck.
+	// Flow is, for each rung, the share of the visits by replicas that come from the last rung,
+	// among those by replicas that have been at either end; 0 without visits. It is 0 at rung 0 and
+	// 1 at the last one, and a straight line between in the best of ladders; a sharp step shows the
+	// bottleneck.
 	Flow []float64
 	// RoundTrips is how often a replica went from rung 0 to the last rung and back.
 	RoundTrips int
@@ -17,7 +18,8 @@ type Stats struct {
 // SwapRate counts the tries to exchange two neighbouring rungs.
 type SwapRate struct {
 	Tried, Accepted int
-	// Chance is the mean acceptance probability of the tries, which varies less than Accepted/Tried. 0 without tries.
+	// Chance is the mean acceptance probability of the tries, which varies less than
+	// Accepted/Tried. 0 without tries.
 	Chance float64
 }
 

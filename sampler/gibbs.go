@@ -31,8 +31,8 @@ func Chains(m *bm.Machine, n int) bm.State {
 	return m.State(n)
 }
 
-// Randomize sets the layers of s on the left side of the data view to fair coins, as far as s has them: those that a sweep does not draw before
-// it reads them.
+// Randomize sets the layers of s on the left side of the data view to fair coins, as far as s has
+// them: those that a sweep does not draw before it reads them.
 func Randomize(m *bm.Machine, s bm.State, law bm.Law) {
 	for _, l := range m.View().Left {
 		if x := s.Layer(l); !x.IsNone() {
@@ -45,8 +45,8 @@ func Randomize(m *bm.Machine, s bm.State, law bm.Law) {
 	}
 }
 
-// Kept returns what a checkpoint has to keep of chains: their layers on the left side of the data view, chains.NAME each. A sweep draws the others
-// from them.
+// Kept returns what a checkpoint has to keep of chains: their layers on the left side of the data
+// view, chains.NAME each. A sweep draws the others from them.
 func Kept(m *bm.Machine, s bm.State) []bm.Param {
 	var p []bm.Param
 	for _, l := range m.View().Left {

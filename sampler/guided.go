@@ -18,10 +18,9 @@ type Round struct {
 	Flip     int // proposals v -> -v
 }
 
-// Guided moves the visible spins of a machine with axons by Metropolis steps
-// that its K patterns guide, alone or between Gibbs sweeps. The target is the marginal
-// law of v, exp(-F(v)), under the law's Beta and Base; hidden spins are drawn given v at the end. All steps
-// are exact:
+// Guided moves the visible spins of a machine with axons by Metropolis steps that its K patterns
+// guide, alone or between Gibbs sweeps. The target is the marginal law of v, exp(-F(v)), under the
+// law's Beta and Base; hidden spins are drawn given v at the end. All steps are exact:
 //
 //   - Mixture proposes v' from a density q that does not depend on v, and accepts
 //     with min(1, exp(F(v)-F(v')) q(v)/q(v')). Given clamped spins it proposes from q's conditional
@@ -77,11 +76,12 @@ func (g *Guided) Stats() GuidedStats { return g.stats }
 // ResetStats begins all counts anew.
 func (g *Guided) ResetStats() { g.stats = GuidedStats{} }
 
-// Hold keeps the mixtures that moves make, so that many short moves cost no more than a long one. It is for a machine whose
-// parameters stay as they are, and for laws of one Base.
+// Hold keeps the mixtures that moves make, so that many short moves cost no more than a long one.
+// It is for a machine whose parameters stay as they are, and for laws of one Base.
 func (g *Guided) Hold() { g.held = map[float32]*mixture{} }
 
-// mostMixtures bounds the temperatures that have a mixture of their own; rows at others propose from the nearest one.
+// mostMixtures bounds the temperatures that have a mixture of their own; rows at others propose
+// from the nearest one.
 const mostMixtures = 16
 
 // guidedMove is one call of Move.
@@ -200,7 +200,8 @@ func (m *guidedMove) clampOf(row int) []int8 {
 	return m.clamp[row*m.v:][:m.v]
 }
 
-// makeMixtures builds a mixture for each temperature of the rows, and the weights given their clamps.
+// makeMixtures builds a mixture for each temperature of the rows, and the weights given their
+// clamps.
 func (m *guidedMove) makeMixtures() {
 	betas := make([]float32, m.rows)
 	for i := range betas {
@@ -249,8 +250,8 @@ func (m *guidedMove) makeMixtures() {
 	}
 }
 
-// step is one Metropolis step of all rows: propose sets proposed. Proposals that are mixed, drawn from the
-// mixture, have log q(v)/q(v') in the logarithm of their acceptance ratio.
+// step is one Metropolis step of all rows: propose sets proposed. Proposals that are mixed, drawn
+// from the mixture, have log q(v)/q(v') in the logarithm of their acceptance ratio.
 func (m *guidedMove) step(count *Proposals, key rng.Key, propose func(key rng.Key), mixed bool) {
 	e := m.machine.Engine()
 	if !m.known {
@@ -318,7 +319,8 @@ func (m *guidedMove) densities(dst []float64, spins []int8) {
 	}
 }
 
-// exchanged proposes v o xi_k o xi_l on the free spins, for two different patterns drawn by the row.
+// exchanged proposes v o xi_k o xi_l on the free spins, for two different patterns drawn by the
+// row.
 func (m *guidedMove) exchanged(key rng.Key) {
 	patterns := len(m.signs) / m.v
 	for i := range m.rows {

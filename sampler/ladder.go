@@ -26,11 +26,11 @@ type Ladder struct {
 	Swaps []SwapRate // measured on it
 }
 
-// AdaptLadder returns inverse temperatures from 1 down whose neighbours exchange at the
-// target rate, measured by chains of its own. Rejection rates add up along a
-// ladder to a sum that hardly depends on where its rungs are (Syed et al. 2022), so rungs are set at equal parts of it, and as many as the
-// target asks for. It is a phase of its own: tempering over the returned ladder never changes it and stays
-// stationary. A clamp of law has to be one row for all (Repeat).
+// AdaptLadder returns inverse temperatures from 1 down whose neighbours exchange at the target
+// rate, measured by chains of its own. Rejection rates add up along a ladder to a sum that hardly
+// depends on where its rungs are (Syed et al. 2022), so rungs are set at equal parts of it, and as
+// many as the target asks for. It is a phase of its own: tempering over the returned ladder never
+// changes it and stays stationary. A clamp of law has to be one row for all (Repeat).
 func AdaptLadder(m *bm.Machine, o LadderOptions, law bm.Law) (Ladder, error) {
 	for _, d := range []struct {
 		dst     *int

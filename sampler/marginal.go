@@ -5,8 +5,9 @@ import (
 	"mattis/compute"
 )
 
-// freeEnergies sets dst to the free energy of the rows of s, the layers on the left side of the data view, under the law; the
-// free spins on the right are summed over and the clamped ones as they are:
+// freeEnergies sets dst to the free energy of the rows of s, the layers on the left side of the
+// data view, under the law; the free spins on the right are summed over and the clamped ones as
+// they are:
 //
 //	F + sum over clamped a of (log 2cosh(Beta x_a) - Beta x_a h_a)
 //

@@ -14,9 +14,9 @@ import (
 //
 //	q(v) = sum_k w_k prod_i exp(theta_ki v_i) / 2cosh(theta_ki)
 //
-// The means tanh(theta_k) solve the mean-field equations of the law, started from the signs of the pattern. The
-// weights are exp(-G_k), G_k being the mean-field free energy, and a tenth is spread evenly, so
-// that a component whose free energy is far too high is still proposed.
+// The means tanh(theta_k) solve the mean-field equations of the law, started from the signs of the
+// pattern. The weights are exp(-G_k), G_k being the mean-field free energy, and a tenth is spread
+// evenly, so that a component whose free energy is far too high is still proposed.
 type mixture struct {
 	visible int
 	theta   []float32      // components x V
@@ -31,7 +31,8 @@ const (
 	// sometimes, so that every state has a chance.
 	mostTheta = 7
 	evenShare = 0.1
-	// negligible is the logarithm below the largest term at which a term of a sum is below float64's precision.
+	// negligible is the logarithm below the largest term at which a term of a sum is below
+	// float64's precision.
 	negligible = 50
 )
 
@@ -126,8 +127,8 @@ func (q *mixture) density(v []int8, near []float32) float64 {
 	return z.Log()
 }
 
-// conditioned sets w to the components' log weights given the clamped spins: each times the chance of those spins.
-// Drawn from these, the free spins of a component follow q given the clamped ones.
+// conditioned sets w to the components' log weights given the clamped spins: each times the chance
+// of those spins. Drawn from these, the free spins of a component follow q given the clamped ones.
 func (q *mixture) conditioned(w []float64, clamp []int8) {
 	copy(w, q.logs)
 	for i, c := range clamp {
@@ -141,7 +142,8 @@ func (q *mixture) conditioned(w []float64, clamp []int8) {
 	}
 }
 
-// draw sets v to a draw of q given the clamped spins, w being log weights; the numbers are those of the row.
+// draw sets v to a draw of q given the clamped spins, w being log weights; the numbers are those of
+// the row.
 func (q *mixture) draw(v []int8, w []float64, clamp []int8, key rng.Key, row uint64) {
 	var z exact.LogSum
 	for _, x := range w {

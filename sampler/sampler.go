@@ -10,9 +10,9 @@ import (
 
 // Sampler moves chains.
 type Sampler interface {
-	// Move moves every row of s under its law, by work that is counted in sweeps. The hidden spins of s need not be
-	// set before; after it both layers are a configuration. Clamped spins stay. The numbers come from law.Key and
-	// the rows' places alone.
+	// Move moves every row of s under its law, by work that is counted in sweeps. The hidden spins
+	// of s need not be set before; after it both layers are a configuration. Clamped spins stay.
+	// The numbers come from law.Key and the rows' places alone.
 	Move(s bm.State, law bm.Law, sweeps int)
 }
 

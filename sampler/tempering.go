@@ -8,16 +8,17 @@ import (
 	"mattis/compute"
 )
 
-// Tempering is parallel tempering (Hukushima and Nemoto 1996; for RBMs
-// Desjardins et al. 2010): for each chain a ladder of replicas at falling inverse temperatures, all replicas of all
-// chains moved as rows of one batch. After each sweep neighbouring rungs i, j exchange their
-// temperatures, and the spins stay where they are, with probability
+// Tempering is parallel tempering (Hukushima and Nemoto 1996; for RBMs Desjardins et al. 2010): for
+// each chain a ladder of replicas at falling inverse temperatures, all replicas of all chains moved
+// as rows of one batch. After each sweep neighbouring rungs i, j exchange their temperatures, and
+// the spins stay where they are, with probability
 //
 //	min(1, exp((b_i-b_j) (E_i-E_j)))
 //
-// E being that of all spins, Gaussian layers summed out, and Base.v: under a base rate the exponent of the Boltzmann weight is Base.v - beta (E + Base.v), and
-// the part without beta is the same before and after. Even pairs (0,1), (2,3), ... and odd pairs (1,2), ...
-// take turns from one round to the next, over all moves: a replica that is never refused goes straight along the ladder.
+// E being that of all spins, Gaussian layers summed out, and Base.v: under a base rate the exponent
+// of the Boltzmann weight is Base.v - beta (E + Base.v), and the part without beta is the same
+// before and after. Even pairs (0,1), (2,3), ... and odd pairs (1,2), ... take turns from one round
+// to the next, over all moves: a replica that is never refused goes straight along the ladder.
 //
 // The law's own Beta multiplies the ladder, so rung 0 of inverse temperature 1
 // is the law itself. The joint law of all rungs stays unchanged; the chains themselves do once the
@@ -53,8 +54,8 @@ type Tempering struct {
 
 var _ Sampler = (*Tempering)(nil)
 
-// NewTempering returns tempering over the inverse temperatures, which fall
-// from the first; rung 0 is the target and 1 is usual. 0 is a good last one: there a sweep draws independent spins.
+// NewTempering returns tempering over the inverse temperatures, which fall from the first; rung 0
+// is the target and 1 is usual. 0 is a good last one: there a sweep draws independent spins.
 func NewTempering(m *bm.Machine, betas []float64) (*Tempering, error) {
 	if err := CheckLadder(betas); err != nil {
 		return nil, err
@@ -81,8 +82,8 @@ func CheckLadder(betas []float64) error {
 // Betas returns the ladder, rung 0 first.
 func (t *Tempering) Betas() []float64 { return append([]float64(nil), t.betas...) }
 
-// Start makes so many ladders. All replicas of ladder i begin with the spins of row i mod the rows of s; what
-// was counted and kept is gone.
+// Start makes so many ladders. All replicas of ladder i begin with the spins of row i mod the rows
+// of s; what was counted and kept is gone.
 func (t *Tempering) Start(s bm.State, ladders int) {
 	e, r := t.machine.Engine(), len(t.betas)
 	n := ladders * r
@@ -124,9 +125,9 @@ func (t *Tempering) ResetStats() {
 // Stats returns what was counted since Start or ResetStats.
 func (t *Tempering) Stats() Stats { return t.flow.stats() }
 
-// MeanEnergies returns the mean of E(v,h) + Base.v at each rung since Start or
-// ResetStats, in units of kT: minus its integral over beta is log Z (thermodynamic integration). It is
-// NaN before the first round.
+// MeanEnergies returns the mean of E(v,h) + Base.v at each rung since Start or ResetStats, in units
+// of kT: minus its integral over beta is log Z (thermodynamic integration). It is NaN before the
+// first round.
 func (t *Tempering) MeanEnergies() []float64 {
 	mean := make([]float64, len(t.betas))
 	for i, x := range t.energySum {
@@ -138,7 +139,8 @@ func (t *Tempering) MeanEnergies() []float64 {
 	return mean
 }
 
-// SumEnergies sets dst[i*R+r] to the sum of E(v,h) + Base.v over the sweeps since Start or ResetStats, at rung r of R of ladder i.
+// SumEnergies sets dst[i*R+r] to the sum of E(v,h) + Base.v over the sweeps since Start or
+// ResetStats, at rung r of R of ladder i.
 func (t *Tempering) SumEnergies(dst []float64) {
 	if len(dst) != len(t.energySum) {
 		panic(fmt.Sprintf("sampler: %d sums of energies for %d ladders of %d rungs", len(dst), t.ladders, len(t.betas)))
@@ -146,9 +148,9 @@ func (t *Tempering) SumEnergies(dst []float64) {
 	copy(dst, t.energySum)
 }
 
-// State returns what a checkpoint keeps: the spins of all replicas on the left side of the data view, row
-// i*R+r for replica r of ladder i (a sweep draws the others from them), the rung that each holds, and which
-// pairs are next.
+// State returns what a checkpoint keeps: the spins of all replicas on the left side of the data
+// view, row i*R+r for replica r of ladder i (a sweep draws the others from them), the rung that
+// each holds, and which pairs are next.
 func (t *Tempering) State() []bm.Param {
 	return append(Kept(t.machine, t.replicas), bm.Param{Name: "chains.rungs", Value: t.rungs}, bm.Param{Name: "chains.parity", Value: t.parity})
 }

@@ -9,16 +9,17 @@ import (
 	"mattis/compute"
 )
 
-// Trajectory is tempering over the states of one machine in the course of its
-// training (Béreux et al. 2024, arXiv:2405.15376): each rung is a machine of its own, and after
-// each sweep neighbouring rungs a, b exchange the spins on the left side of the data view, in a restricted machine v_a and v_b, with probability
+// Trajectory is tempering over the states of one machine in the course of its training (Béreux et
+// al. 2024, arXiv:2405.15376): each rung is a machine of its own, and after each sweep neighbouring
+// rungs a, b exchange the spins on the left side of the data view, in a restricted machine v_a and
+// v_b, with probability
 //
 //	min(1, exp(F_a(v_a) + F_b(v_b) - F_a(v_b) - F_b(v_a)))
 //
-// The others are summed over in it, which accepts more often than their energies do, and
-// drawn anew afterwards. Early machines are nearly paramagnetic and mix at once; where training changes
-// the distribution smoothly, as few rungs carry states to the last machine as a ladder of
-// temperatures would need many for.
+// The others are summed over in it, which accepts more often than their energies do, and drawn anew
+// afterwards. Early machines are nearly paramagnetic and mix at once; where training changes the
+// distribution smoothly, as few rungs carry states to the last machine as a ladder of temperatures
+// would need many for.
 type Trajectory struct {
 	rungs []rung // rung 0 is the target
 	rows  int
@@ -125,8 +126,9 @@ func (t *Trajectory) of(rung int, law bm.Law) bm.Law {
 	return law
 }
 
-// Move puts the rows of s at rung 0, the last machine, moves all rungs by so many rounds, a sweep and an exchange each, and copies
-// rung 0 back. A number of rows that differs from the last one's starts all rungs anew, from s.
+// Move puts the rows of s at rung 0, the last machine, moves all rungs by so many rounds, a sweep
+// and an exchange each, and copies rung 0 back. A number of rows that differs from the last one's
+// starts all rungs anew, from s.
 func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
 	if s.Rows() != t.rows {
 		t.Start(s)

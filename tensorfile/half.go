@@ -18,7 +18,8 @@ func (h Half) Float32() float32 {
 	return math.Float32frombits(sign | (exponent+127-15)<<23 | fraction<<13)
 }
 
-// HalfOf returns the number nearest to x, of two as near the even one; what is too large is infinite.
+// HalfOf returns the number nearest to x, of two as near the even one; what is too large is
+// infinite.
 func HalfOf(x float32) Half {
 	bits := math.Float32bits(x)
 	sign, low := Half(bits>>16&0x8000), bits&0x7fffffff

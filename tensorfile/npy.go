@@ -23,7 +23,8 @@ func ReadNPY(r io.Reader) (Tensor, error) {
 	return readNPY(&source{r: r, size: -1})
 }
 
-// ReadSizedNPY is ReadNPY of a file of size bytes: what is shorter than its header says is refused before it is read.
+// ReadSizedNPY is ReadNPY of a file of size bytes: what is shorter than its header says is refused
+// before it is read.
 func ReadSizedNPY(r io.Reader, size int64) (Tensor, error) { return readNPY(&source{r: r, size: size}) }
 
 func readNPY(s *source) (Tensor, error) {

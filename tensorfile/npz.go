@@ -56,8 +56,8 @@ func readNPZ(r io.ReaderAt, size, left int64) (*File, error) {
 	return f, nil
 }
 
-// Archive is an npz file whose arrays are read one by one, so that one of a type that is not supported is in nobody's
-// way.
+// Archive is an npz file whose arrays are read one by one, so that one of a type that is not
+// supported is in nobody's way.
 type Archive struct {
 	entries []*zip.File
 	left    int64 // bytes that may still be inflated
@@ -117,7 +117,8 @@ func (a *Archive) Names() []string {
 	return names
 }
 
-// Head returns the type and the shape that the named array declares, and reads none of its elements.
+// Head returns the type and the shape that the named array declares, and reads none of its
+// elements.
 func (a *Archive) Head(name string) (Type, []int, error) {
 	entry, err := a.entry(name)
 	if err != nil {
@@ -197,7 +198,8 @@ func readEntry(entry *zip.File, left int64) (Tensor, int64, error) {
 // Inflated returns to how many bytes a file of size bytes may inflate.
 func Inflated(size int64) int64 { return max(maxInflated, maxRatio*size) }
 
-// Bound returns a reader of what inflates from a file of size bytes, which fails once there is more than Inflated.
+// Bound returns a reader of what inflates from a file of size bytes, which fails once there is more
+// than Inflated.
 func Bound(r io.Reader, size int64) io.Reader { return &bounded{r: r, left: Inflated(size)} }
 
 // bounded reads until more than left bytes have come, then fails.

@@ -25,8 +25,8 @@ func ReadSafetensors(r io.Reader) (*File, error) {
 	return readSafetensors(&source{r: r, size: -1})
 }
 
-// ReadSafetensorsOf is ReadSafetensors of a file whose size in bytes is known: what its header claims beyond that is
-// refused before memory is taken for it.
+// ReadSafetensorsOf is ReadSafetensors of a file whose size in bytes is known: what its header
+// claims beyond that is refused before memory is taken for it.
 func ReadSafetensorsOf(r io.Reader, size int64) (*File, error) {
 	return readSafetensors(&source{r: r, size: size})
 }

@@ -79,8 +79,8 @@ type Tensor struct {
 type Stream struct {
 	Kind  Type
 	Count int // elements
-	// Parts calls write with slices of the elements, []E of an Element E of the kind, from the first to the last. It may
-	// be called more than once, and gives the same elements each time.
+	// Parts calls write with slices of the elements, []E of an Element E of the kind, from the
+	// first to the last. It may be called more than once, and gives the same elements each time.
 	Parts func(write func(part any) error) error
 }
 

@@ -19,8 +19,8 @@ import (
 	"mattis/rng"
 )
 
-// ShortBatch says what the last batch of an epoch does where it has n < B rows.
-// B is the size of the first batch: of fewer rows than BatchSize, all make one whole batch. "" means Share.
+// ShortBatch says what the last batch of an epoch does where it has n < B rows. B is the size of
+// the first batch: of fewer rows than BatchSize, all make one whole batch. "" means Share.
 type ShortBatch string
 
 const (
@@ -30,8 +30,9 @@ const (
 	Mean     ShortBatch = "mean"     // a full step on the mean of its rows
 )
 
-// Trainer trains a machine. Short, the projections, the observers and the key may be left out; the other exported
-// fields up to BatchSize have to be set before Run, and none but Observers may change after it.
+// Trainer trains a machine. Short, the projections, the observers and the key may be left out; the
+// other exported fields up to BatchSize have to be set before Run, and none but Observers may
+// change after it.
 type Trainer struct {
 	Machine     *bm.Machine
 	Positive    positive.Estimator // nil where the hidden layers sum out given the visible one
@@ -47,8 +48,9 @@ type Trainer struct {
 	Observers   []Observer         // in order, after every update and its projections
 	Key         rng.Key
 
-	// LeaveAfter is how long an update under way may still take once the context is cancelled, before it is left where its
-	// estimator can be (negative.Leavable); 0 means 2 s. The training is then as it was before that update.
+	// LeaveAfter is how long an update under way may still take once the context is cancelled,
+	// before it is left where its estimator can be (negative.Leavable); 0 means 2 s. The training
+	// is then as it was before that update.
 	LeaveAfter time.Duration
 
 	// Step is the number of updates done. Seconds is the time they took, without the observers.
@@ -111,7 +113,8 @@ func (t *Trainer) StepsPerEpoch() int {
 	return data.Batches(t.Data.Rows(), t.BatchSize)
 }
 
-// Steps returns the number of updates at the end of an epoch counted from 1, or the largest number where it has none.
+// Steps returns the number of updates at the end of an epoch counted from 1, or the largest number
+// where it has none.
 func (t *Trainer) Steps(epoch int) int {
 	steps := t.StepsPerEpoch()
 	if steps > 0 && epoch > math.MaxInt/steps {
@@ -132,9 +135,9 @@ func (t *Trainer) State() []bm.Param {
 	return s
 }
 
-// Run trains from the present step to the end of the given epoch. It returns nil there, the context's
-// error after the update at which it was cancelled, or before it where that takes long (see LeaveAfter), a *NonFinite, an
-// observer's error, or what is wrong with a field.
+// Run trains from the present step to the end of the given epoch. It returns nil there, the
+// context's error after the update at which it was cancelled, or before it where that takes long
+// (see LeaveAfter), a *NonFinite, an observer's error, or what is wrong with a field.
 func (t *Trainer) Run(ctx context.Context, epochs int) error {
 	if err := t.prepare(); err != nil {
 		return err
@@ -169,7 +172,8 @@ func (t *Trainer) Run(ctx context.Context, epochs int) error {
 	return nil
 }
 
-// leaveOn lets updates be left some time after ctx is cancelled, until the function that it returns is called.
+// leaveOn lets updates be left some time after ctx is cancelled, until the function that it returns
+// is called.
 func (t *Trainer) leaveOn(ctx context.Context) (end func()) {
 	l, ok := t.Negative.(negative.Leavable)
 	if !ok {

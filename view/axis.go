@@ -12,8 +12,8 @@ import (
 type Axis struct {
 	Label string // with its unit: "NLL (nats)"
 	Log   bool   // logarithmic; what is not above 0 is then left out
-	// Zero gives 0 a place of its own at the lower end of a logarithmic axis, at Min or half the smallest other value, for
-	// curves that begin there.
+	// Zero gives 0 a place of its own at the lower end of a logarithmic axis, at Min or half the
+	// smallest other value, for curves that begin there.
 	Zero bool
 	// Ticks are the values that are labelled; without any they are round ones.
 	Ticks []float64
@@ -145,7 +145,8 @@ func (zeroScale) Normalize(lo, hi, x float64) float64 {
 	return plot.LogScale{}.Normalize(lo, hi, x)
 }
 
-// zeroTicks returns 0 at lo, where zeroScale has it, and the ticks of a logarithmic axis from the smallest other value, at 2 lo.
+// zeroTicks returns 0 at lo, where zeroScale has it, and the ticks of a logarithmic axis from the
+// smallest other value, at 2 lo.
 func zeroTicks(lo, hi float64) []plot.Tick {
 	return append([]plot.Tick{{Value: lo, Label: "0"}}, logTicks(2*lo, hi)...)
 }

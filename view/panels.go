@@ -95,7 +95,8 @@ func (k ImagesPanel) draw(area draw.Canvas) error {
 	return nil
 }
 
-// frames writes what the borders mean along the area's lower edge and returns the height that it takes.
+// frames writes what the borders mean along the area's lower edge and returns the height that it
+// takes.
 func (k ImagesPanel) frames(area draw.Canvas) vg.Length {
 	style := labelStyle(10, text.XLeft, text.YCenter)
 	const box, space = 10, 6

@@ -51,8 +51,8 @@ func NewProgress(w io.Writer, o ProgressOptions) *Progress {
 	return &Progress{w: w, o: o, started: now, shown: now, done: o.Start}
 }
 
-// Update tells that so many are done and writes the line if it is time to; the note ends the line ("NLL 2.31"): the first
-// of them that a terminal has the width for.
+// Update tells that so many are done and writes the line if it is time to; the note ends the line
+// ("NLL 2.31"): the first of them that a terminal has the width for.
 func (p *Progress) Update(done int, notes ...string) {
 	p.done = done
 	if p.Due() {
@@ -63,8 +63,8 @@ func (p *Progress) Update(done int, notes ...string) {
 // Due reports whether it is time for a line.
 func (p *Progress) Due() bool { return p.o.Now().Sub(p.shown) >= p.o.Every }
 
-// Worked tells how many seconds the work alone has taken since the start: the rate is of these, without what comes
-// between, and the time left is that on the clock.
+// Worked tells how many seconds the work alone has taken since the start: the rate is of these,
+// without what comes between, and the time left is that on the clock.
 func (p *Progress) Worked(seconds float64) { p.worked = seconds }
 
 // Set sets how many are done and writes nothing.
@@ -109,8 +109,8 @@ type form struct{ counts, unit, rate bool }
 // forms are the forms of a line from the longest to the shortest.
 var forms = []form{{true, true, true}, {true, false, true}, {true, false, false}, {}}
 
-// fit returns the longest line of at most so many columns with the first note that has room beside the percentage. No note is
-// cut: half a number misleads.
+// fit returns the longest line of at most so many columns with the first note that has room beside
+// the percentage. No note is cut: half a number misleads.
 func (p *Progress) fit(now time.Time, notes []string, columns int) string {
 	for _, n := range notes {
 		for _, f := range forms {
@@ -167,7 +167,8 @@ func (p *Progress) line(now time.Time, note string, f form) string {
 	return strings.Join(words, "  ")
 }
 
-// perTime returns the rate in units, the word with a space in front or empty, a second, a minute or an hour, whichever is above 1.
+// perTime returns the rate in units, the word with a space in front or empty, a second, a minute or
+// an hour, whichever is above 1.
 func perTime(rate float64, unit string) string {
 	per := "s"
 	if rate < 1 {

@@ -252,7 +252,8 @@ func duration(seconds float64) string {
 	return time.Duration(seconds * 1e9).Round(time.Duration(max(1, seconds*1e6))).String()
 }
 
-// memory returns a lower bound of the bytes that the work takes: parameters with their gradients, and configurations.
+// memory returns a lower bound of the bytes that the work takes: parameters with their gradients,
+// and configurations.
 func (s benchShape) memory(what string) float64 {
 	v, b := float64(s.Visible), float64(s.Batch)
 	if what == "gemm" {
@@ -353,8 +354,9 @@ func prepareProduct(e compute.Engine, s benchShape) (func() error, float64, erro
 	return work, float64(s.Batch) * float64(s.Visible) * float64(s.Hidden), nil
 }
 
-// prepareExact counts six multiply-adds for each listed state and hidden spin: a factor 2cosh and its product, and a mean, but
-// for the reciprocal in it, that is added to two sums. The fields of the halves are nothing beside it.
+// prepareExact counts six multiply-adds for each listed state and hidden spin: a factor 2cosh and
+// its product, and a mean, but for the reciprocal in it, that is added to two sums. The fields of
+// the halves are nothing beside it.
 func prepareExact(e compute.Engine, s benchShape) (func() error, float64, error) {
 	m := benchMachine(e, s)
 	x, err := negative.NewExact(m)

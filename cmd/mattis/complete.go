@@ -84,7 +84,8 @@ func sourceNames() (list []string) {
 	return list
 }
 
-// runDirectories completes run directories, and the folders on the way to them. Of nothing begun it looks into the folder runs first.
+// runDirectories completes run directories, and the folders on the way to them. Of nothing begun it
+// looks into the folder runs first.
 func runDirectories(_ *cobra.Command, _ []string, begun string) ([]string, cobra.ShellCompDirective) {
 	dir, base := filepath.Split(begun)
 	if begun == "" {
@@ -123,7 +124,8 @@ func runsIn(dir, base string) (found, folders []string) {
 	return found, folders
 }
 
-// checkpoints completes the steps of the checkpoints of the run directory that the first argument names.
+// checkpoints completes the steps of the checkpoints of the run directory that the first argument
+// names.
 func checkpoints(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
 	list := []string{"best\tsee train.best", "last\tthe newest good one"}
 	if len(args) > 0 {
@@ -140,7 +142,8 @@ func checkpoints(_ *cobra.Command, args []string, _ string) ([]string, cobra.She
 // sets completes the sets of data, and files.
 var sets = wordsAndFiles(fixed(data.Sets...))
 
-// positions completes the first argument of commands, by their paths; further completes those after it.
+// positions completes the first argument of commands, by their paths; further completes those after
+// it.
 var positions = map[string]completer{
 	"train": wordsAndFiles(recipeNames), "recipes": words(recipeNames), "data show": wordsAndFiles(sourceNames), "data fetch": words(fixed("mnist")),
 	"figure": words(func() []string { return append(experiment.Names(), "all") }), "bench": words(fixed("update", "sweep", "gemm", "exact")),

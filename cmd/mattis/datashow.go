@@ -135,7 +135,8 @@ func isRun(dir string) bool {
 	return err == nil
 }
 
-// showFile looks at a file, reads it by what it shows and by the settings, and takes missing entries.
+// showFile looks at a file, reads it by what it shows and by the settings, and takes missing
+// entries.
 func showFile(name string, settings []string) (*exhibit, error) {
 	look, err := recipe.LookAt(name, settings)
 	if err != nil {
@@ -158,7 +159,8 @@ func showFile(name string, settings []string) (*exhibit, error) {
 	return s, nil
 }
 
-// unknownData returns the error of reading name, or where there is no such file that it is no data at all.
+// unknownData returns the error of reading name, or where there is no such file that it is no data
+// at all.
 func unknownData(name string, err error) error {
 	if !errors.Is(err, os.ErrNotExist) {
 		return err

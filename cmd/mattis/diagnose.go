@@ -196,8 +196,9 @@ func (v verdictSize) String() string {
 	return fmt.Sprintf("update %d, %d chains, %d sweeps, %s", v.Step, v.Chains, v.Sweeps, strings.Join(names, ", "))
 }
 
-// keepVerdict leaves the report in the run directory, where mattis watch shows it beside the machine. One that rests on more
-// sweeps of the same or a later checkpoint stays in its place. A folder that cannot be written does not matter.
+// keepVerdict leaves the report in the run directory, where mattis watch shows it beside the
+// machine. One that rests on more sweeps of the same or a later checkpoint stays in its place. A
+// folder that cannot be written does not matter.
 func keepVerdict(errw io.Writer, dir string, report []byte) {
 	path := filepath.Join(dir, run.DiagnosisFile)
 	var old, now verdictSize
@@ -225,8 +226,8 @@ func keepVerdict(errw io.Writer, dir string, report []byte) {
 // mostEnergies bounds the training rows whose energies are looked at.
 const mostEnergies = 10_000
 
-// dataEnergies returns the histogram of the energies of training rows, beside which those of the chains are seen; nil
-// where there are no data.
+// dataEnergies returns the histogram of the energies of training rows, beside which those of the
+// chains are seen; nil where there are no data.
 func (f *diagnoseFlags) dataEnergies(cmd *cobra.Command, m *recipe.Model, key rng.Key) (*sampler.Histogram, error) {
 	set, err := m.Rows("train")
 	if err != nil {
@@ -283,7 +284,8 @@ func (d diagnosis) cost() (sweeps, milliseconds float64) {
 	return float64(d.Chains*d.Sweeps*d.Replicas) / ess, 1000 * d.Seconds / ess
 }
 
-// disagreements says which samplers find mean energies that their errors do not explain: then one of them is wrong.
+// disagreements says which samplers find mean energies that their errors do not explain: then one
+// of them is wrong.
 func disagreements(all []diagnosis) []string {
 	var list []string
 	for i, a := range all {

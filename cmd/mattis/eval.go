@@ -92,8 +92,8 @@ random numbers are others: what changes by more than its error is not known as w
 	return cmd
 }
 
-// measureSetting returns the setting with its path in a recipe: what is none of the data or the measures is an
-// option of a measure.
+// measureSetting returns the setting with its path in a recipe: what is none of the data or the
+// measures is an option of a measure.
 func measureSetting(s string) (string, error) {
 	path, _, _ := strings.Cut(s, "=")
 	group, _, _ := strings.Cut(path, ".")
@@ -111,8 +111,8 @@ func measureSetting(s string) (string, error) {
 	return "measure.options." + s, nil
 }
 
-// idle returns an error for a setting that nothing reads: an option of none of the measures, or a list of measures where
-// --measure names them.
+// idle returns an error for a setting that nothing reads: an option of none of the measures, or a
+// list of measures where --measure names them.
 func idle(settings, typed, measures []string, named bool) error {
 	for i, s := range settings {
 		path, _, _ := strings.Cut(s, "=")
@@ -258,8 +258,8 @@ func measurable(j *recipe.Judge, list []recipe.Wanted) error {
 // parts is how finely progress is counted where work has no natural count.
 const parts = 1000
 
-// measureTable returns a table of the measures, a column a set and one for the machine alone. An exact value stands alone,
-// and "± -" says that its error is not known.
+// measureTable returns a table of the measures, a column a set and one for the machine alone. An
+// exact value stands alone, and "± -" says that its error is not known.
 func measureTable(results []eval.Result) view.Table {
 	var sets, names []string
 	for _, set := range append(slices.Clone(data.Sets), "") {

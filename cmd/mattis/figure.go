@@ -157,8 +157,8 @@ func makeFigures(cmd *cobra.Command, figures []*experiment.Figure, o experiment.
 	return failed
 }
 
-// miniatureVariable, set to anything but 0, makes every machine of a figure tiny and every training short: what tests of the
-// command need.
+// miniatureVariable, set to anything but 0, makes every machine of a figure tiny and every training
+// short: what tests of the command need.
 const miniatureVariable = "MATTIS_MINIATURE"
 
 // printReport writes what was made and the table of claims.

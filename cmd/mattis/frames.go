@@ -13,9 +13,10 @@ import (
 	"mattis/tensorfile"
 )
 
-// A frame is what a worker and its client send each other: the four bytes of frameMagic, the length of its head as a
-// little-endian uint32, the head, which is a JSON object, and its bodies one after another, whose lengths in bytes the
-// head lists as "bodies". A body is an npy file, or a safetensors file where the head says so.
+// A frame is what a worker and its client send each other: the four bytes of frameMagic, the length
+// of its head as a little-endian uint32, the head, which is a JSON object, and its bodies one after
+// another, whose lengths in bytes the head lists as "bodies". A body is an npy file, or a
+// safetensors file where the head says so.
 const frameMagic = "MTW1"
 
 // Bounds of a frame.
@@ -32,8 +33,9 @@ type frame struct {
 	refuse error // what is wrong with it as a whole, though its end is known
 }
 
-// readFrame returns the next frame, or io.EOF where the stream ends between two. Another error means that the stream
-// is none of frames, or ends within one: nothing more can be read from it. Bodies take memory only as far as they are there.
+// readFrame returns the next frame, or io.EOF where the stream ends between two. Another error
+// means that the stream is none of frames, or ends within one: nothing more can be read from it.
+// Bodies take memory only as far as they are there.
 func readFrame(r *bufio.Reader) (*frame, error) {
 	var fixed [8]byte
 	switch n, err := io.ReadFull(r, fixed[:]); {

@@ -10,7 +10,8 @@ import (
 // helpWidth is the width of help texts in columns.
 const helpWidth = 100
 
-// layOutHelp wraps the help texts of a command and of those below it, and lets them wrap their flags.
+// layOutHelp wraps the help texts of a command and of those below it, and lets them wrap their
+// flags.
 func layOutHelp(cmd *cobra.Command) {
 	cmd.SetUsageTemplate(strings.ReplaceAll(cmd.UsageTemplate(), "FlagUsages |", "FlagUsagesWrapped 100 |"))
 	var each func(c *cobra.Command)
@@ -23,8 +24,9 @@ func layOutHelp(cmd *cobra.Command) {
 	each(cmd)
 }
 
-// wrapped returns the text with its paragraphs filled to the width. A line that begins with a space or has columns, two
-// spaces in a row, stands for itself: where it is too long it goes on below its last column.
+// wrapped returns the text with its paragraphs filled to the width. A line that begins with a space
+// or has columns, two spaces in a row, stands for itself: where it is too long it goes on below its
+// last column.
 func wrapped(text string, width int) string {
 	var out []string
 	var words []string // of the paragraph under way

@@ -68,7 +68,8 @@ docs/data.md. Without --out it goes to the standard output.
 	return cmd
 }
 
-// placeFrom returns the path of a file as a recipe in the file out names it, so that it is found from the recipe's folder.
+// placeFrom returns the path of a file as a recipe in the file out names it, so that it is found
+// from the recipe's folder.
 func placeFrom(out, path string) (string, error) {
 	if out == "" || filepath.IsAbs(path) || filepath.Dir(out) == "." {
 		return path, nil

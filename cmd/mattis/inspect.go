@@ -73,7 +73,8 @@ its couplings, and how much its patterns overlap.`,
 	return cmd
 }
 
-// layersOf says what hidden layers the recipe's machine has, and which pairs where they are more than a list tells.
+// layersOf says what hidden layers the recipe's machine has, and which pairs where they are more
+// than a list tells.
 func layersOf(r *recipe.Recipe) string {
 	g, err := r.Graph(1)
 	if err != nil {
@@ -86,8 +87,8 @@ func layersOf(r *recipe.Recipe) string {
 	return layers + ", pairs " + pairs
 }
 
-// showRecipe prints the recipe in short, without the training of a machine that was converted: its recipe says how
-// one like it could be trained on, and not what became of this one.
+// showRecipe prints the recipe in short, without the training of a machine that was converted: its
+// recipe says how one like it could be trained on, and not what became of this one.
 func showRecipe(w io.Writer, r *recipe.Recipe, converted bool) {
 	c := r.Couplings
 	how := fmt.Sprintf("dense couplings, init %s", c.Init)

@@ -47,7 +47,8 @@ func (f labelFlag) lay(m *recipe.Model, rows []int8) {
 	}
 }
 
-// labelled returns the rows of the input with the label laid over them. Rows whose label is not known are refused.
+// labelled returns the rows of the input with the label laid over them. Rows whose label is not
+// known are refused.
 func (f labelFlag) labelled(cmd *cobra.Command, m *recipe.Model, input string) (*data.Set, error) {
 	if err := f.check(m); err != nil {
 		return nil, err
@@ -71,7 +72,8 @@ func (f labelFlag) labelled(cmd *cobra.Command, m *recipe.Model, input string) (
 	return set, nil
 }
 
-// labelCounts says how often each label was drawn. A draw in which not one label spin alone is up tells none.
+// labelCounts says how often each label was drawn. A draw in which not one label spin alone is up
+// tells none.
 type labelCounts struct {
 	names  []string
 	pixels int

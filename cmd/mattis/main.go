@@ -65,8 +65,8 @@ func Main() int {
 	return exitFailure
 }
 
-// output is the standard output. It remembers the first failure, so that no command that ignores it ends well: what
-// was printed is not there.
+// output is the standard output. It remembers the first failure, so that no command that ignores it
+// ends well: what was printed is not there.
 type output struct {
 	*os.File
 	failure error
@@ -139,7 +139,8 @@ func flagError(err error) error {
 	return fmt.Errorf("--%s %s: want %s", invalid.GetFlag().Name, invalid.GetValue(), want)
 }
 
-// noEmptyFlag refuses flags of texts that are given without one: each would be as good as not given, and silently so.
+// noEmptyFlag refuses flags of texts that are given without one: each would be as good as not
+// given, and silently so.
 func noEmptyFlag(flags *pflag.FlagSet) (err error) {
 	flags.Visit(func(f *pflag.Flag) {
 		empty := f.Value.Type() == "string" && f.Value.String() == ""

@@ -64,7 +64,8 @@ func (r *roff) line(text string) {
 	r.WriteString(text + "\n")
 }
 
-// text writes paragraphs, which the reader fills, and lines with columns or a margin, which stand as they are.
+// text writes paragraphs, which the reader fills, and lines with columns or a margin, which stand
+// as they are.
 func (r *roff) text(text string) {
 	asItIs := false
 	for line := range strings.Lines(text) {

@@ -14,8 +14,8 @@ import (
 // muchMemory is from where on a process spares memory before time, in bytes.
 const muchMemory = 96 << 20
 
-// enoughMemory returns an error where what a flag or field asks for takes more memory than there is: Go ends a process
-// that runs out of memory with nothing but a trace.
+// enoughMemory returns an error where what a flag or field asks for takes more memory than there
+// is: Go ends a process that runs out of memory with nothing but a trace.
 func enoughMemory(what string, need float64) error {
 	free, known := freeMemory(os.ReadFile)
 	if known && need > free {
@@ -29,7 +29,8 @@ type memoryError string
 
 func (e memoryError) Error() string { return string(e) }
 
-// roomFor returns the bytes that training the recipe on the split takes, or an error where that is more than there is.
+// roomFor returns the bytes that training the recipe on the split takes, or an error where that is
+// more than there is.
 func roomFor(r *recipe.Recipe, split *data.Split, threads int) (bytes float64, err error) {
 	bytes, field := r.LeastMemory(split.Train.Rows, split.Train.Visible)
 	if err := enoughMemory(field, bytes); err != nil {
@@ -41,7 +42,8 @@ func roomFor(r *recipe.Recipe, split *data.Split, threads int) (bytes float64, e
 	return bytes, enoughMemory(field, bytes)
 }
 
-// gcPercent returns how far the heap may grow beyond what is held, of a training that takes so many bytes.
+// gcPercent returns how far the heap may grow beyond what is held, of a training that takes so many
+// bytes.
 func gcPercent(bytes float64) int {
 	if bytes < muchMemory {
 		return 100
@@ -57,8 +59,8 @@ func gibibytes(bytes float64) string {
 	return fmt.Sprintf("%.2g GiB", n)
 }
 
-// freeMemory returns the bytes that this process can still take, as Linux tells them: what is available, or the
-// limit of its control group if that is less. Elsewhere it is not known.
+// freeMemory returns the bytes that this process can still take, as Linux tells them: what is
+// available, or the limit of its control group if that is less. Elsewhere it is not known.
 func freeMemory(read func(path string) ([]byte, error)) (bytes float64, known bool) {
 	text, err := read("/proc/meminfo")
 	if err != nil {

@@ -131,8 +131,8 @@ func (f *modelFlags) open(cmd *cobra.Command, dir string, settings ...string) (m
 	return m, engine.Close, nil
 }
 
-// modelCopies is how often the numbers of a checkpoint are held while a machine is read: in the file's tensors, in the
-// machine, and as its gradients.
+// modelCopies is how often the numbers of a checkpoint are held while a machine is read: in the
+// file's tensors, in the machine, and as its gradients.
 const modelCopies = 3
 
 // typedError is an error that quotes settings as they were typed.
@@ -144,7 +144,8 @@ type typedError struct {
 func (e typedError) Error() string { return e.text }
 func (e typedError) Unwrap() error { return e.error }
 
-// asTyped returns err with settings quoted as they were typed where a recipe has longer paths for them.
+// asTyped returns err with settings quoted as they were typed where a recipe has longer paths for
+// them.
 func asTyped(err error, settings, typed []string) error {
 	if err == nil {
 		return nil
@@ -172,7 +173,8 @@ func (o *outFlag) add(cmd *cobra.Command, usage string) {
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.blame(run(cmd, args)) }
 }
 
-// check refuses a path whose extension is none of those given, "" meaning that --out may be left out.
+// check refuses a path whose extension is none of those given, "" meaning that --out may be left
+// out.
 func (o outFlag) check(extensions ...string) error {
 	ext := strings.ToLower(filepath.Ext(o.path))
 	var named []string

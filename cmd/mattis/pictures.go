@@ -60,8 +60,8 @@ func signs(row []int8) string {
 	return b.String()
 }
 
-// writeSpins writes rows of spins as an npy file: N x height x width of images, N x V of plain rows.
-// each gives its argument so many rows, one after another.
+// writeSpins writes rows of spins as an npy file: N x height x width of images, N x V of plain
+// rows. each gives its argument so many rows, one after another.
 func writeSpins(path string, count, visible, height, width int, each func(write func(row []int8) error) error) error {
 	shape := []int{count, visible}
 	if height > 0 {

@@ -169,7 +169,8 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 	return nil
 }
 
-// holds returns the bytes of each sample that are held to the end: none of an npy file whose order is that of drawing.
+// holds returns the bytes of each sample that are held to the end: none of an npy file whose order
+// is that of drawing.
 func (f *sampleFlags) holds(m *recipe.Model) (bytes float64) {
 	if !m.Ordered(f.count, f.chains) {
 		bytes += float64(m.Visible())

@@ -32,7 +32,8 @@ func (f samplerFlag) check() error {
 	return nil
 }
 
-// moves prepares the sampler for the machine of the run directory. clamp is the row of spins that stay in all chains, nil for none.
+// moves prepares the sampler for the machine of the run directory. clamp is the row of spins that
+// stay in all chains, nil for none.
 func (f samplerFlag) moves(cmd *cobra.Command, dir string, m *recipe.Model, clamp []int8, seed uint64) (*recipe.Moves, error) {
 	var machines []*bm.Machine
 	if f.name == "trajectory" {

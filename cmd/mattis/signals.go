@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// again is how long after an interrupt another one still counts as the same: timeout(1) sends each signal twice, and so do
-// terminals that go away.
+// again is how long after an interrupt another one still counts as the same: timeout(1) sends each
+// signal twice, and so do terminals that go away.
 const again = 200 * time.Millisecond
 
 // announced is what the first interrupt says, nil for nothing.
@@ -21,8 +21,8 @@ var announced atomic.Pointer[string]
 // announce lets the first interrupt say what it leads to, where that takes a while.
 func announce(text string) { announced.Store(&text) }
 
-// interruptible returns a context that the first SIGINT, SIGTERM or SIGHUP cancels; a second SIGINT or SIGTERM ends the process
-// at once. A SIGHUP that is ignored stays so: nohup.
+// interruptible returns a context that the first SIGINT, SIGTERM or SIGHUP cancels; a second SIGINT
+// or SIGTERM ends the process at once. A SIGHUP that is ignored stays so: nohup.
 func interruptible() (ctx context.Context, release func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ending := []os.Signal{os.Interrupt, syscall.SIGTERM}
@@ -58,10 +58,12 @@ func sayStopping() {
 	fmt.Fprintln(os.Stderr, *text)
 }
 
-// outliveReaders lets the process go on when nobody reads its output any more, as of mattis train | head -1.
+// outliveReaders lets the process go on when nobody reads its output any more, as of mattis train |
+// head -1.
 func outliveReaders() { signal.Ignore(syscall.SIGPIPE) }
 
-// unread returns nil for the error of writing to a pipe that is closed: who closed it has what they wanted.
+// unread returns nil for the error of writing to a pipe that is closed: who closed it has what they
+// wanted.
 func unread(err error) error {
 	if errors.Is(err, syscall.EPIPE) {
 		return nil

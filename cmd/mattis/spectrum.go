@@ -29,8 +29,8 @@ func dense(e compute.Engine, m compute.Matrix) *mat.Dense {
 	return mat.NewDense(m.Rows(), m.Cols(), y)
 }
 
-// spectra returns the spectra of the couplings of all pairs, 0 for values that are rounding, or an error where they would
-// take too long to be found in passing.
+// spectra returns the spectra of the couplings of all pairs, 0 for values that are rounding, or an
+// error where they would take too long to be found in passing.
 func spectra(m *bm.Machine) ([]eval.Spectrum, error) {
 	g := m.Graph()
 	for i, p := range g.Pairs {

@@ -60,8 +60,8 @@ func version() string {
 	return version + "-" + revision
 }
 
-// revision returns the revision of the source that was built, "" where the build does not know it, and whether there were
-// changes beside it.
+// revision returns the revision of the source that was built, "" where the build does not know it,
+// and whether there were changes beside it.
 func revision() (revision string, changed bool) {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

@@ -19,11 +19,12 @@ import (
 	"mattis/recipe"
 )
 
-// workerProtocol is the number of what frames say. A client of another number is refused by its own side.
+// workerProtocol is the number of what frames say. A client of another number is refused by its own
+// side.
 const workerProtocol = 1
 
-// workerCommand is how programs in other languages use a machine without a file between: it holds one in memory and
-// answers requests on its standard input, until that ends. No person types it.
+// workerCommand is how programs in other languages use a machine without a file between: it holds
+// one in memory and answers requests on its standard input, until that ends. No person types it.
 func workerCommand() *cobra.Command {
 	var threads int
 	cmd := &cobra.Command{
@@ -135,7 +136,8 @@ func (w *worker) serve(ctx context.Context, in *bufio.Reader) error {
 	}
 }
 
-// read passes frames on while requests are worked on, so that the end of the input and a wish to stop are seen at once.
+// read passes frames on while requests are worked on, so that the end of the input and a wish to
+// stop are seen at once.
 func (w *worker) read(in *bufio.Reader, frames chan<- *frame, failed chan<- error, end func()) {
 	defer close(frames)
 	for {
@@ -225,8 +227,9 @@ func needsModel(op string) bool {
 	return true
 }
 
-// kindOf says whose fault an error is: value where the request or the recipe asks for what is not possible, interrupted
-// where the client asked to stop, none where a number cannot be had, memory, or failed.
+// kindOf says whose fault an error is: value where the request or the recipe asks for what is not
+// possible, interrupted where the client asked to stop, none where a number cannot be had, memory,
+// or failed.
 func kindOf(err error) string {
 	var field *recipe.FieldError
 	var none *eval.NoValue

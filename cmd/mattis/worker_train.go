@@ -26,8 +26,9 @@ const (
 // mostKept bounds the training rows that estimates of log Z look at later.
 const mostKept = 2000
 
-// fit trains a recipe on rows in a run directory, as mattis train does. On the way it sends the events epoch, measure and
-// note. Where the client asks it to stop, the machine is that of the checkpoint which it leaves.
+// fit trains a recipe on rows in a run directory, as mattis train does. On the way it sends the
+// events epoch, measure and note. Where the client asks it to stop, the machine is that of the
+// checkpoint which it leaves.
 func (w *worker) fit(ctx context.Context, r *request) (map[string]any, [][]byte, error) {
 	split, err := r.split()
 	if err != nil {
@@ -137,8 +138,8 @@ func (r *request) recipe(split *data.Split) (*recipe.Recipe, error) {
 	return rec, restricted(rec, split.Train.Visible)
 }
 
-// restricted returns an error unless the recipe's machine of so many visible spins is a restricted one: what a worker answers, it
-// answers in the terms of these.
+// restricted returns an error unless the recipe's machine of so many visible spins is a restricted
+// one: what a worker answers, it answers in the terms of these.
 func restricted(r *recipe.Recipe, visible int) error {
 	g, err := r.Graph(visible)
 	if err != nil {
@@ -173,7 +174,8 @@ func some(set *data.Set, r *recipe.Recipe) *data.Set {
 	return set.Take(order[:min(mostKept, set.Rows)])
 }
 
-// partialFit does one update on the rows as one batch: of the machine that there is, or of one that begins with them.
+// partialFit does one update on the rows as one batch: of the machine that there is, or of one that
+// begins with them.
 func (w *worker) partialFit(_ context.Context, r *request) (map[string]any, [][]byte, error) {
 	split, err := r.split()
 	if err != nil {
@@ -228,7 +230,8 @@ func (w *worker) partialFit(_ context.Context, r *request) (map[string]any, [][]
 	return head, nil, nil
 }
 
-// state returns the machine and what it goes on from, as a checkpoint's file and some training rows; load takes them.
+// state returns the machine and what it goes on from, as a checkpoint's file and some training
+// rows; load takes them.
 func (w *worker) state(context.Context, *request) (map[string]any, [][]byte, error) {
 	l := w.learner
 	if l == nil {

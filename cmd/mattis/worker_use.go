@@ -15,8 +15,8 @@ import (
 	"mattis/tensorfile"
 )
 
-// set returns the rows of the bodies of that name as one set, nil where there are none. Their spins are -1 or +1, and 0
-// too where some may be unknown.
+// set returns the rows of the bodies of that name as one set, nil where there are none. Their spins
+// are -1 or +1, and 0 too where some may be unknown.
 func (r *request) set(name string, unknown bool) (*data.Set, error) {
 	var s *data.Set
 	for i, n := range r.Names {
@@ -100,7 +100,8 @@ func (w *worker) given(r *request, unknown bool) (*data.Set, error) {
 // one returns a body alone.
 func one(body []byte) (map[string]any, [][]byte, error) { return nil, [][]byte{body}, nil }
 
-// transform returns the hidden means of the rows, N x H float32 from -1 to 1, or one draw of the hidden spins, int8.
+// transform returns the hidden means of the rows, N x H float32 from -1 to 1, or one draw of the
+// hidden spins, int8.
 func (w *worker) transform(ctx context.Context, r *request) (map[string]any, [][]byte, error) {
 	set, err := w.given(r, false)
 	if err != nil {
@@ -125,8 +126,9 @@ func (w *worker) transform(ctx context.Context, r *request) (map[string]any, [][
 	return one(npy(means, set.Rows, h))
 }
 
-// energyConstant is by how much the energies of the spins exceed those of the same machine in 0/1 variables, in which
-// answers are given: BernoulliRBM's E(v,h) = -h.components_ v - intercept_visible_.v - intercept_hidden_.h.
+// energyConstant is by how much the energies of the spins exceed those of the same machine in 0/1
+// variables, in which answers are given: BernoulliRBM's E(v,h) = -h.components_ v -
+// intercept_visible_.v - intercept_hidden_.h.
 func (w *worker) energyConstant() (float64, error) {
 	if w.constant == nil {
 		p, err := w.model.Portable()
@@ -184,8 +186,8 @@ func (w *worker) freeEnergy(ctx context.Context, r *request) (map[string]any, []
 	return one(npy(f, set.Rows))
 }
 
-// scoreSamples returns the pseudo-likelihoods of the rows, float64, from the one spin of each that the body flips names,
-// int32 counted from 0.
+// scoreSamples returns the pseudo-likelihoods of the rows, float64, from the one spin of each that
+// the body flips names, int32 counted from 0.
 func (w *worker) scoreSamples(ctx context.Context, r *request) (map[string]any, [][]byte, error) {
 	set, err := w.given(r, false)
 	if err != nil {
@@ -219,7 +221,8 @@ func (w *worker) scoreSamples(ctx context.Context, r *request) (map[string]any, 
 	return one(npy(p, set.Rows))
 }
 
-// logPartition returns log Z in BernoulliRBM's convention by a measure, logz unless the request names another.
+// logPartition returns log Z in BernoulliRBM's convention by a measure, logz unless the request
+// names another.
 func (w *worker) logPartition(ctx context.Context, r *request) (map[string]any, [][]byte, error) {
 	measure := r.Measure
 	if measure == "" {
@@ -272,8 +275,8 @@ func (w *worker) gibbs(ctx context.Context, r *request) (map[string]any, [][]byt
 	return w.draw(ctx, r, w.model.RowStart(set))
 }
 
-// sample returns samples of chains that start from random spins, patterns, some training rows (data) or the rows of the
-// request.
+// sample returns samples of chains that start from random spins, patterns, some training rows
+// (data) or the rows of the request.
 func (w *worker) sample(ctx context.Context, r *request) (map[string]any, [][]byte, error) {
 	var start recipe.Start
 	var err error

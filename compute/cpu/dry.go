@@ -8,9 +8,10 @@ import (
 	"mattis/rng"
 )
 
-// Dry is an engine that computes nothing and counts the memory that an Engine of as many threads takes for the same
-// calls: what is allocated, counted as if none of it were given back, and the arena at its largest. Its matrices
-// have shapes and no entries: Read leaves its destination as it is, and Finite is always true.
+// Dry is an engine that computes nothing and counts the memory that an Engine of as many threads
+// takes for the same calls: what is allocated, counted as if none of it were given back, and the
+// arena at its largest. Its matrices have shapes and no entries: Read leaves its destination as it
+// is, and Finite is always true.
 type Dry struct {
 	engine    Engine // for its kernels, which decide how products are cut
 	threads   int

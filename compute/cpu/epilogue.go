@@ -76,8 +76,8 @@ func (t *mulTask) finish(w *worker, s *space, p, j, local int, y unsafe.Pointer)
 	}
 }
 
-// addTile turns the tile's sums into fields that have Add in them. The kernel of fields adds what dst points
-// at: the rows of Add as they lie, or a copy at an edge.
+// addTile turns the tile's sums into fields that have Add in them. The kernel of fields adds what
+// dst points at: the rows of Add as they lie, or a copy at an edge.
 func (t *mulTask) addTile(w *worker, s *space, lo, hi, first, c0, valid int) {
 	x := &w.tile
 	x.add = 1

@@ -98,9 +98,9 @@ func (t *mulTask) multiply(worker, number int) {
 	w.tile = tile{}
 }
 
-// output returns the address and the step in bytes of the rows that are touched
-// once a tile's products are summed: those of the destination, or the tile c itself where it waits for
-// other blocks of the sum.
+// output returns the address and the step in bytes of the rows that are touched once a tile's
+// products are summed: those of the destination, or the tile c itself where it waits for other
+// blocks of the sum.
 func (t *mulTask) output(c *float32, p, j int) (out *float32, outStep uintptr) {
 	k := t.e.kernels
 	first := p*k.rows - t.lead

@@ -8,11 +8,13 @@ import (
 	"mattis/compute"
 )
 
-// meansTask is PairMeans. A piece is one vector of columns of all four matrices, copied together so that it lies in the
-// first cache; sums run over q and then p in order, whatever the vector's width.
+// meansTask is PairMeans. A piece is one vector of columns of all four matrices, copied together so
+// that it lies in the first cache; sums run over q and then p in order, whatever the vector's
+// width.
 //
-// tanh(a+b) = 2/(1+xy) - 1 with x = exp(-2a), y = exp(-2b), which are those of the rows alone: a pair costs a reciprocal. It is
-// off by a unit of 2^-23, which is what a sum of such terms is off by anyway. Fields whose exponentials are too large go by tanh.
+// tanh(a+b) = 2/(1+xy) - 1 with x = exp(-2a), y = exp(-2b), which are those of the rows alone: a
+// pair costs a reciprocal. It is off by a unit of 2^-23, which is what a sum of such terms is off
+// by anyway. Fields whose exponentials are too large go by tanh.
 type meansTask struct {
 	e                         *Engine
 	dstA, dstB, a, b, weights compute.Matrix
@@ -21,7 +23,8 @@ type meansTask struct {
 	ratios                    bool
 }
 
-// meansBounds is the largest sum of the largest fields of a and b that goes by exponentials: exp(84) is a float32, and so is its inverse.
+// meansBounds is the largest sum of the largest fields of a and b that goes by exponentials:
+// exp(84) is a float32, and so is its inverse.
 const meansBounds = 42
 
 // PairMeans adds to dstA and dstB the weighted tanh of all pairs of rows.

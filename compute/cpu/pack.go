@@ -118,9 +118,9 @@ func (t *mulTask) packA(dst []float32, p, l0, ls int) {
 	}
 }
 
-// panel returns the address of panel panel0+p over a block of the sum, how it
-// lies and the bytes between its rows or steps. packed holds the panels from panel0 on; where a is used as it
-// lies it is space for one that does not fit.
+// panel returns the address of panel panel0+p over a block of the sum, how it lies and the bytes
+// between its rows or steps. packed holds the panels from panel0 on; where a is used as it lies it
+// is space for one that does not fit.
 func (t *mulTask) panel(packed []float32, panel0, p, l0, ls int) (a *float32, layout int, aStep uintptr) {
 	rows := t.e.kernels.rows
 	at := p * t.panelLen()
@@ -151,8 +151,9 @@ func (t *mulTask) sliverWidth(j int) int {
 	return round(min(k.cols(), t.m-j*k.cols()), k.lanes)
 }
 
-// packedWidth returns the columns of sliver j as it is packed and multiplied. In a large product a last sliver of two vectors
-// takes longer than a whole one, so it is filled up with zeros; bits do not change.
+// packedWidth returns the columns of sliver j as it is packed and multiplied. In a large product a
+// last sliver of two vectors takes longer than a whole one, so it is filled up with zeros; bits do
+// not change.
 func (t *mulTask) packedWidth(j int) int {
 	width := t.sliverWidth(j)
 	if k := t.e.kernels; t.packB && width == k.cols()-k.lanes {

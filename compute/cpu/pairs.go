@@ -10,14 +10,15 @@ import (
 
 // pairTask is Pairs.
 //
-// Without counts, log 2cosh is summed by products: 2cosh(a+b) = e^a e^b +
-// e^-a e^-b has no cancellation, its exponentials are those of the rows alone,
-// and the logarithm of a product is that of its mantissa and its binary
-// exponent. A pair and a spin then cost two multiplications and a multiply-add.
-// Every product runs in eight interleaved parts, so that all arms have the same bits but for rounding.
+// Without counts, log 2cosh is summed by products: 2cosh(a+b) = e^a e^b + e^-a e^-b has no
+// cancellation, its exponentials are those of the rows alone, and the logarithm of a product is
+// that of its mantissa and its binary exponent. A pair and a spin then cost two multiplications and
+// a multiply-add. Every product runs in eight interleaved parts, so that all arms have the same
+// bits but for rounding.
 //
-// Absolute values are summed by |a+b| = 2 max(a,-b) - a + b, the last two terms once for each row: a pair and a spin cost a
-// maximum and an addition, in eight sums and with the same bits on all arms. Counts are factors of a and b.
+// Absolute values are summed by |a+b| = 2 max(a,-b) - a + b, the last two terms once for each row:
+// a pair and a spin cost a maximum and an addition, in eight sums and with the same bits on all
+// arms. Counts are factors of a and b.
 type pairTask struct {
 	e                 *Engine
 	dst, a, b, counts compute.Matrix
@@ -192,7 +193,8 @@ func (t *pairTask) factors(i int) {
 	}
 }
 
-// term sets the row of x that row i of a gives, or that of y for the row of b behind a's, and its sum.
+// term sets the row of x that row i of a gives, or that of y for the row of b behind a's, and its
+// sum.
 func (t *pairTask) term(i int) {
 	m, dst, of, sign := t.a, t.x, t.ofX, 1.0
 	if i >= t.a.Rows() {

@@ -2,8 +2,8 @@ package cpu
 
 import "mattis/compute"
 
-// plan is how a product is cut. It depends on the shape alone, and for spins and Gaussian numbers on
-// the first row's place in its group of four: never on threads or data.
+// plan is how a product is cut. It depends on the shape alone, and for spins and Gaussian numbers
+// on the first row's place in its group of four: never on threads or data.
 //
 // The sum runs in blocks of at most blockSum. Within a block the products of an entry are
 // added in order, starting from 0; then the blocks are added in order. Where

@@ -142,13 +142,13 @@ func number(s []int8) (n int) {
 	return n
 }
 
-// Gradient checks dNLL/dtheta as Phase adds it up, with the exact averages of both phases, against central
-// differences of NLL for every entry of every learned parameter. The coupling of two spins of one layer stands at two places, which
-// move together.
+// Gradient checks dNLL/dtheta as Phase adds it up, with the exact averages of both phases, against
+// central differences of NLL for every entry of every learned parameter. The coupling of two spins
+// of one layer stands at two places, which move together.
 //
 // A difference over 2*step of a smooth L has an error of step^2/6 times its third derivative; with
-// step = 2^-7 that is below 1e-4 for the machines of the suite, where that derivative is below 10. The
-// parameters are float32, and step a power of two, so the points themselves are exact.
+// step = 2^-7 that is below 1e-4 for the machines of the suite, where that derivative is below 10.
+// The parameters are float32, and step a power of two, so the points themselves are exact.
 func Gradient(t *testing.T, m *bm.Machine, data [][]int8) {
 	t.Helper()
 	const step, tolerance = 0x1p-7, 3e-4
@@ -210,11 +210,13 @@ func ownLayer(m *bm.Machine, p bm.Param) int {
 	return 0
 }
 
-// Model returns all states on the left side of the data view with their probabilities: the exact negative phase.
+// Model returns all states on the left side of the data view with their probabilities: the exact
+// negative phase.
 func Model(m *bm.Machine) bm.Batch { return leftStates(m, func(int) float64 { return 1 }) }
 
-// Data returns the exact positive phase of the data: the rows themselves where all hidden layers sum out, else all states on the left
-// side of the data view, with the probabilities that they have given the rows.
+// Data returns the exact positive phase of the data: the rows themselves where all hidden layers
+// sum out, else all states on the left side of the data view, with the probabilities that they have
+// given the rows.
 func Data(m *bm.Machine, data [][]int8) bm.Batch {
 	if m.SumsOut() {
 		v := m.Engine().Alloc(compute.Int8, len(data), len(data[0]))
@@ -229,7 +231,8 @@ func Data(m *bm.Machine, data [][]int8) bm.Batch {
 	return leftStates(m, func(v int) float64 { return count[v] / math.Exp(logs[v]) })
 }
 
-// leftStates returns all states on the left side of the data view, weighted by their probability times that of their visible part.
+// leftStates returns all states on the left side of the data view, weighted by their probability
+// times that of their visible part.
 func leftStates(m *bm.Machine, weigh func(visible int) float64) bm.Batch {
 	x, n := ExactOf(m), m.Layers()
 	p, _ := x.Probabilities()

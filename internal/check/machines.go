@@ -14,8 +14,8 @@ type Small struct {
 	Machine *bm.Machine
 }
 
-// SmallMachines returns machines of V visible and H hidden spins with every
-// combination of couplings, biases, offset and gain, all parameters random and none of them special.
+// SmallMachines returns machines of V visible and H hidden spins with every combination of
+// couplings, biases, offset and gain, all parameters random and none of them special.
 func SmallMachines(e compute.Engine, visible, hidden int, key rng.Key) []Small {
 	var all []Small
 	for i, axons := range []bool{false, true} {

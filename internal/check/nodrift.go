@@ -71,10 +71,10 @@ const (
 // The keys of the exact draws and of the move.
 const driftStart, driftMove = rng.Key(0x5eed), rng.Key(0x30fe)
 
-// NoDrift tests that a move leaves the distribution of a small machine
-// unchanged: it moves 2^15 chains that start from exact draws of the
-// enumerated distribution of (v,h), and compares where they end with it. Without ensembles it
-// tests the free one. See Drift for the tests and their errors. A move that does nothing passes: that it moves is a test of its own.
+// NoDrift tests that a move leaves the distribution of a small machine unchanged: it moves 2^15
+// chains that start from exact draws of the enumerated distribution of (v,h), and compares where
+// they end with it. Without ensembles it tests the free one. See Drift for the tests and their
+// errors. A move that does nothing passes: that it moves is a test of its own.
 func NoDrift(t *testing.T, r *bm.Machine, move func(s bm.State, law bm.Law), under ...Ensemble) {
 	t.Helper()
 	if len(under) == 0 {
@@ -87,11 +87,11 @@ func NoDrift(t *testing.T, r *bm.Machine, move func(s bm.State, law bm.Law), und
 	}
 }
 
-// Drift returns an error if the chains end elsewhere than they started. For each
-// group it tests chi-square of the visible states and of the joint ones (cells
-// pooled to 5 expected chains) and the mean energy against its standard error; each test fails
-// a right move once in 10^6. Clamped spins that moved, and spins other than +-1, are an error at once. Gaussian layers are summed out: moves
-// start with theirs undefined.
+// Drift returns an error if the chains end elsewhere than they started. For each group it tests
+// chi-square of the visible states and of the joint ones (cells pooled to 5 expected chains) and
+// the mean energy against its standard error; each test fails a right move once in 10^6. Clamped
+// spins that moved, and spins other than +-1, are an error at once. Gaussian layers are summed out:
+// moves start with theirs undefined.
 func Drift(r *bm.Machine, e Ensemble, move func(s bm.State, law bm.Law)) error {
 	n, x := r.Layers(), ExactOf(r)
 	energies := x.Energies()

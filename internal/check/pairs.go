@@ -8,7 +8,8 @@ import (
 	"mattis/rng"
 )
 
-// enginePairs tests the sums over pairs of rows: Pairs of both kinds, with and without counts, and PairMeans.
+// enginePairs tests the sums over pairs of rows: Pairs of both kinds, with and without counts, and
+// PairMeans.
 func enginePairs(t *testing.T, e compute.Engine) {
 	for _, s := range [][3]int{{0, 2, 3}, {2, 0, 3}, {2, 3, 0}, {1, 1, 1}, {3, 5, 17}, {7, 2, 40}, {4, 33, 9}} {
 		p, q, n := s[0], s[1], s[2]
@@ -72,7 +73,8 @@ func enginePairs(t *testing.T, e compute.Engine) {
 			for k, o := range sums {
 				o.guarded(t, e, "PairMeans", false)
 				for i, g := range entriesOf(e, o.m) {
-					// float32 fields of this size are off by size*2^-23 and so much is tanh; so is every partial sum.
+					// float32 fields of this size are off by size*2^-23 and so much is tanh; so is
+					// every partial sum.
 					if x := want[k][i/n][i%n]; !(math.Abs(g-x) <= 0x1p-22*float64(p+q+4)*(1+math.Min(size, 8))) {
 						t.Fatalf("PairMeans %v, size %g: sum %d, entry %d is %v, want %v", s, size, k, i, g, x)
 					}

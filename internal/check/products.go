@@ -307,8 +307,9 @@ func engineOrigins(t *testing.T, e compute.Engine) {
 	}
 }
 
-// engineNormals tests Normals bit for bit: shapes around tiles, every first row of a group of four, the end of the low word of
-// columns. An arm that fuses a product with a sum or takes another order of operations fails.
+// engineNormals tests Normals bit for bit: shapes around tiles, every first row of a group of four,
+// the end of the low word of columns. An arm that fuses a product with a sum or takes another order
+// of operations fails.
 func engineNormals(t *testing.T, e compute.Engine) {
 	for _, s := range [][2]int{{0, 3}, {3, 0}, {1, 1}, {5, 7}, {3, 16}, {2, 33}, {17, 65}, {1, 9000}, {900, 1}, {70, 100}} {
 		for row := range uint64(5) {

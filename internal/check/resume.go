@@ -12,11 +12,11 @@ import (
 	"mattis/train"
 )
 
-// Resume tests that a training which is interrupted ends with the bits of one
-// that is not. make returns a trainer at its start on an engine with so many threads, with the same
-// data, key and initial parameters each time; its observers are replaced. Training runs steps updates
-// straight on with 1, 2 and 3 threads, and again with an interruption after each number of
-// updates in at: there a fresh trainer takes over the State and the step, and nothing else.
+// Resume tests that a training which is interrupted ends with the bits of one that is not. make
+// returns a trainer at its start on an engine with so many threads, with the same data, key and
+// initial parameters each time; its observers are replaced. Training runs steps updates straight on
+// with 1, 2 and 3 threads, and again with an interruption after each number of updates in at: there
+// a fresh trainer takes over the State and the step, and nothing else.
 func Resume(t *testing.T, make func(threads int) *train.Trainer, steps int, at ...int) {
 	t.Helper()
 	if err := resume(make, steps, at...); err != nil {

@@ -10,8 +10,8 @@ import (
 	"mattis/rng"
 )
 
-// Topologies are the graphs that every suite ranges over: each machine of Machines is one of them. A line here is
-// tested everywhere.
+// Topologies are the graphs that every suite ranges over: each machine of Machines is one of them.
+// A line here is tested everywhere.
 var Topologies = []struct {
 	Name  string
 	Graph bm.Graph
@@ -36,8 +36,8 @@ var Topologies = []struct {
 	}},
 }
 
-// Machines returns machines of every topology with dense couplings and axons, plain and with biases and offsets on all layers, all
-// parameters random and none of them special.
+// Machines returns machines of every topology with dense couplings and axons, plain and with biases
+// and offsets on all layers, all parameters random and none of them special.
 func Machines(e compute.Engine, key rng.Key) []Small {
 	var all []Small
 	for n, t := range Topologies {
@@ -83,7 +83,8 @@ func Machines(e compute.Engine, key rng.Key) []Small {
 	return all
 }
 
-// PairWeights returns the W of a pair in float64 by the definition of its couplings; that of a layer with itself has a diagonal of 0.
+// PairWeights returns the W of a pair in float64 by the definition of its couplings; that of a
+// layer with itself has a diagonal of 0.
 func PairWeights(m *bm.Machine, pair int) [][]float64 {
 	g := m.Graph()
 	p := g.Pairs[pair]
@@ -114,7 +115,8 @@ func PairWeights(m *bm.Machine, pair int) [][]float64 {
 	return w
 }
 
-// Exact is a machine's energy in float64, by loops that share nothing with the kernels but the rounded factors g/sqrt K.
+// Exact is a machine's energy in float64, by loops that share nothing with the kernels but the
+// rounded factors g/sqrt K.
 type Exact struct {
 	graph        bm.Graph
 	weights      [][][]float64 // of each pair
@@ -153,7 +155,8 @@ func (x *Exact) Spins() (n int) {
 	return n
 }
 
-// Split returns the layers of the state of that number: the spins of the layers one after the other, nil for Gaussian ones.
+// Split returns the layers of the state of that number: the spins of the layers one after the
+// other, nil for Gaussian ones.
 func (x *Exact) Split(state uint64) [][]int8 {
 	s := make([][]int8, len(x.graph.Layers))
 	for _, l := range x.spins {
@@ -164,7 +167,8 @@ func (x *Exact) Split(state uint64) [][]int8 {
 	return s
 }
 
-// Field returns the field on spin i of layer l, biases included, by the spins of all others that are there.
+// Field returns the field on spin i of layer l, biases included, by the spins of all others that
+// are there.
 func (x *Exact) Field(s [][]int8, l, i int) float64 {
 	f := x.bias[l][i]
 	for n, p := range x.graph.Pairs {

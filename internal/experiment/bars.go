@@ -13,7 +13,8 @@ import (
 	"mattis/view"
 )
 
-// barSettings are the epochs and what Figs. 2 to 4 look at, every so many epochs: one training serves them all.
+// barSettings are the epochs and what Figs. 2 to 4 look at, every so many epochs: one training
+// serves them all.
 func barSettings(epochs, every int) []string {
 	return []string{
 		fmt.Sprintf("train.epochs=%d", epochs), fmt.Sprintf("measure.every=%d", every),
@@ -75,7 +76,8 @@ var (
 	drawnEpochs = view.Axis{Label: "epoch (CD-10 ends at 3000, the others at 300)", Log: true}
 )
 
-// finishGibbs is Fig. 2a: the energy of Gibbs chains from random spins over that of the ground state.
+// finishGibbs is Fig. 2a: the energy of Gibbs chains from random spins over that of the ground
+// state.
 func finishGibbs(r *results) error {
 	least := r.gather("gibbs_accessibility", barArms...)
 	mean := map[string]Curve{}
@@ -369,7 +371,8 @@ func ratioText(x float64) string {
 	return fmt.Sprintf("%.2f", x)
 }
 
-// finishCorrupted is Fig. C.1: what reconstruction of the test set starts from, and what RAPID makes of it.
+// finishCorrupted is Fig. C.1: what reconstruction of the test set starts from, and what RAPID
+// makes of it.
 func finishCorrupted(r *results) error {
 	m, err := r.model(r.of("rapid")[0])
 	if err != nil {
@@ -407,7 +410,8 @@ func finishCorrupted(r *results) error {
 	return nil
 }
 
-// reconstruct returns the rows of the set with their unknown pixels 0, one Gibbs step from there, and the rows.
+// reconstruct returns the rows of the set with their unknown pixels 0, one Gibbs step from there,
+// and the rows.
 func reconstruct(m *recipe.Model, set *data.Set) (given, result, original [][]int8) {
 	known := make([]bool, set.Visible)
 	for i := range set.Rows {

@@ -13,8 +13,8 @@ import (
 	"mattis/view"
 )
 
-// calibrated is the figure calibration: what the standard errors of all measures that report one are worth on machines whose truth is
-// known. An instance is one key and one machine.
+// calibrated is the figure calibration: what the standard errors of all measures that report one
+// are worth on machines whose truth is known. An instance is one key and one machine.
 var calibrated = &study{[]*arm{calibratedArm()}}
 
 // calibratedSpins are the visible spins of its machines: 3x3 images.
@@ -31,7 +31,8 @@ func calibratedArm() *arm {
 	return a
 }
 
-// calibrate adds, for each measure that can report an error, how far it is off, its error, and whether its interval holds and it warned.
+// calibrate adds, for each measure that can report an error, how far it is off, its error, and
+// whether its interval holds and it warned.
 func calibrate(w *work, settings []string) error {
 	number := func(name string) int { return whole(setting(settings, name)) }
 	strength := 0.3 * math.Pow(10, float64(w.key.Uniform(0, 2))) // 1 is about where spins begin to order
@@ -73,8 +74,9 @@ func calibrate(w *work, settings []string) error {
 	return nil
 }
 
-// addCalibration adds what a result has to do with the truth. The interval is Detail.interval where there is one, and value +- 1.96
-// standard errors otherwise; one that is exact holds up to the rounding of float32.
+// addCalibration adds what a result has to do with the truth. The interval is Detail.interval where
+// there is one, and value +- 1.96 standard errors otherwise; one that is exact holds up to the
+// rounding of float32.
 func (w *work) addCalibration(r eval.Result, truth float64) {
 	add := func(what string, value float64) { w.add(r.Measure+", "+what, 0, value) }
 	flag := func(what string, is bool) {
@@ -106,7 +108,8 @@ func warns(r eval.Result) bool {
 	return len(warnings) > 0 || ok && !enough
 }
 
-// calibratedSplit returns rows drawn from all states alike, labelled by the majority of their pixels, and the family of 3x3 bars and stripes.
+// calibratedSplit returns rows drawn from all states alike, labelled by the majority of their
+// pixels, and the family of 3x3 bars and stripes.
 func calibratedSplit(key rng.Key) (*data.Split, error) {
 	split, err := data.BAS(data.Options{Size: 3, Split: "all"})
 	if err != nil {
@@ -145,8 +148,8 @@ type truths struct {
 	options eval.Options
 }
 
-// of returns what the measure tends to: for measures whose error is over rows the mean over all states, of which
-// rows are draws; for those of chains the law after their sweeps, mixed or not.
+// of returns what the measure tends to: for measures whose error is over rows the mean over all
+// states, of which rows are draws; for those of chains the law after their sweeps, mixed or not.
 func (t truths) of(w *work, m eval.Measure) (float64, error) {
 	l, o := t.law, t.options
 	test := t.subject.Split.Test
@@ -241,11 +244,12 @@ func (r *results) calibrationOf(name string) calibration {
 	return c
 }
 
-// The shares of 95 % intervals that hold the truth which a measure has to lie between, and the chance below which a count is not
-// laid to luck.
+// The shares of 95 % intervals that hold the truth which a measure has to lie between, and the
+// chance below which a count is not laid to luck.
 const leastHeld, mostHeld, calibrationChance = 0.9, 0.99, 0.05
 
-// verdict reports whether the share that holds lies between the two, up to the binomial law, or every miss is warned of.
+// verdict reports whether the share that holds lies between the two, up to the binomial law, or
+// every miss is warned of.
 func (c calibration) verdict() Verdict {
 	switch {
 	case c.intervals > 0:

@@ -47,10 +47,12 @@ func decided(holds bool, numbers ...float64) Verdict {
 	return Differs
 }
 
-// rounding is what two means have to differ by at least to be told apart: they come from float32 products.
+// rounding is what two means have to differ by at least to be told apart: they come from float32
+// products.
 const rounding = 1e-6
 
-// above is the verdict on "a is above b" for two means: it is decided where they are two standard errors apart.
+// above is the verdict on "a is above b" for two means: it is decided where they are two standard
+// errors apart.
 func above(a, b, stderrA, stderrB float64) Verdict {
 	apart := max(2*math.Hypot(stderrA, stderrB), rounding)
 	switch {
@@ -74,7 +76,8 @@ func equal(a, b, stderrA, stderrB, tolerance float64) Verdict {
 	return Differs
 }
 
-// notAbove is the verdict on "a is not above b" by two standard errors; open where these are not known.
+// notAbove is the verdict on "a is not above b" by two standard errors; open where these are not
+// known.
 func notAbove(a, b, stderrA, stderrB float64) Verdict {
 	apart := 2 * math.Hypot(stderrA, stderrB)
 	return decided(a-b <= max(apart, rounding), a, b, apart)

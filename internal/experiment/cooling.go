@@ -18,9 +18,10 @@ import (
 	"mattis/view"
 )
 
-// cooled is the figure cooling: machines trained by the exact gradient until they hold 4x4 Bars, then cooled by a factor on all
-// couplings, and the visits of samplers to the images beside their exact probabilities. Guided moves read patterns: in
-// the dense machine those of its singular value decomposition with nothing cut off.
+// cooled is the figure cooling: machines trained by the exact gradient until they hold 4x4 Bars,
+// then cooled by a factor on all couplings, and the visits of samplers to the images beside their
+// exact probabilities. Guided moves read patterns: in the dense machine those of its singular value
+// decomposition with nothing cut off.
 var cooled = &study{[]*arm{
 	{name: "dense", recipe: "bars-exact", seconds: 120, after: coolDown, single: true, miniature: smallCooling,
 		settings: append([]string{"train.epochs=200"}, coolingSettings...), why: "30 hidden spins, Adam 0.01, batches of all 10 images, 200 epochs: the NLL is within 0.03 nats of ln 10"},
@@ -39,9 +40,10 @@ var (
 	coolingSamplers = []string{"gibbs", "annealing", "tempering", "guided"}
 )
 
-// coolingChains of coolingSweeps each, after half as many that are not looked at, all from fair coins. Visits that are
-// compared with the exact probabilities lie coolingApart autocorrelation times apart: what is left of the correlation is below
-// 0.3 %. Annealing gives independent samples, each cooled in annealingSweeps.
+// coolingChains of coolingSweeps each, after half as many that are not looked at, all from fair
+// coins. Visits that are compared with the exact probabilities lie coolingApart autocorrelation
+// times apart: what is left of the correlation is below 0.3 %. Annealing gives independent samples,
+// each cooled in annealingSweeps.
 const coolingChains, coolingSweeps, coolingApart, annealingSweeps = 100, 4000, 6, 100
 
 // coolDown gives, for each factor and sampler, how chains fare.
@@ -75,7 +77,8 @@ func coolDown(w *work, t *trained) error {
 	return nil
 }
 
-// scaledMachine returns the trained machine with all couplings times the factor, and the same machine as axons.
+// scaledMachine returns the trained machine with all couplings times the factor, and the same
+// machine as axons.
 func scaledMachine(e compute.Engine, t *trained, factor float64) (m, axons *bm.Machine, err error) {
 	d, err := run.Open(t.dir)
 	if err != nil {
@@ -260,8 +263,8 @@ func (c coolRun) compare(add func(string, float64), counts []int) {
 	add("total variation", apart)
 }
 
-// unlikely is the chance below which visits are not in the exact proportions: 16 comparisons of a right sampler fall
-// below it together in 2 of 100 cases.
+// unlikely is the chance below which visits are not in the exact proportions: 16 comparisons of a
+// right sampler fall below it together in 2 of 100 cases.
 const unlikely = 0.001
 
 // finishCooling is the figure cooling, with its table.

@@ -14,7 +14,8 @@ import (
 	"mattis/view"
 )
 
-// costs is the table of Appendix D: operations of a negative phase beside the time they take on one core.
+// costs is the table of Appendix D: operations of a negative phase beside the time they take on one
+// core.
 var costs = &study{[]*arm{costArm()}}
 
 func costArm() *arm {
@@ -45,8 +46,9 @@ func (s shape) with(letter string, x int) shape {
 	return s
 }
 
-// negatives are the ways to the negative phase, with the multiply-adds that they need. The paper counts those of the
-// sampling for CD, and for PID those of W from the patterns; the gradient's products are the same for both kinds of couplings and left out.
+// negatives are the ways to the negative phase, with the multiply-adds that they need. The paper
+// counts those of the sampling for CD, and for PID those of W from the patterns; the gradient's
+// products are the same for both kinds of couplings and left out.
 var negatives = []struct {
 	name string
 	law  string
@@ -81,7 +83,8 @@ func formed(e compute.Engine, s shape) func() {
 	}
 }
 
-// unformed is the negative phase of this program: the K patterns as spins, and the fields of their hidden spins through the patterns.
+// unformed is the negative phase of this program: the K patterns as spins, and the fields of their
+// hidden spins through the patterns.
 func unformed(e compute.Engine, s shape) func() {
 	a := bm.NewAxons(e, bm.Restricted(s.V, s.H, false), s.K, false)
 	a.Bernoulli(1, 1)
@@ -140,7 +143,8 @@ func timeCosts(w *work, settings []string) error {
 	return nil
 }
 
-// least returns the shortest of many repetitions, as long as the time lasts: what others do on the machine only adds.
+// least returns the shortest of many repetitions, as long as the time lasts: what others do on the
+// machine only adds.
 func least(work func(), seconds float64) float64 {
 	best := math.Inf(1)
 	for begin := time.Now(); ; {
@@ -222,7 +226,8 @@ func finishCosts(r *results) error {
 	return nil
 }
 
-// slope returns the least-squares slope of log y over log x in the upper half of x, where constant costs are left behind.
+// slope returns the least-squares slope of log y over log x in the upper half of x, where constant
+// costs are left behind.
 func slope(c Curve) float64 {
 	from := len(c.X) / 2
 	if len(c.X)-from < 2 {

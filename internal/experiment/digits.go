@@ -23,8 +23,8 @@ var digitMeasures = []string{"measure.every=25", "measure.test=[hamming, nll_ais
 var smallDigits = []string{"data.limit=200", "machine.hidden=16", "train.batch=50", "train.epochs=2", "measure.every=1", "measure.options.hamming.draws=2",
 	"measure.options.ais.runs=8", "measure.options.ais.betas=8"}
 
-// digits are the machines of Figs. 6a, 6b and 7, frozenDigits the same from the start that Algorithm 1 has, moreDigits those of
-// 6c, and standardDigits the standard machines of Sec. V.B.
+// digits are the machines of Figs. 6a, 6b and 7, frozenDigits the same from the start that
+// Algorithm 1 has, moreDigits those of 6c, and standardDigits the standard machines of Sec. V.B.
 var (
 	digits = &study{[]*arm{{
 		name: "rapid", recipe: "mnist", seconds: 1500, settings: digitMeasures, after: judgeDigits,
@@ -86,14 +86,15 @@ func (r *reader) read(rows [][]int8) (classes []int, confidence []float64) {
 	return classes, confidence
 }
 
-// digitChains chains from random spins make the samples of Fig. 6c, which are looked at after so many sweeps; the picture shows
-// those of digitsShown. The machines are trained to be right after 10 sweeps from the patterns.
+// digitChains chains from random spins make the samples of Fig. 6c, which are looked at after so
+// many sweeps; the picture shows those of digitsShown. The machines are trained to be right after
+// 10 sweeps from the patterns.
 const digitChains, digitsShown = 500, 30
 
 var digitSweeps = []int{10, digitsShown, 100, 1000}
 
-// drawDigits returns samples after so many sweeps. A machine without biases gives an image and its negative the same
-// probability: the one with more background than ink stands for both.
+// drawDigits returns samples after so many sweeps. A machine without biases gives an image and its
+// negative the same probability: the one with more background than ink stands for both.
 func drawDigits(m *bm.Machine, start []int8, n, sweeps int, key rng.Key) [][]int8 {
 	rows := chainsFrom(m, start, n, sweeps, key)
 	if m.Symmetric() {
@@ -117,7 +118,8 @@ func lessInk(rows [][]int8) {
 	}
 }
 
-// sampleDigits gives how surely a reader of real digits names samples, beside real digits and coins.
+// sampleDigits gives how surely a reader of real digits names samples, beside real digits and
+// coins.
 func sampleDigits(w *work, t *trained) error {
 	reader, err := newReader(w.ctx, w.engine, t.Split.Train)
 	if err != nil {
@@ -231,7 +233,8 @@ func finishDigits(r *results) error {
 	orders := func(c Curve) float64 { return math.Log10(c.Mean[0] / c.last()) }
 	r.claim("training lowers the NLL by four orders of magnitude", "final values \"four orders of magnitude smaller than the initial\"; decided by a ratio of at least 10^3.5 from Algorithm 1's start, patterns of ±1, which would be an NLL that no model of these data has", decided(orders(unit) >= 3.5, orders(unit)),
 		"from ±1 %.0f nats to %.0f nats by AIS, a factor of 10^%.1f; from ±0.1 %.0f to %.1f", unit.Mean[0], unit.last(), orders(unit), train.Mean[0], train.last())
-	// An NLL by annealing is too low where a phase is missed, so that only a high one decides by itself.
+	// An NLL by annealing is too low where a phase is missed, so that only a high one decides by
+	// itself.
 	unitTest, unitShare := at["from ±1, test, AIS"].last(), at["from ±1, share of the data's phase"].last()
 	learns := decided(unitTest <= 1.05*test.last(), unitTest, test.last())
 	if learns == Agrees && !(unitShare >= 0.5) {
@@ -318,7 +321,8 @@ func finishPatterns(r *results) error {
 	}); err != nil {
 		return err
 	}
-	// How near the nearest training image is: for patterns, samples, and images that were never seen.
+	// How near the nearest training image is: for patterns, samples, and images that were never
+	// seen.
 	signs := make([][]int8, k)
 	for p := range signs {
 		signs[p] = make([]int8, v)

@@ -30,9 +30,9 @@ type study struct{ arms []*arm }
 type arm struct {
 	name string // in legends and in the names of instances
 
-	// recipe is the built-in recipe that is trained, with settings laid over it;
-	// epochs among them, and why so many. An arm without recipe is not trained: draw gives its points, and
-	// settings say what it draws.
+	// recipe is the built-in recipe that is trained, with settings laid over it; epochs among them,
+	// and why so many. An arm without recipe is not trained: draw gives its points, and settings
+	// say what it draws.
 	recipe   string
 	settings []string
 	why      string
@@ -68,8 +68,8 @@ var Figures = []Figure{
 	{"calibration", "Standard errors of measures where the truth is known", "beside the paper", 100, 0, []*study{calibrated}, finishCalibration},
 }
 
-// Find returns the figures that a name in letters of either case stands for: one by its name, all parts of one by its number ("2" is
-// 2a and 2b), or "all".
+// Find returns the figures that a name in letters of either case stands for: one by its name, all
+// parts of one by its number ("2" is 2a and 2b), or "all".
 func Find(name string) ([]*Figure, error) {
 	asked, name := name, strings.ToLower(name)
 	var found []*Figure

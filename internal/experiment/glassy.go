@@ -14,10 +14,10 @@ import (
 	"mattis/view"
 )
 
-// glassy is the figure ultrametricity: samples of a machine deep in its spin-glass phase beside those of trained ones,
-// all of 144 visible and 1000 hidden spins. Samples are the cold replicas of independent ladders of parallel
-// tempering, which stand for the machine's distribution, and beside them the ends of Gibbs chains from random spins, which stand for
-// its valleys.
+// glassy is the figure ultrametricity: samples of a machine deep in its spin-glass phase beside
+// those of trained ones, all of 144 visible and 1000 hidden spins. Samples are the cold replicas of
+// independent ladders of parallel tempering, which stand for the machine's distribution, and beside
+// them the ends of Gibbs chains from random spins, which stand for its valleys.
 var glassy = &study{[]*arm{
 	glassArm(),
 	{name: "cd-10", recipe: "bas12", seconds: 90, after: replicaOverlaps,

@@ -106,8 +106,8 @@ func (i *instance) locate(out, figure string, miniature bool) (finished bool, er
 	return i.read(miniature)
 }
 
-// read reads the record and the metrics of a finished instance. It is an error where the directory holds
-// another instance than this one.
+// read reads the record and the metrics of a finished instance. It is an error where the directory
+// holds another instance than this one.
 func (i *instance) read(miniature bool) (finished bool, err error) {
 	other := fmt.Errorf("%s: it was made with other settings than this figure has; remove it or choose another --out", i.dir)
 	if i.arm.recipe != "" {

@@ -12,10 +12,11 @@ import (
 	"mattis/rng"
 )
 
-// Hard returns random machine number i of a family whose log Z is known though chains do not mix in most of it: axons of 1 to 3
-// random patterns of +-1, summed over pattern classes; Gaussian couplings; and axons of 2 to 8 patterns, the last two half of the time with biases and with a
-// layer of 7 to 12 spins that is listed. All others have 7 to 40 spins a layer. Gains, or three times the deviation of couplings, go from 0.1 to
-// 100.
+// Hard returns random machine number i of a family whose log Z is known though chains do not mix in
+// most of it: axons of 1 to 3 random patterns of +-1, summed over pattern classes; Gaussian
+// couplings; and axons of 2 to 8 patterns, the last two half of the time with biases and with a
+// layer of 7 to 12 spins that is listed. All others have 7 to 40 spins a layer. Gains, or three
+// times the deviation of couplings, go from 0.1 to 100.
 func Hard(e compute.Engine, i int, key rng.Key) (m *bm.Machine, name string) {
 	key = key.Fold(uint64(i))
 	strength := math.Pow(10, -1+3*float64(key.Uniform(0, 0)))
@@ -57,7 +58,8 @@ func Hard(e compute.Engine, i int, key rng.Key) (m *bm.Machine, name string) {
 	return m, fmt.Sprintf("%s, %dx%d, strength %.3g", name, visible, hidden, strength)
 }
 
-// HardIntegration returns log Z of Hard machine number i by thermodynamic integration, and the exact sum.
+// HardIntegration returns log Z of Hard machine number i by thermodynamic integration, and the
+// exact sum.
 func HardIntegration(ctx context.Context, e compute.Engine, i int, o eval.IntegrationOptions, key rng.Key) (truth float64, z eval.LogZ, name string, err error) {
 	m, name := Hard(e, i, key.Fold(0))
 	if p, none := exact.ClassesOf(m); none == nil {

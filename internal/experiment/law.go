@@ -10,8 +10,9 @@ import (
 	"mattis/exact"
 )
 
-// law is all that can be known about a machine of few spins: sums over all its states and its exact transition probabilities, in
-// float64 from its parameters. State s of a layer has spin i up where bit i of s is set.
+// law is all that can be known about a machine of few spins: sums over all its states and its exact
+// transition probabilities, in float64 from its parameters. State s of a layer has spin i up where
+// bit i of s is set.
 type law struct {
 	visible, hidden int
 	w               [][]float64 // V x H
@@ -165,7 +166,8 @@ func through(p []float64, t [][]float64) []float64 {
 	return q
 }
 
-// after returns the law of v after so many Gibbs sweeps from fair coins, and of the h that was drawn last.
+// after returns the law of v after so many Gibbs sweeps from fair coins, and of the h that was
+// drawn last.
 func (l *law) after(sweeps int) (v, h []float64) {
 	v = make([]float64, 1<<l.visible)
 	for i := range v {
@@ -216,8 +218,9 @@ func (l *law) meanEnergy(h []float64) (mean float64) {
 	return mean
 }
 
-// time returns the integrated autocorrelation time of F along Gibbs sweeps in equilibrium, 1/2 + sum over t from 1 on of rho(t). With
-// p(v'|v) = up down the sum goes over powers of the smaller matrix down up, and doubles its length in each step.
+// time returns the integrated autocorrelation time of F along Gibbs sweeps in equilibrium, 1/2 +
+// sum over t from 1 on of rho(t). With p(v'|v) = up down the sum goes over powers of the smaller
+// matrix down up, and doubles its length in each step.
 func (l *law) time() float64 {
 	var mean, variance float64
 	for v, p := range l.p {
@@ -320,7 +323,8 @@ func (l *law) ultrametricity(v []float64) float64 {
 	return gap / chance
 }
 
-// images returns the share of draws of v that are images of the family, and the mean share of the images that n draws cover.
+// images returns the share of draws of v that are images of the family, and the mean share of the
+// images that n draws cover.
 func (l *law) images(v []float64, f data.Family, n int) (valid, covered float64) {
 	spins := make([]int8, l.visible)
 	for s, p := range v {
@@ -333,8 +337,8 @@ func (l *law) images(v []float64, f data.Family, n int) (valid, covered float64)
 	return valid, covered
 }
 
-// wrong returns the mean share of the spins of a row that differ after so many sweeps from its known spins, the others being 0 at
-// first; with clamp the known ones stay.
+// wrong returns the mean share of the spins of a row that differ after so many sweeps from its
+// known spins, the others being 0 at first; with clamp the known ones stay.
 func (l *law) wrong(row []int8, known []bool, sweeps int, clamp bool) (share float64) {
 	start := make([]float64, l.visible)
 	for i, k := range known {

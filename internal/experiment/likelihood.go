@@ -17,15 +17,16 @@ import (
 )
 
 // Enumerable returns random machine number i of a family that can be summed over exactly: axons and
-// Gaussian couplings in turn, two with and two without biases, 4 to 12 spins a layer, and couplings of strength
-// 0.1 (hot) to 10 (cold), where 1 is about the strength at which spins begin to order.
+// Gaussian couplings in turn, two with and two without biases, 4 to 12 spins a layer, and couplings
+// of strength 0.1 (hot) to 10 (cold), where 1 is about the strength at which spins begin to order.
 func Enumerable(e compute.Engine, i int, key rng.Key) (m *bm.Machine, name string) {
 	key = key.Fold(uint64(i))
 	visible, hidden := 4+key.Intn(9, 0, 0), 4+key.Intn(9, 0, 1)
 	return randomMachine(e, i, visible, hidden, 0.1*math.Pow(100, float64(key.Uniform(0, 2))), key)
 }
 
-// randomMachine returns machine number i of the kinds that Enumerable takes in turn, of that size and strength.
+// randomMachine returns machine number i of the kinds that Enumerable takes in turn, of that size
+// and strength.
 func randomMachine(e compute.Engine, i, visible, hidden int, strength float64, key rng.Key) (m *bm.Machine, name string) {
 	bias := i/2%2 == 1
 	var c bm.Couplings
@@ -88,8 +89,9 @@ func (c *Coverage) Add(z eval.LogZ, exact float64) {
 	c.Widths = append(c.Widths, 2*1.96*z.Stderr)
 }
 
-// Silently returns how many estimates lie more than 4 standard errors off without a warning, how many at most the law of errors over so
-// many samples or more lets expect, and the chance of as many misses or more, NaN where every estimate warned.
+// Silently returns how many estimates lie more than 4 standard errors off without a warning, how
+// many at most the law of errors over so many samples or more lets expect, and the chance of as
+// many misses or more, NaN where every estimate warned.
 func (c *Coverage) Silently(samples float64) (n int, expected, chance float64) {
 	n = c.Far - c.FarWarned
 	if c.Silent == 0 {
@@ -99,8 +101,8 @@ func (c *Coverage) Silently(samples float64) (n int, expected, chance float64) {
 	return n, expected, eval.TailOfPoisson(n, expected)
 }
 
-// Share returns the share of intervals without a warning that hold the exact value, and half the width of the 95 %
-// interval that the binomial law puts round 0.95 for so many.
+// Share returns the share of intervals without a warning that hold the exact value, and half the
+// width of the 95 % interval that the binomial law puts round 0.95 for so many.
 func (c *Coverage) Share() (share, margin float64) {
 	n := float64(max(1, c.Silent))
 	return float64(c.Covered) / n, 1.96 * math.Sqrt(0.95*0.05/n)
@@ -142,15 +144,16 @@ func estimates(ctx context.Context, a *eval.AIS, t *eval.Integration, start eval
 // Annealed says how each machine is annealed.
 type Annealed struct{ Runs, Betas int }
 
-// Estimates returns log Z of Enumerable machine number i by each of the methods, reverse paths starting from exact
-// samples, and the exact sum.
+// Estimates returns log Z of Enumerable machine number i by each of the methods, reverse paths
+// starting from exact samples, and the exact sum.
 func Estimates(ctx context.Context, e compute.Engine, i int, s Annealed, key rng.Key) (truth float64, all []eval.LogZ, name string, err error) {
 	m, name := Enumerable(e, i, key.Fold(0))
 	truth, all, err = estimatesOf(ctx, m, s, key.Fold(1).Fold(uint64(i)))
 	return truth, all, name, err
 }
 
-// estimatesOf returns log Z of a machine whose states can be listed by each of the methods, and the exact sum.
+// estimatesOf returns log Z of a machine whose states can be listed by each of the methods, and the
+// exact sum.
 func estimatesOf(ctx context.Context, m *bm.Machine, s Annealed, key rng.Key) (truth float64, all []eval.LogZ, err error) {
 	x, err := exact.Smallest(m)
 	if err != nil {
@@ -166,8 +169,8 @@ func estimatesOf(ctx context.Context, m *bm.Machine, s Annealed, key rng.Key) (t
 	return x.LogZ(), all, err
 }
 
-// PatternEstimates returns log Z of a machine of so many random patterns by AIS, by reverse AIS from exact samples and
-// by their bridge, and the exact sum over pattern classes.
+// PatternEstimates returns log Z of a machine of so many random patterns by AIS, by reverse AIS
+// from exact samples and by their bridge, and the exact sum over pattern classes.
 func PatternEstimates(ctx context.Context, e compute.Engine, visible, hidden, patterns int, gain float64, s Annealed, key rng.Key) (truth float64, all []eval.LogZ, err error) {
 	a := bm.NewAxons(e, bm.Restricted(visible, hidden, false), patterns, false)
 	a.Bernoulli(1, key.Fold(uint64(patterns)))
@@ -199,8 +202,9 @@ func PatternEstimates(ctx context.Context, e compute.Engine, visible, hidden, pa
 	return truth, all, nil
 }
 
-// likely is the figure likelihood: what estimates of log Z and their errors are worth where the sum is exact. An
-// instance of machines and of hard machines is one random machine; patterns runs over the gains at the size of the paper's MNIST machine.
+// likely is the figure likelihood: what estimates of log Z and their errors are worth where the sum
+// is exact. An instance of machines and of hard machines is one random machine; patterns runs over
+// the gains at the size of the paper's MNIST machine.
 var likely = &study{[]*arm{likelyMachines(), likelyPatterns(), likelyHard()}}
 
 func likelyMachines() *arm {
@@ -279,8 +283,8 @@ func (r *results) estimatesOf(arm, name string) (x []float64, all [][]eval.LogZ)
 	return off.X, all
 }
 
-// judgeIntervals judges the 95 % intervals of each method over the random machines of an arm, and returns the panel of how far
-// their estimates are off.
+// judgeIntervals judges the 95 % intervals of each method over the random machines of an arm, and
+// returns the panel of how far their estimates are off.
 func (r *results) judgeIntervals(a *arm, title string) view.Panel {
 	var quantiles []view.Series
 	for _, name := range methods {
@@ -321,7 +325,8 @@ func (r *results) judgeIntervals(a *arm, title string) view.Panel {
 	return view.CurvesPanel{Chart: view.Chart{Title: title, X: view.Axis{Label: "standard errors off", Min: 0, Max: 4}, Y: view.Axis{Label: "share of estimates closer"}}, Series: append(quantiles, normal)}
 }
 
-// finishLikelihood is the figure likelihood: coverage of the 95 % intervals, and the pattern machines over the gain.
+// finishLikelihood is the figure likelihood: coverage of the 95 % intervals, and the pattern
+// machines over the gain.
 func finishLikelihood(r *results) error {
 	panels := []view.Panel{r.judgeIntervals(likely.arms[0], "random machines that can be summed")}
 	r.judgeHard()

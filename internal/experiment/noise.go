@@ -42,7 +42,8 @@ func noiseArm() *arm {
 	return a
 }
 
-// finishCrosstalk is the figure crosstalk: the share of spins that the other patterns turn, beside theory.
+// finishCrosstalk is the figure crosstalk: the share of spins that the other patterns turn, beside
+// theory.
 func finishCrosstalk(r *results) error {
 	s := r.of("axons")[0].arm.settingsOf(r.options.Miniature)
 	v, h := float64(whole(setting(s, "visible"))), float64(whole(setting(s, "hidden")))

@@ -10,14 +10,15 @@ import (
 	"mattis/view"
 )
 
-// probePenalties are what the penalty of a probe is chosen from, each over the number of rows that it is fitted to; 1 is that of scikit-learn.
+// probePenalties are what the penalty of a probe is chosen from, each over the number of rows that
+// it is fitted to; 1 is that of scikit-learn.
 var probePenalties = []float64{1, 10, 100, 1000}
 
 // probeRows bounds the training rows that choose.
 const probeRows = 20_000
 
-// probePenalty returns the one of probePenalties under which a probe that is fitted to three quarters of some training rows
-// names most of the other quarter: no test row has a say.
+// probePenalty returns the one of probePenalties under which a probe that is fitted to three
+// quarters of some training rows names most of the other quarter: no test row has a say.
 func probePenalty(w *work, t *trained, measure eval.Measure, o eval.Options) (best float64, err error) {
 	order := make([]int32, t.Split.Train.Rows)
 	data.Order(order, w.key)
@@ -77,7 +78,8 @@ func judgeDigits(w *work, t *trained) error {
 	return probeFeatures(w, t, eval.Features...)
 }
 
-// finishProbe is the table of Sec. V.B: labels from hidden layers, and from what is no machine at all.
+// finishProbe is the table of Sec. V.B: labels from hidden layers, and from what is no machine at
+// all.
 func finishProbe(r *results) error {
 	type row struct{ label, arm, features string }
 	rows := []row{

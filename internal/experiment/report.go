@@ -39,7 +39,8 @@ func (s summary) counts() string {
 	return text
 }
 
-// writeResults writes OUT/results.md from the claims and the summaries of all figures that were made in the folder.
+// writeResults writes OUT/results.md from the claims and the summaries of all figures that were
+// made in the folder.
 func writeResults(out string) error {
 	claims, err := readClaims(out)
 	if err != nil {

@@ -156,7 +156,8 @@ func exactly(name string, x, y []float64) Curve {
 	return c
 }
 
-// at returns the place of the point whose x is nearest, the last one for +Inf, -1 in an empty curve.
+// at returns the place of the point whose x is nearest, the last one for +Inf, -1 in an empty
+// curve.
 func (c Curve) at(x float64) int {
 	if math.IsInf(x, 1) {
 		return len(c.X) - 1
@@ -190,7 +191,8 @@ func (c Curve) stderr(x float64) float64 {
 	return c.SD[i] / math.Sqrt(float64(c.N[i]))
 }
 
-// settles returns the smallest x from which the mean stays at or below bound, +Inf where it never does.
+// settles returns the smallest x from which the mean stays at or below bound, +Inf where it never
+// does.
 func (c Curve) settles(bound float64) float64 {
 	x := math.Inf(1)
 	for i := len(c.X) - 1; i >= 0 && c.Mean[i] <= bound; i-- {
@@ -199,7 +201,8 @@ func (c Curve) settles(bound float64) float64 {
 	return x
 }
 
-// reaches returns the smallest x from which the mean stays at or above bound, +Inf where it never does.
+// reaches returns the smallest x from which the mean stays at or above bound, +Inf where it never
+// does.
 func (c Curve) reaches(bound float64) float64 {
 	x := math.Inf(1)
 	for i := len(c.X) - 1; i >= 0 && c.Mean[i] >= bound; i-- {

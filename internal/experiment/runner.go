@@ -22,7 +22,8 @@ type Options struct {
 	Instances int
 	// Methods has other numbers of instances for the methods that it names, such as slow ones.
 	Methods map[string]int
-	// Seed of the first instance; the others follow it. More instances are added to those that are there.
+	// Seed of the first instance; the others follow it. More instances are added to those that are
+	// there.
 	Seed uint64
 	// Threads is the number of workers. Nothing depends on it but the time.
 	Threads int
@@ -32,7 +33,8 @@ type Options struct {
 	Environment run.Session // what env.json of an instance says of this process
 	// Miniature makes every machine small and every training short: for tests.
 	Miniature bool
-	// Progress is told the share of a figure's work that is done and a note; calls do not overlap. May be nil.
+	// Progress is told the share of a figure's work that is done and a note; calls do not overlap.
+	// May be nil.
 	Progress func(f *Figure, share float64, note string)
 	// Finished is told of every figure that is drawn; may be nil.
 	Finished func(Report)
@@ -49,9 +51,10 @@ type Report struct {
 	Table     view.Table // without a header where there is none
 }
 
-// Run makes the figures one after the other. Instances that are finished in the folder are
-// kept, begun ones go on. A figure that fails does not keep the others from being made; its error is returned at the end. When the context is cancelled, trainings under way write a checkpoint and Run returns the
-// context's error.
+// Run makes the figures one after the other. Instances that are finished in the folder are kept,
+// begun ones go on. A figure that fails does not keep the others from being made; its error is
+// returned at the end. When the context is cancelled, trainings under way write a checkpoint and
+// Run returns the context's error.
 func Run(ctx context.Context, figures []*Figure, o Options) error {
 	if o.Threads < 1 {
 		return fmt.Errorf("%d workers, want at least 1", o.Threads)
@@ -76,8 +79,8 @@ func Run(ctx context.Context, figures []*Figure, o Options) error {
 
 const maxInstances = 100_000
 
-// CheckInstances returns an error for a method that none of the figures has many instances of, and for a number out of range. n
-// may be 0.
+// CheckInstances returns an error for a method that none of the figures has many instances of, and
+// for a number out of range. n may be 0.
 func CheckInstances(figures []*Figure, n int, methods map[string]int) error {
 	if n < 0 || n > maxInstances {
 		return fmt.Errorf("%d instances are out of range, want 1 to %d", n, maxInstances)
@@ -155,7 +158,8 @@ func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 	return f.draw(ctx, o, n, methods, all)
 }
 
-// work performs the instances that are left, the longest first, on at most as many workers as there are threads.
+// work performs the instances that are left, the longest first, on at most as many workers as there
+// are threads.
 func (f *Figure) work(ctx context.Context, o Options, all, left []*instance) error {
 	m := newMeter(f, o, all, left)
 	if len(left) == 0 {

@@ -85,7 +85,8 @@ func sampleStripes(w *work, t *trained) error {
 	return nil
 }
 
-// chainsFrom returns the visible spins of n Gibbs chains after their sweeps, all from one row, or from random spins where start is nil.
+// chainsFrom returns the visible spins of n Gibbs chains after their sweeps, all from one row, or
+// from random spins where start is nil.
 func chainsFrom(m *bm.Machine, start []int8, n, sweeps int, key rng.Key) [][]int8 {
 	e := m.Engine()
 	mark := e.Mark()

@@ -12,8 +12,9 @@ import (
 	"mattis/view"
 )
 
-// untrained is Fig. 1: machines as they are drawn, over the standard deviation of their weights and over V. The deviation
-// of the measured W counts; energies scale with it, so the ground state of a machine is found once.
+// untrained is Fig. 1: machines as they are drawn, over the standard deviation of their weights and
+// over V. The deviation of the measured W counts; energies scale with it, so the ground state of a
+// machine is found once.
 var untrained = &study{[]*arm{
 	drawnArm("rapid", 0.9, "couplings=axons", "patterns=10"),
 	drawnArm("normal", 0.9, "couplings=normal"),
@@ -161,7 +162,8 @@ func fall(by, stderr float64) string {
 	return "falls by " + pm(by, stderr, 4)
 }
 
-// drawMachine returns a machine as the settings say, of weights with a deviation of about 1, and a key for what is done with it.
+// drawMachine returns a machine as the settings say, of weights with a deviation of about 1, and a
+// key for what is done with it.
 func drawMachine(w *work, settings []string, visible, hidden int) (*bm.Machine, rng.Key) {
 	key := w.key.Fold(uint64(visible))
 	e := w.engine

@@ -37,7 +37,8 @@ func finite(w *mat.Dense) error {
 	return nil
 }
 
-// Eigenvalues returns the eigenvalues of the symmetric w (N x N), with their signs, from the largest to the smallest.
+// Eigenvalues returns the eigenvalues of the symmetric w (N x N), with their signs, from the
+// largest to the smallest.
 func Eigenvalues(w *mat.Dense) ([]float64, error) {
 	if err := finite(w); err != nil {
 		return nil, err

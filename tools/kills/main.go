@@ -1,11 +1,12 @@
-// Command kills kills mattis at random moments and looks for what that costs: bits that differ from those of a run that
-// was left alone, messages that name a checkpoint that is not there, files that nobody asked for.
+// Command kills kills mattis at random moments and looks for what that costs: bits that differ from
+// those of a run that was left alone, messages that name a checkpoint that is not there, files that
+// nobody asked for.
 //
 //	go build -o /tmp/mattis ./cmd/mattis && go -C tools run ./kills -mattis /tmp/mattis -kills 2000
 //
-// Each story is a training, or another command, that is sent one signal after another (KILL, INT, TERM or HUP; USR1 on the way)
-// and gone on with until it ends by itself. The settings, the moments and the numbers of threads are drawn by -seed.
-// It exits with 1 if something was lost.
+// Each story is a training, or another command, that is sent one signal after another (KILL, INT,
+// TERM or HUP; USR1 on the way) and gone on with until it ends by itself. The settings, the moments
+// and the numbers of threads are drawn by -seed. It exits with 1 if something was lost.
 package main
 
 import (
@@ -30,7 +31,8 @@ import (
 	"time"
 )
 
-// recipes are trainings of a fraction of a second: every estimator, both couplings, checkpoints and measures at every turn.
+// recipes are trainings of a fraction of a second: every estimator, both couplings, checkpoints and
+// measures at every turn.
 var recipes = [][]string{
 	{"negative={kind: pcd, chains: 20, steps: 2}", "couplings={kind: dense}", "project={}", "machine={hidden: 12, biases: both, offset: mean}", "optimizer={kind: adam}",
 		"train={epochs: 60, batch: 4, checkpoint: {epochs: 3, keep: 2}}", "measure={every: 2, test: [hamming, method_accessibility], last: [nll_ais, overlap, spectrum], options: {hamming: {draws: 2000}, ais: {runs: 200, betas: 300}}}"},
@@ -114,7 +116,8 @@ type moment struct {
 
 var signals = []syscall.Signal{syscall.SIGKILL, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP}
 
-// kill draws an end within the time that the work takes, at times with a second signal, or a USR1 before it.
+// kill draws an end within the time that the work takes, at times with a second signal, or a USR1
+// before it.
 func (p *program) kill(r *rand.Rand, command string, seconds float64) []moment {
 	at := time.Duration(r.Float64() * 1.1 * seconds * float64(time.Second))
 	s := signals[r.IntN(len(signals))]
@@ -172,7 +175,8 @@ func filesOf(root string) map[string]string {
 	return files
 }
 
-// anyway are files whose content tells of the process, and checkpoints before the last: which of them are kept depends on interruptions.
+// anyway are files whose content tells of the process, and checkpoints before the last: which of
+// them are kept depends on interruptions.
 var anyway = regexp.MustCompile(`(^|/)(\.lock|env\.json|state\.json|summary\.json|instance\.json|results\.md)$`)
 
 // compare reports what differs from the reference.
@@ -205,7 +209,8 @@ func (p *program) compare(what string, ref reference, dir string) {
 
 var stopped = regexp.MustCompile(`(?:stopped at update (\d+) with a checkpoint|checkpoint of update (\d+) written)`)
 
-// checkMessages looks whether the checkpoints that messages name are there. Those that a request asked for may have gone since.
+// checkMessages looks whether the checkpoints that messages name are there. Those that a request
+// asked for may have gone since.
 func (p *program) checkMessages(what, dir, text string) {
 	for _, m := range stopped.FindAllStringSubmatch(text, -1) {
 		if m[1] == "" {
@@ -258,7 +263,8 @@ func (p *program) training(r *rand.Rand, ref reference, dir string) {
 	p.compare(dir, ref, dir)
 }
 
-// command is the story of another command: killed, what it wrote is whole or absent, and begun again it ends as if it had been left alone.
+// command is the story of another command: killed, what it wrote is whole or absent, and begun
+// again it ends as if it had been left alone.
 func (p *program) command(r *rand.Rand, ref reference, dir string) {
 	where := filepath.Join(p.dir, dir)
 	if err := os.MkdirAll(where, 0o777); err != nil {
@@ -313,7 +319,8 @@ func (p *program) command(r *rand.Rand, ref reference, dir string) {
 	p.compare(fmt.Sprint(ref.args, " ", dir), ref, dir)
 }
 
-// keepOutput keeps what a command printed beside what it wrote. A figure's output depends on which instances were there.
+// keepOutput keeps what a command printed beside what it wrote. A figure's output depends on which
+// instances were there.
 func (p *program) keepOutput(command, dir string, o outcome) {
 	text := strings.ReplaceAll(o.stdout, dir, "OUT")
 	if command == "figure" {
