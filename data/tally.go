@@ -114,8 +114,10 @@ func (t *Tally) Reading() Reading {
 		return problem("none", "%d values are not finite: leave their rows out, or put in their place what they stand for", t.Infinite)
 	case t.Values == 0:
 		return problem("none", "there is no value that is not missing")
-	case t.Truths:
+	case t.Truths && within(0, 1):
 		return Reading{Kind: "true/false"}
+	case t.Truths:
+		return problem("none", "true and false stand beside numbers, %s: write 0 and 1 alone", span)
 	case within(0, 1):
 		return Reading{Kind: "0/1"}
 	case within(-1, 1):
