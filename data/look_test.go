@@ -155,6 +155,7 @@ func FuzzLook(f *testing.F) {
 	f.Add("label,p,q\n1,0,255\n0,13,250\n")
 	f.Add(",a,b\n0,1,0\n1,0,1\n2,1,1\n")
 	f.Add("FAlse,True\n2,")
+	f.Add("-2")
 	f.Fuzz(func(t *testing.T, text string) {
 		l, err := lookAt("csv", "x", Options{piped: map[string][]byte{"x": []byte(text + "\n")}})
 		if err != nil {

@@ -122,7 +122,7 @@ func (t *Tally) Reading() Reading {
 		return Reading{Kind: "0/1"}
 	case within(-1, 1):
 		return Reading{Kind: "-1/1"}
-	case within(0, t.Most):
+	case t.Most > 0 && within(0, t.Most):
 		return Reading{Kind: fmt.Sprintf("0/%v", t.Most), White: t.Most}
 	case t.Least < 0 && within(t.Least, -t.Least):
 		return Reading{Kind: fmt.Sprintf("%v/%v", t.Least, -t.Least), White: -t.Least}
