@@ -252,14 +252,7 @@ func (t *graphTerms) rows(p *PatternClasses, n int, visit func(counts []int, row
 		if visit(counts, row) {
 			return
 		}
-		c := last - 1
-		for ; c > 0; c-- {
-			if counts[c]++; counts[c] < len(p.weight[c]) {
-				break
-			}
-			counts[c] = 0
-		}
-		if c <= 0 {
+		if !p.next(counts) {
 			return
 		}
 	}

@@ -331,17 +331,22 @@ func (p *PatternClasses) rows(n int, visit func(counts []int, row []float64) (st
 		if visit(counts, row) {
 			return
 		}
-		c := last - 1
-		for ; c > 0; c-- {
-			if counts[c]++; counts[c] < len(p.weight[c]) {
-				break
-			}
-			counts[c] = 0
-		}
-		if c <= 0 {
+		if !p.next(counts) {
 			return
 		}
 	}
+}
+
+// next moves on the counts of the classes between the first and the last one, and reports false
+// after the last state.
+func (p *PatternClasses) next(counts []int) bool {
+	for c := len(counts) - 1; c > 0; c-- {
+		if counts[c]++; counts[c] < len(p.weight[c]) {
+			return true
+		}
+		counts[c] = 0
+	}
+	return false
 }
 
 // faint is the logarithm below the largest term at which 4e9 terms together are below float64's
