@@ -98,7 +98,7 @@ func Reconstructions[P Pixel](path string, given [][]int8, result [][]P, origina
 }
 
 // EncodeReconstructions is Reconstructions to a writer.
-func EncodeReconstructions[P Pixel](w io.Writer, given [][]int8, result [][]P, original [][]int8, s Sheet) error {
+func EncodeReconstructions[P Pixel](out io.Writer, given [][]int8, result [][]P, original [][]int8, s Sheet) error {
 	if len(given) == 0 || len(given) != len(result) || len(given) != len(original) {
 		return fmt.Errorf("%d images given, %d results and %d originals; there has to be one of each", len(given), len(result), len(original))
 	}
@@ -146,7 +146,7 @@ func EncodeReconstructions[P Pixel](w io.Writer, given [][]int8, result [][]P, o
 			}
 		}
 	}
-	return png.Encode(w, page)
+	return png.Encode(out, page)
 }
 
 func (s Sheet) check(images int) error {
