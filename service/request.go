@@ -278,6 +278,9 @@ func (s *Service) read(q *request, r *http.Request) error {
 		room.scan.reset(body)
 		err = room.scan.object(q.operation, s, &q.options, t)
 	}
+	if p := problemOf(err); err != nil && p != nil && p.Status >= 500 {
+		err = refused(http.StatusBadRequest, "the body: %v", err)
+	}
 	if err != nil || !q.operation.rows {
 		return err
 	}
@@ -316,10 +319,7 @@ func bodyKind(r *http.Request, op *operation) (string, error) {
 func readArray(body io.Reader, t *table) error {
 	x, err := tensorfile.ReadNPYOf(body, t.shape)
 	if err != nil {
-		if p := problemOf(err); p != nil && p.Status < 500 {
-			return err
-		}
-		return refused(http.StatusBadRequest, "the body: %v", err)
+		return err
 	}
 	return t.array(x)
 }
