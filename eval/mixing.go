@@ -140,7 +140,7 @@ func (w Watch) move(ctx context.Context, m *Mixing, s bm.State, i, values int) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	stop, end := stopping(ctx)
+	stop, end := sampler.Stopping(ctx)
 	defer end()
 	law := bm.Law{Key: w.Key.Fold(uint64(i)), Clamp: w.Clamp, Stop: stop}
 	begin := time.Now()

@@ -143,7 +143,7 @@ type chains struct {
 func (s Subject) run(ctx context.Context, c chains) error {
 	e := s.Machine.Engine()
 	step := s.part()
-	stop, end := stopping(ctx)
+	stop, end := sampler.Stopping(ctx)
 	defer end()
 	for first := 0; first < c.n; first += step {
 		mark := e.Mark()

@@ -8,6 +8,7 @@ import (
 	"mattis/compute"
 	"mattis/data"
 	"mattis/rng"
+	"mattis/run"
 	"mattis/sampler"
 )
 
@@ -94,8 +95,8 @@ type Moves struct {
 
 // Moves prepares the sampler of the name for the machine. clamp is the row of spins that stay in
 // all chains, nil for none; earlier are the machines of earlier checkpoints, the oldest first,
-// which trajectory alone reads.
-func (m *Model) Moves(name string, seed uint64, clamp []int8, earlier []*bm.Machine) (*Moves, error) {
+// which trajectory alone reads. The context ends the adaptation of a sampler that has one.
+func (m *Model) Moves(ctx context.Context, name string, seed uint64, clamp []int8, earlier []*bm.Machine) (*Moves, error) {
 	named, err := sampler.Find(name)
 	if err != nil {
 		return nil, err
@@ -104,7 +105,13 @@ func (m *Model) Moves(name string, seed uint64, clamp []int8, earlier []*bm.Mach
 	if clamp != nil {
 		s.options.Law.Clamp = bm.State{m.row(clamp)}
 	}
+	stop, end := sampler.Stopping(ctx)
+	defer end()
+	s.options.Law.Stop = stop
 	first, err := s.Next()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +119,27 @@ func (m *Model) Moves(name string, seed uint64, clamp []int8, earlier []*bm.Mach
 		s.options.Betas = t.Betas() // adapted once
 	}
 	return s, nil
+}
+
+// Earlier returns the machines of the directory's checkpoints before the model's, the oldest first,
+// and why others were passed over.
+func (m *Model) Earlier(d *run.Directory) (machines []*bm.Machine, refused []error, err error) {
+	steps, err := d.Checkpoints()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, step := range steps {
+		if step >= m.Step {
+			break
+		}
+		x, _, err := LoadModel(d, step, m.Machine.Engine())
+		if err != nil {
+			refused = append(refused, err)
+			continue
+		}
+		machines = append(machines, x.Machine)
+	}
+	return machines, refused, nil
 }
 
 // row returns a row of visible spins in the engine.
@@ -223,6 +251,9 @@ func (m *Model) lay(visible compute.Matrix, row []int8) {
 // is the number of sweeps that the key's stream has given already. told is called after each block.
 func (s *Moves) move(ctx context.Context, mover sampler.Sampler, state bm.State, law bm.Law, key rng.Key, before, sweeps int, told func(sweeps int)) error {
 	block := s.block(sweeps)
+	stop, end := sampler.Stopping(ctx)
+	defer end()
+	law.Stop = stop
 	for i := 0; i < sweeps; i += block {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -232,7 +263,7 @@ func (s *Moves) move(ctx context.Context, mover sampler.Sampler, state bm.State,
 		mover.Move(state, law, some)
 		told(some)
 	}
-	return nil
+	return ctx.Err()
 }
 
 // Completion says how the unknown spins of rows are drawn.

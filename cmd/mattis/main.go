@@ -98,7 +98,7 @@ with regularized axons and pattern-induced correlations (RAPID, arXiv:1910.01592
 	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(trainCommand(), resumeCommand(), evalCommand(), sampleCommand(), reconstructCommand(), featuresCommand(),
 		scoreCommand(), recipesCommand(), dataCommand(), initCommand(), inspectCommand(), diagnoseCommand(), benchCommand(), figureCommand(), convertCommand(),
-		watchCommand(), runsCommand(), versionCommand(), workerCommand(), manCommand(root))
+		watchCommand(), serveCommand(), runsCommand(), versionCommand(), workerCommand(), manCommand(root))
 	completeAll(root, "")
 	layOutHelp(root)
 	return root

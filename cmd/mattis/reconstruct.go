@@ -130,7 +130,7 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 		original[i] = set.Row(i)
 		given[i] = make([]int8, set.Visible)
 		data.Corrupt(given[i], original[i], known)
-		f.label.lay(m, given[i])
+		m.LayLabel(f.label.name, given[i])
 	}
 	if err := f.complete(cmd, dir, m, given, result); err != nil {
 		return err
