@@ -22,8 +22,14 @@ func TestVersion(t *testing.T) {
 		{name: "tag", git: true, tag: "v0.3.0", program: "0.3.0", python: "0.3.0"},
 		{name: "commit", git: true, program: "0.3.0-dev-COMMIT", python: "0.3.0.dev0+gCOMMIT"},
 		{name: "named", git: true, named: "0.3.0", program: "0.3.0", python: "0.3.0"},
-		{name: "changed", git: true, dirty: true, program: "0.3.0-dev-COMMIT+changes", python: "0.3.0.dev0+gCOMMIT.changes"},
-		{name: "tagged and changed", git: true, tag: "v0.3.0", dirty: true, program: "0.3.0-dev-COMMIT+changes", python: "0.3.0.dev0+gCOMMIT.changes"},
+		{
+			name: "changed", git: true, dirty: true,
+			program: "0.3.0-dev-COMMIT+changes", python: "0.3.0.dev0+gCOMMIT.changes",
+		},
+		{
+			name: "tagged and changed", git: true, tag: "v0.3.0", dirty: true,
+			program: "0.3.0-dev-COMMIT+changes", python: "0.3.0.dev0+gCOMMIT.changes",
+		},
 		{name: "other tag", git: true, tag: "v0.4.0", fault: "tagged v0.4.0, but python/pyproject.toml has 0.3.0"},
 		{name: "other name", git: true, named: "0.4.0", fault: "-version 0.4.0: python/pyproject.toml has 0.3.0"},
 		{name: "no git", fault: "name it with -version 0.3.0"},
@@ -35,7 +41,8 @@ func TestVersion(t *testing.T) {
 			commit := ""
 			if c.git {
 				git := func(args ...string) string {
-					cmd := exec.Command("git", append([]string{"-C", dir, "-c", "user.name=n", "-c", "user.email=n@n"}, args...)...)
+					args = append([]string{"-C", dir, "-c", "user.name=n", "-c", "user.email=n@n"}, args...)
+					cmd := exec.Command("git", args...)
 					out, err := cmd.CombinedOutput()
 					if err != nil {
 						t.Fatalf("git %v: %v\n%s", args, err, out)
@@ -86,7 +93,8 @@ func TestProject(t *testing.T) {
 		t.Errorf("read %+v", p)
 	}
 	dir := t.TempDir()
-	write(t, filepath.Join(dir, "python", "pyproject.toml"), "[project]\nname = \"mattis\"\nversion = \"1.2.3\"\n")
+	toml := "[project]\nname = \"mattis\"\nversion = \"1.2.3\"\n"
+	write(t, filepath.Join(dir, "python", "pyproject.toml"), toml)
 	write(t, filepath.Join(dir, "python", "mattis", "__init__.py"), "__version__ = \"1.2.4\"\n")
 	if _, err := readProject(dir); err == nil || !strings.Contains(err.Error(), `want __version__ = "1.2.3"`) {
 		t.Errorf("two versions: %v", err)
@@ -109,7 +117,8 @@ func TestOldestMacOS(t *testing.T) {
 		t.Fatal(err)
 	}
 	tags, err := tagsOf(system{"darwin", "arm64"}, program)
-	if want := "macosx_12_0_arm64"; err != nil || len(tags) != 1 || tags[0] != want { // of Go 1.25 and 1.26
+	want := "macosx_12_0_arm64" // of Go 1.25 and 1.26
+	if err != nil || len(tags) != 1 || tags[0] != want {
 		t.Errorf("tags %v, error %v, want %s", tags, err, want)
 	}
 	if _, err := tagsOf(system{"darwin", "arm64"}, []byte("no program")); err == nil {
@@ -121,7 +130,8 @@ func TestChosen(t *testing.T) {
 	if all, err := chosen(""); err != nil || len(all) != 6 {
 		t.Errorf("%v, %v", all, err)
 	}
-	if _, err := chosen("linux/amd64,plan9/mips"); err == nil || !strings.Contains(err.Error(), `"plan9/mips" is none of`) {
+	_, err := chosen("linux/amd64,plan9/mips")
+	if err == nil || !strings.Contains(err.Error(), `"plan9/mips" is none of`) {
 		t.Errorf("error %v", err)
 	}
 }

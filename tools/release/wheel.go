@@ -13,7 +13,8 @@ import (
 	"strings"
 )
 
-// wheel writes the Python package with the program of a system: pip puts the program beside Python's own scripts.
+// wheel writes the Python package with the program of a system: pip puts the program beside Python's
+// own scripts.
 func (r *release) wheel(s system, program []byte, beside []file) error {
 	tags, err := tagsOf(s, program)
 	if err != nil {
@@ -52,7 +53,8 @@ func (r *release) wheel(s system, program []byte, beside []file) error {
 	var record strings.Builder
 	for _, f := range files {
 		sum := sha256.Sum256(f.content)
-		fmt.Fprintf(&record, "%s,sha256=%s,%d\n", f.name, base64.RawURLEncoding.EncodeToString(sum[:]), len(f.content))
+		hash := base64.RawURLEncoding.EncodeToString(sum[:])
+		fmt.Fprintf(&record, "%s,sha256=%s,%d\n", f.name, hash, len(f.content))
 	}
 	fmt.Fprintf(&record, "%sRECORD,,\n", info)
 	files = append(files, file{info + "RECORD", []byte(record.String()), 0o644})
@@ -60,7 +62,8 @@ func (r *release) wheel(s system, program []byte, beside []file) error {
 	if err != nil {
 		return err
 	}
-	return os.WriteFile(filepath.Join(r.out, base+"-py3-none-"+strings.Join(tags, ".")+".whl"), b, 0o666)
+	name := base + "-py3-none-" + strings.Join(tags, ".") + ".whl"
+	return os.WriteFile(filepath.Join(r.out, name), b, 0o666)
 }
 
 // metadata returns METADATA, as pyproject.toml and python/README.md have it.
@@ -71,8 +74,10 @@ func (r *release) metadata() ([]byte, error) {
 	}
 	p := r.project
 	var m bytes.Buffer
-	fmt.Fprintf(&m, "Metadata-Version: 2.1\nName: %s\nVersion: %s\nSummary: %s\nLicense: Apache-2.0\n", p.Name, r.version.python, p.Description)
-	fmt.Fprintf(&m, "License-File: %s\nLicense-File: %s\nRequires-Python: %s\n", licenseName, thirdPartyName, p.RequiresPython)
+	fmt.Fprintf(&m, "Metadata-Version: 2.1\nName: %s\nVersion: %s\n", p.Name, r.version.python)
+	fmt.Fprintf(&m, "Summary: %s\nLicense: Apache-2.0\n", p.Description)
+	fmt.Fprintf(&m, "License-File: %s\nLicense-File: %s\n", licenseName, thirdPartyName)
+	fmt.Fprintf(&m, "Requires-Python: %s\n", p.RequiresPython)
 	for _, d := range p.Dependencies {
 		fmt.Fprintf(&m, "Requires-Dist: %s\n", d)
 	}
@@ -86,8 +91,9 @@ func (r *release) metadata() ([]byte, error) {
 	return m.Bytes(), nil
 }
 
-// tagsOf returns the platforms on which pip takes a wheel of the program. A static program of linux runs with glibc and
-// with musl; 2.17 and 1.1 are the oldest that have both processors. What macOS it needs is written in the program.
+// tagsOf returns the platforms on which pip takes a wheel of the program. A static program of linux
+// runs with glibc and with musl; 2.17 and 1.1 are the oldest that have both processors. What macOS it
+// needs is written in the program.
 func tagsOf(s system, program []byte) ([]string, error) {
 	cpu := map[string]string{"amd64": "x86_64", "arm64": "aarch64"}[s.arch]
 	switch s.os {
