@@ -71,7 +71,7 @@ makes what is missing. The data have the bytes of one process. docs/cluster.md h
 			}
 			o.Part, o.Shared = share.part, share.shared
 			o.Shares = func(f *experiment.Figure, made, elsewhere int) {
-				draw := fmt.Sprintf("mattis figure %s --out %s", f.Name, o.Out)
+				draw := fmt.Sprintf("mattis figure %s --out %s draws", f.Name, o.Out)
 				fmt.Fprintf(cmd.OutOrStdout(), "figure %s: %s\n", f.Name, share.note("instances", made, elsewhere, draw))
 			}
 			acceptRequests()

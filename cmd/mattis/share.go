@@ -20,8 +20,9 @@ type shareFlags struct {
 
 func (s *shareFlags) add(cmd *cobra.Command, what string) {
 	f := cmd.Flags()
-	f.StringVar(&s.text, "part", "", "make the part `i/n` of the "+what+", i from 1 to n, and draw nothing; index/n in an array of jobs")
-	f.BoolVar(&s.shared, "shared", false, "make each of the "+what+" that no other process makes, and draw nothing")
+	f.StringVar(&s.text, "part", "",
+		"make the part `i/n` of the "+what+", i from 1 to n, and no more; index/n in an array of jobs")
+	f.BoolVar(&s.shared, "shared", false, "make each of the "+what+" that no other process makes, and no more")
 }
 
 // read reads --part and looks at both.
@@ -44,7 +45,7 @@ func (s *shareFlags) read(out string) error {
 	return nil
 }
 
-// note says what was made, and how to go on: what is the command that draws.
+// note says how many of what were made, and what comes when all are: a command and what it does.
 func (s *shareFlags) note(what string, made, elsewhere int, draw string) string {
 	if made-elsewhere == 1 {
 		what = strings.TrimSuffix(what, "s")
@@ -56,5 +57,5 @@ func (s *shareFlags) note(what string, made, elsewhere int, draw string) string 
 	if elsewhere > 0 {
 		text += fmt.Sprintf(", %d are made by other processes", elsewhere)
 	}
-	return text + "; " + draw + " draws when all are"
+	return text + "; when all are, " + draw
 }

@@ -169,11 +169,7 @@ func (i *instance) take() (w *run.Writer, release func() error, err error) {
 		release, err = run.Hold(i.dir)
 		return nil, release, err
 	}
-	w, err = run.Create(i.dir)
-	if errors.Is(err, fs.ErrExist) {
-		w, err = run.Resume(i.dir)
-	}
-	if err != nil {
+	if w, err = run.Take(i.dir); err != nil {
 		return nil, nil, err
 	}
 	return w, w.Close, nil
