@@ -1,9 +1,9 @@
 # Everything here is the go command; make only remembers the words.
 
-.PHONY: build test check bench kills asm results
+.PHONY: build test check bench kills asm results release
 
 build:
-	go build -trimpath -o mattis ./cmd/mattis
+	CGO_ENABLED=0 go build -trimpath -o mattis ./cmd/mattis
 
 test:
 	go test ./...
@@ -16,6 +16,10 @@ bench:
 
 kills: build
 	go -C tools run ./kills -mattis "$(CURDIR)/mattis"
+
+# Archives, wheels and an image in dist (docs/release.md). VERSION is needed where there is no repository.
+release:
+	go -C tools run ./release -source "$(CURDIR)" -out "$(CURDIR)/dist" -version "$(VERSION)"
 
 asm:
 	go generate ./compute/cpu

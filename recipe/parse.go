@@ -93,6 +93,23 @@ func readText(path string) ([]byte, error) {
 	return io.ReadAll(io.LimitReader(f, mostText+1))
 }
 
+// Decode reads a file of strict YAML that is no recipe but is read like one: no larger, no deeper, and
+// with errors that have line and column.
+func Decode(path string, x any) error {
+	text, err := readText(path)
+	if err != nil {
+		return err
+	}
+	text = bytes.TrimPrefix(text, []byte("\ufeff"))
+	if err := bounded(text); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	if err := yaml.UnmarshalWithOptions(text, x, yaml.Strict()); err != nil {
+		return located(path, err)
+	}
+	return nil
+}
+
 // bounded returns an error where a text is no recipe by its size alone.
 func bounded(text []byte) error {
 	if len(text) > mostText {

@@ -49,6 +49,15 @@ func Create(path string) (*Writer, error) {
 	return openWriter(path)
 }
 
+// Take is Create, or Resume where there is a run at path.
+func Take(path string) (*Writer, error) {
+	w, err := Create(path)
+	if errors.Is(err, fs.ErrExist) {
+		return Resume(path)
+	}
+	return w, err
+}
+
 func errExists(path string) error {
 	return fmt.Errorf("%s: %w; give a new directory, or resume this one", path, fs.ErrExist)
 }

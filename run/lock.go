@@ -42,6 +42,19 @@ func lock(dir string) (*os.File, error) {
 	return f, nil
 }
 
+// Hold locks the directory at path, which is made with its parents where it is not there, until
+// release is called: for directories that are no runs. The error is ErrLocked where a process has it.
+func Hold(path string) (release func() error, err error) {
+	if err := os.MkdirAll(path, 0o777); err != nil {
+		return nil, err
+	}
+	f, err := lock(path)
+	if err != nil {
+		return nil, err
+	}
+	return func() error { return unlock(f) }, nil
+}
+
 // unlock empties the lock file and releases it.
 func unlock(f *os.File) error {
 	return errors.Join(f.Truncate(0), f.Close())

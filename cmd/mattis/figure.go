@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -23,6 +22,7 @@ func figureCommand() *cobra.Command {
 	o := experiment.Options{Seed: 1, Out: "figures"}
 	var list bool
 	var instances string
+	var share shareFlags
 	cmd := &cobra.Command{
 		Use:   "figure NAME|all",
 		Short: "Make a figure or a table of the paper, with a verdict on each of its claims",
@@ -33,11 +33,16 @@ Instances run side by side, one a thread, each in a run directory OUT/NAME/insta
 that are finished are kept: a figure that was interrupted goes on where it was, and more instances are added
 to those that are there. Results do not depend on --threads.
 
---instances 100,pcd-10=20 has fewer of a method that is slow; a name stands for that method in every figure asked for.`,
+--instances 100,pcd-10=20 has fewer of a method that is slow; a name stands for that method in every figure asked for.
+
+Several processes may make one figure in one folder, on machines that share it: --part 2/4 makes the second quarter of the
+instances, --shared those that no other process makes. They draw nothing; the command without either does, and
+makes what is missing. The data have the bytes of one process. docs/cluster.md has job arrays.`,
 		Example: `  mattis figure --list
   mattis figure crosstalk
   mattis figure 3 --instances 100 --out figures
-  mattis figure 3 --instances 100,pcd-10=20 --out figures`,
+  mattis figure 3 --instances 100,pcd-10=20 --out figures
+  mattis figure 3 --instances 100 --part 2/4 --out figures`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if list {
 				return exactly()(cmd, args)
@@ -61,12 +66,15 @@ to those that are there. Results do not depend on --threads.
 					return usageError{fmt.Errorf("--instances %s: %w", instances, err)}
 				}
 			}
-			if o.Out == "" {
-				return usageError{errors.New("--out is empty, want a folder")}
+			if err := share.read(o.Out); err != nil {
+				return err
 			}
-			if info, err := os.Stat(o.Out); err == nil && !info.IsDir() {
-				return fmt.Errorf("--out %s is a file, want a folder", o.Out)
+			o.Part, o.Shared = share.part, share.shared
+			o.Shares = func(f *experiment.Figure, made, elsewhere int) {
+				draw := fmt.Sprintf("mattis figure %s --out %s draws", f.Name, o.Out)
+				fmt.Fprintf(cmd.OutOrStdout(), "figure %s: %s\n", f.Name, share.note("instances", made, elsewhere, draw))
 			}
+			acceptRequests()
 			return makeFigures(cmd, figures, o)
 		},
 	}
@@ -76,6 +84,7 @@ to those that are there. Results do not depend on --threads.
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first instance; the others follow it")
 	f.IntVar(&o.Threads, "threads", 0, "instances side by side; 0 takes one a core. Results do not depend on it")
 	f.StringVar(&o.Out, "out", o.Out, "`folder` of the figures")
+	share.add(cmd, "instances")
 	return cmd
 }
 
@@ -143,6 +152,14 @@ func makeFigures(cmd *cobra.Command, figures []*experiment.Figure, o experiment.
 			failed = err
 		}
 	}
+	shares := o.Shares
+	o.Shares = func(f *experiment.Figure, made, elsewhere int) {
+		progress.Finish(note)
+		shares(f, made, elsewhere)
+	}
+	var under trainings
+	o.Session = under.begin
+	defer onRequest(under.ask)()
 	outliveReaders()
 	announce("stopping after the updates under way; again quits at once")
 	if err := experiment.Run(cmd.Context(), figures, o); err != nil {

@@ -6,9 +6,12 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+
+	"mattis/recipe"
 )
 
 // again is how long after an interrupt another one still counts as the same: timeout(1) sends each
@@ -88,4 +91,34 @@ func onRequest(do func()) (end func()) {
 		}
 	}()
 	return func() { close(done) }
+}
+
+// trainings lets requests reach all of several trainings that are under way.
+type trainings struct {
+	mutex sync.Mutex
+	under map[*recipe.Session]bool
+}
+
+// begin adds a training until ended is called.
+func (c *trainings) begin(s *recipe.Session) (ended func()) {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.under == nil {
+		c.under = map[*recipe.Session]bool{}
+	}
+	c.under[s] = true
+	return func() {
+		c.mutex.Lock()
+		defer c.mutex.Unlock()
+		delete(c.under, s)
+	}
+}
+
+// ask asks every training for a checkpoint.
+func (c *trainings) ask() {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	for s := range c.under {
+		s.Checkpoint()
+	}
 }

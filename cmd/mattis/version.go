@@ -40,8 +40,14 @@ func versionCommand() *cobra.Command {
 	}
 }
 
-// version returns the module's version and, where the build knows it, the revision of its source.
+// What the linker sets where a release is made (tools/release): its version and the revision of its source.
+var released, releasedRevision string
+
+// version returns that of the release, else the module's and, where the build knows it, the revision of its source.
 func version() string {
+	if released != "" {
+		return released
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "(devel)"
@@ -63,6 +69,9 @@ func version() string {
 // revision returns the revision of the source that was built, "" where the build does not know it,
 // and whether there were changes beside it.
 func revision() (revision string, changed bool) {
+	if released != "" {
+		return strings.CutSuffix(releasedRevision, "+changes")
+	}
 	info, ok := debug.ReadBuildInfo()
 	if !ok {
 		return "", false

@@ -113,7 +113,7 @@ func (i *instance) read(miniature bool) (finished bool, err error) {
 	if i.arm.recipe != "" {
 		d, err := run.Open(i.dir)
 		if err != nil {
-			return false, i.clear()
+			return false, i.unbegun()
 		}
 		text, err := d.Recipe()
 		if err != nil {
@@ -150,18 +150,29 @@ func (i *instance) read(miniature bool) (finished bool, err error) {
 	return true, nil
 }
 
-// clear takes away a directory that was made and never begun: it has no recipe yet.
-func (i *instance) clear() error {
-	entries, err := os.ReadDir(i.dir)
-	if err != nil {
-		return err
+// unbegun refuses a directory without a recipe that holds more than a training has before it
+// begins. Another process may be about to begin it.
+func (i *instance) unbegun() error {
+	if run.Unused(i.dir) {
+		return nil
 	}
-	for _, e := range entries {
-		if e.Name() == "recipe.yaml" || e.Name() == recordName {
-			return fmt.Errorf("%s: is no run directory and holds %s; remove it or choose another --out", i.dir, e.Name())
-		}
+	if _, err := run.Open(i.dir); err == nil { // it has begun since
+		return nil
 	}
-	return os.RemoveAll(i.dir)
+	return fmt.Errorf("%s: is no run directory and holds files; remove it or choose another --out", i.dir)
+}
+
+// take locks the directory, so that no other process makes the instance, and makes it where it is
+// not there. The error is run.ErrLocked where another process has it. A training has a writer.
+func (i *instance) take() (w *run.Writer, release func() error, err error) {
+	if i.arm.recipe == "" {
+		release, err = run.Hold(i.dir)
+		return nil, release, err
+	}
+	if w, err = run.Take(i.dir); err != nil {
+		return nil, nil, err
+	}
+	return w, w.Close, nil
 }
 
 // perform does the instance, or what is left of it, and records it.
@@ -169,20 +180,21 @@ func (i *instance) perform(ctx context.Context, o Options, engine compute.Engine
 	start := time.Now()
 	w := &work{ctx: ctx, engine: engine, miniature: o.Miniature, progress: progress}
 	w.key = rng.Key(i.seed).Fold(nameKey(i.arm.name))
-	var err error
-	if i.arm.recipe != "" {
-		err = i.train(w, o)
-	} else if err = os.MkdirAll(i.dir, 0o777); err == nil {
+	dir, release, err := i.take()
+	if err != nil {
+		return i.fault(ctx, err)
+	}
+	defer release()
+	if finished, err := i.read(o.Miniature); err != nil || finished { // by another process, meanwhile
+		return err
+	}
+	if dir != nil {
+		err = i.train(w, o, dir)
+	} else {
 		err = i.arm.draw(w)
 	}
 	if err != nil {
-		if ctx.Err() != nil {
-			return ctx.Err()
-		}
-		if strings.HasPrefix(err.Error(), i.dir) {
-			return err
-		}
-		return fmt.Errorf("%s: %w", i.dir, err)
+		return i.fault(ctx, err)
 	}
 	i.Points, i.Settings = w.points, i.arm.settingsOf(o.Miniature)
 	i.Seconds = time.Since(start).Seconds()
@@ -190,6 +202,17 @@ func (i *instance) perform(ctx context.Context, o Options, engine compute.Engine
 		i.Seconds = max(i.Seconds, i.metrics[n-1].Seconds)
 	}
 	return writeJSON(filepath.Join(i.dir, recordName), i.record)
+}
+
+// fault names the directory in an error of making the instance.
+func (i *instance) fault(ctx context.Context, err error) error {
+	if ctx.Err() != nil {
+		return ctx.Err()
+	}
+	if strings.HasPrefix(err.Error(), i.dir) {
+		return err
+	}
+	return fmt.Errorf("%s: %w", i.dir, err)
 }
 
 // nameKey folds a name into a number.
@@ -201,34 +224,28 @@ func nameKey(name string) (n uint64) {
 }
 
 // train trains the instance in its run directory, from where an earlier session ended.
-func (i *instance) train(w *work, o Options) error {
+func (i *instance) train(w *work, o Options, dir *run.Writer) error {
 	r, err := i.recipeOf(o.Miniature)
 	if err != nil {
 		return err
 	}
 	env := o.Environment
 	env.Threads = 1
-	var dir *run.Writer
 	var s *recipe.Session
-	if _, statErr := os.Stat(i.dir); statErr == nil {
-		if dir, err = run.Resume(i.dir); err != nil {
-			return err
-		}
-		defer dir.Close()
+	if _, openErr := run.Open(i.dir); openErr == nil {
 		s, err = recipe.Continue(dir, w.engine, env)
 	} else {
 		split, loadErr := r.LoadData()
 		if loadErr != nil {
 			return loadErr
 		}
-		if dir, err = run.Create(i.dir); err != nil {
-			return err
-		}
-		defer dir.Close()
 		s, err = recipe.Begin(r, split, dir, w.engine, env)
 	}
 	if err != nil {
 		return err
+	}
+	if o.Session != nil {
+		defer o.Session(s)()
 	}
 	if !s.Done() {
 		s.Watch = append(s.Watch, observe(func(ev train.Event) { w.progress(float64(ev.Step) / float64(max(1, s.Steps()))) }))

@@ -1,6 +1,7 @@
 package experiment
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -12,6 +13,8 @@ import (
 	"sync"
 
 	"mattis/compute"
+	"mattis/internal/share"
+	"mattis/recipe"
 	"mattis/run"
 	"mattis/view"
 )
@@ -31,6 +34,13 @@ type Options struct {
 	// Engine returns an engine of so many threads. It is closed when it has a Close method.
 	Engine      func(threads int) compute.Engine
 	Environment run.Session // what env.json of an instance says of this process
+	// Part is the share of the instances that are made, and Shared has each instance made by the
+	// process that comes to it first. Either makes instances and draws nothing.
+	Part   share.Part
+	Shared bool
+	// Session is told of every training that begins, and what it returns is called when the training
+	// ends. May be nil.
+	Session func(*recipe.Session) (ended func())
 	// Miniature makes every machine small and every training short: for tests.
 	Miniature bool
 	// Progress is told the share of a figure's work that is done and a note; calls do not overlap.
@@ -38,7 +48,13 @@ type Options struct {
 	Progress func(f *Figure, share float64, note string)
 	// Finished is told of every figure that is drawn; may be nil.
 	Finished func(Report)
+	// Shares is told of every figure of which a part was made, and may be nil: how many instances of
+	// the part there are, and how many of them other processes make at the moment.
+	Shares func(f *Figure, instances, elsewhere int)
 }
+
+// partial reports whether instances are made and no figure is drawn.
+func (o Options) partial() bool { return o.Shared || !o.Part.Whole() }
 
 // Report is a finished figure.
 type Report struct {
@@ -70,7 +86,7 @@ func Run(ctx context.Context, figures []*Figure, o Options) error {
 			return ctx.Err()
 		case err != nil: // the others may not need what it lacks
 			failed = append(failed, fmt.Errorf("figure %s: %w", f.Name, err))
-		case o.Finished != nil:
+		case o.Finished != nil && !o.partial():
 			o.Finished(report)
 		}
 	}
@@ -132,7 +148,8 @@ func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 		n = min(n, 2)
 	}
 	methods := map[string]int{} // those that differ
-	var all, left []*instance
+	var all []*instance
+	left := map[*instance]bool{}
 	for _, s := range f.studies {
 		for _, a := range s.arms {
 			count := o.instancesOf(a, n)
@@ -147,69 +164,40 @@ func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 				}
 				all = append(all, i)
 				if !finished {
-					left = append(left, i)
+					left[i] = true
 				}
 			}
 		}
 	}
-	if err := f.work(ctx, o, all, left); err != nil {
+	// The longest come first; which part an instance belongs to does not depend on what is there.
+	mine := slices.Clone(all)
+	slices.SortStableFunc(mine, func(a, b *instance) int { return cmp.Compare(b.arm.seconds, a.arm.seconds) })
+	mine = share.Of(mine, o.Part)
+	locked, err := f.work(ctx, o, mine, left)
+	if err != nil {
 		return Report{}, err
 	}
-	return f.draw(ctx, o, n, methods, all)
+	switch {
+	case !o.partial() && len(locked) > 0:
+		return Report{}, fmt.Errorf("%d of %d instances are made by other processes at the moment, such as %s; make the figure again when they have ended",
+			len(locked), len(all), locked[0].dir)
+	case !o.partial():
+		return f.draw(ctx, o, n, methods, all)
+	case o.Shares != nil:
+		o.Shares(f, len(mine), len(locked))
+	}
+	return Report{}, nil
 }
 
-// work performs the instances that are left, the longest first, on at most as many workers as there
-// are threads.
-func (f *Figure) work(ctx context.Context, o Options, all, left []*instance) error {
-	m := newMeter(f, o, all, left)
-	if len(left) == 0 {
-		m.tell()
-		return nil
-	}
-	slices.SortStableFunc(left, func(a, b *instance) int {
-		switch {
-		case a.arm.seconds > b.arm.seconds:
-			return -1
-		case a.arm.seconds < b.arm.seconds:
-			return 1
-		}
-		return 0
+// work performs those of the instances that are left, side by side, and returns those that other
+// processes make at the moment.
+func (f *Figure) work(ctx context.Context, o Options, mine []*instance, left map[*instance]bool) ([]*instance, error) {
+	m := newMeter(f, o, mine, left)
+	todo := slices.DeleteFunc(slices.Clone(mine), func(i *instance) bool { return !left[i] })
+	m.tell()
+	return share.Do(ctx, todo, o.Threads, func(ctx context.Context, threads int, i *instance) error {
+		return f.one(ctx, o, threads, i, m)
 	})
-	outer := ctx
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	workers := min(o.Threads, len(left))
-	queue := make(chan *instance)
-	errs := make([]error, workers)
-	var group sync.WaitGroup
-	for w := range workers {
-		threads := o.Threads / workers
-		if w < o.Threads%workers {
-			threads++
-		}
-		group.Go(func() {
-			for i := range queue {
-				if ctx.Err() != nil {
-					continue
-				}
-				if err := f.one(ctx, o, threads, i, m); err != nil {
-					errs[w] = errors.Join(errs[w], err)
-					cancel()
-				}
-			}
-		})
-	}
-	for _, i := range left {
-		queue <- i
-	}
-	close(queue)
-	group.Wait()
-	for _, err := range errs { // a fault, not the cancellations that follow it
-		if err != nil && !errors.Is(err, context.Canceled) {
-			return err
-		}
-	}
-	return errors.Join(append(errs, outer.Err())...)
 }
 
 // one performs one instance on an engine of its own.
@@ -241,16 +229,15 @@ type meter struct {
 	count  int
 }
 
-func newMeter(f *Figure, o Options, all, left []*instance) *meter {
+func newMeter(f *Figure, o Options, all []*instance, left map[*instance]bool) *meter {
 	m := &meter{figure: f, tellTo: o.Progress, all: all, of: map[*instance]float64{}, count: len(all)}
 	for _, i := range all {
 		m.total += i.arm.seconds
-		m.of[i] = 1
+		if !left[i] {
+			m.of[i] = 1
+			m.ended++
+		}
 	}
-	for _, i := range left {
-		m.of[i] = 0
-	}
-	m.ended = len(all) - len(left)
 	return m
 }
 
@@ -276,6 +263,9 @@ func (m *meter) tell() {
 	var sum float64
 	for _, i := range m.all {
 		sum += m.of[i] * i.arm.seconds
+	}
+	if len(m.all) == 0 { // more parts than instances
+		sum, m.total = 1, 1
 	}
 	m.tellTo(m.figure, sum/m.total, fmt.Sprintf("%d of %d instances", m.ended, m.count))
 }
