@@ -71,13 +71,7 @@ func (r *Recipe) checkMemories() error {
 // C^(-1/2) times them with the symmetric root. Where rows depend on each other the root is that of
 // the pseudo-inverse; dependent is how many directions there are fewer than rows.
 func StoreMemories(c bm.Couplings, set *data.Set, rule string) (dependent int, err error) {
-	k, n := set.Rows, set.Visible
-	x := mat.NewDense(k, n, nil)
-	for i := range k {
-		for j, s := range set.Row(i) {
-			x.Set(i, j, float64(s))
-		}
-	}
+	n, x := set.Visible, rowsOf(set)
 	if rule == "projection" {
 		if dependent, err = decorrelate(x); err != nil {
 			return 0, err
@@ -109,15 +103,52 @@ func StoreMemories(c bm.Couplings, set *data.Set, rule string) (dependent int, e
 
 // decorrelate sets the rows of x to C^(-1/2) x, C = x x^T / N.
 func decorrelate(x *mat.Dense) (dependent int, err error) {
+	root, dependent, err := inverseRoot(x)
+	if err != nil {
+		return 0, err
+	}
+	var y mat.Dense
+	y.Mul(root, x)
+	x.Copy(&y)
+	return dependent, nil
+}
+
+// OverlapRoot returns C^(-1/2), the symmetric root, of the overlaps C_kl = xi_k.xi_l / N of the rows,
+// row by row.
+func OverlapRoot(set *data.Set) ([]float32, error) {
+	root, _, err := inverseRoot(rowsOf(set))
+	if err != nil {
+		return nil, err
+	}
+	x := make([]float32, 0, set.Rows*set.Rows)
+	for _, v := range root.RawMatrix().Data {
+		x = append(x, float32(v))
+	}
+	return x, nil
+}
+
+func rowsOf(set *data.Set) *mat.Dense {
+	x := mat.NewDense(set.Rows, set.Visible, nil)
+	for i := range set.Rows {
+		for j, s := range set.Row(i) {
+			x.Set(i, j, float64(s))
+		}
+	}
+	return x
+}
+
+// inverseRoot returns the root of the inverse of C = x x^T / N, or of its pseudo-inverse where
+// directions are missing.
+func inverseRoot(x *mat.Dense) (root *mat.Dense, dependent int, err error) {
 	k, n := x.Dims()
 	var c mat.SymDense
 	c.SymOuterK(1/float64(n), x)
 	var eigen mat.EigenSym
 	if !eigen.Factorize(&c, true) {
-		return 0, errors.New("the eigenvalues of the overlaps of the memories did not converge")
+		return nil, 0, errors.New("the eigenvalues of the overlaps of the memories did not converge")
 	}
 	values := eigen.Values(nil) // from the least on
-	var u, scaled, root, y mat.Dense
+	var u, scaled mat.Dense
 	eigen.VectorsTo(&u)
 	inverse := make([]float64, k)
 	for i, v := range values {
@@ -128,10 +159,9 @@ func decorrelate(x *mat.Dense) (dependent int, err error) {
 		}
 	}
 	scaled.Mul(&u, mat.NewDiagDense(k, inverse))
+	root = &mat.Dense{}
 	root.Mul(&scaled, u.T())
-	y.Mul(&root, x)
-	x.Copy(&y)
-	return dependent, nil
+	return root, dependent, nil
 }
 
 // remember stores the training rows in the couplings of the training's machine.
