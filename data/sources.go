@@ -47,8 +47,6 @@ func Sources() []Source {
 			Says: []string{"size", "split"}, Takes: []string{"closed", "test"}, Defaults: Options{Size: 4, Split: "paper"}, Load: Bars},
 		{Name: "bas", About: "bars and stripes n x n; 12x12 with 6550 of 8188 images to train", Where: made,
 			Says: []string{"size", "split"}, Takes: []string{"closed", "test"}, Defaults: Options{Size: 12, Split: "paper"}, Load: BAS},
-		{Name: "memories", About: "random rows of spins, which a Hopfield machine is to remember; all of them train", Where: made,
-			Says: []string{"size", "count"}, Defaults: Options{Size: defaultSpins, Count: defaultMemories}, Load: Memories},
 		{Name: "mnist", About: "60000 + 10000 handwritten digits of 28x28 pixels, with labels", Where: mnistWhere,
 			Says: []string{"split", "binarize", "validation", "limit"}, Takes: []string{"dir", "labels_visible", "closed", "test"}, Files: []string{"dir"},
 			Defaults: Options{Split: "files", Binarize: paperRule()}, Load: MNIST},
@@ -62,6 +60,8 @@ func Sources() []Source {
 			Needs: []string{"path"}, Says: []string{"limit"}, Takes: tables, Files: []string{"path", "test_path"}, Load: Parquet},
 		{Name: "images", About: "folders of PNG or JPEG images of one size, subfolders as labels or train and test", Where: fields("path", "test_path"),
 			Needs: []string{"path"}, Says: []string{"limit"}, Takes: images, Files: []string{"path", "test_path"}, Load: Images},
+		{Name: "memories", About: "random rows of spins, which a Hopfield machine is to remember; all of them train", Where: made,
+			Says: []string{"size", "count"}, Defaults: Options{Size: defaultSpins, Count: defaultMemories}, Load: Memories},
 		{Name: "none", About: "no data: a machine that was converted from elsewhere", Where: nowhere, Takes: []string{"white", "binarize"}, Load: noData},
 	}
 }
