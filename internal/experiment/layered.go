@@ -17,7 +17,7 @@ var (
 		"optimizer={kind: adam, rate: 0.01, decay: {factor: 0.9985, floor: 1e-5}}", "train.epochs=3000", "train.batch=10", "measure.every=300"}
 	summedShort  = []string{"train.epochs=4", "measure.every=2", "measure.options.hamming.draws=2", "measure.options.samples.chains=20"}
 	stripesShort = []string{"data.size=4", "couplings.patterns=6", "train.batch=8", "train.epochs=4"}
-	overStripes  = []string{"data={name: bas, size: 12}", "train.batch=120", "train.epochs=40", "measure.every=5", "measure.options.hamming.draws=5", "measure.options.hamming.rows=500"}
+	overStripes  = []string{"data={name: bas, size: 12}", "train.batch=120", "train.epochs=40", "measure.every=5", "measure.options.hamming.draws=5", "measure.options.hamming.rows=500", "measure.last=[]"}
 )
 
 func settingsFrom(parts ...[]string) []string { return slices.Concat(parts...) }
