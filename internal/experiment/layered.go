@@ -17,7 +17,7 @@ var (
 		"optimizer={kind: adam, rate: 0.01, decay: {factor: 0.9985, floor: 1e-5}}", "train.epochs=3000", "train.batch=10", "measure.every=300"}
 	summedShort  = []string{"train.epochs=4", "measure.every=2", "measure.options.hamming.draws=2", "measure.options.samples.chains=20"}
 	stripesShort = []string{"data.size=4", "couplings.patterns=6", "train.batch=8", "train.epochs=4"}
-	overStripes  = []string{"data={name: bas, size: 12}", "train.batch=120", "train.epochs=40", "measure.every=5", "measure.options.hamming.draws=5", "measure.options.hamming.rows=500", "measure.last=[]"}
+	overStripes  = []string{"data={name: bas, size: 12}", "train.batch=120", "train.epochs=40", "measure.every=5", "measure.options.hamming.draws=5", "measure.options.hamming.rows=500"}
 )
 
 func settingsFrom(parts ...[]string) []string { return slices.Concat(parts...) }
@@ -165,9 +165,9 @@ var fullyCoupled = &study{[]*arm{
 	{name: "rapid-wide-restricted", recipe: "bars-full", seconds: 10, miniature: wideShort,
 		settings: settingsFrom(ofRAPID, []string{"machine={kind: rbm, hidden: 400}", "positive={kind: marginal}"}, wide)},
 	{name: "stripes-full", recipe: "bars-full", seconds: 150, miniature: settingsFrom(stripesShort, []string{"machine.hidden=10"}),
-		settings: settingsFrom([]string{"machine.hidden=300"}, ofRAPID, []string{"couplings={kind: axons, patterns: 40, gain: {visible-visible: 1, visible-hidden: 1, hidden-hidden: 0.013}}"}, overStripes, []string{"train.epochs=20"})},
+		settings: settingsFrom([]string{"machine.hidden=300"}, ofRAPID, []string{"couplings={kind: axons, patterns: 40, gain: {visible-visible: 1, visible-hidden: 1, hidden-hidden: 0.013}}"}, overStripes, []string{"train.epochs=20", "measure.last=[]"})},
 	{name: "stripes-restricted", recipe: "bars-full", seconds: 30, miniature: settingsFrom(stripesShort, []string{"machine.hidden=10"}),
-		settings: settingsFrom(ofRAPID, []string{"machine={kind: rbm, hidden: 300}", "couplings={kind: axons, patterns: 40}", "positive={kind: marginal}"}, overStripes, []string{"train.epochs=20"})},
+		settings: settingsFrom(ofRAPID, []string{"machine={kind: rbm, hidden: 300}", "couplings={kind: axons, patterns: 40}", "positive={kind: marginal}"}, overStripes, []string{"train.epochs=20", "measure.last=[]"})},
 	{name: "pcd", recipe: "bars-full", seconds: 60, miniature: settingsFrom(summedShort, []string{"negative.chains=20"}),
 		settings: settingsFrom([]string{"machine.hidden=0", "positive={kind: marginal}"}, summed, byPCD)},
 	{name: "pcd-hidden", recipe: "bars-full", seconds: 100, miniature: settingsFrom(summedShort, []string{"negative.chains=20"}),
