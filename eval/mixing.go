@@ -231,7 +231,7 @@ func (l *looker) at(s bm.State) {
 		for k := range s {
 			e.Copy(l.copies[k], s[k])
 		}
-		sampler.Descend(l.machine, l.copies, bm.Law{})
+		sampler.Descend(l.machine, l.copies, bm.Law{}, sampler.MostDescents)
 		compute.Read(e, l.spins, l.copies[bm.Visible])
 		for c := range l.basin {
 			below := string(asBytes(l.spins[c*v.Cols():][:v.Cols()]))

@@ -72,6 +72,7 @@ const (
 	purposeIntegration                   // logz_integration
 	purposeAutocorrelation               // autocorrelation
 	purposeHeld                          // nll and nll_ais: annealing with the visible layer held
+	purposeRecall                        // recall
 )
 
 // set returns the set that SetName names, or an error unless it has rows that

@@ -156,7 +156,10 @@ func (r *Recipe) visibleOf(f *tensorfile.File) (int, error) {
 	for i, name := range couplingNames(r.Couplings.Kind, g) {
 		want := []int{0, 0}
 		if r.Couplings.Kind == "axons" {
-			want[0], want[1] = *r.Couplings.Patterns, g.Layers[i].N
+			if t, _ := f.Tensor(name); r.Couplings.storesMemories() {
+				r.memories = t.Shape[0]
+			}
+			want[0], want[1] = r.patterns(), g.Layers[i].N
 		} else {
 			want[0], want[1] = g.Layers[g.Pairs[i].A].N, g.Layers[g.Pairs[i].B].N
 		}

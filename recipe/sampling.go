@@ -21,12 +21,14 @@ const (
 	sampleFeatures
 	sampleLadder
 	samplePhases
+	sampleFlips
 )
 
 // The keys of what commands draw by a seed beside samples themselves.
 func StartKey(seed uint64) rng.Key  { return SampleKey(seed).Fold(sampleStart) }  // where chains start
 func ChainsKey(seed uint64) rng.Key { return SampleKey(seed).Fold(sampleChains) } // how chains move
 func LadderKey(seed uint64) rng.Key { return SampleKey(seed).Fold(sampleLadder) } // how samplers adapt
+func FlipsKey(seed uint64) rng.Key  { return SampleKey(seed).Fold(sampleFlips) }  // which pixels are flipped
 func PhasesKey(seed uint64) rng.Key { return SampleKey(seed).Fold(samplePhases) } // where phases are looked for
 
 // Sampling says how samples are drawn from a model: each of Chains chains runs Steps sweeps before
@@ -270,6 +272,7 @@ func (s *Moves) move(ctx context.Context, mover sampler.Sampler, state bm.State,
 type Completion struct {
 	Steps    int // sweeps
 	Moves    *Moves
+	Free     bool // no spin is clamped: all go on from what is given
 	Seed     uint64
 	Progress func(sweeps int) // told the sweeps done of all rows; may be nil
 }
@@ -295,6 +298,9 @@ func (m *Model) Complete(ctx context.Context, c Completion, given [][]int8, resu
 			return nil, err
 		}
 		law := bm.Law{Row: uint64(first), Clamp: bm.State{clamp}}
+		if c.Free {
+			law.Clamp = nil
+		}
 		err := c.Moves.move(ctx, mover, state, law, key, 0, c.Steps, func(sweeps int) {
 			if done += n * sweeps; c.Progress != nil {
 				c.Progress(done)

@@ -81,6 +81,8 @@ var Samplers = []Named{
 			}
 			return NewTrajectory(append(append([]*bm.Machine(nil), o.Earlier...), r), true)
 		}},
+	{"descent", "each spin follows its field, at zero temperature", false,
+		func(r *bm.Machine, _ Options) (Sampler, error) { return Descent{r}, nil }},
 }
 
 // Names returns the names of all samplers.
