@@ -31,6 +31,7 @@ const (
 	purposePictures // during training
 	purposeClamped  // chains of the positive phase
 	purposeGreys    // the training set drawn anew
+	purposeTracked  // log Z carried along
 )
 
 // Key returns the key of the recipe's seed.
@@ -203,6 +204,8 @@ type Training struct {
 	Machine *bm.Machine // what is measured and drawn from: the Trainer's, or its average
 	Axons   *bm.Axons   // its axons, nil for dense couplings
 	Trainer *train.Trainer
+
+	tracking
 
 	start reference // what a training that has diverged is worse than
 }

@@ -98,25 +98,10 @@ func (t *Training) picturesEvery() int {
 	if p.Every == 0 {
 		return 0
 	}
-	r := t.Recipe
 	layers := t.Machine.Layers()
 	cells := float64(layers[bm.Visible]) * float64(layers[bm.Hidden])
-	batch := float64(min(r.Train.Batch, t.Split.Train.Rows))
-	update := 3*batch + updateCells/cells
-	if n := r.Negative; n.Steps != nil {
-		rows := batch
-		switch {
-		case n.Temperatures != nil:
-			rows = float64(*n.Chains) * float64(len(*n.Temperatures))
-		case n.Chains != nil:
-			rows = float64(*n.Chains)
-		case t.Axons != nil && n.Seeds != nil:
-			rows = float64(*r.Couplings.Patterns)
-		}
-		update += 2 * rows * float64(*n.Steps)
-	}
 	cost := pictureCells/cells + float64(p.Count)*2*(sampleSweeps+reconstructionSweeps)
-	epoch := update * float64(t.Trainer.StepsPerEpoch())
+	epoch := t.updateRows() * float64(t.Trainer.StepsPerEpoch())
 	times := math.Ceil(cost * pictureShare / (epoch * float64(p.Every)))
 	if times < 1 {
 		times = 1
