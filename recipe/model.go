@@ -302,8 +302,14 @@ func (j *Judge) Measure(ctx context.Context, w Wanted) (eval.Result, error) {
 			return eval.Result{}, fmt.Errorf("%s: %w", w.Measure, err)
 		}
 	}
+	var tracked *eval.Tracked
+	if w.Measure == trackedName {
+		if tracked, err = j.tracked(); err != nil {
+			return eval.Result{}, fmt.Errorf("%s: %w", w.Measure, err)
+		}
+	}
 	return measure.Run(ctx, eval.Subject{
-		Machine: j.Machine, Split: j.Split, SetName: w.Set, Drawn: j.drawn, Kind: j.kind, Memo: &j.memo,
+		Machine: j.Machine, Split: j.Split, SetName: w.Set, Drawn: j.drawn, Kind: j.kind, Memo: &j.memo, Tracked: tracked,
 		Key: j.key(), Progress: j.Progress,
 	}, j.Recipe.Measure.Options)
 }

@@ -38,7 +38,7 @@ var couplings = []couplingsKind{
 			{"data", math.NaN(), nil},
 		}},
 	{name: "dense",
-		defaults: func(c *Couplings) { c.Init = Choice{"normal", ptr(0.01)} },
+		defaults: func(c *Couplings) { c.Init = Choice{Name: "normal", Value: ptr(0.01)} },
 		inits: []initKind{
 			{"normal", 0.01, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Dense).Normal(x, k) }},
 			{"uniform", 0.01, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Dense).Uniform(x, k) }},
@@ -72,6 +72,7 @@ type negativeKind struct {
 	name     string
 	axons    bool // reads the patterns
 	batch    bool // starts from the rows of the batch
+	fresh    bool // takes fresh chains beside its own
 	defaults func(*Negative)
 	build    func(m *bm.Machine, n Negative, given positive.Estimator, key rng.Key) (negative.Estimator, error)
 }
@@ -85,9 +86,9 @@ var negatives = []negativeKind{
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewCD(m, *n.Steps), nil
 		}},
-	{name: "pcd", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
+	{name: "pcd", fresh: true, defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
-			return negative.NewPCD(m, *n.Chains, *n.Steps, key), nil
+			return n.renewed(m, negative.NewPCD(m, n.held(), *n.Steps, key))
 		}},
 	{name: "pid", axons: true, defaults: func(*Negative) {},
 		build: func(m *bm.Machine, _ Negative, given positive.Estimator, _ rng.Key) (negative.Estimator, error) {
@@ -101,12 +102,16 @@ var negatives = []negativeKind{
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewPIDGibbs(m, m.Axons(), *n.Steps, *n.Seeds == "continuous")
 		}},
-	{name: "tempering",
+	{name: "tempering", fresh: true,
 		defaults: func(n *Negative) {
 			n.Steps, n.Chains, n.Temperatures = ptr(10), ptr(100), &[]float64{1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0}
 		},
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
-			return negative.NewTempering(m, *n.Temperatures, *n.Chains, *n.Steps, key)
+			t, err := negative.NewTempering(m, *n.Temperatures, n.held(), *n.Steps, key)
+			if err != nil {
+				return nil, err
+			}
+			return n.renewed(m, t)
 		}},
 	{name: "annealing", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(100), ptr(100) },
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {

@@ -297,7 +297,7 @@ func prepareUpdate(e compute.Engine, s benchShape) (func() error, float64, error
 	m := benchMachine(e, s)
 	data := e.Alloc(compute.Int8, s.Batch, s.Visible)
 	e.Spins(data, 2, 0, 0)
-	t := &train.Trainer{Machine: m, Optimizer: optim.NewSGD(m, 0, 0), Rate: func(int) float64 { return 0.015 },
+	t := &train.Trainer{Machine: m, Optimizer: optim.NewSGD(m, 0, 0), Rate: func(float64) float64 { return 0.015 },
 		Data: data, BatchSize: s.Batch, Short: train.Share, Key: 3}
 	ops := m.PhaseOps(s.Batch)
 	var given positive.Estimator
@@ -311,7 +311,7 @@ func prepareUpdate(e compute.Engine, s benchShape) (func() error, float64, error
 	case a == nil:
 		chains = min(s.Batch, 2048)
 		t.Negative = negative.NewPCD(m, chains, s.Gibbs, 4)
-		t.Rate = func(int) float64 { return 1e-4 }
+		t.Rate = func(float64) float64 { return 1e-4 }
 	case s.Gibbs == 0:
 		t.Negative = negative.NewPID(m, a, given)
 		t.AfterUpdate = []optim.Projection{optim.Sign{Machine: m, Axons: a}}
