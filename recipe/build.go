@@ -109,6 +109,7 @@ type decisive struct {
 	Project    Project   `yaml:"project"`
 	Batch      int       `yaml:"batch"`
 	ShortBatch string    `yaml:"short_batch"`
+	Precision  string    `yaml:"precision,omitempty"` // where it is not float32
 }
 
 func give[T any](dst *T, src *T) {
@@ -127,8 +128,21 @@ func (r *Recipe) Digest() string {
 	if r.Positive.Kind != "marginal" {
 		given = &r.Positive
 	}
-	sum := sha256.Sum256(encode(decisive{r.Seed, d, r.Machine, r.Couplings, given, r.Negative, r.Optimizer, r.Project, r.Train.Batch, r.Train.ShortBatch}))
+	rounded := ""
+	if r.precision() != compute.Single {
+		rounded = r.Train.Precision
+	}
+	sum := sha256.Sum256(encode(decisive{r.Seed, d, r.Machine, r.Couplings, given, r.Negative, r.Optimizer, r.Project, r.Train.Batch, r.Train.ShortBatch, rounded}))
 	return hex.EncodeToString(sum[:])
+}
+
+// precision returns what factors of products are rounded to.
+func (r *Recipe) precision() compute.Precision {
+	p, err := compute.ParsePrecision(r.Train.Precision)
+	if err != nil {
+		panic("recipe: " + err.Error()) // Parse has looked at it
+	}
+	return p
 }
 
 // decisiveOf returns how an error begins that quotes what of the settings, laid over the recipe's
@@ -234,7 +248,7 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 		Machine: m, Positive: given, Negative: estimator, Centring: centring, Optimizer: opt.build(m, r.Optimizer), Rate: r.schedule().At,
 		Data: rows, BatchSize: r.Train.Batch, Short: train.ShortBatch(r.Train.ShortBatch),
 		AfterUpdate: afterUpdate, AfterEpoch: afterEpoch,
-		Key: r.Key().Fold(purposeTrain),
+		Key: r.Key().Fold(purposeTrain), Precision: r.precision(),
 	}
 	if t.Trainer.StepsPerEpoch() < 1 {
 		return nil, r.origin.place(wrong("train.batch", "batches of %d leave no update: there are %d rows and short_batch is %s", r.Train.Batch, set.Rows, r.Train.ShortBatch))

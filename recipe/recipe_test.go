@@ -326,9 +326,9 @@ func TestDigest(t *testing.T) {
 	digest := parse(t, text).Digest()
 	for setting, same := range map[string]bool{
 		"train.epochs=9": true, "train.checkpoint.keep=9": true, "measure.last=[hamming]": true, "data.path=y.npy": true,
-		"train.best={measure: none}": true, "train.stop.diverged=true": true, "measure.pictures.every=3": true,
+		"train.best={measure: none}": true, "train.stop.diverged=true": true, "measure.pictures.every=3": true, "train.precision=float32": true,
 		"seed=2": false, "train.batch=4": false, "negative.steps=4": false, "optimizer.rate=0.5": false,
-		"data.binarize=stochastic": false, "train.short_batch=mean": false, "project.update=[clip]": false, "machine.hidden=11": false,
+		"data.binarize=stochastic": false, "train.short_batch=mean": false, "train.precision=bf16": false, "project.update=[clip]": false, "machine.hidden=11": false,
 	} {
 		if got := parse(t, text, setting).Digest(); (got == digest) != same {
 			t.Errorf("--set %s: the digest is the same: %t, want %t", setting, got == digest, same)

@@ -16,6 +16,7 @@ type reconstructFlags struct {
 	modelFlags
 	input, known string
 	sampler      samplerFlag
+	precision    precisionFlag
 	label        labelFlag
 	steps, count int
 	seed         uint64
@@ -64,6 +65,7 @@ Label spins are unknown and drawn with the pixels, unless --label names the labe
 	cmd.Flags().IntVar(&flags.steps, "steps", 10, "sweeps")
 	cmd.Flags().IntVar(&flags.count, "count", 0, fmt.Sprintf("rows to take from the start of the input; 0 takes all for an npy file and %d otherwise", shown))
 	flags.sampler.add(cmd)
+	flags.precision.add(cmd)
 	flags.label.add(cmd, "`label` of the rows")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of what is drawn")
 	flags.out.add(cmd, "`file` to write, .png or .npy")
@@ -84,6 +86,9 @@ func (f *reconstructFlags) check() error {
 		return err
 	}
 	if err := f.sampler.check(); err != nil {
+		return err
+	}
+	if err := f.precision.check(); err != nil {
 		return err
 	}
 	return f.out.check(".png", ".npy", "")
@@ -159,6 +164,7 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 
 // complete sets result to the given rows with their unknown spins drawn.
 func (f *reconstructFlags) complete(cmd *cobra.Command, dir string, m *recipe.Model, given [][]int8, result []int8) error {
+	f.precision.set(m)
 	moves, err := f.sampler.moves(cmd, dir, m, nil, f.seed)
 	if err != nil {
 		return err
