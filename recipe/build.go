@@ -127,7 +127,8 @@ type decisive struct {
 	Project    Project   `yaml:"project"`
 	Batch      int       `yaml:"batch"`
 	ShortBatch string    `yaml:"short_batch"`
-	Average    *Choice   `yaml:"average,omitempty"` // where there is one
+	Average    *Choice   `yaml:"average,omitempty"`   // where there is one
+	Precision  string    `yaml:"precision,omitempty"` // where it is not float32
 }
 
 func give[T any](dst *T, src *T) {
@@ -146,12 +147,24 @@ func (r *Recipe) Digest() string {
 	if r.Positive.Kind != "marginal" {
 		given = &r.Positive
 	}
-	var average *Choice
+	what := decisive{r.Seed, d, r.Machine, r.Couplings, given, r.Negative, r.Optimizer, r.Project, r.Train.Batch, r.Train.ShortBatch, nil, ""}
 	if r.Train.Average.Name != none {
-		average = &r.Train.Average
+		what.Average = &r.Train.Average
 	}
-	sum := sha256.Sum256(encode(decisive{r.Seed, d, r.Machine, r.Couplings, given, r.Negative, r.Optimizer, r.Project, r.Train.Batch, r.Train.ShortBatch, average}))
+	if r.precision() != compute.Single {
+		what.Precision = r.Train.Precision
+	}
+	sum := sha256.Sum256(encode(what))
 	return hex.EncodeToString(sum[:])
+}
+
+// precision returns what factors of products are rounded to.
+func (r *Recipe) precision() compute.Precision {
+	p, err := compute.ParsePrecision(r.Train.Precision)
+	if err != nil {
+		panic("recipe: " + err.Error()) // Parse has looked at it
+	}
+	return p
 }
 
 // decisiveOf returns how an error begins that quotes what of the settings, laid over the recipe's
@@ -269,7 +282,7 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 		Machine: m, Positive: given, Negative: estimator, Centring: centring, Optimizer: opt.build(m, r.Optimizer), Rate: r.schedule().At,
 		Data: rows, BatchSize: r.Train.Batch, Short: train.ShortBatch(r.Train.ShortBatch),
 		AfterUpdate: afterUpdate, AfterEpoch: afterEpoch, Average: r.averaged(m),
-		Key: r.Key().Fold(purposeTrain),
+		Key: r.Key().Fold(purposeTrain), Precision: r.precision(),
 	}
 	if set.Greys != nil {
 		t.Trainer.Redraw = redraw(e, rows, set, r.Key().Fold(purposeGreys))

@@ -454,6 +454,9 @@ func (r *Recipe) checkTrain() error {
 	if m := t.Checkpoint.Minutes; !(m >= 0 && m <= math.MaxFloat32) { // which bounds it, and is not what holds it
 		return wrong("train.checkpoint.minutes", "%v is out of range, want 0 to %v", m, largest)
 	}
+	if _, err := compute.ParsePrecision(t.Precision); err != nil {
+		return oneOf("train.precision", t.Precision, []string{compute.Single.String(), compute.BF16.String()})
+	}
 	return oneOf("train.short_batch", t.ShortBatch, []string{string(train.Share), string(train.Released), string(train.Drop), string(train.Mean)})
 }
 

@@ -33,7 +33,7 @@ type Learner struct {
 func (t *Training) Learner() *Learner {
 	set := t.Split.Train
 	m := &Model{
-		Recipe: t.Recipe, Machine: t.Machine, Axons: t.Axons, Step: t.Trainer.Step,
+		Recipe: t.Recipe, Machine: t.Machine, Axons: t.Axons, Precision: t.Trainer.Precision, Step: t.Trainer.Step,
 		Height: set.Height, Width: set.Width, LabelNames: set.LabelNames,
 		Checkpoint: &run.Checkpoint{Step: t.Trainer.Step, File: &tensorfile.File{Metadata: map[string]string{}}},
 	}
@@ -158,7 +158,8 @@ func (l *Learner) Update(set *data.Set) error {
 	rate := l.Recipe.schedule().At(float64(l.Epoch))
 	t := &train.Trainer{
 		Machine: l.trained, Negative: l.negative, Optimizer: l.optimizer, Rate: func(float64) float64 { return rate },
-		Data: rows, BatchSize: set.Rows, Average: l.average, AfterUpdate: l.projected, Key: l.key, Step: l.Step,
+		Data: rows, BatchSize: set.Rows, Average: l.average, AfterUpdate: l.projected, Key: l.key,
+		Precision: l.Recipe.precision(), Step: l.Step,
 	}
 	err := t.Run(context.Background(), l.Step+1) // an epoch of one batch
 	l.Step = t.Step

@@ -21,7 +21,8 @@ import (
 type Model struct {
 	Recipe        *Recipe
 	Machine       *bm.Machine
-	Axons         *bm.Axons // nil for dense couplings
+	Axons         *bm.Axons         // nil for dense couplings
+	Precision     compute.Precision // of what Sample and Complete draw: the training's, unless it is set
 	Step, Epoch   int
 	Height, Width int      // 0 for plain rows
 	LabelNames    []string // the labels that the last visible spins tell, one spin each; nil for none
@@ -87,7 +88,7 @@ func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
 	if got, want := c.File.Metadata["format"], r.format(); got != want {
 		return nil, fmt.Errorf("format %q, want %q", got, want)
 	}
-	m := &Model{Recipe: r, Step: c.Step, Checkpoint: c}
+	m := &Model{Recipe: r, Precision: r.precision(), Step: c.Step, Checkpoint: c}
 	for _, f := range []struct {
 		name string
 		dst  *int

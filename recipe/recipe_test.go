@@ -362,10 +362,10 @@ func TestDigest(t *testing.T) {
 	digest := parse(t, text).Digest()
 	for setting, same := range map[string]bool{
 		"train.epochs=9": true, "train.checkpoint.keep=9": true, "measure.last=[hamming]": true, "data.path=y.npy": true,
-		"train.best={measure: none}": true, "train.stop.diverged=true": true, "measure.pictures.every=3": true,
+		"train.best={measure: none}": true, "train.stop.diverged=true": true, "measure.pictures.every=3": true, "train.precision=float32": true,
 		"seed=2": false, "train.batch=4": false, "negative.steps=4": false, "optimizer.rate=0.5": false,
 		"train.average=none": true, "train.average={from: 3}": false, "machine={hidden: 10, biases: none, offset: none}": true,
-		"optimizer.decay={kind: linear, over: 3}": false, "data.binarize={stochastic: epoch}": false,
+		"optimizer.decay={kind: linear, over: 3}": false, "data.binarize={stochastic: epoch}": false, "train.precision=bf16": false,
 		"data.binarize=stochastic": false, "train.short_batch=mean": false, "project.update=[clip]": false, "machine.hidden=11": false,
 	} {
 		if got := parse(t, text, setting).Digest(); (got == digest) != same {

@@ -49,6 +49,7 @@ type Trainer struct {
 	Redraw      func(epoch int)    // sets Data anew for an epoch counted from 0; nil where they stay
 	Observers   []Observer         // in order, after every update and its projections
 	Key         rng.Key
+	Precision   compute.Precision // of the products of updates; float32 of everything else
 
 	// LeaveAfter is how long an update under way may still take once the context is cancelled,
 	// before it is left where its estimator can be (negative.Leavable); 0 means 2 s. The training
@@ -254,6 +255,7 @@ func (t *Trainer) prepare() error {
 
 // update does one update and its projections.
 func (t *Trainer) update(steps int) (Event, error) {
+	defer t.Machine.SetPrecision(t.Machine.SetPrecision(t.Precision))
 	e := t.Machine.Engine()
 	epoch, place := t.Step/steps, t.Step%steps
 	if t.epoch != epoch+1 {
