@@ -1,6 +1,6 @@
 # Everything here is the go command; make only remembers the words.
 
-.PHONY: build test check bench kills asm results
+.PHONY: build test check bench kills soak asm results
 
 build:
 	go build -trimpath -o mattis ./cmd/mattis
@@ -16,6 +16,9 @@ bench:
 
 kills: build
 	go -C tools run ./kills -mattis "$(CURDIR)/mattis"
+
+soak: build
+	go -C tools run ./soak -mattis "$(CURDIR)/mattis" -seconds 600
 
 asm:
 	go generate ./compute/cpu
