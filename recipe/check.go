@@ -327,6 +327,16 @@ func (r *Recipe) checkNegative() error {
 			return err
 		}
 	}
+	if n.FastRate != nil {
+		if err := within("negative.fast_rate", *n.FastRate, 0, math.MaxFloat32); err != nil {
+			return err
+		}
+	}
+	if n.FastKeep != nil {
+		if err := within("negative.fast_keep", *n.FastKeep, 0, 1); err != nil {
+			return err
+		}
+	}
 	if err := r.checkFresh(); err != nil {
 		return err
 	}

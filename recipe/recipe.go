@@ -76,6 +76,9 @@ type Negative struct {
 	// Temperatures is the ladder of tempering: inverse temperatures, falling from 1.
 	Temperatures *[]float64 `yaml:"temperatures,omitempty"`
 
+	FastRate *float64 `yaml:"fast_rate,omitempty"` // of the fast parameters of fpcd
+	FastKeep *float64 `yaml:"fast_keep,omitempty"` // the share of them that an update leaves
+
 	Fresh *Fresh `yaml:"fresh,omitempty"` // chains that start anew at each update
 }
 

@@ -38,6 +38,9 @@ func configurations() []configuration {
 		l = append(l, configuration{"axons", false, n, "sgd", "sign"}, configuration{"axons", true, n, "momentum", "clip"},
 			configuration{"axons", true, n, "adam", "gibbs"})
 	}
+	for _, n := range []string{"jarzynski", "fpcd"} {
+		l = append(l, configuration{"axons", true, n, "adam", ""}, configuration{"dense", false, n, "sgd", ""})
+	}
 	for _, project := range []string{"", "exponential", "from 1"} {
 		l = append(l, configuration{"axons", true, "pcd, fresh", "adam", project}, configuration{"dense", false, "pcd, fresh", "sgd", project})
 	}
@@ -69,6 +72,10 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 			from = negative.Patterns
 		}
 		tr.Negative, err = negative.NewRenewed(r, negative.NewPCD(r, 5, 1, 5), 3, 2, from)
+	case "jarzynski":
+		tr.Negative = negative.NewJarzynski(r, 5, 1, 5)
+	case "fpcd":
+		tr.Negative = negative.NewFPCD(r, 5, 1, 0.1, 0.9, 5)
 	case "pid":
 		tr.Negative = negative.NewPID(r, axons, nil)
 	case "pid-literal":
