@@ -125,3 +125,61 @@ func write(e compute.Engine, m compute.Matrix, x []float64) {
 	}
 	compute.Write(e, m, y)
 }
+
+// Chains of pcd are restarted with their probability, within five standard errors of 400 draws of
+// 200 chains, and from where it says: those that no sweep has moved since are coins or the signs of a
+// pattern. Sweeps grow as they should: a draw is that of a pcd with so many.
+func TestPCDRestartsAndGrows(t *testing.T) {
+	const count, rate, draws = 200, 0.05, 400
+	r := check.SmallMachines(engine(t, 2), 6, 5, 33)[7].Machine
+	e := r.Engine()
+	n := negative.NewPCD(r, count, 0, 7) // without a sweep chains stay where they start
+	if err := n.Restart(rate, negative.Patterns); err != nil {
+		t.Fatal(err)
+	}
+	if n.Kind() != negative.Heuristic {
+		t.Errorf("kind %s", n.Kind())
+	}
+	visible, _ := patterns(r)
+	isPattern := func(x []int8) bool {
+		for _, p := range visible {
+			same, opposite := true, true
+			for i, v := range p {
+				up := v >= 0
+				same, opposite = same && (x[i] == 1) == up, opposite && (x[i] == -1) == up
+			}
+			if same || opposite {
+				return true
+			}
+		}
+		return false
+	}
+	nowhere := slices.Repeat([]int8{0}, count*6)
+	restarted := 0
+	for i := range draws {
+		compute.Write(e, n.State()[0].Value, nowhere)
+		n.Draw(bm.Batch{}, rng.Key(3).Fold(uint64(i)))
+		x := spins(e, n.State()[0].Value)
+		for c := range count {
+			if row := x[c*6:][:6]; row[0] != 0 {
+				restarted++
+				if !isPattern(row) {
+					t.Fatalf("%v is no sign of a pattern, nor its opposite", row)
+				}
+			}
+		}
+	}
+	if want := float64(count * rate * draws); math.Abs(float64(restarted)-want) > 5*math.Sqrt(want) {
+		t.Errorf("%d chains were restarted, want %.0f", restarted, want)
+	}
+	grown := negative.NewPCD(r, 20, 1, 7)
+	grown.Grow(5, 4)
+	for i, sweeps := range []int{1, 2, 3, 4, 5, 5} {
+		plain := negative.NewPCD(r, 20, sweeps, 7)
+		e.Copy(plain.State()[0].Value, grown.State()[0].Value)
+		a, b := grown.Draw(bm.Batch{}, rng.Key(i)), plain.Draw(bm.Batch{}, rng.Key(i))
+		if !slices.Equal(spins(e, a.State[0]), spins(e, b.State[0])) {
+			t.Errorf("draw %d is not one of %d sweeps", i, sweeps)
+		}
+	}
+}

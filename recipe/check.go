@@ -314,6 +314,9 @@ func (r *Recipe) checkNegative() error {
 	if k.fresh {
 		takes = append(takes, "fresh")
 	}
+	if k.growing {
+		takes = append(takes, "restart", "grow")
+	}
 	if err := given("negative", n.Kind, n, defaults(r).Negative, nil, takes); err != nil {
 		return err
 	}

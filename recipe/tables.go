@@ -72,6 +72,7 @@ type negativeKind struct {
 	axons    bool // reads the patterns
 	batch    bool // starts from the rows of the batch
 	fresh    bool // takes fresh chains beside its own
+	growing  bool // takes restart and grow
 	defaults func(*Negative)
 	build    func(m *bm.Machine, n Negative, given positive.Estimator, key rng.Key) (negative.Estimator, error)
 }
@@ -85,9 +86,13 @@ var negatives = []negativeKind{
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewCD(m, *n.Steps), nil
 		}},
-	{name: "pcd", fresh: true, defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
+	{name: "pcd", fresh: true, growing: true, defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
-			return n.renewed(m, negative.NewPCD(m, n.held(), *n.Steps, key))
+			p, err := n.persistent(m, key)
+			if err != nil {
+				return nil, err
+			}
+			return n.renewed(m, p)
 		}},
 	{name: "fpcd", fresh: true,
 		defaults: func(n *Negative) {

@@ -38,7 +38,7 @@ func configurations() []configuration {
 		l = append(l, configuration{"axons", false, n, "sgd", "sign"}, configuration{"axons", true, n, "momentum", "clip"},
 			configuration{"axons", true, n, "adam", "gibbs"})
 	}
-	for _, n := range []string{"jarzynski", "fpcd"} {
+	for _, n := range []string{"jarzynski", "fpcd", "pcd, restarted"} {
 		l = append(l, configuration{"axons", true, n, "adam", ""}, configuration{"dense", false, n, "sgd", ""})
 	}
 	for _, project := range []string{"", "exponential", "from 1"} {
@@ -66,6 +66,11 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 		tr.Negative = negative.NewCD(r, 2)
 	case "pcd":
 		tr.Negative = negative.NewPCD(r, 5, 1, 5)
+	case "pcd, restarted":
+		p := negative.NewPCD(r, 5, 1, 5)
+		p.Grow(3, 4)
+		err = p.Restart(0.3, negative.Uniform)
+		tr.Negative = p
 	case "pcd, fresh":
 		from := negative.Uniform
 		if axons != nil {
