@@ -215,7 +215,7 @@ func (t *Tracked) advance(w *walkers, from, to float64, steps int, key rng.Key) 
 		for i := range w.logs {
 			w.logs[i] += f0[i] - f1[i]
 		}
-		if _, variance := meanWeight(w.logs); variance > 1 { // fewer than half of the paths are left
+		if _, variance := sampler.MeanWeight(w.logs); variance > 1 { // fewer than half of the paths are left
 			w.redraw(e, key.Fold(uint64(2*k)))
 		}
 		t.machine.Sweep(w.state, bm.Law{Key: key.Fold(uint64(2*k + 1))})
@@ -224,35 +224,13 @@ func (t *Tracked) advance(w *walkers, from, to float64, steps int, key rng.Key) 
 	compute.Write(e, w.sums, w.host)
 }
 
-// meanWeight returns the logarithm of the mean of weights given by their logarithms, and their
-// variance over its square.
-func meanWeight(logs []float64) (mean, variance float64) {
-	top := slices.Max(logs)
-	var sum, squares float64
-	for _, x := range logs {
-		w := math.Exp(x - top)
-		sum += w
-		squares += w * w
-	}
-	n := float64(len(logs))
-	return top + math.Log(sum/n), max(0, n*squares/(sum*sum)-1)
-}
-
-// redraw draws the paths anew by their weights, which are then 1: as many copies of each as its
-// share, rounded up or down by one number for all.
+// redraw draws the paths anew by their weights, which are then 1.
 func (w *walkers) redraw(e compute.Engine, key rng.Key) {
-	mean, variance := meanWeight(w.logs)
-	n := float64(len(w.logs))
+	mean, variance := sampler.MeanWeight(w.logs)
 	w.host[0] += mean
-	w.host[1] += variance / n
-	u, sum, at := key.Uniform64(0, 0), 0.0, 0
-	for i, x := range w.logs {
-		sum += math.Exp(x - mean)
-		for ; at < len(w.rows) && (float64(at)+u < sum || i == len(w.logs)-1); at++ {
-			w.rows[at] = int32(i)
-		}
-		w.logs[i] = 0
-	}
+	w.host[1] += variance / float64(len(w.logs))
+	sampler.Redraw(w.rows, w.logs, key)
+	clear(w.logs)
 	for l, x := range w.state {
 		e.Gather(w.other[l], x, w.rows)
 	}
@@ -265,7 +243,7 @@ func (w *walkers) redraw(e compute.Engine, key rng.Key) {
 func (w *walkers) logZ(e compute.Engine) (value, variance float64) {
 	compute.Read(e, w.logs, w.weights)
 	compute.Read(e, w.host, w.sums)
-	mean, spread := meanWeight(w.logs)
+	mean, spread := sampler.MeanWeight(w.logs)
 	return w.host[0] + mean, w.host[1] + spread/float64(len(w.logs))
 }
 

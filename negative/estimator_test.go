@@ -49,6 +49,12 @@ var estimators = []entry{
 	{"pcd-1, fresh from coins", "NewRenewed", negative.Heuristic, renewed(negative.Uniform)},
 	{"pcd-1, fresh from patterns", "NewRenewed", negative.Heuristic, renewed(negative.Patterns)},
 	{"pcd-1, fresh from data", "NewRenewed", negative.Stationary, renewed(negative.Rows)},
+	{"jarzynski-1", "NewJarzynski", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) {
+		return negative.NewJarzynski(r, rows, 1, 9), nil
+	}},
+	{"fpcd-1", "NewFPCD", negative.Heuristic, func(r *bm.Machine, rows int) (negative.Estimator, error) {
+		return negative.NewFPCD(r, rows, 1, 0.1, 0.95, 9), nil
+	}},
 	{"annealing-3", "NewAnnealing", negative.Heuristic, func(r *bm.Machine, rows int) (negative.Estimator, error) {
 		return negative.NewAnnealing(r, rows, 3), nil
 	}},

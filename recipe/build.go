@@ -250,6 +250,9 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 		} else {
 			init.draw(m.Couplings(), value, r.Key().Fold(purposeInit))
 		}
+		if init.name == principalName {
+			principal(m.Axons(), e, set, value)
+		}
 	}
 	if offset := m.Couplings().Offset(bm.Visible); !offset.IsNone() {
 		compute.Write(e, offset, pixelMeans(set))

@@ -331,6 +331,9 @@ func (r *Recipe) checkNegative() error {
 	if k.fresh {
 		takes = append(takes, "fresh")
 	}
+	if k.growing {
+		takes = append(takes, "restart", "grow")
+	}
 	if err := given("negative", n.Kind, n, defaults(r).Negative, nil, takes); err != nil {
 		return err
 	}
@@ -341,6 +344,16 @@ func (r *Recipe) checkNegative() error {
 	}
 	if n.Chains != nil {
 		if err := between("negative.chains", *n.Chains, 1, mostCount); err != nil {
+			return err
+		}
+	}
+	if n.FastRate != nil {
+		if err := within("negative.fast_rate", *n.FastRate, 0, math.MaxFloat32); err != nil {
+			return err
+		}
+	}
+	if n.FastKeep != nil {
+		if err := within("negative.fast_keep", *n.FastKeep, 0, 1); err != nil {
 			return err
 		}
 	}

@@ -78,7 +78,25 @@ type Negative struct {
 	// Temperatures is the ladder of tempering: inverse temperatures, falling from 1.
 	Temperatures *[]float64 `yaml:"temperatures,omitempty"`
 
+	FastRate *float64 `yaml:"fast_rate,omitempty"` // of the fast parameters of fpcd
+	FastKeep *float64 `yaml:"fast_keep,omitempty"` // the share of them that an update leaves
+
+	Restart *Restart `yaml:"restart,omitempty"` // of chains that go on
+	Grow    *Grow    `yaml:"grow,omitempty"`    // of the sweeps
+
 	Fresh *Fresh `yaml:"fresh,omitempty"` // chains that start anew at each update
+}
+
+// Restart says how often a chain of a negative phase starts anew.
+type Restart struct {
+	Rate *float64 `yaml:"rate,omitempty"` // the probability before an update
+	From *string  `yaml:"from,omitempty"` // uniform, patterns or data
+}
+
+// Grow says how the sweeps of an update become more.
+type Grow struct {
+	To   *int `yaml:"to,omitempty"`
+	Over *int `yaml:"over,omitempty"` // updates
 }
 
 // Fresh are the chains of a negative phase that start anew at each update.

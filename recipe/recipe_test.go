@@ -40,7 +40,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 		"strings":      "data: {name: csv, path: 'a b: #c.csv', labels: '3', delimiter: ';', binarize: stochastic}\n",
 		"seed":         "seed: 18446744073709551615\n",
 		"anew":         "data: {name: csv, path: x.csv, binarize: {stochastic: epoch}}\n",
-		"fresh":        "negative: {kind: pcd, fresh: {from: patterns}}\n",
+		"fresh":        "negative: {kind: pcd, fresh: {from: patterns}, restart: {rate: 1e-5}, grow: {to: 20, over: 100}}\n",
 		"rates":        "optimizer: {kind: adam, warm_up: 0.5, decay: {kind: power, over: 10, per: update}}\n",
 	} {
 		texts[name] = least + couplings
@@ -272,6 +272,10 @@ func TestWrongRecipes(t *testing.T) {
 		{least + "negative: {kind: pcd, fresh: {from: noise}}\n", `r.yaml:3:37: negative.fresh.from: "noise" is unknown, want one of uniform, patterns, data`},
 		{least + "negative: {kind: pcd, fresh: {steps: 0}}\n", "r.yaml:3:38: negative.fresh.steps: 0 is out of range, want 1 to"},
 		{least + "couplings: {kind: dense}\nnegative: {kind: pcd, fresh: {from: patterns}}\n", "r.yaml:4:37: negative.fresh.from: patterns are of axons, and couplings.kind is dense: take uniform or data"},
+		{least + "negative: {kind: pcd, restart: {rate: 2}}\n", "r.yaml:3:39: negative.restart.rate: 2 is out of range, want 0 to 1"},
+		{least + "negative: {kind: pcd, grow: {to: 20}}\n", "negative.grow.over: is missing: the updates in which sweeps become so many, such as 10000"},
+		{least + "negative: {kind: pcd, grow: {to: 2, over: 9}}\n", "r.yaml:3:34: negative.grow.to: 2 is out of range, want 10 to"},
+		{least + "negative: {kind: fpcd, fast_keep: 2}\n", "r.yaml:3:35: negative.fast_keep: 2 is out of range, want 0 to 1"},
 		{least + "optimizer: {decay: {kind: step}}\n", `r.yaml:3:27: optimizer.decay.kind: "step" is unknown, want one of exponential, linear, cosine, power`},
 		{least + "optimizer: {decay: {kind: cosine}}\n", "optimizer.decay.over: is missing: the epochs that cosine takes, such as 100"},
 		{least + "optimizer: {decay: {over: 9, factor: 0.9}}\n", "r.yaml:3:38: optimizer.decay.factor: 0.9 and over are two ways to say how fast the rate falls: leave one out"},

@@ -38,6 +38,9 @@ func configurations() []configuration {
 		l = append(l, configuration{"axons", false, n, "sgd", "sign"}, configuration{"axons", true, n, "momentum", "clip"},
 			configuration{"axons", true, n, "adam", "gibbs"})
 	}
+	for _, n := range []string{"jarzynski", "fpcd", "pcd, restarted"} {
+		l = append(l, configuration{"axons", true, n, "adam", ""}, configuration{"dense", false, n, "sgd", ""})
+	}
 	for _, project := range []string{"", "exponential", "from 1"} {
 		l = append(l, configuration{"axons", true, "pcd, fresh", "adam", project}, configuration{"dense", false, "pcd, fresh", "sgd", project})
 	}
@@ -63,12 +66,21 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 		tr.Negative = negative.NewCD(r, 2)
 	case "pcd":
 		tr.Negative = negative.NewPCD(r, 5, 1, 5)
+	case "pcd, restarted":
+		p := negative.NewPCD(r, 5, 1, 5)
+		p.Grow(3, 4)
+		err = p.Restart(0.3, negative.Uniform)
+		tr.Negative = p
 	case "pcd, fresh":
 		from := negative.Uniform
 		if axons != nil {
 			from = negative.Patterns
 		}
 		tr.Negative, err = negative.NewRenewed(r, negative.NewPCD(r, 5, 1, 5), 3, 2, from)
+	case "jarzynski":
+		tr.Negative = negative.NewJarzynski(r, 5, 1, 5)
+	case "fpcd":
+		tr.Negative = negative.NewFPCD(r, 5, 1, 0.1, 0.9, 5)
 	case "pid":
 		tr.Negative = negative.NewPID(r, axons, nil)
 	case "pid-literal":
