@@ -23,6 +23,7 @@ type Axons struct {
 	logGains []Param // of each pair
 	rows     int     // K
 	log      [1]float32
+	rowwise  bool // see Machine.Rowwise
 	single   bool // two layers meet and nothing else, the second one without an offset
 }
 
@@ -77,7 +78,7 @@ func (a *Axons) Factor(pair int) float64 {
 // Overlap returns A = (s-m) X^T, or none where the fields are cheaper by W.
 func (a *Axons) Overlap(x compute.Matrix, layer int) Overlap {
 	o := Overlap{Layer: layer, X: x}
-	if !a.single || !a.order().denseFields(x.Rows()) {
+	if !a.single || a.rowwise || !a.order().denseFields(x.Rows()) {
 		o.A = a.overlap(x, layer)
 	}
 	return o

@@ -31,6 +31,9 @@ func (d *Dense) Weights(pair int) Param { return d.weights[pair] }
 // Formed returns the W of a pair.
 func (d *Dense) Formed(pair int) compute.Matrix { return d.weights[pair].Value }
 
+// Engine returns the engine that holds the weights.
+func (d *Dense) Engine() compute.Engine { return d.engine }
+
 // Graph returns the graph.
 func (d *Dense) Graph() Graph { return d.graph }
 

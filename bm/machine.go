@@ -171,6 +171,22 @@ func New(e compute.Engine, c Couplings, biased ...bool) *Machine {
 // Engine returns the engine that holds the parameters.
 func (m *Machine) Engine() compute.Engine { return m.engine }
 
+// Rowwise calls do, during which the fields, draws and energies of a row have the same bits whatever
+// rows stand beside it, and axons go by their patterns however many these are.
+func (m *Machine) Rowwise(do func()) {
+	a, before := m.Axons(), m.engine.Rowwise(true)
+	if a != nil {
+		a.rowwise = true
+	}
+	defer func() {
+		m.engine.Rowwise(before)
+		if a != nil {
+			a.rowwise = before
+		}
+	}()
+	do()
+}
+
 // Couplings returns the couplings.
 func (m *Machine) Couplings() Couplings { return m.couplings }
 

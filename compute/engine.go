@@ -35,6 +35,10 @@ type Mark struct{ Float32, Float64, Int8 [2]int }
 // with the shapes. No method keeps a reference to its arguments; dst may not
 // overlap another argument unless said.
 type Arithmetic interface {
+	// Rowwise sets whether products are cut without a look at how many rows they have, and returns
+	// what was set before. Each row of a product then has the same bits whatever rows stand beside
+	// it; few rows with long sums are slower.
+	Rowwise(on bool) (before bool)
 	// Mul sets dst to the epilogue of the product a*b; see Op. a and b are
 	// Float32 or Int8, dst what Op.Then asks for.
 	Mul(dst, a, b Matrix, op Op)

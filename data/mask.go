@@ -2,9 +2,12 @@ package data
 
 import (
 	"fmt"
+	"math"
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"mattis/rng"
 )
 
 // Corrupt sets dst to src where known, and to 0 elsewhere: the pattern that
@@ -21,6 +24,20 @@ func Corrupt(dst, src []int8, known []bool) {
 		}
 	}
 }
+
+// Flip sets dst to the first spins of src, so many of them flipped that their share is the nearest
+// to the one wanted; which ones, the key chooses.
+func Flip(dst, src []int8, share float64, key rng.Key) {
+	order := make([]int32, len(dst))
+	Order(order, key)
+	copy(dst, src)
+	for _, j := range order[:Flips(share, len(dst))] {
+		dst[j] = -dst[j]
+	}
+}
+
+// Flips returns how many of n spins are flipped where a share of them is.
+func Flips(share float64, n int) int { return int(math.Round(share * float64(n))) }
 
 // ParseMask returns the known spins, of length visible, that text names:
 // "rows:a-b", the rows a to b of an image, "spins:a-b", the spins a to b of a

@@ -11,8 +11,11 @@ import (
 type Options struct {
 	// Name is the set's name in reports; empty means the source's own.
 	Name string
-	// Size is the side of Bars and BAS images, 2 to 16; 0 means 4 and 12.
+	// Size is the side of Bars and BAS images, 2 to 16, and the spins of memories; 0 means 4, 12
+	// and 100.
 	Size int `recipe:"size"`
+	// Count is the number of rows of memories; 0 means 14.
+	Count int `recipe:"count"`
 	// Split is "paper" (Bars, BAS), "random", "files" (a test file of its own)
 	// or "all" (no test set). Empty means paper for Bars 4x4, BAS closed under
 	// negation, files where there is a test file, and all otherwise.
@@ -86,6 +89,7 @@ const (
 	streamSplit = iota
 	streamTrain // stochastic binarisation of the training file
 	streamTest  // and of the test file
+	streamMemories
 )
 
 // only returns an error if a field is set that the source does not take.
@@ -120,8 +124,8 @@ func (o Options) made(source string, size int) (int, error) {
 	if n == 0 {
 		n = size
 	}
-	if n < MinSize || n > MaxSize {
-		return 0, fmt.Errorf("data.size: %d is out of range for %s: %d to %d", n, source, MinSize, MaxSize)
+	if least, most := SizesOf(source); n < least || n > most {
+		return 0, fmt.Errorf("data.size: %d is out of range for %s: %d to %d", n, source, least, most)
 	}
 	return n, nil
 }

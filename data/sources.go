@@ -60,6 +60,8 @@ func Sources() []Source {
 			Needs: []string{"path"}, Says: []string{"limit"}, Takes: tables, Files: []string{"path", "test_path"}, Load: Parquet},
 		{Name: "images", About: "folders of PNG or JPEG images of one size, subfolders as labels or train and test", Where: fields("path", "test_path"),
 			Needs: []string{"path"}, Says: []string{"limit"}, Takes: images, Files: []string{"path", "test_path"}, Load: Images},
+		{Name: "memories", About: "random rows of spins, which a Hopfield machine is to remember; all of them train", Where: made,
+			Says: []string{"size", "count"}, Defaults: Options{Size: defaultSpins, Count: defaultMemories}, Load: Memories},
 		{Name: "none", About: "no data: a machine that was converted from elsewhere", Where: nowhere, Takes: []string{"white", "binarize"}, Load: noData},
 	}
 }

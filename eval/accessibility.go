@@ -26,16 +26,24 @@ func (o AccessibilityOptions) check() error {
 // program takes the minimum; the paper's text speaks of one configuration). It is
 // 1 where a chain found the ground state. The error of a minimum is not known.
 func gibbsAccessibility(ctx context.Context, s Subject, o Options) (Result, error) {
-	return access(ctx, s, o.Accessibility, func(e []float64) (float64, float64) { return slices.Min(e), Unknown })
+	return access(ctx, s, o.Accessibility, func(e []float64) (value, stderr float64, interval []float64) {
+		return slices.Min(e), Unknown, nil
+	})
 }
 
 // gibbsAccessibilityMean is the mean energy of the same chains, divided by the
-// ground-state energy. The standard error is over chains.
+// ground-state energy. The standard error is over chains; detail.interval is a 95 % interval that
+// heeds how unevenly few of them lie.
 func gibbsAccessibilityMean(ctx context.Context, s Subject, o Options) (Result, error) {
-	return access(ctx, s, o.Accessibility, meanOf)
+	return access(ctx, s, o.Accessibility, func(e []float64) (value, stderr float64, interval []float64) {
+		value, stderr = meanOf(e)
+		return value, stderr, skewedInterval(e)
+	})
 }
 
-func access(ctx context.Context, s Subject, o AccessibilityOptions, sum func([]float64) (value, stderr float64)) (Result, error) {
+func access(ctx context.Context, s Subject, o AccessibilityOptions,
+	sum func([]float64) (value, stderr float64, interval []float64),
+) (Result, error) {
 	floor, err := s.floor(ctx)
 	if err != nil {
 		return Result{}, err
@@ -49,8 +57,10 @@ func access(ctx context.Context, s Subject, o AccessibilityOptions, sum func([]f
 	if err != nil {
 		return Result{}, err
 	}
-	energy, stderr := sum(energies)
-	return Result{Value: share(energy, energies, floor), Stderr: stderr / math.Abs(floor), N: o.Chains, Detail: map[string]any{
-		"chains": o.Chains, "sweeps": o.Sweeps, "energy": energy, "ground_energy": floor,
-	}}, nil
+	energy, stderr, interval := sum(energies)
+	detail := map[string]any{"chains": o.Chains, "sweeps": o.Sweeps, "energy": energy, "ground_energy": floor}
+	if interval != nil { // both are negative: the lower energy is the larger share
+		detail["interval"] = []float64{share(interval[1], energies, floor), share(interval[0], energies, floor)}
+	}
+	return Result{Value: share(energy, energies, floor), Stderr: stderr / math.Abs(floor), N: o.Chains, Detail: detail}, nil
 }

@@ -11,6 +11,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/rng"
+	"mattis/sampler"
 )
 
 // AIS is annealed importance sampling: it estimates log Z by paths between the base law at inverse
@@ -135,7 +136,7 @@ func (a *AIS) pilot(ctx context.Context) (density, error) {
 	mark := e.Mark()
 	defer e.Release(mark)
 	p := a.paths(n, 0, a.Key.Fold(streamPilot).Fold(1))
-	stop, end := stopping(ctx)
+	stop, end := sampler.Stopping(ctx)
 	defer end()
 	p.stop = stop
 	p.fromBase()
@@ -276,7 +277,7 @@ func (a *AIS) cool(ctx context.Context, key rng.Key, look func(p *paths)) error 
 func (a *AIS) parts(ctx context.Context, n int, key rng.Key, run func(p *paths, tell func(step int) error) error) error {
 	e := a.Machine.Engine()
 	most := rowsAtOnce(a.Machine)
-	stop, end := stopping(ctx)
+	stop, end := sampler.Stopping(ctx)
 	defer end()
 	for first := 0; first < n; first += most {
 		mark := e.Mark()

@@ -38,7 +38,7 @@ func autocorrelation(ctx context.Context, s Subject, o Options) (Result, error) 
 	r := s.Machine
 	a := o.Autocorrelation
 	key := s.Key.Fold(purposeAutocorrelation)
-	stop, end := stopping(ctx)
+	stop, end := sampler.Stopping(ctx)
 	defer end()
 	mover, err := sampler.New(a.Sampler, r, sampler.Options{Key: key.Fold(0), Law: bm.Law{Stop: stop}})
 	if ctx.Err() != nil {

@@ -40,6 +40,10 @@ type LogZ struct {
 	contradicts bool                  // reverse paths from an approximate start lie below the forward ones
 }
 
+// widest is the variance of log weights above which an estimate of less than many effective runs
+// warns: the mean weight of normal ones lies half of it above the middle, where few runs are.
+const widest, many = 1, 200
+
 // LeastESS is the effective number of runs below which an estimate warns.
 const LeastESS = 60
 
@@ -53,6 +57,7 @@ type weighed struct {
 	ess     float64 // (sum w)^2 / sum w^2
 	normal  float64 // the same for normal log weights of the observed variance
 	logVar  float64 // variance of the log weights
+	tail    float64 // index of the weights' tail
 }
 
 // weigh returns the logarithm of the mean of exp(logs) with its standard error
@@ -78,6 +83,7 @@ func weigh(logs []float64) weighed {
 		w.logVar = stat.Variance(finite, nil)
 	}
 	w.normal = n * math.Exp(-w.logVar)
+	w.tail = tailIndex(logs)
 	w.stderr = math.Sqrt(max(0, n/w.ess-1)/max(1, n-1)) * student(w.ess)
 	return w
 }
@@ -107,8 +113,11 @@ func (w weighed) warn(method string, n int) []string {
 	} else if w.ess < least {
 		all = append(all, fmt.Sprintf("%s: few runs carry the weight: ESS %.1f of %d", method, w.ess, n))
 	}
-	if w.normal < least {
+	if w.normal < least || w.logVar > widest && w.ess < many {
 		all = append(all, fmt.Sprintf("%s: the logarithms of the weights vary by %.3g (variance): their mean can be dominated by few runs", method, w.logVar))
+	}
+	if w.tail > heavyTail(n) && w.ess < min(many, float64(n)/2) {
+		all = append(all, fmt.Sprintf("%s: the weights have a heavy tail (index %.2g): runs that were not drawn may carry much of their sum; more of them tell (ais.runs, ais.seconds)", method, w.tail))
 	}
 	return all
 }

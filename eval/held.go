@@ -10,6 +10,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/rng"
+	"mattis/sampler"
 )
 
 // ClampedAISOptions set the annealing of hidden layers with the visible one held, by which nll_ais,
@@ -105,7 +106,7 @@ func (h Held) paths(ctx context.Context, visible []int8, first int, tell func(sh
 	compute.Write(e, weights, logs)
 	law.Beta = e.Scratch(compute.Float32, n, 1)
 	side := leftOf(m).of(s)
-	stop, end := stopping(ctx)
+	stop, end := sampler.Stopping(ctx)
 	defer end()
 	law.Stop = stop
 	at := func(b float64) {

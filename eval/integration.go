@@ -270,7 +270,7 @@ func (c *climb) sink(rows []int8, s bm.State) {
 	}
 	low := m.Scratch(len(pool) / width)
 	left.write(low, pool)
-	sampler.Descend(m, low, bm.Law{})
+	sampler.Descend(m, low, bm.Law{}, sampler.MostDescents)
 	left.read(pool, low)
 	minima := distinctRows(pool, width)
 	count := len(minima) / width

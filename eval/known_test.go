@@ -36,6 +36,7 @@ var known = map[string]string{
 	"valid_share":              "TestSamplesOfCoins",
 	"coverage":                 "TestSamplesOfOnePattern",
 	"autocorrelation":          "TestTimeOfAKnownChain",
+	"recall":                   "TestRecall",
 	"spectrum":                 "TestSpectrumOfOrthogonalPatterns",
 	"crosstalk":                "TestCrosstalk",
 	"overlap":                  "TestOverlap",

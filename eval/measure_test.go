@@ -300,7 +300,7 @@ func TestProgress(t *testing.T) {
 var goals = map[string][2]float64{
 	"hamming": {0.1, 0.2}, "hamming_clamped": {0.1, 0.2}, "nll_exact": {2, 3}, "nll": {2, 3}, "nll_ais": {2, 3}, "nll_reverse_ais": {2, 3}, "nll_bridge": {2, 3},
 	"phases": {1, 0.1}, "gibbs_accessibility": {1, 0.5}, "gibbs_accessibility_mean": {1, 0.5}, "method_accessibility": {1, 0.5},
-	"pseudo_likelihood": {-1, -2}, "nll_bound": {2, 3}, "valid_share": {1, 0}, "coverage": {1, 0}, "autocorrelation": {0.5, 100}, "crosstalk": {0, 0.1}, "probe_accuracy": {0.9, 0.1},
+	"pseudo_likelihood": {-1, -2}, "nll_bound": {2, 3}, "valid_share": {1, 0}, "coverage": {1, 0}, "autocorrelation": {0.5, 100}, "crosstalk": {0, 0.1}, "probe_accuracy": {0.9, 0.1}, "recall": {0, 0.5},
 }
 
 // aimless are those of which none are.

@@ -26,6 +26,9 @@ func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside flo
 		rows = min(part, min(o.Hamming.Rows, all)*o.Hamming.Draws)
 	case "hamming_clamped":
 		rows = min(part, min(o.HammingClamped.Rows, all)*o.HammingClamped.Draws)
+	case "recall":
+		rows = min(part, min(o.Recall.Rows, all))
+		beside = float64(rows) * (6*spins + float64(4*max(n[bm.Visible], len(n)))) // fields and spins on the host
 	case "gibbs_accessibility", "gibbs_accessibility_mean":
 		rows = min(part, o.Accessibility.Chains)
 	case "valid_share", "coverage":

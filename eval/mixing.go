@@ -140,7 +140,7 @@ func (w Watch) move(ctx context.Context, m *Mixing, s bm.State, i, values int) e
 	if err := ctx.Err(); err != nil {
 		return err
 	}
-	stop, end := stopping(ctx)
+	stop, end := sampler.Stopping(ctx)
 	defer end()
 	law := bm.Law{Key: w.Key.Fold(uint64(i)), Clamp: w.Clamp, Stop: stop}
 	begin := time.Now()
@@ -231,7 +231,7 @@ func (l *looker) at(s bm.State) {
 		for k := range s {
 			e.Copy(l.copies[k], s[k])
 		}
-		sampler.Descend(l.machine, l.copies, bm.Law{})
+		sampler.Descend(l.machine, l.copies, bm.Law{}, sampler.MostDescents)
 		compute.Read(e, l.spins, l.copies[bm.Visible])
 		for c := range l.basin {
 			below := string(asBytes(l.spins[c*v.Cols():][:v.Cols()]))

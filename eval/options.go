@@ -24,6 +24,7 @@ type Options struct {
 	Autocorrelation  AutocorrelationOptions `yaml:"autocorrelation"`
 	MeanField        MeanFieldOptions       `yaml:"mean_field"`
 	ClampedAIS       ClampedAISOptions      `yaml:"clamped_ais"`
+	Recall           RecallOptions          `yaml:"recall"`
 }
 
 // Defaults returns the options of the protocols, complete.
@@ -41,6 +42,7 @@ func Defaults() Options {
 		Autocorrelation:  autocorrelationDefaults,
 		MeanField:        meanFieldDefaults,
 		ClampedAIS:       clampedAISDefaults,
+		Recall:           recallDefaults,
 	}
 }
 

@@ -1,10 +1,8 @@
 package eval
 
 import (
-	"context"
 	"fmt"
 	"slices"
-	"sync/atomic"
 
 	"mattis/bm"
 	"mattis/data"
@@ -210,11 +208,4 @@ func (s Subject) classes() int {
 		}
 	}
 	return classes
-}
-
-// stopping returns a flag that is true once ctx is cancelled, for the laws of chains, and what ends
-// the watch.
-func stopping(ctx context.Context) (flag *atomic.Bool, end func() bool) {
-	flag = new(atomic.Bool)
-	return flag, context.AfterFunc(ctx, func() { flag.Store(true) })
 }

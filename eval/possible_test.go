@@ -73,7 +73,7 @@ func TestPossible(t *testing.T) {
 		{"without data", with(func(s *eval.Subject, o *eval.Options) {
 			s.Split, s.SetName = nil, ""
 			o.AIS.Base, o.AIS.Start = "data", "data"
-		}), []string{"hamming", "hamming_clamped", "nll_exact", "nll", "nll_bound", "nll_ais", "nll_reverse_ais", "nll_bridge", "pseudo_likelihood", "probe_accuracy",
+		}), []string{"hamming", "hamming_clamped", "nll_exact", "nll", "nll_bound", "nll_ais", "nll_reverse_ais", "nll_bridge", "pseudo_likelihood", "recall", "probe_accuracy",
 			"logz_ais", "logz_reverse_ais", "logz_bridge", "logz_integration"}, family},
 		{"guided where hidden layers meet", with(func(s *eval.Subject, o *eval.Options) {
 			a := bm.NewAxons(e, bm.Deep(16, 3, 2), 3, false)

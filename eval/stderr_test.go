@@ -45,7 +45,9 @@ func TestErrors(t *testing.T) {
 		o.Integration = eval.IntegrationOptions{Ladders: 2, Betas: 8, Sweeps: 10}
 		o.Autocorrelation.Chains, o.Autocorrelation.Sweeps = 4, 100
 	})
+	quick.Recall.Flips = 0.25
 	single := quick
+	single.Recall.Flips = 0
 	single.Hamming.Draws, single.HammingClamped.Draws, single.Accessibility.Chains = 1, 1, 1
 	seen := map[string]eval.Errors{}
 	for _, c := range []struct {

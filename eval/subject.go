@@ -72,6 +72,7 @@ const (
 	purposeIntegration                   // logz_integration
 	purposeAutocorrelation               // autocorrelation
 	purposeHeld                          // nll and nll_ais: annealing with the visible layer held
+	purposeRecall                        // recall
 )
 
 // set returns the set that SetName names, or an error unless it has rows that
@@ -143,7 +144,7 @@ type chains struct {
 func (s Subject) run(ctx context.Context, c chains) error {
 	e := s.Machine.Engine()
 	step := s.part()
-	stop, end := stopping(ctx)
+	stop, end := sampler.Stopping(ctx)
 	defer end()
 	for first := 0; first < c.n; first += step {
 		mark := e.Mark()

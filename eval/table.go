@@ -40,6 +40,7 @@ var Measures = []Measure{
 	{"valid_share", "share of sampled images that are Bars or BAS, in [0,1]", LooksAtData, Greatest, Estimated | NotKnown, options{"samples"}, ofFamily, validShare},
 	{"coverage", "share of all Bars or BAS images that occur among the samples, in [0,1]", LooksAtData, Greatest, Estimated | NotKnown, options{"samples"}, ofFamily, coverage},
 	{"autocorrelation", "integrated autocorrelation time of the energy along chains, in sweeps; 0.5 is none", NoData, Least, Estimated | NotKnown, options{"autocorrelation"}, watchable, autocorrelation},
+	{"recall", "pixels got wrong by a descent at zero temperature from rows with flipped pixels, in [0,1]", NeedsData, Least, Estimated | NotKnown | NoError, options{"recall"}, always, recall},
 	{"spectrum", "largest singular value of the couplings; all of them are in the detail", NoData, NoGoal, NoError, nil, always, spectrum},
 	{"crosstalk", "share of hidden pattern spins that the noise of the other patterns turns, in [0,1]", NoData, Least, NoError, nil, ofPatterns, crosstalk},
 	{"overlap", "mean squared overlap of two samples, in [0,1]", LooksAtData, NoGoal, Estimated | NotKnown, options{"samples"}, compared(2, "overlaps need two samples"), overlap},

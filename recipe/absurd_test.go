@@ -40,6 +40,7 @@ var meant = []string{
 	"train.stop.patience=0", "measure.pictures.every=0", "measure.pictures.every=9223372036854775807", // never, never, and at the start and end
 	"measure.every=0", "measure.every=9223372036854775807", "measure.test=[]", "measure.train=[]", "measure.last=[]",
 	"measure.options.pseudo_likelihood.spins=0", "measure.options.probe.penalty=0", "measure.options.probe.penalty=1e-320",
+	"measure.options.recall.flips=0", "measure.options.recall.flips=1e-320",
 	"measure.options.ais.start_sweeps=0", "measure.options.mean_field.tolerance=0", "measure.options.mean_field.tolerance=1e-320", "measure.options.phases.sweeps=0",
 	"measure.options.ais.seconds=0", "measure.options.ais.error=0", "measure.options.ais.seconds=1e-320", "measure.options.ais.error=1e-320",
 }
@@ -49,7 +50,7 @@ var words = []string{"data.dir", "data.path", "data.array", "data.test_path", "d
 
 // where gives each field that not every kind has a recipe that has it.
 var where = map[string]string{
-	"data.size": "data: {name: bas}\n", "data.split": "data: {name: bas}\n", "data.closed": "data: {name: bas, split: random}\n", "data.test": "data: {name: bas, split: random}\n",
+	"data.size": "data: {name: bas}\n", "data.split": "data: {name: bas}\n", "data.count": "data: {name: memories}\n", "couplings.rule": "couplings: {init: data}\n", "data.closed": "data: {name: bas, split: random}\n", "data.test": "data: {name: bas, split: random}\n",
 	"data.dir": "data: {name: mnist}\n", "data.header": "data: {name: csv, path: x}\n", "data.delimiter": "data: {name: csv, path: x}\n",
 	"data.":      "data: {name: npy, path: x, split: all}\n",
 	"couplings.": "couplings: {}\n", "negative.steps": "negative: {kind: pcd}\n", "negative.chains": "negative: {kind: pcd}\n",

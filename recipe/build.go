@@ -155,10 +155,9 @@ func (r *Recipe) BuildMachine(visible int, e compute.Engine) *bm.Machine {
 	c, m := r.Couplings, r.Machine
 	var w bm.Couplings
 	if c.Kind == "axons" {
-		a := bm.NewAxons(e, g, *c.Patterns, *c.LearnGain)
+		a := bm.NewAxons(e, g, r.patterns(), *c.LearnGain)
 		for pair := range g.Pairs {
-			gain, _ := c.Gain.of(g.PairName(pair))
-			a.SetPairGain(pair, gain)
+			a.SetPairGain(pair, r.gain(g.PairName(pair), visible))
 		}
 		if c.GainRate != nil {
 			a.SetGainRate(*c.GainRate)
@@ -181,6 +180,7 @@ type Training struct {
 	Machine *bm.Machine
 	Axons   *bm.Axons // nil for dense couplings
 	Trainer *train.Trainer
+	Remarks []string // what users should know of how it begins, a line each
 
 	start reference // what a training that has diverged is worse than
 }
@@ -197,13 +197,21 @@ func (r *Recipe) Build(split *data.Split, e compute.Engine) (*Training, error) {
 
 func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	set := split.Train
+	r.memories = set.Rows
 	m := r.BuildMachine(set.Visible, e)
 	kind, _ := find(couplings, r.Couplings.Kind)
 	init, _ := find(kind.inits, r.Couplings.Init.Name)
 	var value float64
 	give(&value, r.Couplings.Init.Value)
+	t := &Training{Recipe: r, Split: split, Machine: m, Axons: m.Axons()}
 	if _, dry := e.(Meter); !dry { // numbers that nothing holds are not worth their time
-		init.draw(m.Couplings(), value, r.Key().Fold(purposeInit))
+		if init.draw == nil {
+			if err := t.remember(); err != nil {
+				return nil, r.origin.place(wrong("couplings.init", "%v", err))
+			}
+		} else {
+			init.draw(m.Couplings(), value, r.Key().Fold(purposeInit))
+		}
 	}
 	if offset := m.Couplings().Offset(bm.Visible); !offset.IsNone() {
 		compute.Write(e, offset, pixelMeans(set))
@@ -215,7 +223,6 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	opt, _ := find(optimizers, r.Optimizer.Kind)
 	rows := e.Alloc(compute.Int8, set.Rows, set.Visible)
 	compute.Write(e, rows, set.Spins)
-	t := &Training{Recipe: r, Split: split, Machine: m, Axons: m.Axons()}
 	afterUpdate, err := r.projections(m, "project.update", r.Project.Update)
 	if err != nil {
 		return nil, err

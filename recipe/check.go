@@ -141,8 +141,13 @@ func checkGiven(d Data) error {
 			return wrong("data."+yamlName(v.Type().Field(i)), "is empty: give it a value or leave it out")
 		}
 	}
-	if n := d.Size; n != nil && (*n < data.MinSize || *n > data.MaxSize) {
-		return wrong("data.size", "%d is out of range for %s: %d to %d", *n, d.Name, data.MinSize, data.MaxSize)
+	if least, most := data.SizesOf(d.Name); d.Size != nil && (*d.Size < least || *d.Size > most) {
+		return wrong("data.size", "%d is out of range for %s: %d to %d", *d.Size, d.Name, least, most)
+	}
+	if d.Count != nil {
+		if err := between("data.count", *d.Count, 1, data.MostMemories); err != nil {
+			return err
+		}
 	}
 	for _, side := range []struct {
 		path  string
@@ -199,10 +204,20 @@ func (r *Recipe) checkCouplings() error {
 		return err
 	}
 	k, _ := find(couplings, c.Kind)
-	if err := given("couplings", c.Kind+" couplings", *c, defaults(r).Couplings, nil, []string{"gain_rate"}); err != nil {
+	if err := oneOf("couplings.init", c.Init.Name, names(k.inits)); err != nil {
 		return err
 	}
-	if err := oneOf("couplings.init", c.Init.Name, names(k.inits)); err != nil {
+	what, optional := c.Kind+" couplings", []string{"gain_rate"}
+	if c.storesMemories() {
+		what = what + " of init data, whose patterns are the training rows"
+		if c.Kind == "axons" {
+			optional = append(optional, "gain")
+		}
+	}
+	if err := r.checkMemories(); err != nil {
+		return err
+	}
+	if err := given("couplings", what, *c, defaults(r).Couplings, nil, optional); err != nil {
 		return err
 	}
 	i, _ := find(k.inits, c.Init.Name)
@@ -213,6 +228,8 @@ func (r *Recipe) checkCouplings() error {
 		if *c.Patterns < 1 || *c.Patterns > 1<<20 {
 			return wrong("couplings.patterns", "%d is out of range, want 1 to %d", *c.Patterns, 1<<20)
 		}
+	}
+	if c.Gain != nil {
 		if err := r.checkGains(*c.Gain); err != nil {
 			return err
 		}
@@ -250,7 +267,7 @@ func (r *Recipe) checkGains(gains Gains) error {
 		if !(gain > 0) || math.IsInf(gain, 0) {
 			return wrong("couplings.gain", "%v is out of range, want a positive number, and a finite one", gain)
 		}
-		factor := compute.Factor(1/math.Sqrt(float64(*r.Couplings.Patterns)), float32(math.Log(gain)))
+		factor := compute.Factor(1/math.Sqrt(float64(max(1, r.patterns()))), float32(math.Log(gain)))
 		if factor == 0 || math.IsInf(float64(factor), 0) {
 			return wrong("couplings.gain", "%v makes the factor of W = (g/sqrt K) Xv^T Xh %v in float32, want a gain nearer to 1", gain, factor)
 		}

@@ -22,7 +22,8 @@ import (
 // Conversion says how Convert turns one form of a machine into another.
 type Conversion struct {
 	// To is the form wanted: axons, dense (both in spins) or bernoulli (0/1 variables, the names of
-	// another program). "" keeps the form; 0/1 variables become spins with dense couplings.
+	// another program) of a restricted machine, full or hybrid of one of these (Appendix E). "" keeps
+	// the form; 0/1 variables become spins with dense couplings.
 	To string
 	// Patterns is K of To axons; 0 keeps those of axons.
 	Patterns int
@@ -43,14 +44,18 @@ type Conversion struct {
 
 // Converted tells what Convert did.
 type Converted struct {
-	Machine    *Portable   // what was written, in spins
+	Machine    *Portable   // what was written, in spins; nil of To full and hybrid
+	Pairwise   *Pairwise   // what was written of To full and hybrid
 	Program    string      // whose names the input had, "mattis" or one of Dialects
 	Truncation *Truncation // nil where no couplings were truncated
 	Refused    []error     // damaged checkpoints that were passed over
 }
 
 // forms are what To may be.
-var forms = []string{"axons", "dense", "bernoulli"}
+var forms = []string{"axons", "dense", "bernoulli", "full", "hybrid"}
+
+// Forms returns what Conversion.To may be.
+func Forms() []string { return slices.Clone(forms) }
 
 // files are extensions of files that are no run directory, and what to do about them. Others are
 // parts of a name.
@@ -122,15 +127,24 @@ func Convert(in, out string, c Conversion) (*Converted, error) {
 		return nil, err
 	}
 	done := &Converted{Refused: refused}
-	done.Machine, done.Program, err = ReadPortable(file, c.Foreign)
-	if err != nil {
-		return nil, fmt.Errorf("%s: %w", path, err)
+	if c.To == "full" || c.To == "hybrid" {
+		done.Program = "mattis"
+		if done.Pairwise, err = convertPairwise(file, c.To); err == nil {
+			err = reshape(c, &done.Pairwise.Height, &done.Pairwise.Width, done.Pairwise.Visible-len(done.Pairwise.LabelNames))
+		}
+	} else {
+		done.Machine, done.Program, err = ReadPortable(file, c.Foreign)
+		if err == nil {
+			err = done.shape(c)
+		}
 	}
-	if err := done.shape(c); err != nil {
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w", path, err)
 	}
 	var arrays *tensorfile.File
 	switch {
+	case done.Pairwise != nil:
+		arrays, err = done.Pairwise.file()
 	case c.To == "bernoulli":
 		arrays, err = done.Machine.Bernoulli(c.Program)
 	case toFile && c.To == "" && done.Program == "mattis":
@@ -204,11 +218,8 @@ type origins struct {
 // shape brings the machine into the form that is wanted.
 func (d *Converted) shape(c Conversion) (err error) {
 	p := d.Machine
-	if c.Height != 0 || c.Width != 0 {
-		if pixels := p.Visible - len(p.LabelNames); !fitsImage(c.Height, c.Width, pixels) {
-			return fmt.Errorf("images of %dx%d and %d visible spins", c.Height, c.Width, pixels)
-		}
-		p.Height, p.Width = c.Height, c.Width
+	if err := reshape(c, &p.Height, &p.Width, p.Visible-len(p.LabelNames)); err != nil {
+		return err
 	}
 	switch {
 	case c.To == "dense":
@@ -219,6 +230,18 @@ func (d *Converted) shape(c Conversion) (err error) {
 		return fmt.Errorf("dense couplings become axons of a number of patterns: give it, from 1 to %d", min(p.Visible, p.Hidden))
 	}
 	return err
+}
+
+// reshape sets the shape of images to that of the conversion, if it has one.
+func reshape(c Conversion, height, width *int, pixels int) error {
+	if c.Height == 0 && c.Width == 0 {
+		return nil
+	}
+	if !fitsImage(c.Height, c.Width, pixels) {
+		return fmt.Errorf("images of %dx%d and %d visible spins", c.Height, c.Width, pixels)
+	}
+	*height, *width = c.Height, c.Width
+	return nil
 }
 
 // writeArrays writes the file in one step: it is there whole or not at all. A safetensors file
@@ -305,20 +328,29 @@ func (d *Converted) writeRun(path string, f *tensorfile.File, from *origins, env
 // recipe returns a recipe of the machine: that of the run that it comes from, or one
 // without data, with the machine and the couplings that it has now and nothing to train.
 func (d *Converted) recipe(from *origins) (*Recipe, error) {
-	p := d.Machine
-	r := defaults(&Recipe{Data: Data{Name: "none"}, Couplings: Couplings{Kind: p.Kind()}, Negative: Negative{Kind: "cd"}})
+	kind, patterns := "dense", 0
+	if d.Machine != nil {
+		kind, patterns = d.Machine.Kind(), d.Machine.Patterns
+	}
+	r := defaults(&Recipe{Data: Data{Name: "none"}, Couplings: Couplings{Kind: kind}, Negative: Negative{Kind: "cd"}})
 	r.Train.Batch = 1
 	if from != nil {
 		r = from.recipe
 	}
-	r.Machine.Hidden = Sizes{p.Hidden}
-	r.Machine.Biases = [2][2]string{{"none", "hidden"}, {"visible", "both"}}[there(p.VisibleBias)][there(p.HiddenBias)]
-	r.Machine.Offset = [2]string{"none", "mean"}[there(p.Offset)]
-	if r.Couplings.Kind != p.Kind() {
-		r.Couplings = defaults(&Recipe{Couplings: Couplings{Kind: p.Kind()}}).Couplings
+	if p := d.Machine; p != nil {
+		r.Machine.Hidden = Sizes{p.Hidden}
+		r.Machine.Biases = [2][2]string{{"none", "hidden"}, {"visible", "both"}}[there(p.VisibleBias)][there(p.HiddenBias)]
+		r.Machine.Offset = [2]string{"none", "mean"}[there(p.Offset)]
+	} else {
+		p := d.Pairwise
+		r.Machine = Machine{Kind: p.Kind(), Hidden: Sizes{p.Hidden}, Biases: [2]string{"none", "visible"}[there(p.Bias)], Offset: "none"}
+		r.Positive = Positive{Kind: "marginal"}
 	}
-	if p.Patterns > 0 {
-		*r.Couplings.Patterns, *r.Couplings.Gain = p.Patterns, Gains{All: math.Exp(float64(p.LogGain))}
+	if r.Couplings.Kind != kind || r.Couplings.storesMemories() {
+		r.Couplings = defaults(&Recipe{Couplings: Couplings{Kind: kind}}).Couplings
+	}
+	if patterns > 0 {
+		*r.Couplings.Patterns, *r.Couplings.Gain = patterns, Gains{All: math.Exp(float64(d.Machine.LogGain))}
 	} else {
 		if k, _ := find(negatives, r.Negative.Kind); k.axons {
 			r.Negative = defaults(&Recipe{Negative: Negative{Kind: "cd"}}).Negative

@@ -19,6 +19,7 @@ import (
 type Data struct {
 	Name          string   `yaml:"name"`
 	Size          *int     `yaml:"size,omitempty"`
+	Count         *int     `yaml:"count,omitempty"`
 	Dir           *string  `yaml:"dir,omitempty"`
 	Path          *string  `yaml:"path,omitempty"`
 	TestPath      *string  `yaml:"test_path,omitempty"`

@@ -46,6 +46,9 @@ func defaults(k *Recipe) *Recipe {
 	if t, ok := find(couplings, take(&r.Couplings.Kind, k.Couplings.Kind)); ok {
 		t.defaults(&r.Couplings)
 	}
+	if k.Couplings.storesMemories() {
+		r.Couplings.Patterns, r.Couplings.Gain, r.Couplings.Rule = nil, nil, &rules[0]
+	}
 	r.Positive.Kind = "marginal"
 	if !k.sumsOut() {
 		r.Positive.Kind = "mean-field"

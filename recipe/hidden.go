@@ -2,6 +2,7 @@ package recipe
 
 import (
 	"context"
+	"errors"
 	"slices"
 
 	"mattis/bm"
@@ -23,10 +24,24 @@ func (m *Model) RowsAtOnce() int {
 // HiddenMeans gives take the means of a hidden layer for each row of the set, N of them a row, some
 // rows at a time: tanh x of a restricted machine, and what eval.HiddenMeans says of others.
 // progress, which may be nil, is told the rows done.
-func (m *Model) HiddenMeans(ctx context.Context, set *data.Set, layer int, progress func(rows int), take func([]float32) error) error {
-	return hidden(ctx, m, layer, compute.Float32, set, progress, take, func(dst, visible compute.Matrix, _ int) {
-		eval.HiddenMeans(m.Machine, dst, visible, layer)
+func (m *Model) HiddenMeans(ctx context.Context, set *data.Set, layer int, progress func(rows int), take func([]float32) error) (err error) {
+	m.apart(func() {
+		err = hidden(ctx, m, layer, compute.Float32, set, progress, take, func(dst, visible compute.Matrix, _ int) {
+			eval.HiddenMeans(m.Machine, dst, visible, layer)
+		})
 	})
+	return err
+}
+
+// HiddenLayer returns the number of the hidden layer of the name, the first one for "".
+func (m *Model) HiddenLayer(name string) (int, error) {
+	if name == "" && len(m.Machine.Layers()) > 1 {
+		return bm.Hidden, nil
+	}
+	if name == "" {
+		return 0, errors.New("the machine has no hidden layers, and a row no features")
+	}
+	return eval.HiddenLayer(m.Machine, name)
 }
 
 // HiddenSpins is HiddenMeans for one draw of the layer's spins by the seed.
@@ -63,7 +78,22 @@ func hidden[E int8 | float32](ctx context.Context, m *Model, layer int, kind com
 // FreeEnergies returns F(v) of each row of the set in kT, and the way to them (see
 // eval.FreeEnergies). progress, which may be nil, is told the rows done.
 func (m *Model) FreeEnergies(ctx context.Context, set *data.Set, progress func(rows int)) (f []float64, way string, err error) {
-	return eval.FreeEnergies(ctx, m.Machine, set.Spins[:set.Rows*m.Visible()], progress)
+	m.apart(func() { f, way, err = eval.FreeEnergies(ctx, m.Machine, set.Spins[:set.Rows*m.Visible()], progress) })
+	return f, way, err
+}
+
+// RowsApart reports whether what HiddenMeans and FreeEnergies say of a row does not depend on the
+// rows beside it, to the last bit: where hidden layers sum out. Elsewhere the way to a free energy
+// depends on how many rows are asked about.
+func (m *Model) RowsApart() bool { return m.Machine.SumsOut() }
+
+// apart calls do such that RowsApart is true.
+func (m *Model) apart(do func()) {
+	if m.RowsApart() {
+		m.Machine.Rowwise(do)
+		return
+	}
+	do()
 }
 
 // parts calls visit with the rows of the set in scratch memory, some at a time, first being the

@@ -38,9 +38,13 @@ func (r *Recipe) LeastMemory(rows, visible int) (bytes float64, path string) {
 	for _, p := range g.Pairs {
 		couplings += float64(g.Layers[p.A].N) * float64(g.Layers[p.B].N)
 	}
-	if k := r.Couplings.Patterns; k != nil {
-		couplings = float64(*k) * spins
-		if *k > most {
+	if r.Couplings.Kind == "axons" {
+		k := rows
+		if !r.Couplings.storesMemories() {
+			k = r.patterns()
+		}
+		couplings = float64(k) * spins
+		if k > most {
 			size = "couplings.patterns"
 		}
 	}

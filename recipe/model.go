@@ -33,11 +33,16 @@ type Model struct {
 	FileSettings []string
 }
 
-// LoadModel returns the machine of a checkpoint of the run directory: that of
-// the step, or the newest good one for a step below 0. The newer ones that were
-// refused are in refused. Settings are laid over the directory's recipe; those of the data and
-// the measures have an effect.
-func LoadModel(d *run.Directory, step int, e compute.Engine, settings ...string) (m *Model, refused []error, err error) {
+// Saved is a checkpoint that was read, with the recipe that trained it: what a machine is made of.
+type Saved struct {
+	*run.Checkpoint
+	recipe *Recipe
+}
+
+// ReadSaved reads the checkpoint of the step, or the newest good one for a step below 0. The newer
+// ones that were refused are in refused. Settings are laid over the directory's recipe; those of the
+// data and the measures have an effect.
+func ReadSaved(d *run.Directory, step int, settings ...string) (s *Saved, refused []error, err error) {
 	text, err := d.Recipe()
 	if err != nil {
 		return nil, nil, err
@@ -56,11 +61,26 @@ func LoadModel(d *run.Directory, step int, e compute.Engine, settings ...string)
 	if err != nil {
 		return nil, refused, err
 	}
-	refused = passedOver(refused, "update %d is taken", c.Step)
-	if m, err = newModel(r, c, e); err != nil {
-		return nil, refused, fmt.Errorf("%s: %w", c.Path, err)
+	return &Saved{c, r}, passedOver(refused, "update %d is taken", c.Step), nil
+}
+
+// Model returns the machine, which the checkpoint gives its parameters to: it makes one model.
+func (s *Saved) Model(e compute.Engine) (*Model, error) {
+	m, err := newModel(s.recipe, s.Checkpoint, e)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", s.Path, err)
 	}
-	return m, refused, nil
+	return m, nil
+}
+
+// LoadModel returns the machine of the checkpoint that ReadSaved reads.
+func LoadModel(d *run.Directory, step int, e compute.Engine, settings ...string) (m *Model, refused []error, err error) {
+	s, refused, err := ReadSaved(d, step, settings...)
+	if err != nil {
+		return nil, refused, err
+	}
+	m, err = s.Model(e)
+	return m, refused, err
 }
 
 func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
@@ -136,7 +156,10 @@ func (r *Recipe) visibleOf(f *tensorfile.File) (int, error) {
 	for i, name := range couplingNames(r.Couplings.Kind, g) {
 		want := []int{0, 0}
 		if r.Couplings.Kind == "axons" {
-			want[0], want[1] = *r.Couplings.Patterns, g.Layers[i].N
+			if t, _ := f.Tensor(name); r.Couplings.storesMemories() {
+				r.memories = t.Shape[0]
+			}
+			want[0], want[1] = r.patterns(), g.Layers[i].N
 		} else {
 			want[0], want[1] = g.Layers[g.Pairs[i].A].N, g.Layers[g.Pairs[i].B].N
 		}

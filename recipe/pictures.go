@@ -99,8 +99,8 @@ func (t *Training) picturesEvery() int {
 		return 0
 	}
 	r := t.Recipe
-	layers := t.Machine.Layers()
-	cells := float64(layers[bm.Visible]) * float64(layers[bm.Hidden])
+	layers, pair := t.Machine.Layers(), t.Machine.Graph().Pairs[0]
+	cells := float64(layers[pair.A]) * float64(layers[pair.B])
 	batch := float64(min(r.Train.Batch, t.Split.Train.Rows))
 	update := 3*batch + updateCells/cells
 	if n := r.Negative; n.Steps != nil {
@@ -111,7 +111,7 @@ func (t *Training) picturesEvery() int {
 		case n.Chains != nil:
 			rows = float64(*n.Chains)
 		case t.Axons != nil && n.Seeds != nil:
-			rows = float64(*r.Couplings.Patterns)
+			rows = float64(t.Axons.K())
 		}
 		update += 2 * rows * float64(*n.Steps)
 	}

@@ -383,22 +383,35 @@ func (p *Portable) file() (*tensorfile.File, error) {
 		if t.x == nil {
 			continue
 		}
-		y := make([]float32, len(t.x))
-		for i, x := range t.x {
-			if y[i] = float32(x); math.IsInf(float64(y[i]), 0) {
-				return nil, fmt.Errorf("entry %d of %s is %v, beyond float32", i, t.name, x)
-			}
+		if err := addTensor(f, t.name, t.x, t.shape...); err != nil {
+			return nil, err
 		}
-		f.Tensors = append(f.Tensors, tensorfile.New(t.name, y, t.shape...))
 	}
 	if p.Patterns > 0 {
 		f.Tensors = append(f.Tensors, tensorfile.New(logGainName, []float32{p.LogGain}))
 	}
-	if math.IsNaN(p.Constant) || math.IsInf(p.Constant, 0) {
-		return nil, fmt.Errorf("the energy constant is %v: the biases or weights are too large", p.Constant)
+	return f, addConstant(f, p.Constant)
+}
+
+// addTensor adds numbers to the file as float32. It is an error where one does not fit.
+func addTensor(f *tensorfile.File, name string, numbers []float64, shape ...int) error {
+	y := make([]float32, len(numbers))
+	for i, x := range numbers {
+		if y[i] = float32(x); math.IsInf(float64(y[i]), 0) {
+			return fmt.Errorf("entry %d of %s is %v, beyond float32", i, name, x)
+		}
 	}
-	if p.Constant != 0 {
-		f.Tensors = append(f.Tensors, tensorfile.New(constantName, []float64{p.Constant}))
+	f.Tensors = append(f.Tensors, tensorfile.New(name, y, shape...))
+	return nil
+}
+
+// addConstant adds the energy constant to the file, unless it is 0.
+func addConstant(f *tensorfile.File, c float64) error {
+	if math.IsNaN(c) || math.IsInf(c, 0) {
+		return fmt.Errorf("the energy constant is %v: the biases or weights are too large", c)
 	}
-	return f, nil
+	if c != 0 {
+		f.Tensors = append(f.Tensors, tensorfile.New(constantName, []float64{c}))
+	}
+	return nil
 }

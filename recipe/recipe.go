@@ -28,7 +28,8 @@ type Recipe struct {
 	Train     Train     `yaml:"train"`
 	Measure   Measure   `yaml:"measure"`
 
-	origin origin
+	origin   origin
+	memories int // training rows, once they are known: K where couplings.init is data
 }
 
 // Machine is what meets what.
@@ -52,6 +53,7 @@ type Couplings struct {
 	LearnGain *bool    `yaml:"learn_gain,omitempty"` // give g a gradient
 	GainRate  *float64 `yaml:"gain_rate,omitempty"`  // factor of its learning rate; 1 where it is not given
 	Init      Choice   `yaml:"init"`
+	Rule      *string  `yaml:"rule,omitempty"` // of init data: hebb or projection
 }
 
 // Positive is the estimator of the data average.

@@ -107,7 +107,17 @@ func TestDefaultsOfEveryKind(t *testing.T) {
 	}
 	for _, c := range couplings {
 		for _, i := range c.inits {
-			check("couplings", c.name+" "+i.name, "couplings: {kind: "+c.name+", init: "+i.name+"}\nnegative: {kind: cd}\n")
+			text := "couplings: {kind: " + c.name + ", init: " + i.name + "}\nnegative: {kind: cd}\n"
+			if i.draw != nil {
+				check("couplings", c.name+" "+i.name, text)
+				continue
+			}
+			t.Run("couplings "+c.name+" "+i.name, func(t *testing.T) { // of visible spins alone
+				r := parse(t, "machine: {kind: full}\ntrain: {epochs: 1, batch: 3}\n"+text)
+				if _, err := Parse("r.yaml", r.YAML()); err != nil {
+					t.Errorf("the complete recipe is refused: %v\n%s", err, r.YAML())
+				}
+			})
 		}
 	}
 	for _, n := range negatives {

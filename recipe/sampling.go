@@ -8,6 +8,7 @@ import (
 	"mattis/compute"
 	"mattis/data"
 	"mattis/rng"
+	"mattis/run"
 	"mattis/sampler"
 )
 
@@ -20,12 +21,14 @@ const (
 	sampleFeatures
 	sampleLadder
 	samplePhases
+	sampleFlips
 )
 
 // The keys of what commands draw by a seed beside samples themselves.
 func StartKey(seed uint64) rng.Key  { return SampleKey(seed).Fold(sampleStart) }  // where chains start
 func ChainsKey(seed uint64) rng.Key { return SampleKey(seed).Fold(sampleChains) } // how chains move
 func LadderKey(seed uint64) rng.Key { return SampleKey(seed).Fold(sampleLadder) } // how samplers adapt
+func FlipsKey(seed uint64) rng.Key  { return SampleKey(seed).Fold(sampleFlips) }  // which pixels are flipped
 func PhasesKey(seed uint64) rng.Key { return SampleKey(seed).Fold(samplePhases) } // where phases are looked for
 
 // Sampling says how samples are drawn from a model: each of Chains chains runs Steps sweeps before
@@ -94,8 +97,8 @@ type Moves struct {
 
 // Moves prepares the sampler of the name for the machine. clamp is the row of spins that stay in
 // all chains, nil for none; earlier are the machines of earlier checkpoints, the oldest first,
-// which trajectory alone reads.
-func (m *Model) Moves(name string, seed uint64, clamp []int8, earlier []*bm.Machine) (*Moves, error) {
+// which trajectory alone reads. The context ends the adaptation of a sampler that has one.
+func (m *Model) Moves(ctx context.Context, name string, seed uint64, clamp []int8, earlier []*bm.Machine) (*Moves, error) {
 	named, err := sampler.Find(name)
 	if err != nil {
 		return nil, err
@@ -104,7 +107,13 @@ func (m *Model) Moves(name string, seed uint64, clamp []int8, earlier []*bm.Mach
 	if clamp != nil {
 		s.options.Law.Clamp = bm.State{m.row(clamp)}
 	}
+	stop, end := sampler.Stopping(ctx)
+	defer end()
+	s.options.Law.Stop = stop
 	first, err := s.Next()
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -112,6 +121,27 @@ func (m *Model) Moves(name string, seed uint64, clamp []int8, earlier []*bm.Mach
 		s.options.Betas = t.Betas() // adapted once
 	}
 	return s, nil
+}
+
+// Earlier returns the machines of the directory's checkpoints before the model's, the oldest first,
+// and why others were passed over.
+func (m *Model) Earlier(d *run.Directory) (machines []*bm.Machine, refused []error, err error) {
+	steps, err := d.Checkpoints()
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, step := range steps {
+		if step >= m.Step {
+			break
+		}
+		x, _, err := LoadModel(d, step, m.Machine.Engine())
+		if err != nil {
+			refused = append(refused, err)
+			continue
+		}
+		machines = append(machines, x.Machine)
+	}
+	return machines, refused, nil
 }
 
 // row returns a row of visible spins in the engine.
@@ -223,6 +253,9 @@ func (m *Model) lay(visible compute.Matrix, row []int8) {
 // is the number of sweeps that the key's stream has given already. told is called after each block.
 func (s *Moves) move(ctx context.Context, mover sampler.Sampler, state bm.State, law bm.Law, key rng.Key, before, sweeps int, told func(sweeps int)) error {
 	block := s.block(sweeps)
+	stop, end := sampler.Stopping(ctx)
+	defer end()
+	law.Stop = stop
 	for i := 0; i < sweeps; i += block {
 		if err := ctx.Err(); err != nil {
 			return err
@@ -232,13 +265,14 @@ func (s *Moves) move(ctx context.Context, mover sampler.Sampler, state bm.State,
 		mover.Move(state, law, some)
 		told(some)
 	}
-	return nil
+	return ctx.Err()
 }
 
 // Completion says how the unknown spins of rows are drawn.
 type Completion struct {
 	Steps    int // sweeps
 	Moves    *Moves
+	Free     bool // no spin is clamped: all go on from what is given
 	Seed     uint64
 	Progress func(sweeps int) // told the sweeps done of all rows; may be nil
 }
@@ -264,6 +298,9 @@ func (m *Model) Complete(ctx context.Context, c Completion, given [][]int8, resu
 			return nil, err
 		}
 		law := bm.Law{Row: uint64(first), Clamp: bm.State{clamp}}
+		if c.Free {
+			law.Clamp = nil
+		}
 		err := c.Moves.move(ctx, mover, state, law, key, 0, c.Steps, func(sweeps int) {
 			if done += n * sweeps; c.Progress != nil {
 				c.Progress(done)

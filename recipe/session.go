@@ -83,7 +83,7 @@ func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, 
 		return nil, err
 	}
 	s := newSession(t, dir, -1)
-	s.Refused, s.Taken = refused, taken
+	s.Refused, s.Taken, s.Warnings = refused, taken, t.Remarks
 	if from != nil { // no recipe says where these parameters came from
 		if err := s.save(); err != nil {
 			return nil, err

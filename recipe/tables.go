@@ -20,7 +20,7 @@ type couplingsKind struct {
 }
 
 // initKind is a way to draw the first couplings. value is the default of its number, NaN if
-// it has none.
+// it has none. Without draw they are made of the data (memories.go).
 type initKind struct {
 	name  string
 	value float64
@@ -35,6 +35,7 @@ var couplings = []couplingsKind{
 		inits: []initKind{
 			{"bernoulli", 1, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Axons).Bernoulli(x, k) }},
 			{"uniform", 1, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Axons).Uniform(x, k) }},
+			{"data", math.NaN(), nil},
 		}},
 	{name: "dense",
 		defaults: func(c *Couplings) { c.Init = Choice{"normal", ptr(0.01)} },
@@ -42,6 +43,7 @@ var couplings = []couplingsKind{
 			{"normal", 0.01, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Dense).Normal(x, k) }},
 			{"uniform", 0.01, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Dense).Uniform(x, k) }},
 			{"glorot", math.NaN(), func(c bm.Couplings, _ float64, k rng.Key) { c.(*bm.Dense).Glorot(k) }},
+			{"data", math.NaN(), nil},
 		}},
 }
 

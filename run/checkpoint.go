@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"time"
 
 	"mattis/tensorfile"
 )
@@ -79,18 +80,28 @@ func unseal(step int, r io.Reader, size int64) (*tensorfile.File, string, error)
 	return f, digest, nil
 }
 
-// CheckpointSize returns the bytes of the checkpoint of a step, or of the newest one for a step
-// below 0; 0 for none.
-func (d *Directory) CheckpointSize(step int) int64 {
+// Stamp tells whether the file of a checkpoint is another one than before.
+type Stamp struct {
+	Step int
+	Size int64 // bytes
+	Time time.Time
+}
+
+// Stamp returns that of the checkpoint of a step, or of the newest one for a step below 0; the zero
+// Stamp for none.
+func (d *Directory) Stamp(step int) Stamp {
 	if steps, err := d.Checkpoints(); step < 0 && err == nil && len(steps) > 0 {
 		step = steps[len(steps)-1]
 	}
 	info, err := os.Stat(d.checkpointPath(step))
 	if err != nil {
-		return 0
+		return Stamp{}
 	}
-	return info.Size()
+	return Stamp{step, info.Size(), info.ModTime()}
 }
+
+// CheckpointSize returns the bytes of the checkpoint that Stamp is about, 0 for none.
+func (d *Directory) CheckpointSize(step int) int64 { return d.Stamp(step).Size }
 
 // Checkpoint returns the checkpoint of a step. A damaged one is an error with
 // its path and reason.

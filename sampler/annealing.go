@@ -3,7 +3,6 @@ package sampler
 import (
 	"fmt"
 	"math"
-	"slices"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -119,7 +118,7 @@ type Ground struct {
 }
 
 // GroundState returns the best configuration that annealed chains end in after
-// a descent at zero temperature: h = sign of its fields, then v, until no spin flips. The
+// a descent at zero temperature (see Descend), until no spin flips. The
 // energy is a bound from above; whether it is the least, only an exact sum can say.
 func GroundState(m *bm.Machine, o Search) Ground {
 	if o.Chains <= 0 {
@@ -143,7 +142,8 @@ func GroundState(m *bm.Machine, o Search) Ground {
 	e := m.Engine()
 	s := Chains(m, o.Chains)
 	NewAnnealing(m, o.Schedule).Move(s, law, o.Sweeps)
-	g := Ground{Settled: Descend(m, s, law)}
+	_, settled := Descend(m, s, law, MostDescents)
+	g := Ground{Settled: settled}
 	energy := e.Alloc(compute.Float64, o.Chains, 1)
 	m.Energy(energy, spinsOf(s), bm.Law{})
 	energies := make([]float64, o.Chains)
@@ -180,68 +180,4 @@ func spinsOf(s bm.State) bm.State {
 		}
 	}
 	return s
-}
-
-// mostDescents bounds a descent. Energies fall at every step, so chains settle long before.
-const mostDescents = 1000
-
-// frozen is an inverse temperature at which a spin follows the sign of its field, whatever its
-// field.
-const frozen = 1e30
-
-// Descend sets the layers by turns, in the order of a sweep, to the signs of their fields, the
-// spins of one that is coupled to itself one after the other, clamped ones aside, until no spin on
-// the left side of the data view flips, and returns the number of rows that have settled. The sign
-// of 0 is +1: spins without a field turn up once and stay, so a descent cannot go in circles.
-func Descend(m *bm.Machine, s bm.State, law bm.Law) (settled int) {
-	e, view := m.Engine(), m.View()
-	mark := e.Mark()
-	defer e.Release(mark)
-	rows := s.Rows()
-	order := append(append(append([]int(nil), view.Right...), view.Left[1:]...), bm.Visible)
-	var old, now [][]int8
-	mean := make([]compute.Matrix, len(s))
-	for l, x := range s {
-		mean[l] = e.Scratch(compute.Float32, rows, x.Cols())
-	}
-	for _, l := range view.Left {
-		overlay(e, s[l], law.Clamp.Layer(l))
-		old, now = append(old, make([]int8, s[l].Len())), append(now, make([]int8, s[l].Len()))
-		compute.Read(e, old[len(old)-1], s[l])
-	}
-	cold := e.Scratch(compute.Float32, rows, 1)
-	e.Fill(cold, frozen)
-	for range mostDescents {
-		for _, l := range order {
-			switch {
-			case m.Self(l):
-				m.Sample(s, l, bm.Law{Beta: cold, Clamp: law.Clamp})
-			case s[l].Type() == compute.Float32:
-				m.Mean(s[l], s, l, bm.Law{})
-			default:
-				m.Mean(mean[l], s, l, bm.Law{})
-				e.Sign(s[l], mean[l])
-				overlay(e, s[l], law.Clamp.Layer(l))
-			}
-		}
-		settled = 0
-		for i, l := range view.Left {
-			compute.Read(e, now[i], s[l])
-		}
-		for row := range rows {
-			same := true
-			for i := range now {
-				n := len(now[i]) / rows
-				same = same && slices.Equal(old[i][row*n:][:n], now[i][row*n:][:n])
-			}
-			if same {
-				settled++
-			}
-		}
-		if settled == rows {
-			break
-		}
-		old, now = now, old
-	}
-	return settled
 }

@@ -149,7 +149,7 @@ func TestDescendSettlesOnTies(t *testing.T) {
 	r := memories(e, 16, 16, 2, 1) // two patterns: fields of +-2 and 0
 	s := sampler.Chains(r, 50)
 	sampler.Randomize(r, s, bm.Law{Key: 7})
-	if n := sampler.Descend(r, s, bm.Law{}); n != 50 {
+	if _, n := sampler.Descend(r, s, bm.Law{}, sampler.MostDescents); n != 50 {
 		t.Errorf("%d of 50 chains settled", n)
 	}
 	v, h := spins(e, s[0]), spins(e, s[1])

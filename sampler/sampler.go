@@ -1,8 +1,10 @@
 package sampler
 
 import (
+	"context"
 	"fmt"
 	"strings"
+	"sync/atomic"
 
 	"mattis/bm"
 	"mattis/rng"
@@ -79,6 +81,8 @@ var Samplers = []Named{
 			}
 			return NewTrajectory(append(append([]*bm.Machine(nil), o.Earlier...), r), true)
 		}},
+	{"descent", "each spin follows its field, at zero temperature", false,
+		func(r *bm.Machine, _ Options) (Sampler, error) { return Descent{r}, nil }},
 }
 
 // Names returns the names of all samplers.
@@ -111,4 +115,11 @@ func New(name string, r *bm.Machine, o Options) (Sampler, error) {
 		return nil, fmt.Errorf("sampler %s: %w", name, err)
 	}
 	return s, nil
+}
+
+// Stopping returns a flag that is true once ctx is cancelled, for the laws of chains, and what ends
+// the watch.
+func Stopping(ctx context.Context) (flag *atomic.Bool, end func() bool) {
+	flag = new(atomic.Bool)
+	return flag, context.AfterFunc(ctx, func() { flag.Store(true) })
 }

@@ -113,7 +113,7 @@ func Read(path string) (*File, error) {
 	switch format {
 	case ".npy":
 		var t Tensor
-		t, err = readNPY(&source{r: in, size: size})
+		t, err = readNPY(&source{r: in, size: size}, nil)
 		t.Name = strings.TrimSuffix(filepath.Base(path), filepath.Ext(path))
 		f = &File{Tensors: []Tensor{t}}
 	case ".npz":

@@ -20,15 +20,26 @@ const maxNPYHeader = 1 << 16
 // no name. Big-endian and column-major files are turned into the row-major
 // arrays of this machine. The file ends where its array ends.
 func ReadNPY(r io.Reader) (Tensor, error) {
-	return readNPY(&source{r: r, size: -1})
+	return readNPY(&source{r: r, size: -1}, nil)
 }
 
 // ReadSizedNPY is ReadNPY of a file of size bytes: what is shorter than its header says is refused
 // before it is read.
-func ReadSizedNPY(r io.Reader, size int64) (Tensor, error) { return readNPY(&source{r: r, size: size}) }
+func ReadSizedNPY(r io.Reader, size int64) (Tensor, error) {
+	return readNPY(&source{r: r, size: size}, nil)
+}
 
-func readNPY(s *source) (Tensor, error) {
+// ReadNPYOf is ReadNPY of an array whose type and shape check likes: it is asked before the array
+// takes memory.
+func ReadNPYOf(r io.Reader, check func(kind Type, shape []int) error) (Tensor, error) {
+	return readNPY(&source{r: r, size: -1}, check)
+}
+
+func readNPY(s *source, check func(kind Type, shape []int) error) (Tensor, error) {
 	h, at, err := readNPYHead(s)
+	if err == nil && check != nil {
+		err = check(h.kind, h.shape)
+	}
 	if err != nil {
 		return Tensor{}, err
 	}

@@ -187,7 +187,7 @@ func readEntry(entry *zip.File, left int64) (Tensor, int64, error) {
 	}
 	defer in.Close()
 	s := &source{r: &bounded{r: in, left: left}, size: -1}
-	t, err := readNPY(s)
+	t, err := readNPY(s, nil)
 	var f *FormatError
 	if err != nil && !errors.As(err, &f) {
 		err = broken(s.off, "%v", err)

@@ -70,8 +70,8 @@ func (k ImagesPanel) draw(area draw.Canvas) error {
 		return fmt.Errorf("%q has no image to draw", k.Title)
 	}
 	s.fit(len(k.Images))
-	if err := s.check(k.Title+".png", len(k.Images)); err != nil {
-		return err
+	if err := s.check(len(k.Images)); err != nil {
+		return fmt.Errorf("%q: %w", k.Title, err)
 	}
 	page, err := tiles(k.Images, s)
 	if err != nil {

@@ -1,6 +1,7 @@
 package view
 
 import (
+	"errors"
 	"fmt"
 	"image"
 	"image/color"
@@ -46,18 +47,23 @@ var (
 
 // Tiles writes the images as one PNG, row after row.
 func Tiles[P Pixel](path string, images [][]P, s Sheet) error {
+	return writePNG(path, func(w io.Writer) error { return EncodeTiles(w, images, s) })
+}
+
+// EncodeTiles is Tiles to a writer.
+func EncodeTiles[P Pixel](w io.Writer, images [][]P, s Sheet) error {
 	if len(images) == 0 {
-		return fmt.Errorf("%s: no image to draw", path)
+		return errors.New("no image to draw")
 	}
 	s.fit(len(images))
-	if err := s.check(path, len(images)); err != nil {
+	if err := s.check(len(images)); err != nil {
 		return err
 	}
 	page, err := tiles(images, s)
 	if err != nil {
-		return fmt.Errorf("%s: %w", path, err)
+		return err
 	}
-	return writePNG(path, page)
+	return png.Encode(w, page)
 }
 
 // fit chooses the columns where they are left open: as many as make the page of n images square.
@@ -88,14 +94,19 @@ func tiles[P Pixel](images [][]P, s Sheet) (*image.NRGBA, error) {
 // given (unknown pixels 0), what the machine made of it, and the original. With more
 // images than s.Columns (12 if that is 0) the three rows repeat.
 func Reconstructions[P Pixel](path string, given [][]int8, result [][]P, original [][]int8, s Sheet) error {
+	return writePNG(path, func(w io.Writer) error { return EncodeReconstructions(w, given, result, original, s) })
+}
+
+// EncodeReconstructions is Reconstructions to a writer.
+func EncodeReconstructions[P Pixel](out io.Writer, given [][]int8, result [][]P, original [][]int8, s Sheet) error {
 	if len(given) == 0 || len(given) != len(result) || len(given) != len(original) {
-		return fmt.Errorf("%s: %d images given, %d results and %d originals; there has to be one of each", path, len(given), len(result), len(original))
+		return fmt.Errorf("%d images given, %d results and %d originals; there has to be one of each", len(given), len(result), len(original))
 	}
 	if s.Columns == 0 {
 		s.Columns = 12
 	}
 	s.Columns = min(s.Columns, len(given))
-	if err := s.check(path, len(given)); err != nil {
+	if err := s.check(len(given)); err != nil {
 		return err
 	}
 	scale, gap := s.scale(), s.gap()
@@ -127,7 +138,7 @@ func Reconstructions[P Pixel](path string, given [][]int8, result [][]P, origina
 				err = paint(page, at, original[i], s, s.border(i))
 			}
 			if err != nil {
-				return fmt.Errorf("%s: %s image %d: %w", path, labels[row], i, err)
+				return fmt.Errorf("%s image %d: %w", labels[row], i, err)
 			}
 			if i%s.Columns == 0 {
 				middle := height - (at.Y + s.Height*scale/2) // the canvas counts from below
@@ -135,26 +146,23 @@ func Reconstructions[P Pixel](path string, given [][]int8, result [][]P, origina
 			}
 		}
 	}
-	return writePNG(path, page)
+	return png.Encode(out, page)
 }
 
-func (s Sheet) check(path string, images int) error {
+func (s Sheet) check(images int) error {
 	switch {
 	case s.Height < 1 || s.Width < 1:
-		return fmt.Errorf("%s: images of %d x %d pixels cannot be drawn; plain rows have no picture", path, s.Height, s.Width)
+		return fmt.Errorf("images of %d x %d pixels cannot be drawn; plain rows have no picture", s.Height, s.Width)
 	case s.Columns < 0 || s.Scale < 0 || s.Ink < 0:
-		return fmt.Errorf("%s: columns %d, scale %d and ink %v have to be 0 or more", path, s.Columns, s.Scale, s.Ink)
+		return fmt.Errorf("columns %d, scale %d and ink %v have to be 0 or more", s.Columns, s.Scale, s.Ink)
 	case s.Borders != nil && len(s.Borders) != images:
-		return fmt.Errorf("%s: %d borders for %d images", path, len(s.Borders), images)
-	}
-	if ext := strings.ToLower(filepath.Ext(path)); ext != ".png" {
-		return fmt.Errorf("%s: images are written as .png, not %q", path, ext)
+		return fmt.Errorf("%d borders for %d images", len(s.Borders), images)
 	}
 	// A page beyond 2^27 pixels takes more memory than a picture is worth.
 	rows := (images + s.Columns - 1) / s.Columns
 	pixels := float64(s.Columns) * float64(s.Width*s.scale()+s.gap()) * float64(rows) * float64(s.Height*s.scale()+s.gap())
 	if pixels > 1<<27 {
-		return fmt.Errorf("%s: %d images of %d x %d pixels at scale %d make a page of %.3g pixels, at most %d can be drawn; draw fewer or lower the scale", path, images, s.Height, s.Width, s.scale(), pixels, 1<<27)
+		return fmt.Errorf("%d images of %d x %d pixels at scale %d make a page of %.3g pixels, at most %d can be drawn; draw fewer or lower the scale", images, s.Height, s.Width, s.scale(), pixels, 1<<27)
 	}
 	return nil
 }
@@ -214,7 +222,18 @@ func shade[P Pixel](p P, v float64) color.Color {
 	return color.Gray{Y: uint8(math.Round(255 * (1 - v) / 2))}
 }
 
-// writePNG writes the page to the file, whole or not at all.
-func writePNG(path string, page image.Image) error {
-	return run.WriteFile(path, func(w io.Writer) error { return png.Encode(w, page) })
+// writePNG writes the picture to the file, whole or not at all.
+func writePNG(path string, draw func(w io.Writer) error) error {
+	if ext := strings.ToLower(filepath.Ext(path)); ext != ".png" {
+		return fmt.Errorf("%s: images are written as .png, not %q", path, ext)
+	}
+	var drawing error
+	err := run.WriteFile(path, func(w io.Writer) error {
+		drawing = draw(w)
+		return drawing
+	})
+	if drawing != nil {
+		return fmt.Errorf("%s: %w", path, drawing)
+	}
+	return err
 }

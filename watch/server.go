@@ -5,20 +5,19 @@ import (
 	"compress/gzip"
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
 	"embed"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
-	"net"
 	"net/http"
 	"path"
 	"strconv"
 	"strings"
 	"time"
 
+	"mattis/guard"
 	"mattis/view"
 )
 
@@ -72,11 +71,7 @@ func NewServer(l *Library, token string) *Server {
 }
 
 // HTTPServer returns the server with its bounds on slow and endless requests.
-func (s *Server) HTTPServer() *http.Server {
-	return &http.Server{
-		Handler: s, ReadHeaderTimeout: 5 * time.Second, ReadTimeout: 10 * time.Second, IdleTimeout: time.Minute, MaxHeaderBytes: 16 << 10,
-	}
-}
+func (s *Server) HTTPServer() *http.Server { return guard.Server(s, 10*time.Second) }
 
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -89,10 +84,10 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	rc := http.NewResponseController(w)
 	rc.SetWriteDeadline(time.Now().Add(30 * time.Second))
 	switch {
-	case s.token == "" && !local(r.Host):
+	case s.token == "" && !guard.Local(r.Host):
 		refuse(w, http.StatusForbidden, "this page answers to localhost, 127.0.0.1 and [::1] only; through a proxy it needs --token-file")
 		return
-	case r.Header.Get("Sec-Fetch-Site") == "cross-site" && r.Header.Get("Sec-Fetch-Mode") != "navigate":
+	case guard.CrossSite(r):
 		refuse(w, http.StatusForbidden, "another site's page asks for this")
 		return
 	case r.Method != http.MethodGet && r.Method != http.MethodHead:
@@ -190,40 +185,19 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// local reports whether a Host header names this machine. Names that others can point at it (DNS
-// rebinding) do not.
-func local(host string) bool {
-	name := host
-	if h, port, err := net.SplitHostPort(host); err == nil {
-		if _, err := strconv.ParseUint(port, 10, 16); err != nil {
-			return false
-		}
-		name = h
-		if strings.HasPrefix(host, "[") {
-			name = "[" + h + "]"
-		}
-	}
-	switch strings.ToLower(name) {
-	case "localhost", "127.0.0.1", "[::1]":
-		return true
-	}
-	return false
-}
-
 // admitted reports whether a request shows the token, and answers it where it does not. A right one
 // in the query becomes a cookie and leaves the address.
 func (s *Server) admitted(w http.ResponseWriter, r *http.Request, place string) bool {
 	sum := sha256.Sum256([]byte("mattis watch " + s.token))
 	secret := hex.EncodeToString(sum[:])
 	cookie := "mattis_" + secret[:8] // servers on one host share their cookies
-	equal := func(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
-	if c, err := r.Cookie(cookie); err == nil && equal(c.Value, secret) {
+	if c, err := r.Cookie(cookie); err == nil && guard.Equal(c.Value, secret) {
 		return true
 	}
-	if bearer, ok := strings.CutPrefix(r.Header.Get("Authorization"), "Bearer "); ok && equal(bearer, s.token) {
+	if guard.Bearer(r, s.token) {
 		return true
 	}
-	if given := r.URL.Query().Get("token"); given != "" && equal(given, s.token) {
+	if given := r.URL.Query().Get("token"); given != "" && guard.Equal(given, s.token) {
 		// Without a path the cookie belongs to the page's own folder, behind whatever prefix a
 		// proxy gives it.
 		http.SetCookie(w, &http.Cookie{Name: cookie, Value: secret, HttpOnly: true, SameSite: http.SameSiteLaxMode})

@@ -31,6 +31,9 @@ arrays: this program's own, or those of ` + strings.Join(recipe.Dialects(), ", "
 one of spins with the same energies: what is left over is its energy constant, part of every free energy
 and of log Z. OUT is a file (.npz or .safetensors) or a new run directory that sample, score, features, reconstruct and eval work on.
 
+--to full sums the Gaussian layer of a hybrid machine out, which leaves a fully connected one with the same
+free energies and log Z (Appendix E); --to hybrid goes back. The diagonal is part of the energy constant.
+
 --to dense multiplies patterns out; --to axons --patterns K keeps the K largest singular values of the couplings
 and says what share of the sum of their squares is lost; --to bernoulli writes 0/1 variables for another program.
 docs/format.md shows how to make an npz from HDF5, pickle and PyTorch files.`,
@@ -38,6 +41,7 @@ docs/format.md shows how to make an npz from HDF5, pickle and PyTorch files.`,
   mattis convert runs/bars-1 bars-dense.npz --to dense
   mattis convert runs/bars-1 sklearn.npz --to bernoulli
   mattis convert sklearn.npz runs/imported --image 4x4
+  mattis convert runs/hybrid-1 runs/hopfield --to full
   mattis convert runs/imported runs/imported-4 --to axons --patterns 4`,
 		Args: exactly("IN", "OUT"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -75,7 +79,7 @@ docs/format.md shows how to make an npz from HDF5, pickle and PyTorch files.`,
 			return nil
 		},
 	}
-	cmd.Flags().StringVar(&c.To, "to", "", "form to convert to: axons, dense or bernoulli, which is 0/1 variables (default as it is, in spins)")
+	cmd.Flags().StringVar(&c.To, "to", "", "form to convert to: axons, dense or bernoulli, which is 0/1 variables, full or hybrid (default as it is, in spins)")
 	cmd.Flags().IntVar(&c.Patterns, "patterns", 0, "number `K` of patterns of --to axons")
 	cmd.Flags().StringVar(&c.Program, "names", "", "program whose `names` --to bernoulli writes: "+strings.Join(recipe.Dialects(), ", ")+" (default scikit-learn)")
 	cmd.Flags().StringVar(&c.Foreign.Layout, "layout", "", "order of the weights' sizes in IN where it cannot be told: vh or hv")
@@ -93,7 +97,7 @@ func checkConversion(cmd *cobra.Command, c *recipe.Conversion, image string) err
 		name, value string
 		allowed     []string
 	}{
-		{"to", c.To, []string{"axons", "dense", "bernoulli"}}, {"names", c.Program, recipe.Dialects()},
+		{"to", c.To, recipe.Forms()}, {"names", c.Program, recipe.Dialects()},
 		{"layout", c.Foreign.Layout, []string{"vh", "hv"}}, {"units", c.Foreign.Units, []string{"01", "spins"}},
 	} {
 		if cmd.Flags().Changed(f.name) && !slices.Contains(f.allowed, f.value) {
@@ -128,7 +132,13 @@ func encodeConverted(w io.Writer, out string, d *recipe.Converted, c recipe.Conv
 		Constant float64   `json:"energy_constant"`
 		Values   []float64 `json:"singular_values,omitempty"` // kept
 		Lost     float64   `json:"lost"`                      // share of the squared couplings
-	}{Out: out, Visible: d.Machine.Visible, Hidden: d.Machine.Hidden, Patterns: d.Machine.Patterns, Units: "spins", Program: d.Program, Constant: d.Machine.Constant}
+	}{Out: out, Units: "spins", Program: d.Program}
+	if p := d.Pairwise; p != nil {
+		answer.Visible, answer.Hidden, answer.Constant = p.Visible, p.Hidden, p.Constant
+	} else {
+		m := d.Machine
+		answer.Visible, answer.Hidden, answer.Patterns, answer.Constant = m.Visible, m.Hidden, m.Patterns, m.Constant
+	}
 	if c.To == "bernoulli" {
 		answer.Units = "01"
 	}
@@ -140,6 +150,14 @@ func encodeConverted(w io.Writer, out string, d *recipe.Converted, c recipe.Conv
 
 // tellConverted says what was written and what was lost.
 func tellConverted(w io.Writer, out string, d *recipe.Converted, c recipe.Conversion) {
+	if p := d.Pairwise; p != nil {
+		what := "a fully connected machine of"
+		if p.Hidden > 0 {
+			what = fmt.Sprintf("a hybrid machine of %d Gaussian units and", p.Hidden)
+		}
+		fmt.Fprintf(w, "wrote %s: %s %d visible spins, dense couplings; energy constant %.10g kT, of which %.10g are the diagonal\n", out, what, p.Visible, p.Constant, p.Shift)
+		return
+	}
 	m := d.Machine
 	how := "dense couplings"
 	if m.Patterns > 0 {

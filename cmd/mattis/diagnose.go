@@ -110,7 +110,7 @@ func (f *diagnoseFlags) check() error {
 			return err
 		}
 		if !slices.Contains(watchable(), s) {
-			return usageError{fmt.Errorf("--sampler %s: it starts each sample anew and has no chains to watch, want some of %s", s, strings.Join(watchable(), ", "))}
+			return usageError{fmt.Errorf("--sampler %s: it starts each sample anew or comes to rest, and has no chains to watch, want some of %s", s, strings.Join(watchable(), ", "))}
 		}
 	}
 	if err := checkCount("chains", f.chains, 4, 20_000); err != nil {

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 
 	"github.com/spf13/cobra"
@@ -9,7 +8,6 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
-	"mattis/eval"
 	"mattis/recipe"
 	"mattis/tensorfile"
 )
@@ -52,7 +50,10 @@ Gaussian layer has numbers in place of spins, and its mean is x.`,
 			if err != nil {
 				return err
 			}
-			l, err := hiddenLayer(m.Machine, layer)
+			l, err := m.HiddenLayer(layer)
+			if err != nil && layer != "" {
+				err = fmt.Errorf("--layer %w", err)
+			}
 			if err != nil {
 				return err
 			}
@@ -82,21 +83,6 @@ Gaussian layer has numbers in place of spins, and its mean is x.`,
 	cmd.Flags().Uint64Var(&seed, "seed", 1, "seed of the draw")
 	out.add(cmd, "`file` to write, .npy")
 	return cmd
-}
-
-// hiddenLayer returns the number of the layer that --layer names.
-func hiddenLayer(m *bm.Machine, name string) (int, error) {
-	if name == "" && len(m.Layers()) > 1 {
-		return bm.Hidden, nil
-	}
-	if name == "" {
-		return 0, errors.New("the machine has no hidden layers, and a row no features")
-	}
-	l, err := eval.HiddenLayer(m, name)
-	if err != nil {
-		return 0, fmt.Errorf("--layer %w", err)
-	}
-	return l, nil
 }
 
 // writeHidden writes a hidden layer of the rows of the set, which each gives part by part.

@@ -92,8 +92,15 @@ func layersOf(r *recipe.Recipe) string {
 func showRecipe(w io.Writer, r *recipe.Recipe, converted bool) {
 	c := r.Couplings
 	how := fmt.Sprintf("dense couplings, init %s", c.Init)
+	if c.Rule != nil {
+		how = fmt.Sprintf("dense couplings of the training rows by the rule %s", *c.Rule)
+	}
 	if c.Kind == "axons" {
-		how = fmt.Sprintf("axons of %d patterns, gain %v at first, init %s", *c.Patterns, *c.Gain, c.Init)
+		if c.Patterns == nil {
+			how = fmt.Sprintf("axons of the training rows by the rule %s", *c.Rule)
+		} else {
+			how = fmt.Sprintf("axons of %d patterns, gain %v at first, init %s", *c.Patterns, *c.Gain, c.Init)
+		}
 		if *c.LearnGain {
 			how += ", the gain learned"
 		}

@@ -23,28 +23,10 @@ func (f labelFlag) given() bool { return f.name != "" }
 
 // check returns what is wrong with the label for the machine.
 func (f labelFlag) check(m *recipe.Model) error {
-	switch {
-	case !f.given() || slices.Contains(m.LabelNames, f.name):
-		return nil
-	case m.LabelNames == nil:
-		return fmt.Errorf("--label %s: the machine has no labels; those of a machine trained with data.labels_visible=true are visible spins", f.name)
+	if err := m.CheckLabel(f.name); err != nil {
+		return fmt.Errorf("--label %w", err)
 	}
-	return fmt.Errorf("--label %s: the machine knows %s", f.name, strings.Join(m.LabelNames, ", "))
-}
-
-// spins returns the label spins: those of the label, or 0 for each where none is named.
-func (f labelFlag) spins(m *recipe.Model) []int8 {
-	return data.LabelSpins(len(m.LabelNames), slices.Index(m.LabelNames, f.name))
-}
-
-// lay sets the label spins of the rows, V spins each, where a label is named.
-func (f labelFlag) lay(m *recipe.Model, rows []int8) {
-	if !f.given() {
-		return
-	}
-	for row := range slices.Chunk(rows, m.Visible()) {
-		copy(row[m.Pixels():], f.spins(m))
-	}
+	return nil
 }
 
 // labelled returns the rows of the input with the label laid over them. Rows whose label is not
@@ -61,7 +43,7 @@ func (f labelFlag) labelled(cmd *cobra.Command, m *recipe.Model, input string) (
 	if f.given() {
 		t := *set
 		t.Spins = slices.Clone(set.Spins)
-		f.lay(m, t.Spins)
+		m.LayLabel(f.name, t.Spins)
 		return &t, nil
 	}
 	for i := range set.Rows {

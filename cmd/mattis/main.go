@@ -97,8 +97,9 @@ with regularized axons and pattern-induced correlations (RAPID, arXiv:1910.01592
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.SetHelpCommand(helpCommand(root))
 	root.AddCommand(trainCommand(), resumeCommand(), evalCommand(), sampleCommand(), reconstructCommand(), featuresCommand(),
-		scoreCommand(), recipesCommand(), dataCommand(), initCommand(), inspectCommand(), diagnoseCommand(), benchCommand(), figureCommand(), sweepCommand(), convertCommand(),
-		watchCommand(), runsCommand(), versionCommand(), workerCommand(), manCommand(root))
+		scoreCommand(), recipesCommand(), dataCommand(), initCommand(), inspectCommand(), diagnoseCommand(), benchCommand(),
+		figureCommand(), sweepCommand(), convertCommand(), watchCommand(), serveCommand(), runsCommand(), versionCommand(),
+		workerCommand(), manCommand(root))
 	completeAll(root, "")
 	layOutHelp(root)
 	return root

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
@@ -13,11 +12,12 @@ import (
 	"strings"
 	"time"
 
+	"mattis/guard"
 	"mattis/watch"
 )
 
-// serve answers requests for the page until the context is cancelled.
-func serve(ctx context.Context, listener net.Listener, s *watch.Server, server *http.Server) error {
+// servePage answers requests for the page until the context is cancelled.
+func servePage(ctx context.Context, listener net.Listener, s *watch.Server, server *http.Server) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	following := make(chan struct{})
@@ -25,25 +25,24 @@ func serve(ctx context.Context, listener net.Listener, s *watch.Server, server *
 		defer close(following)
 		s.Run(ctx)
 	}()
-	stop := context.AfterFunc(ctx, func() {
-		closing, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
-		defer cancel()
-		if server.Shutdown(closing) != nil {
-			server.Close()
-		}
-	})
-	defer stop()
-	err := server.Serve(listener)
+	err := guard.Serve(ctx, listener, server, time.Second)
 	cancel()
 	<-following
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
 	return err
 }
 
 // pageAddress returns the address of the page for people.
 func pageAddress(asked string, got net.Addr, token string) string {
+	u := addressOf("http", asked, got)
+	if token != "" {
+		u.RawQuery = url.Values{"token": {token}}.Encode()
+	}
+	return u.String()
+}
+
+// addressOf returns the address of a server that was asked to listen on one and got another, with a
+// name that others know this machine by where it listens on all its addresses.
+func addressOf(scheme, asked string, got net.Addr) *url.URL {
 	host, _, _ := net.SplitHostPort(asked)
 	_, port, _ := net.SplitHostPort(got.String())
 	if ip := net.ParseIP(host); host == "" || ip != nil && ip.IsUnspecified() {
@@ -51,11 +50,7 @@ func pageAddress(asked string, got net.Addr, token string) string {
 			host = name
 		}
 	}
-	u := url.URL{Scheme: "http", Host: net.JoinHostPort(host, port), Path: "/"}
-	if token != "" {
-		u.RawQuery = url.Values{"token": {token}}.Encode()
-	}
-	return u.String()
+	return &url.URL{Scheme: scheme, Host: net.JoinHostPort(host, port), Path: "/"}
 }
 
 // trainingPage is the page over one run, in the process that trains it. A nil one is no page: its
@@ -100,7 +95,7 @@ func (p *trainingPage) show(path string, w io.Writer) error {
 	p.quit, p.served = quit, make(chan struct{})
 	go func() {
 		defer close(p.served)
-		if err := serve(ctx, p.listener, p.server, server); err != nil {
+		if err := servePage(ctx, p.listener, p.server, server); err != nil {
 			p.say(fmt.Sprintf("the page has ended, the training goes on: %v", err))
 		}
 	}()

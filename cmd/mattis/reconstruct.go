@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"io"
+	"math"
 
 	"github.com/spf13/cobra"
 
@@ -18,6 +19,7 @@ type reconstructFlags struct {
 	sampler      samplerFlag
 	label        labelFlag
 	steps, count int
+	flips        float64 // share of the pixels; below 0 for none and for pixels that are held
 	seed         uint64
 	out          outFlag
 }
@@ -29,7 +31,7 @@ func reconstructCommand() *cobra.Command {
 	var flags reconstructFlags
 	cmd := &cobra.Command{
 		Use:   "reconstruct DIR",
-		Short: "Draw the unknown pixels of images given the known ones",
+		Short: "Draw the unknown pixels of images given the known ones, or recall memories",
 		Long: fmt.Sprintf(`Draw the unknown pixels of each row of the input given the known ones: Gibbs sweeps, or
 the moves of another --sampler, with the known pixels clamped, the unknown ones starting from 0.
 
@@ -37,15 +39,23 @@ the moves of another --sampler, with the known pixels clamped, the unknown ones 
 spins:a-b of a plain row; or a mask, a PNG or JPEG image that is bright, or an npy array
 that is not 0, where pixels are known.
 
+With --flips no pixel is held: that share of each row's pixels is flipped, and the moves start from
+there. --sampler descent takes both to the memories of a Hopfield machine: parts of them with
+--known, spoilt ones with --flips, and a file's own rows with --flips 0.
+
 Small images are printed as text, and --out FILE.png draws them, each as given, as the
 machine completes it, and as it was. FILE.npy holds the results alone, as int8 spins.
 Pictures and text show %d rows unless --count says otherwise; an npy file holds all of them.
 
 Label spins are unknown and drawn with the pixels, unless --label names the label of all rows.`, shown),
 		Example: `  mattis reconstruct runs/bars-1 --input test --known rows:1-1
-  mattis reconstruct runs/bars-1 --input test --known rows:1-2 --steps 100 --out done.png`,
+  mattis reconstruct runs/bars-1 --input test --known rows:1-2 --steps 100 --out done.png
+  mattis reconstruct runs/hopfield-1 --input train --sampler descent --flips 0.1 --steps 100`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !cmd.Flags().Changed("flips") {
+				flags.flips = -1
+			}
 			if err := flags.check(); err != nil {
 				return err
 			}
@@ -61,6 +71,7 @@ Label spins are unknown and drawn with the pixels, unless --label names the labe
 	flags.addInput(cmd)
 	cmd.Flags().StringVar(&flags.input, "input", "", "rows to complete: a `file` (npy, npz, text, parquet, idx, an image, a folder of images), train or test")
 	cmd.Flags().StringVar(&flags.known, "known", "", "known pixels: rows:a-b, spins:a-b or a mask `file`")
+	cmd.Flags().Float64Var(&flags.flips, "flips", 0, "`share` of each row's pixels to flip, in place of --known: no pixel is held")
 	cmd.Flags().IntVar(&flags.steps, "steps", 10, "sweeps")
 	cmd.Flags().IntVar(&flags.count, "count", 0, fmt.Sprintf("rows to take from the start of the input; 0 takes all for an npy file and %d otherwise", shown))
 	flags.sampler.add(cmd)
@@ -74,8 +85,15 @@ func (f *reconstructFlags) check() error {
 	if err := required("input", f.input, "a file, train or test"); err != nil {
 		return err
 	}
-	if err := required("known", f.known, "rows:a-b, spins:a-b or a mask file"); err != nil {
-		return err
+	switch {
+	case f.flips < 0 && f.flips != -1, f.flips > 1, math.IsNaN(f.flips):
+		return usageError{fmt.Errorf("--flips %v is no share, want 0 to 1", f.flips)}
+	case f.flips >= 0 && f.known != "":
+		return usageError{fmt.Errorf("--flips holds no pixel, and --known says which are held: give one of them")}
+	case f.flips < 0:
+		if err := required("known", f.known, "rows:a-b, spins:a-b or a mask file"); err != nil {
+			return err
+		}
 	}
 	if err := checkCount("steps", f.steps, 1, mostRows); err != nil {
 		return err
@@ -98,9 +116,12 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 	if err := f.label.check(m); err != nil {
 		return err
 	}
-	known, err := data.ParseMask(f.known, m.Pixels(), m.Height, m.Width)
-	if err != nil {
-		return fmt.Errorf("--known %w", err)
+	known := make([]bool, m.Pixels())
+	if f.flips < 0 {
+		var err error
+		if known, err = data.ParseMask(f.known, m.Pixels(), m.Height, m.Width); err != nil {
+			return fmt.Errorf("--known %w", err)
+		}
 	}
 	if err := checkPicture(f.out, m.Height, f.count); err != nil {
 		return err
@@ -129,8 +150,10 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 	for i := range given {
 		original[i] = set.Row(i)
 		given[i] = make([]int8, set.Visible)
-		data.Corrupt(given[i], original[i], known)
-		f.label.lay(m, given[i])
+		if data.Corrupt(given[i], original[i], known); f.flips >= 0 {
+			data.Flip(given[i][:m.Pixels()], original[i], f.flips, recipe.FlipsKey(f.seed).Fold(uint64(i)))
+		}
+		m.LayLabel(f.label.name, given[i])
 	}
 	if err := f.complete(cmd, dir, m, given, result); err != nil {
 		return err
@@ -149,6 +172,9 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 		return err
 	}
 	line := missed(given, completed, original)
+	if f.flips >= 0 {
+		line = recalled(completed, original)
+	}
 	if f.out.path != "" {
 		f.out.wrote(cmd, "%d rows, %s", n, line)
 		return nil
@@ -165,7 +191,7 @@ func (f *reconstructFlags) complete(cmd *cobra.Command, dir string, m *recipe.Mo
 	}
 	bar := newMeter(cmd, "reconstruct", "sweeps", len(given)*f.steps)
 	defer bar.clear()
-	mover, err := m.Complete(cmd.Context(), recipe.Completion{Steps: f.steps, Moves: moves, Seed: f.seed, Progress: bar.count}, given, result)
+	mover, err := m.Complete(cmd.Context(), recipe.Completion{Steps: f.steps, Moves: moves, Free: f.flips >= 0, Seed: f.seed, Progress: bar.count}, given, result)
 	if err != nil {
 		return err
 	}
@@ -216,4 +242,21 @@ func missed(given, result, original [][]int8) string {
 		return "every pixel was known"
 	}
 	return fmt.Sprintf("%d of %d unknown pixels differ from the original (%.1f%%)", off, unknown, 100*float64(off)/float64(unknown))
+}
+
+// recalled says how many of all pixels differ from the original, and of how many rows none do.
+func recalled(result, original [][]int8) string {
+	off, whole, all := 0, 0, 0
+	for i := range result {
+		before := off
+		for j, s := range result[i] {
+			if s != original[i][j] {
+				off++
+			}
+		}
+		if all += len(result[i]); off == before {
+			whole++
+		}
+	}
+	return fmt.Sprintf("%d of %d rows recalled, %d of %d pixels differ from the original (%.1f%%)", whole, len(result), off, all, 100*float64(off)/float64(all))
 }

@@ -118,7 +118,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 	if err != nil {
 		return err
 	}
-	moves, err := f.sampler.moves(cmd, dir, m, f.clamp(m), f.seed)
+	moves, err := f.sampler.moves(cmd, dir, m, m.LabelClamp(f.label.name), f.seed)
 	if err != nil {
 		return err
 	}
@@ -129,7 +129,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 	labels := newLabelCounts(m)
 	draw := func(take func(row []int8) error) (err error) {
 		last, err = m.Sample(cmd.Context(), recipe.Sampling{
-			Count: f.count, Steps: f.steps, Chains: f.chains, Start: start, Moves: moves, Clamp: f.clamp(m), Seed: f.seed, Progress: bar.count,
+			Count: f.count, Steps: f.steps, Chains: f.chains, Start: start, Moves: moves, Clamp: m.LabelClamp(f.label.name), Seed: f.seed, Progress: bar.count,
 		}, func(spins []int8) error {
 			for row := range slices.Chunk(spins, m.Visible()) {
 				labels.add(row)
@@ -208,16 +208,6 @@ func (f *sampleFlags) start(cmd *cobra.Command, m *recipe.Model) (recipe.Start, 
 	}
 	tellNotes(cmd, rows)
 	return m.RowStart(rows), nil
-}
-
-// clamp returns the spins that stay, 0 where they are free, or nil.
-func (f *sampleFlags) clamp(m *recipe.Model) []int8 {
-	if !f.label.given() {
-		return nil
-	}
-	row := make([]int8, m.Visible())
-	f.label.lay(m, row)
-	return row
 }
 
 // rowHeader is the memory in bytes of a row beside its spins: a slice.

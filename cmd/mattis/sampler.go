@@ -37,41 +37,23 @@ func (f samplerFlag) check() error {
 func (f samplerFlag) moves(cmd *cobra.Command, dir string, m *recipe.Model, clamp []int8, seed uint64) (*recipe.Moves, error) {
 	var machines []*bm.Machine
 	if f.name == "trajectory" {
-		var err error
-		if machines, err = earlier(cmd.ErrOrStderr(), dir, m); err != nil {
+		d, err := run.Open(filepath.Clean(dir))
+		if err != nil {
 			return nil, err
 		}
-	}
-	moves, err := m.Moves(f.name, seed, clamp, machines)
-	if err != nil {
-		return nil, fmt.Errorf("--sampler %w", err)
-	}
-	return moves, nil
-}
-
-// earlier returns the machines of the run's checkpoints before the model's, the oldest first.
-func earlier(warn io.Writer, dir string, m *recipe.Model) ([]*bm.Machine, error) {
-	d, err := run.Open(filepath.Clean(dir))
-	if err != nil {
-		return nil, err
-	}
-	steps, err := d.Checkpoints()
-	if err != nil {
-		return nil, err
-	}
-	var machines []*bm.Machine
-	for _, step := range steps {
-		if step >= m.Step {
-			break
+		var refused []error
+		if machines, refused, err = m.Earlier(d); err != nil {
+			return nil, err
 		}
-		x, _, err := recipe.LoadModel(d, step, m.Machine.Engine())
-		if err != nil {
-			fmt.Fprintln(warn, "damaged checkpoint passed over:", err)
-			continue
+		for _, r := range refused {
+			fmt.Fprintln(cmd.ErrOrStderr(), "damaged checkpoint passed over:", r)
 		}
-		machines = append(machines, x.Machine)
 	}
-	return machines, nil
+	moves, err := m.Moves(cmd.Context(), f.name, seed, clamp, machines)
+	if err != nil && cmd.Context().Err() == nil {
+		err = fmt.Errorf("--sampler %w", err)
+	}
+	return moves, err
 }
 
 // tellMoves says in one line how a sampler's exchanges and proposals fared; Gibbs chains have none.

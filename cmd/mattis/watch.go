@@ -5,13 +5,12 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
-	"os"
-	"runtime"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"mattis/guard"
 	"mattis/watch"
 )
 
@@ -45,12 +44,15 @@ machine can reach it too: on login nodes, and wherever the page is behind a prox
 			return nil
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			token, err := readToken(tokenFile)
+			token, exposed, err := guard.ReadToken(tokenFile)
+			if err == nil && exposed != "" {
+				err = errors.New(exposed)
+			}
 			if err != nil {
 				return err
 			}
-			if err := checkAddress(address, token != ""); err != nil {
-				return err
+			if err := guard.CheckAddress(address, token != ""); err != nil {
+				return usageError{err}
 			}
 			library, err := watch.Open(args...)
 			for range 20 { // mattis train R & mattis watch runs: the first of them makes the folder
@@ -74,53 +76,11 @@ machine can reach it too: on login nodes, and wherever the page is behind a prox
 				openBrowser(place, func(err error) { fmt.Fprintln(cmd.ErrOrStderr(), err) })
 			}
 			s := watch.NewServer(library, token)
-			return serve(cmd.Context(), listener, s, s.HTTPServer())
+			return servePage(cmd.Context(), listener, s, s.HTTPServer())
 		},
 	}
 	cmd.Flags().StringVar(&address, "address", "127.0.0.1:0", "`host:port` to listen on; port 0 takes a free one")
 	cmd.Flags().StringVar(&tokenFile, "token-file", "", "`file` with a token that the page asks for")
 	cmd.Flags().BoolVar(&open, "open", false, "open the page in the browser")
 	return cmd
-}
-
-// shortestToken is the number of characters that nobody guesses.
-const shortestToken = 16
-
-// readToken returns the token in a file; "" where no file is named.
-func readToken(path string) (string, error) {
-	if path == "" {
-		return "", nil
-	}
-	info, err := os.Stat(path)
-	if err != nil {
-		return "", fmt.Errorf("--token-file: %w", err)
-	}
-	if !info.Mode().IsRegular() || info.Size() > 4096 {
-		return "", fmt.Errorf("--token-file %s: want a file of one line", path)
-	}
-	if runtime.GOOS != "windows" && info.Mode().Perm()&0o077 != 0 {
-		return "", fmt.Errorf("--token-file %s: others may read it (mode %v); chmod 600 %s", path, info.Mode().Perm(), path)
-	}
-	b, err := os.ReadFile(path)
-	if err != nil {
-		return "", fmt.Errorf("--token-file: %w", err)
-	}
-	token := strings.TrimSpace(string(b))
-	if len(token) < shortestToken || strings.ContainsAny(token, " \t\r\n") {
-		return "", fmt.Errorf("--token-file %s: want one word of at least %d characters", path, shortestToken)
-	}
-	return token, nil
-}
-
-// checkAddress refuses an address that is none, or that others reach without a token.
-func checkAddress(address string, token bool) error {
-	host, _, err := net.SplitHostPort(address)
-	if err != nil {
-		return usageError{fmt.Errorf("--address %s: want host:port, as in 127.0.0.1:8000", address)}
-	}
-	ip := net.ParseIP(host)
-	if loopback := strings.EqualFold(host, "localhost") || ip != nil && ip.IsLoopback(); !loopback && !token {
-		return usageError{fmt.Errorf("--address %s: others reach it, so it needs --token-file FILE", address)}
-	}
-	return nil
 }

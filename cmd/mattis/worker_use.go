@@ -328,7 +328,7 @@ func (w *worker) draw(ctx context.Context, r *request, start recipe.Start) (map[
 	if err := enoughMemory(fmt.Sprintf("%d samples", r.Count), 3*float64(r.Count)*float64(v)); err != nil {
 		return nil, nil, err
 	}
-	moves, err := w.moves(r)
+	moves, err := w.moves(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -342,16 +342,16 @@ func (w *worker) draw(ctx context.Context, r *request, start recipe.Start) (map[
 }
 
 // moves returns how chains move.
-func (w *worker) moves(r *request) (*recipe.Moves, error) {
+func (w *worker) moves(ctx context.Context, r *request) (*recipe.Moves, error) {
 	name := r.Sampler
 	if name == "" {
 		name = "gibbs"
 	}
-	m, err := w.model.Moves(name, r.Seed, nil, nil)
-	if err != nil {
-		return nil, wrongRequest("sampler %w", err)
+	m, err := w.model.Moves(ctx, name, r.Seed, nil, nil)
+	if err != nil && ctx.Err() == nil {
+		err = wrongRequest("sampler %w", err)
 	}
-	return m, nil
+	return m, err
 }
 
 // reconstruct returns the rows with their unknown spins, the zeros, drawn given the others.
@@ -363,7 +363,7 @@ func (w *worker) reconstruct(ctx context.Context, r *request) (map[string]any, [
 	if r.Steps < 1 || r.Steps > mostRows {
 		return nil, nil, wrongRequest("steps %d is out of range, want 1 to %d", r.Steps, mostRows)
 	}
-	moves, err := w.moves(r)
+	moves, err := w.moves(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}

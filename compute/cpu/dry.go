@@ -96,6 +96,9 @@ func (d *Dry) Mul(dst, a, b compute.Matrix, op compute.Op) {
 	d.Release(mark)
 }
 
+// Rowwise sets how products are cut, as Engine.Rowwise does.
+func (d *Dry) Rowwise(on bool) (before bool) { return d.engine.Rowwise(on) }
+
 // Scan counts the scratch of a scan.
 func (d *Dry) Scan(s compute.Matrix, op compute.ScanOp) {
 	t := &d.engine.scan

@@ -17,6 +17,7 @@ type Engine struct {
 	kernels *kernels
 	arena   arena
 	workers []worker
+	rowwise bool
 	mul     mulTask
 	scan    scanTask
 	vector  vectorTask
@@ -38,6 +39,12 @@ func New(threads int) *Engine {
 
 // Threads returns the number of threads.
 func (e *Engine) Threads() int { return e.pool.threads }
+
+// Rowwise sets whether products are cut without a look at how many rows they have.
+func (e *Engine) Rowwise(on bool) (before bool) {
+	before, e.rowwise = e.rowwise, on
+	return before
+}
 
 // Close ends the engine's threads.
 func (e *Engine) Close() { e.pool.close() }

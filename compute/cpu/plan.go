@@ -3,7 +3,8 @@ package cpu
 import "mattis/compute"
 
 // plan is how a product is cut. It depends on the shape alone, and for spins and Gaussian numbers
-// on the first row's place in its group of four: never on threads or data.
+// on the first row's place in its group of four: never on threads or data. Of an engine that works
+// rowwise what is added in which order does not depend on the rows either.
 //
 // The sum runs in blocks of at most blockSum. Within a block the products of an entry are
 // added in order, starting from 0; then the blocks are added in order. Where
@@ -46,7 +47,7 @@ func (t *mulTask) makePlan() {
 	height := p.lead + t.n
 	cols := k.cols()
 	p.panels, p.slivers = ceil(height, k.rows), ceil(t.m, cols)
-	long := t.l >= longSum && t.n <= 2*blockRows
+	long := t.l >= longSum && t.n <= 2*blockRows && !t.e.rowwise
 	block := blockSum
 	if long {
 		block = blockSumLong
@@ -75,7 +76,8 @@ func (t *mulTask) makePlan() {
 			p.splits = min(p.sums/2, ceil(fewPieces, colBlocks))
 		} else {
 			rowBlocks = max(rowBlocks, min(ceil(height, 24), ceil(fewPieces, colBlocks)))
-			if rowBlocks*colBlocks < fewPieces {
+			// the row sums of LogCosh are added up by column blocks
+			if rowBlocks*colBlocks < fewPieces && !(t.e.rowwise && !t.op.Then.LogCosh.IsNone()) {
 				colBlocks = max(colBlocks, min(ceil(wide, 2), ceil(fewPieces, rowBlocks)))
 			}
 		}

@@ -14,6 +14,7 @@ import (
 // that reading outside spoils the result and writing outside is seen.
 func Engine(t *testing.T, e compute.Engine) {
 	t.Run("products", func(t *testing.T) { engineProducts(t, e) })
+	t.Run("rowwise", func(t *testing.T) { engineRowwise(t, e) })
 	t.Run("origins", func(t *testing.T) { engineOrigins(t, e) })
 	t.Run("normals", func(t *testing.T) { engineNormals(t, e) })
 	t.Run("specials", func(t *testing.T) { engineSpecials(t, e) })

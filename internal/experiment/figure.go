@@ -65,6 +65,10 @@ var Figures = []Figure{
 	{"likelihood", "Estimates of log Z where it is known", "ref. 39", 200, 0, []*study{likely}, finishLikelihood},
 	{"phases", "Estimates of log Z where phases are far apart", "ref. 39", 200, 0, []*study{hiddenPhases}, finishPhases},
 	{"graphs", "Estimates of log Z on other graphs of layers", "Sec. VII", 200, 0, []*study{graphs}, finishGraphs},
+	{"hopfield", "Memories in Hopfield machines and what axons add", "App. E", 10, 0, []*study{remembered}, finishHopfield},
+	{"hybrid", "Hybrid machines and their Hopfield machines", "App. E", 4, 0, []*study{summedOut}, finishHybrid},
+	{"deep", "RAPID on two hidden layers", "Sec. VI", 4, 0, []*study{deeper}, finishDeep},
+	{"full", "Fully connected machines", "Secs. III and IV", 4, 0, []*study{fullyCoupled}, finishFull},
 	{"calibration", "Standard errors of measures where the truth is known", "beside the paper", 100, 0, []*study{calibrated}, finishCalibration},
 }
 

@@ -23,6 +23,7 @@ class Service:
 
     def __init__(self, url, token=None):
         self.url, self.token, self.cache = url.rstrip("/"), token, {}
+        self.about = None  # what the service says of the machine
 
     def call(self, op, bodies=(), binary=None, threads=None, **fields):
         """Return the head and the bodies of an answer as Link.call does, of what a service can be
@@ -50,42 +51,50 @@ class Service:
 
     def over(self, op, spins, wide, beside=(), seed=None, binary=None, threads=None, **fields):
         """Yield the place and the array of each part of the rows, as Link.over does."""
-        step = max(
-            1, PART // 16 // max(1, spins.shape[1], wide)
-        )  # as text, a spin is up to three bytes and a number twenty
+        if op not in ("transform", "free_energy", "score_samples", "reconstruct"):
+            self.call(op)
+        if self.about is None:
+            self.about = self._ask("", None)
+        if op == "transform":
+            wide = 4 * max([layer["size"] for layer in self.about["layers"][1:]], default=0)
+        step = min(
+            PART // 16 // max(1, spins.shape[1], wide), self.about["limits"]["rows"]
+        )  # as text, a spin is up to four bytes and a number twenty
+        step = max(1, step)
         for k, first in enumerate(range(0, max(1, len(spins)), step)):
             part = slice(first, first + step)
             rows = spins[part]
-            if op == "transform":
-                yield part, self._post("features", "hidden", rows=rows)
+            if not len(rows):
+                yield part, np.empty((0, wide // 4) if op == "transform" else rows.shape, np.int8)
+            elif op == "transform":
+                yield part, self._post("features", "hidden", rows=rows.tolist())
             elif op == "free_energy":
-                yield part, self._post("score", "free_energy", rows=rows)
+                yield part, self._post("score", "free_energy", rows=rows.tolist())
             elif op == "score_samples":
                 flips = dict(beside)["flips"][part]
                 other = rows.copy()
                 other[np.arange(len(rows)), flips] *= -1
-                f, g = (self._post("score", "free_energy", rows=x) for x in (rows, other))
+                f, g = (self._post("score", "free_energy", rows=x.tolist()) for x in (rows, other))
                 yield part, -rows.shape[1] * np.logaddexp(0, f - g)
-            elif op == "reconstruct":
-                fields["seed"] = (seed + k) % (1 << 64)
-                yield part, self._post(
-                    "reconstruct",
-                    "rows",
-                    rows=np.where(rows == 0, -1, rows),
-                    known=_span(rows),
-                    **fields,
-                )
+            elif (rows != 0).all():
+                yield part, rows  # nothing is to be drawn
             else:
-                self.call(op)
+                fields["seed"] = (seed + k * 0x9E3779B97F4A7C15) % (1 << 64)
+                known = [[int(x) or None for x in row] for row in rows]
+                yield part, self._post("reconstruct", "rows", rows=known, **fields)
 
-    def _post(self, what, key, rows=None, **fields):
-        if rows is not None:
-            fields["rows"] = rows.tolist()
+    def _post(self, what, key, **fields):
+        return self._ask(f"/{what}", key, json.dumps(fields).encode())
+
+    def _ask(self, what, key, body=None):
+        """Return the array under a key of an answer, or the whole answer without one."""
         accept = "application/json" if key is None else "application/x-npy, application/json;q=0.5"
-        headers = {"Content-Type": "application/json", "Accept": accept}
+        headers = {"Accept": accept}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
         if self.token:
             headers["Authorization"] = f"Bearer {self.token.strip()}"
-        request = urllib.request.Request(f"{self.url}/{what}", json.dumps(fields).encode(), headers)
+        request = urllib.request.Request(f"{self.url}{what}", body, headers)
         for left in reversed(range(TRIES)):
             try:
                 with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:
@@ -99,17 +108,16 @@ class Service:
                 raise self._problem(err) from None
             except (urllib.error.URLError, OSError) as err:
                 raise MattisError(f"{self.url}: {getattr(err, 'reason', err)}") from err
-        if kind == "application/x-npy" and key is not None:
-            return array(body)
         try:
+            if kind == "application/x-npy":
+                found = array(body)
+                return found.reshape(len(found), -1) if key == "rows" else found  # of images too
             answer = json.loads(body)
-            return (
-                answer
-                if key is None
-                else np.asarray(answer[key], np.int8 if key == "rows" else None)
-            )
+            if key is None:
+                return answer
+            return np.asarray(answer[key], np.int8 if key == "rows" else None)
         except (ValueError, KeyError, TypeError) as err:
-            raise MattisError(f"{self.url}/{what}: the answer is {kind} without {key}") from err
+            raise MattisError(f"{self.url}{what}: the answer is {kind} without {key}") from err
 
     def _problem(self, err):
         """Return the exception for a refusal: the words of its problem+json, and whose fault it
@@ -118,7 +126,8 @@ class Service:
             problem = json.loads(err.read())
             text = str(problem.get("detail") or problem.get("title") or err.reason)
             for e in problem.get("errors") or []:
-                text += f"; {e.get('location', '')} {e.get('message', '')}".rstrip()
+                if e.get("message", "") not in text:
+                    text += f"; {e.get('location', '')} {e.get('message', '')}".rstrip()
         except (ValueError, AttributeError):
             text = str(err.reason)
         kind = {400: MattisValueError, 413: MattisMemoryError, 422: MattisValueError}.get(
@@ -126,12 +135,3 @@ class Service:
         )
         return kind(f"{self.url}: {text} (HTTP {err.code})")
 
-
-def _span(rows):
-    """Return the known spins in the words of mattis reconstruct; they have to be the same of all
-    rows, and lie together."""
-    known = rows != 0
-    places = np.flatnonzero(known[0]) if len(known) else np.array([], int)
-    if not len(places) or (known != known[0]).any() or places[-1] - places[0] + 1 != len(places):
-        raise MattisError("known: a service takes one span of known features, the same of all rows")
-    return f"spins:{places[0] + 1}-{places[-1] + 1}"

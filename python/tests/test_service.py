@@ -4,12 +4,15 @@ a machine behind it."""
 import http.server
 import io
 import json
+import os
 import pickle
+import subprocess
+import tempfile
 import threading
 import unittest
 
 import numpy as np
-from common import mattis, needs_binary, rows, small
+from common import BINARY, mattis, needs_binary, rows, small
 
 from mattis import BoltzmannMachine, _link, _service
 from mattis._worker import array
@@ -18,10 +21,15 @@ CONSTANT = 5.0  # between the energies of spins and those of 0/1 variables
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
-    machine, as_npy, busy, seen = None, True, 0, None
+    machine, as_npy, busy, seen, most = None, True, 0, None, 1000
 
     def log_message(self, *args):
         pass
+
+    def do_GET(self):
+        self.answer(
+            200, {"layers": [{"size": 12}, {"size": 5}], "limits": {"rows": type(self).most}}
+        )
 
     def do_POST(self):
         fields = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
@@ -40,7 +48,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
             )
         what = self.path.rsplit("/", 1)[1]
         link = cls.machine._link
-        x = np.array(fields.get("rows", []), np.int8)
+        x = np.array([[y or 0 for y in row] for row in fields.get("rows", [])], np.int8)
         if len(x) and x.shape[1] != 12:
             return self.answer(
                 422,
@@ -74,8 +82,6 @@ class Handler(http.server.BaseHTTPRequestHandler):
             del fields["sampler"]
             return self.array("rows", array(link.call("sample", **fields)[1][0]))
         if what == "reconstruct":
-            a, b = map(int, fields["known"].removeprefix("spins:").split("-"))
-            x[:, : a - 1], x[:, b:] = 0, 0
             return self.array(
                 "rows",
                 array(
@@ -159,6 +165,15 @@ class Url(unittest.TestCase):
             _service.PART = part
         self.assertGreater(len(Handler.seen), 3)
         self.assertEqual(_link.PART, part)
+        Handler.most, Handler.seen = 30, []
+        try:
+            m = BoltzmannMachine(5, url=self.url, token="secret")
+            np.testing.assert_allclose(
+                m.free_energy(x), Handler.machine.free_energy(x) + CONSTANT, atol=1e-9
+            )
+        finally:
+            Handler.most = 1000
+        self.assertEqual(len(Handler.seen), 7)
 
     def test_refusals(self):
         x = rows()
@@ -179,13 +194,70 @@ class Url(unittest.TestCase):
             (lambda: m.gibbs(x), "gibbs: a service"),
             (lambda: m.components_, "parameters: a service"),
             (lambda: m.log_partition(method="ais"), "takes its own"),
-            (lambda: m.reconstruct(x, known=[0, 5]), "one span"),
             (lambda: m.sample(2, start=x), "no rows to start"),
         ):
             with self.assertRaisesRegex(mattis.MattisError, words):
                 wrong()
         with self.assertRaisesRegex(mattis.MattisError, "http://127.0.0.1:1/v1.*refused"):
             BoltzmannMachine(url="http://127.0.0.1:1/v1/runs/x").transform(x)
+
+
+@needs_binary
+class Real(unittest.TestCase):
+    """mattis serve itself over the run directory of an estimator: the numbers are those of the
+    estimator, to the last bit where rows are drawn or looked at."""
+
+    def serve(self, folder, *options):
+        process = subprocess.Popen(
+            [BINARY, "serve", folder, "--address", "127.0.0.1:0", *options],
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        self.addCleanup(process.stdout.close)
+        self.addCleanup(process.wait)
+        self.addCleanup(process.terminate)
+        address = process.stdout.readline().strip()
+        return process, f"{address}v1/runs/{os.path.basename(folder)}"
+
+    def test_it_is_the_machine_of_the_run(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for image, name in ((None, "plain"), ((3, 4), "images")):
+                x, run = rows(), os.path.join(folder, name)
+                here = small(run_dir=run, image_shape=image).fit(x)
+                token = os.path.join(folder, "token")
+                with open(os.open(token, os.O_CREAT | os.O_WRONLY, 0o600), "w") as file:
+                    file.write("0123456789abcdef\n")
+                process, url = self.serve(run, "--token-file", token)
+                with self.assertRaisesRegex(mattis.MattisError, "token file.*401"):
+                    BoltzmannMachine(url=url).transform(x)
+                m = BoltzmannMachine(url=url, token="0123456789abcdef")
+                np.testing.assert_array_equal(m.transform(x), here.transform(x))
+                constant = m.free_energy(x)[0] - here.free_energy(x)[0]
+                np.testing.assert_allclose(
+                    m.free_energy(x), here.free_energy(x) + constant, rtol=0, atol=1e-9
+                )
+                self.assertAlmostEqual(m.score(x), here.score(x), places=8)
+                np.testing.assert_allclose(
+                    m.score_samples(x, random_state=1),
+                    here.score_samples(x, random_state=1),
+                    atol=1e-9,
+                )
+                for sampler in ("gibbs", "tempering"):
+                    np.testing.assert_array_equal(
+                        m.sample(7, steps=20, sampler=sampler, random_state=3),
+                        here.sample(7, steps=20, sampler=sampler, random_state=3),
+                    )
+                for known in (slice(3, 8), [0, 5], [1]):
+                    np.testing.assert_array_equal(
+                        m.reconstruct(x, known=known, random_state=3),
+                        here.reconstruct(x, known=known, random_state=3),
+                    )
+                np.testing.assert_array_equal(m.reconstruct(x), x)
+                with self.assertRaisesRegex(mattis.MattisValueError, "rows.*11 values.*422"):
+                    m.transform(x[:, :11])
+                process.terminate()
+                self.assertEqual(process.wait(), 0)
 
 
 if __name__ == "__main__":
