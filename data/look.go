@@ -10,11 +10,12 @@ import (
 
 // Look is what a file holds before anything is made of it, and what reads it.
 type Look struct {
-	Kind    string  // name of the source
-	Form    string  // how the file holds its rows, in words
-	Options Options // that read it: those that were given, and what the file shows
-	Tally   Tally   // of all its values
-	Reading Reading // what they are; its rule is in Options unless one was given
+	Kind    string   // name of the source
+	Form    string   // how the file holds its rows, in words
+	Options Options  // that read it: those that were given, and what the file shows
+	Tally   Tally    // of all its values
+	Reading Reading  // what they are; its rule is in Options unless one was given
+	Notes   []string // what may be another thing than it is taken for, a line each
 }
 
 // LookAt looks at the file at path, or the folder of images, of the kind, a source's name, or of
@@ -206,15 +207,29 @@ func (l *Look) labels(names []string, sample [][]string) error {
 	if len(sample) == 0 {
 		return nil
 	}
-	var worded, odd, whole []int // columns of words, of more than two values, of whole numbers
+	var worded, odd, whole, distinct []int // columns of words, of more than two values, of whole numbers, of others in every row
+	name := func(j int) string {
+		if j < len(names) && names[j] != "" && !slices.Contains(names[:j], names[j]) {
+			return names[j]
+		}
+		return strconv.Itoa(j + 1)
+	}
+	word := map[int]string{} // the first one of a column
 	for j := range sample[0] {
-		words, two, ints, counting := false, true, true, len(sample) > 2
+		words, two, ints, counting := 0, true, true, len(sample) > 2
+		seen := map[string]bool{}
 		for i, record := range sample {
 			if j >= len(record) {
 				return nil // whoever reads it says so
 			}
 			x, _, ok := valueOf(record[j])
-			words = words || !ok
+			seen[strings.TrimSpace(record[j])] = true
+			if !ok {
+				words++
+				if words == 1 {
+					word[j] = strings.TrimSpace(record[j])
+				}
+			}
 			two = two && (x != x || x == 0 || x == 1 || x == -1)
 			ints = ints && x == float64(int32(x))
 			counting = counting && x == float64(i)
@@ -222,26 +237,28 @@ func (l *Look) labels(names []string, sample [][]string) error {
 		if counting && j == 0 && (len(names) == 0 || names[0] == "" || strings.HasPrefix(names[0], "Unnamed")) {
 			return fmt.Errorf("column 1 counts the rows, which is no value of them: leave it out (pandas: to_csv with index=False)")
 		}
+		if words > 0 && 2*words < len(sample) && l.Options.Labels == "" {
+			return fmt.Errorf("column %s: %q is no number, as most of that column are; put one in its place, or set data.labels to %s if the column holds labels", name(j), word[j], name(j))
+		}
+		if len(seen) == len(sample) && len(sample) > 2 {
+			distinct = append(distinct, j)
+		}
 		switch {
-		case words:
+		case words > 0:
 			worded = append(worded, j)
 		case !two:
 			odd = append(odd, j)
 		}
-		if ints && !words {
+		if ints && words == 0 {
 			whole = append(whole, j)
 		}
 	}
-	name := func(j int) string {
-		if j < len(names) && names[j] != "" && !slices.Contains(names[:j], names[j]) {
-			return names[j]
-		}
-		return strconv.Itoa(j + 1)
-	}
-	if l.Options.Labels == "" && len(sample[0]) > 1 {
+	given := l.Options.Labels != ""
+	if !given && len(sample[0]) > 1 {
 		switch {
 		case len(worded) > 1:
-			return fmt.Errorf("columns %s and %s hold words: one at most can be labels (set data.labels); leave the others out, or write a column of 0/1 for each word", name(worded[0]), name(worded[1]))
+			return fmt.Errorf("columns %s and %s hold words (%q, %q): one at most can be labels (set data.labels); leave the others out, or write a column of 0/1 for each word",
+				name(worded[0]), name(worded[1]), word[worded[0]], word[worded[1]])
 		case len(worded) == 1:
 			l.Options.Labels = name(worded[0])
 		case len(odd) == 1 && len(sample[0]) > 2 && slices.Contains(whole, odd[0]):
@@ -256,6 +273,11 @@ func (l *Look) labels(names []string, sample [][]string) error {
 	}
 	if l.Options.Labels != "" {
 		l.Form += ", labels in column " + l.Options.Labels
+	}
+	for _, j := range distinct {
+		if !given && name(j) == l.Options.Labels {
+			l.Notes = append(l.Notes, fmt.Sprintf("column %s has another value in every row: it is taken as labels, but may number the rows; leave it out then", name(j)))
+		}
 	}
 	return nil
 }

@@ -26,6 +26,12 @@ func TestLookAt(t *testing.T) {
 			"text with commas between values, a line of names, labels in column label", "greys 0..255", "-+-"},
 		{"semicolons.csv", "1;0\n0;1\n", Options{Delimiter: ";"}, `text with ";" between values`, "0/1", "+-"},
 		{"signs.txt", "+-\n-+\n", Options{}, "text, a character a value", "-1/1", "+-"},
+		{"apart.txt", "+ - +\n- + +\n", Options{}, "text, a character a value", "-1/1", "+-+"},
+		{"commas.txt", "+,?\n-,+\n", Options{}, "text, a character a value", "-1/1", "+."},
+		{"remarks.txt", "1 0 1 # good, I think\n0 1 1\n", Options{}, "text with blanks between values", "0/1", "+-+"},
+		{"remarks.csv", "1,0,1 # good, I think\n0,1,1\n", Options{}, "text with commas between values", "0/1", "+-+"},
+		{"remarked.txt", "+-+ # good\n-++\n", Options{}, "text, a character a value", "-1/1", "+-+"},
+		{"sharps.csv", "1,0,C #\n0,1,F #\n", Options{Labels: "3"}, "text with commas between values, labels in column 3", "0/1", "+-"},
 		{"blanks.txt", " 1  -1\n -1  1\n", Options{}, "text with blanks between values", "-1/1", "+-"},
 		{"tabs.tsv", "1\t0\n0\t1\n", Options{}, "text with tabs between values", "0/1", "+-"},
 		{"truth.csv", "x,y\nTrue,False\nFalse,False\n", Options{Header: true}, "text with commas between values, a line of names", "true/false", "+-"},
@@ -89,7 +95,8 @@ func TestLookAtWhatIsNoData(t *testing.T) {
 		"0,1\r1,0\r":                      "its lines end in CR alone",
 		"0 1\r1 0\r1 1":                   "its lines end in CR alone",
 		"nan,?\n,NA\n":                    "there is no value that is not missing",
-		"cat,dog,1\nant,bee,0\n":          "columns 1 and 2 hold words: one at most can be labels",
+		"cat,dog,1\nant,bee,0\n":          `columns 1 and 2 hold words ("cat", "dog"): one at most can be labels`,
+		"1,0\n0,1\n1,l\n":                 `column 2: "l" is no number, as most of that column are; put one in its place, or set data.labels to 2`,
 		",a,b\n0,1,0\n1,0,1\n2,1,1\n":     "column 1 counts the rows, which is no value of them: leave it out",
 		"0,1,0\n1,0,1\n2,1,1\n3,0,0\n":    "column 1 counts the rows",
 		"1,0\n0\n":                        "line 2: 1 columns, where line 1 has 2",
@@ -102,6 +109,28 @@ func TestLookAtWhatIsNoData(t *testing.T) {
 		}
 		if err == nil || !strings.Contains(err.Error(), want) || !strings.HasPrefix(err.Error(), filepath.Join(dir, "x.csv")+": ") {
 			t.Errorf("%q:\n got %v\nwant %s", text, err, want)
+		}
+	}
+}
+
+// Labels that differ in every row may be numbers of the rows, and are said to be so unless they were asked for.
+func TestLookAtNumbersOfRows(t *testing.T) {
+	for text, want := range map[string]string{
+		"id,a,b\n7,1,0\n9,0,1\n4,1,1\n": "column id has another value in every row: it is taken as labels, but may number the rows",
+		"x7,1,0\nx9,0,1\nx4,1,1\n":      "column 1 has another value in every row",
+		"id,a,b\n7,1,0\n9,0,1\n7,1,1\n": "",
+	} {
+		path := filepath.Join(folder(t, map[string][]byte{"x.csv": []byte(text)}), "x.csv")
+		l, err := LookAt("", path, Options{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if notes := strings.Join(l.Notes, "; "); !strings.HasPrefix(notes, want) || want == "" && notes != "" {
+			t.Errorf("%q: notes %q, want %q", text, notes, want)
+		}
+		l, err = LookAt("", path, Options{Labels: "1", Header: l.Options.Header})
+		if err != nil || len(l.Notes) > 0 {
+			t.Errorf("%q, labels named: %v, %v", text, l.Notes, err)
 		}
 	}
 }

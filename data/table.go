@@ -55,11 +55,14 @@ func openTable(b *bufio.Reader, delimiter string, comments bool) table {
 	r.ReuseRecord = true
 	r.FieldsPerRecord = -1
 	r.TrimLeadingSpace = comma != ' ' && comma != '\t'
-	return &csvTable{r}
+	return &csvTable{r, comments}
 }
 
 // csvTable is a table between one character, with the quotes of RFC 4180.
-type csvTable struct{ r *csv.Reader }
+type csvTable struct {
+	r        *csv.Reader
+	comments bool
+}
 
 func (t *csvTable) next() ([]string, int, error) {
 	for {
@@ -76,8 +79,27 @@ func (t *csvTable) next() ([]string, int, error) {
 			continue
 		}
 		line, _ := t.r.FieldPos(0)
+		if t.comments {
+			record = withoutComment(record)
+		}
 		return record, line, nil
 	}
+}
+
+// withoutComment returns a record without what follows a # behind a value and a blank; a # in a
+// text is a part of it.
+func withoutComment(record []string) []string {
+	for i, field := range record {
+		k := strings.IndexByte(field, '#')
+		if k < 1 || field[k-1] != ' ' && field[k-1] != '\t' {
+			continue
+		}
+		if _, _, ok := valueOf(field[:k]); ok && strings.TrimSpace(field[:k]) != "" {
+			record[i] = field[:k]
+			return record[:i+1]
+		}
+	}
+	return record
 }
 
 // mostLine bounds a line in bytes, so that no file of one line takes many times its size in fields.
@@ -120,7 +142,8 @@ func (g *lineGuard) Read(p []byte) (int, error) {
 }
 
 // lineTable is a table of fields between runs of blanks and tabs or, with each, of single
-// characters 0 and 1, or + and -, and ? where one is missing.
+// characters 0 and 1, or + and -, and ? where one is missing; between signs, which are no numbers,
+// blanks, tabs, commas and semicolons mean nothing.
 type lineTable struct {
 	b              *bufio.Reader
 	comments, each bool
@@ -142,6 +165,9 @@ func (t *lineTable) next() ([]string, int, error) {
 		t.fields = t.fields[:0]
 		if !t.each {
 			for field := range strings.FieldsSeq(string(text)) {
+				if t.comments && field[0] == '#' {
+					break
+				}
 				if n := len(field); n > 1 && field[0] == '"' && field[n-1] == '"' {
 					field = field[1 : n-1]
 				}
@@ -149,7 +175,13 @@ func (t *lineTable) next() ([]string, int, error) {
 			}
 			return t.fields, t.line, nil
 		}
+		if k := bytes.Index(text, []byte(" #")); t.comments && k >= 0 {
+			text = bytes.TrimSpace(text[:k])
+		}
 		for i, c := range text {
+			if bytes.IndexByte(between, c) >= 0 && t.first != '0' && t.first != '1' && i > 0 {
+				continue
+			}
 			field, ok := "", false
 			if field, ok = characters[c]; !ok {
 				return nil, 0, fmt.Errorf("line %d, column %d: %q is none of 0 and 1, or + and -", t.line, i+1, rune(c))
@@ -164,6 +196,9 @@ func (t *lineTable) next() ([]string, int, error) {
 		return t.fields, t.line, nil
 	}
 }
+
+// between is what may stand between signs.
+var between = []byte(" \t,;")
 
 // characters are the values of a text without delimiters.
 var characters = map[byte]string{'0': "0", '1': "1", '+': "1", '-': "-1", '?': "?"}
@@ -222,8 +257,12 @@ func firstLines(start []byte, comments bool) (lines []string) {
 		if len(lines) == lookedLines || !ends && len(start) >= peekable {
 			break
 		}
-		if text := strings.TrimSpace(string(line)); text != "" && !(comments && text[0] == '#') {
-			lines = append(lines, strings.TrimRight(string(line), "\r\n"))
+		whole := strings.TrimRight(string(line), "\r\n")
+		if k := strings.Index(whole, " #"); comments && k > 0 {
+			whole = strings.TrimRight(whole[:k], " \t")
+		}
+		if text := strings.TrimSpace(whole); text != "" && !(comments && text[0] == '#') {
+			lines = append(lines, whole)
 		}
 	}
 	return lines
@@ -264,6 +303,18 @@ func splitBy(line, delimiter string) []string {
 	return strings.Split(line, delimiter)
 }
 
+// areSigns reports whether the lines hold signs, and between them nothing or what means nothing.
+func areSigns(lines []string) bool {
+	some := false
+	for _, line := range lines {
+		if strings.Trim(line, "+-? \t,;") != "" {
+			return false
+		}
+		some = some || len(strings.Trim(line, "? \t,;")) > 1
+	}
+	return some
+}
+
 // seenDelimiter returns the delimiter that the first lines of a text show: a comma where one
 // occurs, none where all characters are 0 and 1 or + and -, whitespace or tabs where they divide
 // all lines into equally many fields of which most are values, else a comma. The first line, a
@@ -273,17 +324,19 @@ func seenDelimiter(start []byte, header, comments bool) string {
 	if header && len(lines) > 0 {
 		lines = lines[1:]
 	}
-	binary, signs, long := len(lines) > 0, len(lines) > 0, false
+	binary, long := len(lines) > 0, false
 	fields, values, least, most := 0, 0, math.MaxInt, 0
 	tabs := len(lines) > 0 // single ones divide all lines, and nothing else does
 	width := 0
+	if areSigns(lines) {
+		return none
+	}
 	for i, line := range lines {
 		if strings.Contains(line, ",") {
 			return ","
 		}
 		text := strings.TrimSpace(line)
 		binary = binary && strings.Trim(text, "01?") == ""
-		signs = signs && strings.Trim(text, "+-?") == ""
 		long = long || len(text) > 1
 		parts := strings.Fields(line)
 		least, most = min(least, len(parts)), max(most, len(parts))
@@ -300,7 +353,7 @@ func seenDelimiter(start []byte, header, comments bool) string {
 		tabs = tabs && len(cells) > 1 && len(cells) == width && text == line && !strings.Contains(line, " ")
 	}
 	switch {
-	case (binary || signs) && long:
+	case binary && long:
 		return none
 	case tabs:
 		return tab

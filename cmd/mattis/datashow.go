@@ -54,6 +54,9 @@ Missing entries (NaN, nothing, ?) are counted here and shown as ?; training want
 				return err
 			}
 			tellNotes(cmd, s.split.Train, s.split.Test, s.split.Validation)
+			if s.look != nil {
+				tellLook(cmd, s.look)
+			}
 			if !asJSON {
 				return s.print(cmd, count, out)
 			}

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"mattis/data"
 	"mattis/recipe"
 )
 
@@ -44,6 +45,7 @@ docs/data.md. Without --out it goes to the standard output.
 			if err := look.Problem(); err != nil {
 				return err
 			}
+			tellLook(cmd, look.Look)
 			path, err := placeFrom(out.path, args[0])
 			if err != nil {
 				return err
@@ -66,6 +68,13 @@ docs/data.md. Without --out it goes to the standard output.
 	cmd.Flags().StringArrayVar(&settings, "set", nil, "set a field of the recipe's data section by `path=value`, such as data.labels=3 (repeatable)")
 	out.add(cmd, "recipe to write, a `file` .yaml")
 	return cmd
+}
+
+// tellLook says what of a file may be another thing than it is taken for.
+func tellLook(cmd *cobra.Command, l *data.Look) {
+	for _, n := range l.Notes {
+		fmt.Fprintln(cmd.ErrOrStderr(), "note:", n)
+	}
 }
 
 // placeFrom returns the path of a file as a recipe in the file out names it, so that it is found

@@ -349,7 +349,7 @@ func (w *worker) moves(ctx context.Context, r *request) (*recipe.Moves, error) {
 	}
 	m, err := w.model.Moves(ctx, name, r.Seed, nil, nil)
 	if err != nil && ctx.Err() == nil {
-		err = wrongRequest("sampler %w", err)
+		err = wrongRequest("%w", err)
 	}
 	return m, err
 }

@@ -131,9 +131,8 @@ class BoltzmannMachine(Exchange, ClassNamePrefixFeaturesOutMixin, TransformerMix
         bodies = _spins.in_parts("train", rows.spins)
         if test is not None:
             cut = rows.cut if self.binarize is None else self.binarize
-            bodies += _spins.in_parts(
-                "test", _spins.read(validate(self, test, False), cut, "test").spins
-            )
+            test = validate(self, _spins.unmasked(test, name="test"), False)
+            bodies += _spins.in_parts("test", _spins.read(test, cut, "test").spins)
         seed = self._seed_of(check_random_state(self.random_state))
         fields = _recipe.compose(self, seed, test is not None)
         scratch = Scratch() if self.run_dir is None else None
@@ -388,6 +387,7 @@ class BoltzmannMachine(Exchange, ClassNamePrefixFeaturesOutMixin, TransformerMix
     def _checked(self, X, reset=False, missing=False):
         if not reset:
             self._fitted()
+        X = _spins.unmasked(X, missing)
         return validate(
             self, X, reset or self.url is not None, missing
         )  # a service knows its own features

@@ -20,6 +20,22 @@ class Rows:
         self.spins, self.units, self.cut = spins, units, cut
 
 
+def unmasked(X, missing=False, name="X"):
+    """Return X without its mask, which scikit-learn drops with the values under it: masked entries
+    are NaN where missing ones are allowed, and refused elsewhere."""
+    if not np.ma.isMaskedArray(X):
+        return X
+    masked = np.ma.count_masked(X)
+    if masked == 0:
+        return X.data
+    if missing:
+        return X.astype(np.result_type(X.dtype, np.float16)).filled(np.nan)
+    raise MattisValueError(
+        f"{name} is a masked array with {masked} masked entries, which are missing: give rows "
+        "without them, or fill them in; reconstruct draws them given the others"
+    )
+
+
 def read(X, cut=None, name="X"):
     """Return the rows of a dense or sparse array. 0/1 and -1/+1 are told apart by what is there.
     Other values are cut: at cut, or, where it is None, at half of white where they are greys;

@@ -105,6 +105,21 @@ class Draws(unittest.TestCase):
         # entries.
         self.assertLess(np.mean(one != x), 0.35)
 
+    def test_masked_entries_are_missing(self):
+        x = rows()
+        m = small(n_components=8, n_iter=20).fit(np.ma.masked_array(x, False))
+        plain = small(n_components=8, n_iter=20).fit(x)
+        np.testing.assert_array_equal(m.components_, plain.components_)
+        hidden = np.ma.masked_array(x, np.tile(np.arange(12) >= 7, (len(x), 1)))
+        for refused in (m.transform, m.score, small().fit, lambda x: small().fit(rows(), test=x)):
+            with self.assertRaisesRegex(mattis.MattisValueError, r"array with \d+ masked entries"):
+                refused(hidden)
+        gone = x.astype(float)
+        gone[:, 7:] = np.nan
+        np.testing.assert_array_equal(
+            m.reconstruct(hidden, random_state=1), m.reconstruct(gone, random_state=1)
+        )
+
     def test_reconstruction_keeps_what_is_known(self):
         x = rows()
         m = small(n_components=8, n_iter=60, batch_size=5).fit(x)

@@ -249,7 +249,6 @@ print(rbm.binary_path(), rbm.transform(X).shape, numpy.isfinite(rbm.score(X)))`)
 	if want := filepath.Join(venv, "bin", "mattis") + " (60, 4) True"; !strings.Contains(out, want) {
 		t.Errorf("the package says %s, want %s", out, want)
 	}
-	call(own, "-m", "pip", "check")
 	call(own, "-m", "pip", "uninstall", "--yes", "mattis")
 	if _, err := os.Stat(filepath.Join(venv, "bin", "mattis")); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("after pip uninstall the program is there: %v", err)
