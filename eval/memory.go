@@ -28,6 +28,9 @@ func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside flo
 		rows = min(part, min(o.HammingClamped.Rows, all)*o.HammingClamped.Draws)
 	case "gibbs_accessibility", "gibbs_accessibility_mean":
 		rows = min(part, o.Accessibility.Chains)
+	case "lattice_energy", "lattice_magnetization", "lattice_heat":
+		beside = float64(o.Samples.Chains) * spins
+		rows = min(part, o.Samples.Chains)
 	case "valid_share", "coverage":
 		rows = min(part, o.Samples.Chains)
 	case "overlap", "ultrametricity":
@@ -58,7 +61,7 @@ func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside flo
 		runs := float64(o.AIS.Runs)
 		rows = min(part, o.AIS.Runs)
 		beside = bases*(numbers*runs+min(runs*spins, mostKept)) + 10*float64(o.Phases.Chains)*spins
-	case "spectrum", "crosstalk", "method_accessibility":
+	case "spectrum", "crosstalk", "method_accessibility", "lattice_couplings":
 		return 0
 	}
 	mark := e.Mark()

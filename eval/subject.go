@@ -52,6 +52,8 @@ type Memo struct {
 	mixing *sampleMixing
 	probe  *fittedProbe
 
+	lattice *observation
+
 	likelihood *likelihood
 	patterns   *patternSum
 }
