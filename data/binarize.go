@@ -51,15 +51,15 @@ type binarizer struct {
 // gap is the spin of a missing entry until finish makes it 0.
 const gap = 2
 
-// MissingError says that an entry is missing where rows have to be whole.
+// MissingError says that an entry is missing where none may be.
 type MissingError struct{ Text string } // what stands in its place
 
 func (e *MissingError) Error() string {
-	return fmt.Sprintf("a missing entry (%s): rows with gaps are not trained on yet: fill it in, or leave the row out", e.Text)
+	return fmt.Sprintf("a missing entry (%s): data.missing=allow takes rows with gaps, or fill it in, or leave the row out", e.Text)
 }
 
 func (o Options) binarizer(stream uint64) *binarizer {
-	b := &binarizer{rule: o.Binarize, key: o.Key.Fold(stream), white: o.White, gaps: o.Missing, tally: o.tally}
+	b := &binarizer{rule: o.Binarize, key: o.Key.Fold(stream), white: o.White, gaps: o.Missing == Allow, tally: o.tally}
 	if b.white == 0 {
 		b.white = 1
 	}

@@ -282,7 +282,7 @@ func TestMissingEntries(t *testing.T) {
 			continue
 		}
 		source, _ := Named(kind)
-		split, err := source.Load(Options{Path: path, Missing: true})
+		split, err := source.Load(Options{Path: path, Missing: Allow})
 		if err != nil {
 			t.Errorf("%s: %v", name, err)
 			continue

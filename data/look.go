@@ -60,6 +60,9 @@ func lookAt(kind, path string, o Options) (*Look, error) {
 		return nil, err
 	}
 	l.Reading = l.Tally.Reading()
+	if l.Tally.Missing > 0 && l.Options.Missing == "" && s.takes("missing") {
+		l.Options.Missing = Allow
+	}
 	if w := l.Reading.White; w != 0 && w != 1 && l.Options.White == 0 && !l.Options.Binarize.given() && s.takes("white") && !(kind == "idx" && w == 255) {
 		l.Options.White = w
 	}
@@ -76,8 +79,10 @@ func (l *Look) Problem() error {
 		return nil
 	}
 	o := l.Options
-	o.Missing = true
 	s, _ := Named(l.Kind)
+	if s.takes("missing") {
+		o.Missing = Allow
+	}
 	_, err := s.Load(o)                                                                 // which names a place
 	if grey := (*GreyError)(nil); err == nil || errors.As(err, &grey) && grey.Greys() { // as far as it looked
 		return fmt.Errorf("%s: %s", o.Path, l.Reading.Problem)

@@ -66,7 +66,7 @@ func TestLookAt(t *testing.T) {
 				t.Errorf("%s: %v", name, err)
 			}
 			o := l.Options
-			o.Missing = true
+			o.Missing = Allow
 			source, _ := Named(l.Kind)
 			split, err := source.Load(o)
 			if err != nil {
@@ -194,7 +194,7 @@ func FuzzLook(f *testing.F) {
 			return
 		}
 		o := l.Options
-		o.Missing = true
+		o.Missing = Allow
 		split, err := CSV(o)
 		if err != nil {
 			t.Fatalf("%q looks like %s by %+v, and: %v", text, l.Reading.Kind, l.Options, err)

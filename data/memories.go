@@ -9,14 +9,6 @@ const MostSpins, MostMemories = 1 << 16, 1 << 16
 // Hebb's rule still holds.
 const defaultSpins, defaultMemories = 100, 14
 
-// SizesOf returns the smallest and the largest data.size that the source takes.
-func SizesOf(source string) (least, most int) {
-	if source == "memories" {
-		return 1, MostSpins
-	}
-	return MinSize, MaxSize
-}
-
 // Memories returns Options.Count random rows of Options.Size spins (0 means 14 and 100), each spin
 // a fair coin by the key. They are made, not read, and there is no test set: what a machine has
 // not seen it cannot remember.

@@ -2,6 +2,7 @@ package data
 
 import (
 	"fmt"
+	"slices"
 
 	"mattis/rng"
 )
@@ -11,10 +12,12 @@ import (
 type Options struct {
 	// Name is the set's name in reports; empty means the source's own.
 	Name string
-	// Size is the side of Bars and BAS images, 2 to 16, and the spins of memories; 0 means 4, 12
-	// and 100.
+	// Size is the side of Bars and BAS images, 2 to 16, or of an Ising lattice, 3 to 64, and the spins
+	// of memories; 0 means 4, 12, 8 and 100.
 	Size int `recipe:"size"`
-	// Count is the number of rows of memories; 0 means 14.
+	// Temperature is that of Ising configurations in units of J; 0 means 2.4.
+	Temperature float64 `recipe:"temperature"`
+	// Count is the number of rows that are made: 0 means 20000 of Ising configurations and 14 memories.
 	Count int `recipe:"count"`
 	// Split is "paper" (Bars, BAS), "random", "files" (a test file of its own)
 	// or "all" (no test set). Empty means paper for Bars 4x4, BAS closed under
@@ -69,9 +72,9 @@ type Options struct {
 	// Limit is the number of rows kept of each file, from its beginning; 0
 	// means all.
 	Limit int `recipe:"limit"`
-	// Missing takes missing entries, as spins 0; else one is an error that names its place. Sets
-	// with such spins are for looking at alone.
-	Missing bool
+	// Missing is "allow" to take missing entries, as spins 0; empty or "refuse" makes one an error
+	// that names its place.
+	Missing string `recipe:"missing"`
 	// Former makes the data as first versions did, for runs that began then: equal rows of files
 	// may lie on both sides of a split, a validation set is the last rows whatever they are equal
 	// to, float32 values are compared with a threshold in float64, and Test and Closed are passed
@@ -84,11 +87,18 @@ type Options struct {
 	tally *Tally            // counts the values, and nothing is refused for them; no spins are made
 }
 
+// What Options.Missing may be.
+const (
+	Refuse = "refuse"
+	Allow  = "allow"
+)
+
 // Streams under Options.Key.
 const (
 	streamSplit = iota
 	streamTrain // stochastic binarisation of the training file
 	streamTest  // and of the test file
+	streamMade  // rows that are drawn
 	streamMemories
 )
 
@@ -102,6 +112,9 @@ func (o Options) only(source string) error {
 	}
 	if !(o.White >= 0) || o.White > 1e300 {
 		return fmt.Errorf("data.white: %v is no value of white: a positive number, such as 255", o.White)
+	}
+	if !slices.Contains([]string{"", Refuse, Allow}, o.Missing) {
+		return fmt.Errorf("data.missing: %q is unknown, want %s or %s", o.Missing, Refuse, Allow)
 	}
 	if o.Limit < 0 {
 		return fmt.Errorf("data.limit: %d rows cannot be kept: 0 keeps all", o.Limit)
@@ -124,8 +137,8 @@ func (o Options) made(source string, size int) (int, error) {
 	if n == 0 {
 		n = size
 	}
-	if least, most := SizesOf(source); n < least || n > most {
-		return 0, fmt.Errorf("data.size: %d is out of range for %s: %d to %d", n, source, least, most)
+	if s, _ := Named(source); n < s.Sizes[0] || n > s.Sizes[1] {
+		return 0, fmt.Errorf("data.size: %d is out of range for %s: %d to %d", n, source, s.Sizes[0], s.Sizes[1])
 	}
 	return n, nil
 }

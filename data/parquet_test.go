@@ -128,7 +128,7 @@ func TestParquet(t *testing.T) {
 	}
 	missing := decoded(t, foreignNulls)
 	var w words
-	gappy, err := Options{Missing: true}.decodeParquet(memory{bytes.NewReader(missing)}, int64(len(missing)), part{}, &w)
+	gappy, err := Options{Missing: Allow}.decodeParquet(memory{bytes.NewReader(missing)}, int64(len(missing)), part{}, &w)
 	if err != nil || signs(gappy.Spins) != "+-.+-+" && gappy.Spins[2] != 0 {
 		t.Errorf("a missing entry: %v, %v", gappy, err)
 	}
@@ -312,7 +312,7 @@ func FuzzParquet(f *testing.F) {
 	}
 	f.Fuzz(func(t *testing.T, file []byte, label string, gappy bool) {
 		var w words
-		s, err := Options{Missing: gappy, Labels: label}.decodeParquet(memory{bytes.NewReader(file)}, int64(len(file)), part{labels: label}, &w)
+		s, err := Options{Missing: map[bool]string{true: Allow}[gappy], Labels: label}.decodeParquet(memory{bytes.NewReader(file)}, int64(len(file)), part{labels: label}, &w)
 		if err != nil {
 			if strings.Contains(err.Error(), "\n") {
 				t.Fatalf("more than one line: %v", err)
@@ -348,7 +348,7 @@ func FuzzParquetPages(f *testing.F) {
 		}
 		var w words
 		label := map[bool]string{true: "kind"}[int(which)%len(files) < 7]
-		s, err := Options{Missing: true}.decodeParquet(memory{bytes.NewReader(file)}, int64(len(file)), part{labels: label}, &w)
+		s, err := Options{Missing: Allow}.decodeParquet(memory{bytes.NewReader(file)}, int64(len(file)), part{labels: label}, &w)
 		if err == nil && (len(s.Spins) != s.Rows*s.Visible || label != "" && len(s.Labels) != s.Rows) {
 			t.Fatalf("%d rows of %d: %d spins, %d labels", s.Rows, s.Visible, len(s.Spins), len(s.Labels))
 		}

@@ -99,6 +99,9 @@ func (s *Set) Digest() string {
 	return hex.EncodeToString(h.Sum(nil))
 }
 
+// Gaps reports whether entries are missing: spins 0.
+func (s *Set) Gaps() bool { return slices.Contains(s.Spins[:s.Rows*s.Visible], 0) }
+
 // Take returns a new set of the given rows of s, in that order.
 func (s *Set) Take(rows []int32) *Set {
 	t := *s

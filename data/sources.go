@@ -19,6 +19,7 @@ type Source struct {
 	Takes []string      // fields that may be given
 	Says  []string      // fields that a complete recipe holds, with the values of Defaults where it does not name them
 	Files []string      // those of its fields that name files or folders
+	Sizes [2]int        // the least and the largest value of size
 
 	Defaults Options
 	Load     func(Options) (*Split, error)
@@ -26,13 +27,13 @@ type Source struct {
 
 // The fields that sources of files share.
 var (
-	parted = []string{"split", "closed", "test"}                                                          // what a split wants to know
-	rows   = append([]string{"test_path", "labels_visible", "validation"}, parted...)                     // of files
-	values = []string{"height", "width", "white", "binarize"}                                             // what makes spins of their values
-	arrays = slices.Concat([]string{"labels", "test_labels"}, values, rows)                               // one file for rows, one for labels
-	tables = slices.Concat([]string{"labels"}, values, rows)                                              // a column of labels
-	images = slices.Concat([]string{"height", "width", "binarize"}, rows)                                 // subfolders are labels
-	single = slices.Concat([]string{"labels", "array", "header", "delimiter"}, values, []string{"limit"}) // of the rows of one file alone
+	parted = []string{"split", "closed", "test"}                                                                     // what a split wants to know
+	rows   = append([]string{"test_path", "labels_visible", "validation"}, parted...)                                // of files
+	values = []string{"height", "width", "white", "binarize"}                                                        // what makes spins of their values
+	arrays = slices.Concat([]string{"labels", "test_labels"}, values, rows)                                          // one file for rows, one for labels
+	tables = slices.Concat([]string{"labels"}, values, rows)                                                         // a column of labels
+	images = slices.Concat([]string{"height", "width", "binarize"}, rows)                                            // subfolders are labels
+	single = slices.Concat([]string{"labels", "array", "header", "delimiter", "missing"}, values, []string{"limit"}) // of the rows of one file alone
 )
 
 // Sources returns the kinds of data in the order in which people meet them.
@@ -44,24 +45,26 @@ func Sources() []Source {
 	}
 	return []Source{
 		{Name: "bars", About: "Bars n x n: one row repeated, no uniform image; 4x4 with the paper's split", Where: made,
-			Says: []string{"size", "split"}, Takes: []string{"closed", "test"}, Defaults: Options{Size: 4, Split: "paper"}, Load: Bars},
+			Says: []string{"size", "split"}, Takes: []string{"closed", "test"}, Sizes: [2]int{MinSize, MaxSize}, Defaults: Options{Size: 4, Split: "paper"}, Load: Bars},
 		{Name: "bas", About: "bars and stripes n x n; 12x12 with 6550 of 8188 images to train", Where: made,
-			Says: []string{"size", "split"}, Takes: []string{"closed", "test"}, Defaults: Options{Size: 12, Split: "paper"}, Load: BAS},
+			Says: []string{"size", "split"}, Takes: []string{"closed", "test"}, Sizes: [2]int{MinSize, MaxSize}, Defaults: Options{Size: 12, Split: "paper"}, Load: BAS},
+		{Name: "ising", About: "configurations of the Ising model on a periodic square lattice of size x size at a temperature", Where: made,
+			Says: []string{"size", "temperature", "count", "split"}, Takes: []string{"closed", "test"}, Sizes: [2]int{MinSide, MaxSide}, Defaults: isingDefaults, Load: Ising},
 		{Name: "mnist", About: "60000 + 10000 handwritten digits of 28x28 pixels, with labels", Where: mnistWhere,
 			Says: []string{"split", "binarize", "validation", "limit"}, Takes: []string{"dir", "labels_visible", "closed", "test"}, Files: []string{"dir"},
 			Defaults: Options{Split: "files", Binarize: paperRule()}, Load: MNIST},
 		{Name: "idx", About: "IDX files of unsigned bytes", Where: fields("path", "labels", "test_path", "test_labels"),
 			Needs: []string{"path"}, Says: []string{"limit"}, Takes: arrays, Files: []string{"path", "labels", "test_path", "test_labels"}, Load: IDX},
 		{Name: "npy", About: "arrays of rows x values or rows x height x width, in npy or npz files", Where: fields("path", "labels", "test_path", "test_labels", "array"),
-			Needs: []string{"path"}, Says: []string{"limit"}, Takes: append([]string{"array"}, arrays...), Files: []string{"path", "labels", "test_path", "test_labels"}, Load: NPY},
+			Needs: []string{"path"}, Says: []string{"limit"}, Takes: append([]string{"array", "missing"}, arrays...), Files: []string{"path", "labels", "test_path", "test_labels"}, Load: NPY},
 		{Name: "csv", About: "text: one row of values a line, between commas, blanks or nothing; a column of labels if there is one", Where: fields("path", "test_path"),
-			Needs: []string{"path"}, Says: []string{"limit"}, Takes: append([]string{"header", "delimiter"}, tables...), Files: []string{"path", "test_path"}, Load: CSV},
+			Needs: []string{"path"}, Says: []string{"limit"}, Takes: append([]string{"header", "delimiter", "missing"}, tables...), Files: []string{"path", "test_path"}, Load: CSV},
 		{Name: "parquet", About: "tables of flat columns, one a spin; a column of labels if there is one", Where: fields("path", "test_path"),
-			Needs: []string{"path"}, Says: []string{"limit"}, Takes: tables, Files: []string{"path", "test_path"}, Load: Parquet},
+			Needs: []string{"path"}, Says: []string{"limit"}, Takes: append([]string{"missing"}, tables...), Files: []string{"path", "test_path"}, Load: Parquet},
 		{Name: "images", About: "folders of PNG or JPEG images of one size, subfolders as labels or train and test", Where: fields("path", "test_path"),
 			Needs: []string{"path"}, Says: []string{"limit"}, Takes: images, Files: []string{"path", "test_path"}, Load: Images},
 		{Name: "memories", About: "random rows of spins, which a Hopfield machine is to remember; all of them train", Where: made,
-			Says: []string{"size", "count"}, Defaults: Options{Size: defaultSpins, Count: defaultMemories}, Load: Memories},
+			Says: []string{"size", "count"}, Sizes: [2]int{1, MostSpins}, Defaults: Options{Size: defaultSpins, Count: defaultMemories}, Load: Memories},
 		{Name: "none", About: "no data: a machine that was converted from elsewhere", Where: nowhere, Takes: []string{"white", "binarize"}, Load: noData},
 	}
 }

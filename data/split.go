@@ -12,9 +12,10 @@ import (
 // Split is a data set in its parts.
 type Split struct {
 	Train      *Set
-	Test       *Set   // or nil
-	Validation *Set   // the last rows of the training file that have no copy before them, or nil
-	Family     Family // all images of Bars or BAS; nil for other sets
+	Test       *Set     // or nil
+	Validation *Set     // the last rows of the training file that have no copy before them, or nil
+	Family     Family   // all images of Bars or BAS; nil for other sets
+	Lattice    *Lattice // of Ising configurations; nil for other sets
 }
 
 // Sets are the names of the sets of a split.
@@ -137,7 +138,7 @@ func (s *Set) groups(t together) (group []int32, size []int) {
 		return group, size
 	}
 	seen := make(map[string]int32)
-	bits := make([]byte, (s.Visible+7)/8)
+	bits := s.room()
 	for r := range group {
 		s.bits(bits, r, t)
 		g, ok := seen[string(bits)]
@@ -152,16 +153,26 @@ func (s *Set) groups(t together) (group []int32, size []int) {
 	return group, size
 }
 
-// bits sets b to what is the same in rows that stay together, and only in those: a bit a spin.
+// room returns what bits writes to.
+func (s *Set) room() []byte { return make([]byte, 2*((s.Visible+7)/8)) }
+
+// bits sets b to what is the same in rows that stay together, and only in those: a bit a spin, and
+// behind them one that says that it is missing.
 func (s *Set) bits(b []byte, r int, t together) {
 	row := s.Row(r)
 	low := int8(-1)
-	if t == negatives {
-		low = row[0] // the same for a row and its negative
+	if t == negatives { // the same for a row and its negative
+		if known := slices.IndexFunc(row, func(v int8) bool { return v != 0 }); known >= 0 {
+			low = row[known]
+		}
 	}
 	clear(b)
+	missing := b[len(b)/2:]
 	for j, v := range row {
-		if v != low {
+		switch v {
+		case 0:
+			missing[j/8] |= 1 << (j % 8)
+		case -low:
 			b[j/8] |= 1 << (j % 8)
 		}
 	}
@@ -173,7 +184,7 @@ func (s *Split) Copies(name string) int {
 	if set == nil || s.Train == nil || set.Visible != s.Train.Visible {
 		return 0
 	}
-	bits := make([]byte, (set.Visible+7)/8)
+	bits := set.room()
 	seen := make(map[string]bool)
 	for r := range s.Train.Rows {
 		s.Train.bits(bits, r, copies)

@@ -24,20 +24,21 @@ func UniformLaw() BaseLaw { return BaseLaw{Name: BaseUniform} }
 //
 //	1/2 log (n_i + 1)/(n - n_i + 1)
 //
-// where spin i is up in n_i of n rows: no spin is certain.
+// where spin i is up in n_i of the n rows that know it: no spin is certain.
 func LawOfRows(name string, rows []int8, spins int) BaseLaw {
-	up := make([]int, spins)
+	up, known := make([]int, spins), make([]int, spins)
 	n := len(rows) / spins
 	for i := range n {
 		for j, x := range rows[i*spins:][:spins] {
 			if x > 0 {
 				up[j]++
 			}
+			known[j] += int(x) * int(x)
 		}
 	}
 	law := BaseLaw{name, make([]float32, spins)}
 	for j, u := range up {
-		law.Fields[j] = float32(0.5 * math.Log(float64(u+1)/float64(n-u+1)))
+		law.Fields[j] = float32(0.5 * math.Log(float64(u+1)/float64(known[j]-u+1)))
 	}
 	return law
 }

@@ -62,14 +62,24 @@ func bestWay(m *bm.Machine, rows int) string {
 }
 
 // FreeEnergies returns F(v) of rows of visible spins in kT and the way to them: exact ones where
-// they are affordable, and else those of mean-field theory, which lie above. progress, which may be
-// nil, is told the rows done.
+// they are affordable, and else those of mean-field theory, which lie above. Of rows with gaps,
+// spins 0, it is that of what is known: exact where the sum over at most MostMissing missing
+// entries is affordable, and else annealed. progress, which may be nil, is told the rows done.
 func FreeEnergies(ctx context.Context, m *bm.Machine, rows []int8, progress func(rows int)) (f []float64, way string, err error) {
 	v := m.Layers()[bm.Visible]
 	n := len(rows) / v
 	way = bestWay(m, n)
 	if progress == nil {
 		progress = func(int) {}
+	}
+	if missing := missingOf(rows, v); missing != nil {
+		c := clampedAISDefaults
+		h := Held{Machine: m, Runs: c.Runs, Betas: c.Betas, Sweeps: c.Sweeps, MeanField: meanFieldDefaults}
+		f, annealed, _, err := freeOfGaps(ctx, h, rows, missing, progress)
+		if way = FreeKnown; annealed > 0 {
+			way = FreeByAnnealing
+		}
+		return f, way, err
 	}
 	f = make([]float64, n)
 	_, err = freeBy(ctx, m, way, meanFieldDefaults, f, rows, progress)

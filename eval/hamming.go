@@ -43,7 +43,8 @@ type reconstruction struct {
 // measure returns the share of pixels that differ from the row, over all pixels, label spins being
 // unknown and none of them; detail.unknown is that over the unknown pixels alone. The standard
 // error is over draws, the rows being what they are, or over rows where they are a choice from a
-// larger set or drawn once each; that over rows holds the noise of the draws.
+// larger set or drawn once each; that over rows holds the noise of the draws. Missing entries of
+// rows have no truth to differ from and do not count.
 func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) {
 	set, err := s.set()
 	if err != nil {
@@ -53,6 +54,13 @@ func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) 
 	e, v, pixels := s.Machine.Engine(), set.Visible, set.Pixels()
 	ofRow, ofDraw := make([]float64, len(rows)), make([]float64, r.draws) // pixels that differ
 	var unknownOff, unknown float64                                       // those among the unknown pixels, and their number
+	has, all := make([]int, len(rows)), 0                                 // pixels that a row has
+	for i, row := range rows {
+		for _, x := range set.Row(int(row))[:pixels] {
+			has[i] += int(x) * int(x)
+		}
+		all += has[i]
+	}
 
 	// Chain i is draw i%draws of row i/draws.
 	known, begin := make([]bool, v), make([]int8, v)
@@ -93,6 +101,9 @@ func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) 
 				off, offUnknown, open := 0, 0, 0
 				for j, d := range x[i*v : i*v+pixels] {
 					miss := 0
+					if row[j] == 0 {
+						continue
+					}
 					if d != row[j] {
 						miss = 1
 					}
@@ -113,10 +124,10 @@ func (r reconstruction) measure(ctx context.Context, s Subject) (Result, error) 
 		return Result{}, err
 	}
 	for i := range ofRow {
-		ofRow[i] /= float64(r.draws * pixels)
+		ofRow[i] /= float64(r.draws * max(1, has[i]))
 	}
 	for i := range ofDraw {
-		ofDraw[i] /= float64(len(rows) * pixels)
+		ofDraw[i] /= float64(max(1, all))
 	}
 	over, terms := "draws", ofDraw
 	if len(rows) < set.Rows || r.draws == 1 {

@@ -15,7 +15,8 @@ import (
 
 // ClampedAISOptions set the annealing of hidden layers with the visible one held, by which nll_ais,
 // and nll where no exact sum is affordable, find log p(v) + log Z of machines whose hidden layers
-// do not sum out. The time grows with rows times runs times betas times sweeps.
+// do not sum out; and that of missing entries with what is known held, where they are too many for
+// a sum. The time grows with rows times runs times betas times sweeps.
 type ClampedAISOptions struct {
 	Rows   int `yaml:"rows"`   // rows of the set that are looked at, chosen by the key where a set has more
 	Runs   int `yaml:"runs"`   // independent paths of each row
@@ -37,6 +38,9 @@ func (o ClampedAISOptions) check() error {
 // inverse temperature beta is
 //
 //	-beta E(v,h) + (1-beta) c.h
+//
+// Entries of rows that are missing, spins 0, are moved as the layers of the left side are, from their
+// means given what is known and the mean field of that; F(v) is then that of what is known.
 //
 // The exponential of an estimate is unbiased, so that -F(v) is a bound from below in expectation,
 // and F(v) one from above.
@@ -95,11 +99,17 @@ func (h Held) paths(ctx context.Context, visible []int8, first int, tell func(sh
 	e.Gather(s[bm.Visible], once, copies)
 
 	law := bm.Law{Key: h.Key.Fold(0), Row: uint64(first * h.Runs), Field: make(bm.State, len(s))}
-	hidden := m.View().Left[1:]
+	moved, sweep := m.View().Left[1:], m.SweepHidden
+	if slices.Contains(visible, 0) {
+		moved, sweep = m.View().Left, m.Sweep
+		known := e.Scratch(compute.Int8, n, v)
+		e.Copy(known, s[bm.Visible])
+		law.Clamp = bm.State{known}
+	}
 	base := make(bm.State, len(s))
 	logs := make([]float64, n)
-	h.start(s, base, once, copies, logs, law)
-	for _, l := range hidden {
+	h.start(s, base, once, copies, logs, law, moved)
+	for _, l := range moved {
 		law.Field[l] = e.Scratch(compute.Float32, n, sizes[l])
 	}
 	weights, sum := e.Scratch(compute.Float64, n, 1), e.Scratch(compute.Float64, n, 1)
@@ -120,18 +130,18 @@ func (h Held) paths(ctx context.Context, visible []int8, first int, tell func(sh
 		e.Axpby(weights, 1, sum, 1)
 		at(to)
 		e.Axpby(weights, -1, sum, 1)
-		for _, l := range hidden {
+		for _, l := range moved {
 			e.RowDot(weights, from-to, s[l], base[l])
 		}
 		if t+1 == h.Betas {
 			break
 		}
-		for _, l := range hidden { // to times this is (1-to) c
+		for _, l := range moved { // to times this is (1-to) c
 			e.Axpby(law.Field[l], (1-to)/to, base[l], 0)
 		}
 		for range h.Sweeps {
 			law.Key = h.Key.Fold(sweeps)
-			m.SweepHidden(s, law)
+			sweep(s, law)
 			sweeps++
 		}
 		if err := ctx.Err(); err != nil {
@@ -143,9 +153,9 @@ func (h Held) paths(ctx context.Context, visible []int8, first int, tell func(sh
 	return logs, nil
 }
 
-// start sets base to the fields of the mean-field product, draws the hidden layers on the left from
-// it, and sets logs to the logarithms of its sums.
-func (h Held) start(s, base bm.State, once compute.Matrix, copies []int32, logs []float64, law bm.Law) {
+// start sets base to the fields of the mean-field product, draws the layers that are moved from it,
+// of the visible one what is missing, and sets logs to the logarithms of its sums.
+func (h Held) start(s, base bm.State, once compute.Matrix, copies []int32, logs []float64, law bm.Law, moved []int) {
 	// As certain as if so many states had been seen: a mean of 1 leaves the others a chance.
 	const seen = 1000
 	m, e := h.Machine, h.Machine.Engine()
@@ -159,14 +169,26 @@ func (h Held) start(s, base bm.State, once compute.Matrix, copies []int32, logs 
 	for i := range logs {
 		logs[i] = outer
 	}
-	for _, l := range m.View().Left[1:] {
+	var given []int8 // the rows, where some of their entries are missing
+	for _, l := range moved {
 		n := m.Layers()[l]
-		mu := make([]float32, means[l].Len())
-		compute.Read(e, mu, means[l])
+		mean := means[l]
+		if l == bm.Visible {
+			mean = e.Scratch(compute.Float32, once.Rows(), n)
+			m.Mean(mean, means, l, bm.Law{})
+			given = make([]int8, once.Len())
+			compute.Read(e, given, once)
+		}
+		mu := make([]float32, mean.Len())
+		compute.Read(e, mu, mean)
 		spins := make([]int8, len(copies)*n)
 		fields := make([]float32, len(spins))
 		for i, row := range copies {
 			for j, x := range mu[int(row)*n:][:n] {
+				if l == bm.Visible && given[int(row)*n+j] != 0 {
+					spins[i*n+j] = given[int(row)*n+j]
+					continue
+				}
 				c := float32(math.Atanh(float64(x) * seen / (seen + 2)))
 				fields[i*n+j] = c
 				logs[i] += compute.LogTwoCosh(float64(c))
@@ -182,6 +204,12 @@ func (h Held) start(s, base bm.State, once compute.Matrix, copies []int32, logs 
 	}
 }
 
+// heldBy returns the annealing that the options ask for.
+func (s Subject) heldBy(o Options) Held {
+	c := o.ClampedAIS
+	return Held{Machine: s.Machine, Runs: c.Runs, Betas: c.Betas, Sweeps: c.Sweeps, MeanField: o.MeanField, Key: s.Key.Fold(purposeHeld)}
+}
+
 // held returns the mean of F(v) by annealing with the visible layer held over rows of the set.
 func (s Subject) held(ctx context.Context, o Options) (freeMean, error) {
 	set, err := s.set()
@@ -190,8 +218,8 @@ func (s Subject) held(ctx context.Context, o Options) (freeMean, error) {
 	}
 	c := o.ClampedAIS
 	rows := s.rows(set, c.Rows)
-	h := Held{Machine: s.Machine, Runs: c.Runs, Betas: c.Betas, Sweeps: c.Sweeps, MeanField: o.MeanField,
-		Key: s.Key.Fold(purposeHeld), Progress: s.Progress}
+	h := s.heldBy(o)
+	h.Progress = s.Progress
 	f, _, ess, err := h.FreeEnergies(ctx, set.Take(rows).Spins)
 	if err != nil {
 		return freeMean{}, err

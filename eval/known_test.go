@@ -43,6 +43,10 @@ var known = map[string]string{
 	"overlap":                  "TestOverlap",
 	"ultrametricity":           "TestUltrametricity",
 	"probe_accuracy":           "TestProbeAccuracy",
+	"lattice_energy":           "TestLatticeOfTheTrueMachine",
+	"lattice_magnetization":    "TestLatticeOfTheTrueMachine",
+	"lattice_heat":             "TestLatticeOfTheTrueMachine",
+	"lattice_couplings":        "TestLatticeOfTheTrueMachine",
 }
 
 func TestEveryMeasureHasAKnownAnswer(t *testing.T) {

@@ -2,6 +2,7 @@ package eval
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"mattis/bm"
@@ -142,11 +143,12 @@ func EnergyName(m *bm.Machine) string {
 
 // HeldEnergies returns for rows of visible spins the energies that chains of the machine are
 // watched by (see Mixing), in kT: F(v), or that of the row and of hidden layers that were drawn
-// with it held, in 20 sweeps.
+// with it held, in 20 sweeps. So are missing entries, spins 0.
 func HeldEnergies(ctx context.Context, m *bm.Machine, visible []int8, key rng.Key) ([]float64, error) {
 	left, e := leftOf(m), m.Engine()
 	rows := left.around(visible)
-	if left.alone() {
+	gaps := slices.Contains(visible, 0)
+	if left.alone() && !gaps {
 		return left.energies(rows), ctx.Err()
 	}
 	n := len(rows) / left.width
@@ -161,7 +163,13 @@ func HeldEnergies(ctx context.Context, m *bm.Machine, visible []int8, key rng.Ke
 		s := m.Scratch(count)
 		v := e.Scratch(compute.Int8, count, left.visible)
 		compute.Write(e, v, left.visibleOf(part))
-		drawHidden(m, s, v, bm.Law{Key: key, Row: uint64(first)})
+		law := bm.Law{Key: key, Row: uint64(first)}
+		if gaps {
+			known := e.Scratch(compute.Int8, count, left.visible)
+			e.Copy(known, v)
+			law.Clamp = bm.State{known}
+		}
+		drawHidden(m, s, v, law)
 		left.read(part, s)
 		e.Release(mark)
 	}

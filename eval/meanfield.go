@@ -76,6 +76,10 @@ func drawHidden(m *bm.Machine, s bm.State, visible compute.Matrix, law bm.Law) {
 	key := law.Key
 	for i := range heldSweeps {
 		law.Key = key.Fold(uint64(i))
+		if law.Clamp != nil {
+			m.Sweep(s, law)
+			continue
+		}
 		m.SweepHidden(s, law)
 	}
 }

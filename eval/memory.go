@@ -31,6 +31,9 @@ func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside flo
 		beside = float64(rows) * (6*spins + float64(4*max(n[bm.Visible], len(n)))) // fields and spins on the host
 	case "gibbs_accessibility", "gibbs_accessibility_mean":
 		rows = min(part, o.Accessibility.Chains)
+	case "lattice_energy", "lattice_magnetization", "lattice_heat":
+		beside = float64(o.Samples.Chains) * spins
+		rows = min(part, o.Samples.Chains)
 	case "valid_share", "coverage":
 		rows = min(part, o.Samples.Chains)
 	case "overlap", "ultrametricity":
@@ -61,7 +64,7 @@ func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside flo
 		runs := float64(o.AIS.Runs)
 		rows = min(part, o.AIS.Runs)
 		beside = bases*(numbers*runs+min(runs*spins, mostKept)) + 10*float64(o.Phases.Chains)*spins
-	case "spectrum", "crosstalk", "method_accessibility":
+	case "spectrum", "crosstalk", "method_accessibility", "lattice_couplings":
 		return 0
 	}
 	mark := e.Mark()

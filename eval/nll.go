@@ -19,7 +19,12 @@ func nllExact(ctx context.Context, s Subject, _ Options) (Result, error) {
 	if !s.Machine.SumsOut() {
 		way = FreeListed
 	}
-	f, err := s.meanFreeEnergy(ctx, way, MeanFieldOptions{})
+	var f freeMean
+	if s.Split.Set(s.SetName).Gaps() {
+		f, err = s.freeKnown(ctx, Defaults())
+	} else {
+		f, err = s.meanFreeEnergy(ctx, way, MeanFieldOptions{})
+	}
 	if err != nil {
 		return Result{}, err
 	}
@@ -61,6 +66,8 @@ func (s Subject) bestFree(ctx context.Context, o Options, classes *exact.Pattern
 		return freeMean{}, err
 	}
 	switch {
+	case set.Gaps():
+		return s.freeKnown(ctx, o)
 	case classes != nil && oneOverlap(s.Machine): // their free energies are of restricted machines
 		if err := ctx.Err(); err != nil {
 			return freeMean{}, err
@@ -90,7 +97,12 @@ func nllBy(by estimator) func(context.Context, Subject, Options) (Result, error)
 // hidden layers do not sum out.
 func nllAnnealed(ctx context.Context, s Subject, o Options) (Result, error) {
 	return nllFrom(byAIS, func(s Subject, ctx context.Context, o Options, _ *exact.PatternClasses) (freeMean, error) {
-		if s.Machine.SumsOut() {
+		switch set, err := s.set(); {
+		case err != nil:
+			return freeMean{}, err
+		case set.Gaps():
+			return s.freeKnown(ctx, o)
+		case s.Machine.SumsOut():
 			return s.meanFreeEnergy(ctx, FreeSummedOut, o.MeanField)
 		}
 		return s.held(ctx, o)
@@ -108,7 +120,7 @@ func nllFrom(by estimator, free func(Subject, context.Context, Options, *exact.P
 			return Result{}, err
 		}
 		d["log_z"], d["log_z_stderr"], d["mean_free_energy"] = z.Value, z.Stderr, f.mean
-		if !s.Machine.SumsOut() {
+		if f.way != FreeSummedOut {
 			d["free_energy"] = f.way
 			if f.way == FreeByAnnealing && d["side"] != NoSide {
 				d["log_z_side"], d["side"] = d["side"], NoSide

@@ -61,6 +61,9 @@ func ofDraw(s Subject, o Options) error {
 	if s.Kind == negative.Exact {
 		return &NoValue{"the exact estimator returns all states"}
 	}
+	if s.Kind == negative.Conditional {
+		return &NoValue{"the pseudo-likelihood takes no sample of the model"}
+	}
 	return listable(s, o)
 }
 
@@ -71,6 +74,24 @@ func listedRows(s Subject, o Options) error {
 	}
 	if _, err := freeListable(s.Machine); err != nil {
 		return fmt.Errorf("%w; take nll", err)
+	}
+	return nil
+}
+
+// summedRows is for the exact likelihood, where what rows lack can be summed over.
+func summedRows(s Subject, o Options) error {
+	if err := listedRows(s, o); err != nil {
+		return err
+	}
+	set, err := s.set()
+	if err != nil {
+		return err
+	}
+	if missing := missingOf(set.Spins[:set.Rows*set.Visible], set.Visible); missing != nil {
+		if most := summable(s.Machine, missing); slices.Max(missing) > most {
+			at := slices.IndexFunc(missing, func(n int) bool { return n > most })
+			return fmt.Errorf("row %d of the %s set has %d missing entries, and sums over at most %d can be had of so many rows; take nll", at+1, s.SetName, missing[at], max(0, most))
+		}
 	}
 	return nil
 }
@@ -116,6 +137,9 @@ func reversed(s Subject, o Options) error {
 	case StartFromData:
 		if set == nil || set.Rows == 0 || set.Visible != s.Machine.Layers()[bm.Visible] {
 			return fmt.Errorf("ais.start: data needs a training set")
+		}
+		if o.AIS.StartSweeps == 0 && set.Gaps() {
+			return fmt.Errorf("ais.start_sweeps: 0 leaves missing entries of the training set unknown, want at least 1")
 		}
 	case StartFromExact: // of axons the sum over pattern classes may serve, which the patterns decide
 		m := s.Machine

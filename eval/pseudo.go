@@ -29,7 +29,7 @@ const allSpins = 256
 //
 //	sum_i log p(v_i | all other v) = sum_i log sigma(F(v with v_i flipped) - F(v)),
 //
-// never above 0, larger being better, -V ln 2 without couplings. With fewer spins than V flipped in
+// A missing entry has no term, and counts as 0 in the fields of others. It is never above 0, larger being better, -V ln 2 without couplings. With fewer spins than V flipped in
 // a row it is estimated without bias by V times the mean over the spins drawn. Where hidden layers
 // do not sum out, F is listed if that is affordable and that of mean field elsewhere
 // (detail.free_energy), which makes it an approximation. Detail.per_spin is the value over V. The
@@ -73,7 +73,11 @@ func pseudoLikelihood(ctx context.Context, s Subject, o Options) (Result, error)
 				itself = f
 				continue
 			}
-			terms[(first+i)/width] += LogSigmoid(f-itself) * float64(v) / float64(flips)
+			row := (first + i) / width
+			if set.Row(int(rows[row]))[which(rows[row], (first+i)%width-1)] == 0 {
+				continue
+			}
+			terms[row] += LogSigmoid(f-itself) * float64(v) / float64(flips)
 		}
 	})
 	if err != nil {

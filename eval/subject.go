@@ -55,6 +55,8 @@ type Memo struct {
 	mixing *sampleMixing
 	probe  *fittedProbe
 
+	lattice *observation
+
 	likelihood *likelihood
 	patterns   *patternSum
 }

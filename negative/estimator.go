@@ -16,6 +16,10 @@ const (
 	Exact      Kind = "exact"      // the distribution itself
 	Stationary Kind = "stationary" // leaves it unchanged: chains that start in it stay in it
 	Heuristic  Kind = "heuristic"  // stands for it, and may be far from it
+
+	// Conditional is no sample of the model: weighted configurations whose gradient, with that of
+	// the batch they are drawn for, is that of another function than the likelihood.
+	Conditional Kind = "conditional"
 )
 
 // Estimator stands for the model average.

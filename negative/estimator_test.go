@@ -58,6 +58,9 @@ var estimators = []entry{
 	{"annealing-3", "NewAnnealing", negative.Heuristic, func(r *bm.Machine, rows int) (negative.Estimator, error) {
 		return negative.NewAnnealing(r, rows, 3), nil
 	}},
+	{"pseudo-likelihood", "NewPseudoLikelihood", negative.Conditional, func(r *bm.Machine, _ int) (negative.Estimator, error) {
+		return negative.NewPseudoLikelihood(r)
+	}},
 }
 
 // renewed returns what makes pcd with a quarter of its rows fresh.
@@ -143,7 +146,7 @@ func TestKinds(t *testing.T) {
 	for _, small := range check.SmallMachines(engine(t, 2), 4, 3, 31) {
 		r := small.Machine
 		for _, c := range estimators {
-			if readsPatterns(c.name) && !hasAxons(r) {
+			if readsPatterns(c.name) && !hasAxons(r) || c.kind == negative.Conditional { // its machines have no hidden layer
 				continue
 			}
 			t.Run(c.name+","+small.Name, func(t *testing.T) {

@@ -100,7 +100,7 @@ func TestGradientsGivenData(t *testing.T) {
 		if i%2 == 0 {
 			continue
 		}
-		c := positive.NewClamped(m, 4, chains, 20, 9)
+		c := positive.NewClamped(m, 4, chains, 20, false, 9)
 		got := gradients(m, c.Draw(rowsOf(m, rows), []int32{3, 1}, 1))
 		for k := range want {
 			// Entries are means of products of at most 9 spins and patterns below 2 in size, over 40 000 chains: 6 standard errors.
@@ -119,7 +119,7 @@ func TestClampedChainsAreOfRows(t *testing.T) {
 		if m.SumsOut() {
 			continue
 		}
-		c := positive.NewClamped(m, 5, 2, 1, 9)
+		c := positive.NewClamped(m, 5, 2, 1, false, 9)
 		before := chainsOf(m, c)
 		rows := someRows(m, 2)
 		drawn := c.Draw(rowsOf(m, rows), []int32{4, 2}, 7)
@@ -148,7 +148,7 @@ func TestClampedChainsAreOfRows(t *testing.T) {
 				t.Errorf("%s: no chain of layer %d moved", small.Name, l)
 			}
 		}
-		fresh := positive.NewClamped(m, 5, 2, 1, 99)
+		fresh := positive.NewClamped(m, 5, 2, 1, false, 99)
 		for i, p := range fresh.State() {
 			e.Copy(p.Value, c.State()[i].Value)
 		}

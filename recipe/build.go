@@ -143,6 +143,9 @@ func give[T any](dst *T, src *T) {
 func (r *Recipe) Digest() string {
 	d := r.Data
 	d.Dir, d.Path, d.TestPath, d.Labels, d.TestLabels = nil, nil, nil, nil, nil
+	if !d.gaps() { // that is the default, which was not there at first
+		d.Missing = nil
+	}
 	var given *Positive
 	if r.Positive.Kind != "marginal" {
 		given = &r.Positive
@@ -282,7 +285,7 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 		}
 	}
 	t.Trainer = &train.Trainer{
-		Machine: m, Positive: given, Negative: estimator, Centring: centring, Optimizer: opt.build(m, r.Optimizer), Rate: r.schedule().At,
+		Machine: m, Positive: given, Negative: estimator, Centring: centring, Optimizer: sparse(m, opt.build(m, r.Optimizer), r.Optimizer.L1), Rate: r.schedule().At,
 		Data: rows, BatchSize: r.Train.Batch, Short: train.ShortBatch(r.Train.ShortBatch),
 		AfterUpdate: afterUpdate, AfterEpoch: afterEpoch, Average: r.averaged(m),
 		Key: r.Key().Fold(purposeTrain), Precision: r.precision(),
@@ -316,10 +319,18 @@ func redraw(e compute.Engine, rows compute.Matrix, set *data.Set, key rng.Key) f
 	}
 }
 
+// sparse returns the optimizer with the l1 penalty, if there is one.
+func sparse(m *bm.Machine, o optim.Optimizer, l1 float64) optim.Optimizer {
+	if l1 == 0 {
+		return o
+	}
+	return optim.NewSparse(m, o, l1)
+}
+
 // estimators returns those of both phases for a training set of so many rows.
 func (r *Recipe) estimators(m *bm.Machine, rows int) (positive.Estimator, negative.Estimator, error) {
 	p, _ := find(positives, r.Positive.Kind)
-	given, err := p.build(m, r.Positive, rows, r.Key().Fold(purposeClamped))
+	given, err := p.build(m, r.Positive, rows, r.Data.gaps(), r.Key().Fold(purposeClamped))
 	if err != nil {
 		return nil, nil, r.origin.place(wrong("positive.kind", "%v", err))
 	}
@@ -346,16 +357,18 @@ func (r *Recipe) projections(m *bm.Machine, path string, choices []Choice) ([]op
 	return list, nil
 }
 
+// pixelMeans returns the means of the spins over the rows that know them, 0 where none does.
 func pixelMeans(s *data.Set) []float32 {
-	sum := make([]float64, s.Visible)
+	sum, known := make([]float64, s.Visible), make([]int, s.Visible)
 	for i := range s.Rows {
 		for j, v := range s.Row(i) {
 			sum[j] += float64(v)
+			known[j] += int(v) * int(v)
 		}
 	}
 	mean := make([]float32, s.Visible)
 	for j, x := range sum {
-		mean[j] = float32(x / float64(s.Rows))
+		mean[j] = float32(x / float64(max(1, known[j])))
 	}
 	return mean
 }

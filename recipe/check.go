@@ -143,11 +143,15 @@ func checkGiven(d Data) error {
 			return wrong("data."+yamlName(v.Type().Field(i)), "is empty: give it a value or leave it out")
 		}
 	}
-	if least, most := data.SizesOf(d.Name); d.Size != nil && (*d.Size < least || *d.Size > most) {
-		return wrong("data.size", "%d is out of range for %s: %d to %d", *d.Size, d.Name, least, most)
+	source, _ := data.Named(d.Name)
+	if n, sizes := d.Size, source.Sizes; n != nil && (*n < sizes[0] || *n > sizes[1]) {
+		return wrong("data.size", "%d is out of range for %s: %d to %d", *n, d.Name, sizes[0], sizes[1])
 	}
-	if d.Count != nil {
-		if err := between("data.count", *d.Count, 1, data.MostMemories); err != nil {
+	if t := d.Temperature; t != nil && !(*t > 0 && *t <= math.MaxFloat32) {
+		return wrong("data.temperature", "%v is no temperature, want a positive number, such as 2.4 (2.269 is critical)", *t)
+	}
+	if n := d.Count; n != nil {
+		if err := between("data.count", *n, 1, mostCount); err != nil {
 			return err
 		}
 	}
@@ -169,10 +173,18 @@ func checkGiven(d Data) error {
 	}
 	if s := d.Split; s != nil {
 		splits := []string{"files", "random", "all"}
-		if d.Size != nil { // made and not read
+		switch {
+		case d.Temperature != nil:
+			splits = splits[1:]
+		case d.Size != nil: // made and not read
 			splits[0] = "paper"
 		}
 		if err := oneOf("data.split", *s, splits); err != nil {
+			return err
+		}
+	}
+	if d.Missing != nil {
+		if err := oneOf("data.missing", *d.Missing, []string{data.Refuse, data.Allow}); err != nil {
 			return err
 		}
 	}
@@ -302,6 +314,9 @@ func (r *Recipe) checkPositive() error {
 	if err := given("positive", p.Kind, p, defaults(r).Positive, nil, nil); err != nil {
 		return err
 	}
+	if r.Data.gaps() && p.Kind != "clamped" {
+		return wrong("positive.kind", "%s wants whole rows, and data.missing is allow: take clamped, whose chains draw the missing spins", p.Kind)
+	}
 	if p.Steps != nil {
 		if err := between("positive.steps", *p.Steps, 1, mostCount); err != nil {
 			return err
@@ -336,6 +351,9 @@ func (r *Recipe) checkNegative() error {
 	}
 	if err := given("negative", n.Kind, n, defaults(r).Negative, nil, takes); err != nil {
 		return err
+	}
+	if r.Data.gaps() && n.Kind == "pseudo-likelihood" {
+		return wrong("negative.kind", "pseudo-likelihood is of each spin given all others of its row, and data.missing is allow: take pcd")
 	}
 	if n.Steps != nil {
 		if err := between("negative.steps", *n.Steps, 1, mostCount); err != nil {
@@ -398,6 +416,7 @@ func (r *Recipe) checkOptimizer() error {
 		{"beta2", o.Beta2, 0, 0.9999999},
 		{"eps", o.Eps, 0, 1},
 		{"weight_decay", &o.WeightDecay, 0, math.MaxFloat32},
+		{"l1", &o.L1, 0, math.MaxFloat32},
 		{"decay.factor", &o.Decay.Factor, 0, 1},
 		{"decay.floor", &o.Decay.Floor, 0, math.MaxFloat32},
 	} {

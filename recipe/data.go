@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 
 	"github.com/goccy/go-yaml"
@@ -19,6 +20,7 @@ import (
 type Data struct {
 	Name          string   `yaml:"name"`
 	Size          *int     `yaml:"size,omitempty"`
+	Temperature   *float64 `yaml:"temperature,omitempty"`
 	Count         *int     `yaml:"count,omitempty"`
 	Dir           *string  `yaml:"dir,omitempty"`
 	Path          *string  `yaml:"path,omitempty"`
@@ -38,6 +40,7 @@ type Data struct {
 	Test          *float64 `yaml:"test,omitempty"`
 	Validation    *int     `yaml:"validation,omitempty"`
 	Limit         *int     `yaml:"limit,omitempty"`
+	Missing       *string  `yaml:"missing,omitempty"`
 }
 
 // fields calls f with each field of d that may be left out.
@@ -85,6 +88,9 @@ func (d *Data) take(o data.Options, names ...string) {
 		field.Elem().Set(value)
 	})
 }
+
+// gaps reports whether rows may have missing entries.
+func (d *Data) gaps() bool { return d.Missing != nil && *d.Missing == data.Allow }
 
 // DataOf returns the data section of a recipe that reads what the options, of a source of that
 // name, say.
@@ -200,10 +206,12 @@ func LookAt(path string, settings []string) (*Look, error) {
 	return &Look{look, r}, r.ofData(err)
 }
 
-// Load reads the file; missing entries are spins 0 if they are taken, and an error if they are not.
-func (l *Look) Load(missing bool) (*data.Split, error) {
+// Load reads the file; missing entries are spins 0.
+func (l *Look) Load() (*data.Split, error) {
 	o := l.Options
-	o.Missing = missing
+	if s, _ := data.Named(l.Kind); slices.Contains(s.Takes, "missing") {
+		o.Missing = data.Allow
+	}
 	return l.recipe.load(o)
 }
 

@@ -55,6 +55,9 @@ func defaults(k *Recipe) *Recipe {
 	if !k.sumsOut() {
 		r.Positive.Kind = "mean-field"
 	}
+	if k.Data.gaps() {
+		r.Positive.Kind = "clamped"
+	}
 	if t, ok := find(positives, take(&r.Positive.Kind, k.Positive.Kind)); ok {
 		t.defaults(&r.Positive)
 	}

@@ -63,6 +63,11 @@ func (m *Model) readFile(path string) (*data.Set, error) {
 			o.Labels = own.Labels
 		}
 	}
+	if kind, err := data.KindOf(path); err == nil {
+		if s, _ := data.Named(kind); slices.Contains(s.Takes, "missing") {
+			o.Missing = own.Missing
+		}
+	}
 	kind := ""
 	if len(m.FileSettings) > 0 {
 		d, err := FileData(path, m.FileSettings)

@@ -152,6 +152,9 @@ func (l *Learner) Update(set *data.Set) error {
 	if set.Visible != l.Visible() {
 		return &data.WidthError{Width: set.Visible, Want: []int{l.Visible()}}
 	}
+	if set.Gaps() {
+		return fmt.Errorf("rows with missing entries are learned by a training, whose chains of the missing spins go on from update to update, and not by batches as they come: fill them in")
+	}
 	e := l.Machine.Engine()
 	rows := e.Alloc(compute.Int8, set.Rows, set.Visible)
 	compute.Write(e, rows, set.Spins)

@@ -215,8 +215,8 @@ func (m *Model) Draw(split *data.Split) (bm.Batch, negative.Kind, error) {
 	if err != nil {
 		return bm.Batch{}, "", err
 	}
-	if estimator.Kind() == negative.Exact {
-		return bm.Batch{}, negative.Exact, nil // all states, which nobody asks for
+	if k := estimator.Kind(); k == negative.Exact || k == negative.Conditional {
+		return bm.Batch{}, k, nil // all states, or no sample of the model: nobody asks for them
 	}
 	if err := restore(e, estimator.State(), m.Checkpoint.File); err != nil {
 		return bm.Batch{}, "", fmt.Errorf("%s: %w", m.Checkpoint.Path, err)

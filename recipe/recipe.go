@@ -114,7 +114,8 @@ type Optimizer struct {
 	Beta1       *float64 `yaml:"beta1,omitempty"`
 	Beta2       *float64 `yaml:"beta2,omitempty"`
 	Eps         *float64 `yaml:"eps,omitempty"`
-	WeightDecay float64  `yaml:"weight_decay"`
+	WeightDecay float64  `yaml:"weight_decay"` // of couplings: half of it times the sum of their squares is added to the NLL (l2)
+	L1          float64  `yaml:"l1,omitempty"` // of couplings: it times the sum of their sizes is
 	Decay       Decay    `yaml:"decay"`
 	WarmUp      *float64 `yaml:"warm_up,omitempty"` // epochs in which the rate rises from 0
 }

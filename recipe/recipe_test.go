@@ -242,7 +242,7 @@ func TestWrongRecipes(t *testing.T) {
 		{least + "project: {epoch: [{sign: 1}]}\n", "project.epoch[0]: sign takes no number"},
 		{least + "measure: {last: [hamming, foo]}\n", `r.yaml:3:27: measure.last[1]: "foo" is unknown, want one of hamming,`},
 		{least + "measure: {options: {hamming: {draws: -1}}}\n", "r.yaml:3:38: measure.options.hamming.draws: -1 is out of range: 1 to"},
-		{least + "data: {name: mist}\n", `r.yaml:3:14: data.name: "mist" is unknown, want one of bars, bas, mnist,`},
+		{least + "data: {name: mist}\n", `r.yaml:3:14: data.name: "mist" is unknown, want one of bars, bas, ising, mnist,`},
 		{least + "data: {name: csv}\n", "r.yaml:3:7: data.path: is missing; data csv needs it"},
 		{least + "data: {name: bars, path: x}\n", "r.yaml:3:26: data.path: has no meaning for data bars: leave it out"},
 		{least + "data: {name: mnist, binarize: {threshhold: 1}}\n", `data.binarize: "threshhold" is unknown, want {threshold: t} or stochastic`},

@@ -22,12 +22,11 @@ const (
 )
 
 // Suit returns the text of a complete recipe that suits the rows of the file, with the reasons as
-// comments: sizes by rules that look at the rows alone. path is where the recipe names them. Rows
-// with gaps are an error.
+// comments: sizes by rules that look at the rows alone. path is where the recipe names them.
 func (l *Look) Suit(path string) ([]byte, error) {
 	d := l.Data()
 	d.Path = &path
-	all, err := l.Load(false)
+	all, err := l.recipe.load(l.Options)
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +113,9 @@ func suited(d Data, parts *data.Split, closed bool) string {
 	fmt.Fprintf(&b, ". Rules and what to try next: docs/data.md.\n")
 	fmt.Fprintf(&b, "seed: 1\n")
 	fmt.Fprintf(&b, "data: {%s}\n", strings.Join(fields, ", "))
+	if v := parts.Survey(); v.Missing > 0 {
+		fmt.Fprintf(&b, "# %d entries are missing, in %d rows: chains of the training draw them (positive: {kind: clamped}).\n", v.Missing, v.Gappy)
+	}
 	fmt.Fprintf(&b, "# As many hidden spins as visible ones, from 16 to 500, and no more than the rows allow; %s.\n", why)
 	fmt.Fprintf(&b, "machine: {kind: rbm, hidden: %d, biases: %s, offset: %s}\n", hidden, biases, offset)
 	fmt.Fprintf(&b, "couplings: {kind: dense, init: {normal: 0.01}}\n")

@@ -51,21 +51,21 @@ var couplings = []couplingsKind{
 type positiveKind struct {
 	name     string
 	defaults func(*Positive)
-	build    func(m *bm.Machine, p Positive, rows int, key rng.Key) (positive.Estimator, error)
+	build    func(m *bm.Machine, p Positive, rows int, gaps bool, key rng.Key) (positive.Estimator, error)
 }
 
 var positives = []positiveKind{
 	{name: "marginal", defaults: func(*Positive) {},
-		build: func(m *bm.Machine, _ Positive, _ int, _ rng.Key) (positive.Estimator, error) {
+		build: func(m *bm.Machine, _ Positive, _ int, _ bool, _ rng.Key) (positive.Estimator, error) {
 			return positive.NewMarginal(m)
 		}},
 	{name: "mean-field", defaults: func(p *Positive) { p.Steps, p.Tolerance = ptr(30), ptr(1e-3) },
-		build: func(m *bm.Machine, p Positive, _ int, _ rng.Key) (positive.Estimator, error) {
+		build: func(m *bm.Machine, p Positive, _ int, _ bool, _ rng.Key) (positive.Estimator, error) {
 			return positive.NewMeanField(m, *p.Steps, *p.Tolerance), nil
 		}},
 	{name: "clamped", defaults: func(p *Positive) { p.Steps, p.Chains = ptr(5), ptr(1) },
-		build: func(m *bm.Machine, p Positive, rows int, key rng.Key) (positive.Estimator, error) {
-			return positive.NewClamped(m, rows, *p.Chains, *p.Steps, key), nil
+		build: func(m *bm.Machine, p Positive, rows int, gaps bool, key rng.Key) (positive.Estimator, error) {
+			return positive.NewClamped(m, rows, *p.Chains, *p.Steps, gaps, key), nil
 		}},
 }
 
@@ -133,6 +133,10 @@ var negatives = []negativeKind{
 	{name: "annealing", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(100), ptr(100) },
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewAnnealing(m, *n.Chains, *n.Steps), nil
+		}},
+	{name: "pseudo-likelihood", batch: true, defaults: func(*Negative) {},
+		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
+			return negative.NewPseudoLikelihood(m)
 		}},
 }
 

@@ -29,9 +29,19 @@ func topologyTrainer(t *testing.T, i, threads int, given string) *train.Trainer 
 	case "mean-field":
 		tr.Positive = positive.NewMeanField(m, 5, 1e-3)
 	case "clamped":
-		tr.Positive = positive.NewClamped(m, rows, 2, 2, 6)
+		tr.Positive = positive.NewClamped(m, rows, 2, 2, false, 6)
+	case "gaps":
+		gaps := make([]int8, tr.Data.Len())
+		compute.Read(e, gaps, tr.Data)
+		for j := range gaps {
+			if j%3 == 0 {
+				gaps[j] = 0
+			}
+		}
+		compute.Write(e, tr.Data, gaps)
+		tr.Positive = positive.NewClamped(m, rows, 2, 2, true, 6)
 	case "restarted":
-		tr.Positive = positive.NewClamped(m, rows, 0, 2, 6)
+		tr.Positive = positive.NewClamped(m, rows, 0, 2, false, 6)
 	}
 	if i%2 == 1 {
 		var err error
@@ -45,7 +55,7 @@ func topologyTrainer(t *testing.T, i, threads int, given string) *train.Trainer 
 // Trainings of every topology and positive phase go on from State with the bits of one that was not interrupted, for any number of threads.
 func TestTopologiesResume(t *testing.T) {
 	for i, small := range check.Machines(cpu.New(1), 71) {
-		kinds := []string{"mean-field", "clamped", "restarted"}
+		kinds := []string{"mean-field", "clamped", "restarted", "gaps"}
 		if small.Machine.SumsOut() {
 			kinds = append(kinds, "marginal")
 		}
@@ -60,7 +70,7 @@ func TestTopologiesResume(t *testing.T) {
 // In the steady state no topology allocates.
 func TestTopologiesAllocateNothing(t *testing.T) {
 	for i, small := range check.Machines(cpu.New(1), 71) {
-		for _, kind := range []string{"mean-field", "clamped"} {
+		for _, kind := range []string{"mean-field", "clamped", "gaps"} {
 			tr := topologyTrainer(t, i, 1, kind)
 			epochs := 0
 			epoch := func() {

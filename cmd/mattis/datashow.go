@@ -36,7 +36,7 @@ directory, whose data are shown. Of a FILE, or a folder of images, the values ar
 kind of file, what separates values, a line of names, a column of labels, and where the values are greys a threshold of half of white. --set gives what
 is not found so, and the last line is the data section of a recipe; mattis init FILE writes the whole one.
 
-Missing entries (NaN, nothing, ?) are counted here and shown as ?; training wants whole rows.`, textWidth),
+Missing entries (NaN, nothing, ?) are counted here and shown as ?; data.missing=allow trains on the others.`, textWidth),
 		Example: `  mattis data show spins.csv
   mattis data show spins.csv --set labels=3 --set binarize.threshold=0.3 --json
   mattis data show bas --set size=5 --set split=random --count 4
@@ -148,7 +148,7 @@ func showFile(name string, settings []string) (*exhibit, error) {
 	if err := look.Problem(); err != nil {
 		return nil, err
 	}
-	split, err := look.Load(true)
+	split, err := look.Load()
 	if err != nil {
 		return nil, err
 	}
@@ -219,7 +219,7 @@ func (s *exhibit) print(cmd *cobra.Command, count int, out outFlag) error {
 		what, text string
 		n          int
 	}{
-		{"missing", fmt.Sprintf("%d entries, in %d rows: training wants whole rows", v.Missing, v.Gappy), v.Missing},
+		{"missing", fmt.Sprintf("%d entries, in %d rows: data.missing=allow trains on the others", v.Missing, v.Gappy), v.Missing},
 		{"constant", fmt.Sprintf("%d of %d spins of train (%s)", len(v.Constant), train.Visible, ranges(v.Constant)), len(v.Constant)},
 		{"duplicates", fmt.Sprintf("%d of %d rows of train equal an earlier one", v.Duplicates, train.Rows), v.Duplicates},
 		{"complements", fmt.Sprintf("%d of %d rows of train have their negative there", v.Complements, train.Rows), v.Complements},
@@ -235,6 +235,12 @@ func (s *exhibit) print(cmd *cobra.Command, count int, out outFlag) error {
 		words = append(words, fmt.Sprintf("%.4f (%s)", v.Independent[name], name))
 	})
 	fmt.Fprintf(w, "independent spins of the same means: NLL %s nats a row; a machine is worth what it is below\n", strings.Join(words, ", "))
+	if l := s.split.Lattice; l != nil {
+		s.parts(func(name string, set *data.Set) {
+			o := l.Observe(set.Spins[:set.Rows*set.Visible])
+			fmt.Fprintf(w, "lattice of %s: energy a spin %.5f ± %.5f, |m| %.5f ± %.5f, specific heat %.4f ± %.4f\n", name, o.Energy, o.EnergyError, o.Magnetic, o.MagnetError, o.Heat, o.HeatError)
+		})
+	}
 	if s.look != nil {
 		fmt.Fprintf(w, "recipe: data: %s\n", flow(s.data))
 	}

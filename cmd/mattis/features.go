@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -49,6 +50,11 @@ Gaussian layer has numbers in place of spins, and its mean is x.`,
 			set, err := label.labelled(cmd, m, input)
 			if err != nil {
 				return err
+			}
+			for i := range set.Rows {
+				if slices.Contains(set.Row(i)[:m.Pixels()], 0) {
+					return fmt.Errorf("--input %s: row %d has missing entries, and features are of whole rows; mattis reconstruct completes them", input, i+1)
+				}
 			}
 			l, err := m.HiddenLayer(layer)
 			if err != nil && layer != "" {

@@ -101,6 +101,16 @@ func tellSession(errw io.Writer, s *recipe.Session) {
 		}
 		fmt.Fprintln(errw)
 	}
+	if p := s.Trainer.Positive; p != nil {
+		bytes, names := 0, []string(nil)
+		for _, x := range p.State() {
+			bytes += x.Value.Len()
+			names = append(names, x.Name)
+		}
+		if bytes > 0 {
+			fmt.Fprintf(errw, "chains of the training rows (%s): %.1f MiB of memory, and of each checkpoint\n", strings.Join(names, ", "), float64(bytes)/(1<<20))
+		}
+	}
 	if left := s.Taken.Left; len(left) > 0 {
 		fmt.Fprintf(errw, "warning: the other machine's %s are not taken, for which this one has no place\n", strings.Join(left, ", "))
 	}

@@ -19,15 +19,26 @@ import (
 
 func inspectCommand() *cobra.Command {
 	var flags modelFlags
+	couplings := outFlag{name: "couplings"}
 	cmd := &cobra.Command{
 		Use:   "inspect DIR",
 		Short: "Show what a run directory holds",
 		Long: `Show the recipe of a run directory in short, where the run comes from, its checkpoints, whether
 each is whole, and the machine of the newest one: its parameters, the singular values of
-its couplings, and how much its patterns overlap.`,
-		Example: "  mattis inspect runs/bars-1",
-		Args:    exactly("DIR"),
+its couplings, and how much its patterns overlap.
+
+--couplings FILE writes the couplings of the newest checkpoint, or that of --checkpoint, as a table: the J_ij of
+E = - sum of J_ij s_i s_j over pairs of spins -1 and +1, each pair counted once, in kT. FILE.csv has a line
+pair,i,j,coupling for each two spins that are coupled, the pair by the names of its two layers, spins counted
+from 0 within their layer. FILE.npy is one symmetric matrix over the spins of all layers, the visible ones first, 0
+where nothing couples. Axons are multiplied out. Offsets change no coupling.`,
+		Example: `  mattis inspect runs/bars-1
+  mattis inspect runs/ising-1 --couplings J.npy`,
+		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if err := couplings.check(".csv", ".npy", ""); err != nil {
+				return err
+			}
 			d, err := run.Open(filepath.Clean(args[0]))
 			if err != nil {
 				return err
@@ -65,11 +76,30 @@ its couplings, and how much its patterns overlap.`,
 					return err
 				}
 			}
-			_, err = out.WriteTo(cmd.OutOrStdout())
+			if couplings.path != "" {
+				if m == nil {
+					return fmt.Errorf("--couplings %s: %s has no good checkpoint yet", couplings.path, args[0])
+				}
+				if err := writeCouplings(couplings, m); err != nil {
+					return err
+				}
+			}
+			if _, err = out.WriteTo(cmd.OutOrStdout()); err == nil && couplings.path != "" {
+				layers := "the visible layer"
+				if g := m.Machine.Graph(); len(g.Layers) > 1 {
+					var names []string
+					for _, l := range g.Layers {
+						names = append(names, fmt.Sprintf("%s (%d)", l.Name, l.N))
+					}
+					layers = "the layers " + strings.Join(names, ", ")
+				}
+				couplings.wrote(cmd, "couplings J_ij of %s, each pair of spins once in E = - sum J_ij s_i s_j", layers)
+			}
 			return err
 		},
 	}
 	flags.add(cmd)
+	couplings.add(cmd, "write the couplings to a `file` .csv or .npy")
 	return cmd
 }
 

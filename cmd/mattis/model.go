@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
 	"io"
@@ -160,20 +161,24 @@ func asTyped(err error, settings, typed []string) error {
 	return typedError{err, text}
 }
 
-// outFlag is the flag --out, and --force beside it.
+// outFlag is the flag --out, or another name for it, and --force beside it.
 type outFlag struct {
+	name  string // "" for out
 	path  string
 	force bool
 }
 
+// flag returns the flag as it is typed.
+func (o outFlag) flag() string { return "--" + cmp.Or(o.name, "out") }
+
 func (o *outFlag) add(cmd *cobra.Command, usage string) {
-	cmd.Flags().StringVar(&o.path, "out", "", usage)
-	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file of --out")
+	cmd.Flags().StringVar(&o.path, cmp.Or(o.name, "out"), "", usage)
+	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite the file of "+o.flag())
 	run := cmd.RunE
 	cmd.RunE = func(cmd *cobra.Command, args []string) error { return o.blame(run(cmd, args)) }
 }
 
-// check refuses a path whose extension is none of those given, "" meaning that --out may be left
+// check refuses a path whose extension is none of those given, "" meaning that the flag may be left
 // out.
 func (o outFlag) check(extensions ...string) error {
 	ext := strings.ToLower(filepath.Ext(o.path))
@@ -187,28 +192,28 @@ func (o outFlag) check(extensions ...string) error {
 		}
 	}
 	if o.path == "" {
-		return usageError{fmt.Errorf("--out is missing, want %s", strings.Join(named, " or "))}
+		return usageError{fmt.Errorf("%s is missing, want %s", o.flag(), strings.Join(named, " or "))}
 	}
-	return usageError{fmt.Errorf("--out %s: want %s", o.path, strings.Join(named, " or "))}
+	return usageError{fmt.Errorf("%s %s: want %s", o.flag(), o.path, strings.Join(named, " or "))}
 }
 
 // checkPlace refuses a path where no file can be, or where one is already, before the work is done.
 func (o outFlag) checkPlace() error {
 	if o.path == "" {
 		if o.force {
-			return usageError{fmt.Errorf("--force is for --out FILE")}
+			return usageError{fmt.Errorf("--force is for %s FILE", o.flag())}
 		}
 		return nil
 	}
 	folder := filepath.Dir(o.path)
 	if info, err := os.Stat(folder); err != nil || !info.IsDir() {
-		return fmt.Errorf("--out %s: there is no folder %s", o.path, folder)
+		return fmt.Errorf("%s %s: there is no folder %s", o.flag(), o.path, folder)
 	}
 	if info, err := os.Stat(o.path); err == nil && info.IsDir() {
-		return fmt.Errorf("--out %s: is a folder, want a file", o.path)
+		return fmt.Errorf("%s %s: is a folder, want a file", o.flag(), o.path)
 	}
 	if _, err := os.Lstat(o.path); err == nil && !o.force {
-		return fmt.Errorf("--out %s: %w; give another name, or --force to overwrite it", o.path, fs.ErrExist)
+		return fmt.Errorf("%s %s: %w; give another name, or --force to overwrite it", o.flag(), o.path, fs.ErrExist)
 	}
 	return nil
 }
@@ -217,7 +222,7 @@ func (o outFlag) checkPlace() error {
 func (o outFlag) blame(err error) error {
 	var call *fs.PathError
 	if errors.As(err, &call) && call.Path == o.path {
-		return fmt.Errorf("--out %s: %w", o.path, call.Err)
+		return fmt.Errorf("%s %s: %w", o.flag(), o.path, call.Err)
 	}
 	return err
 }

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"slices"
 
 	"github.com/spf13/cobra"
 
@@ -35,6 +36,8 @@ func reconstructCommand() *cobra.Command {
 		Short: "Draw the unknown pixels of images given the known ones, or recall memories",
 		Long: fmt.Sprintf(`Draw the unknown pixels of each row of the input given the known ones: Gibbs sweeps, or
 the moves of another --sampler, with the known pixels clamped, the unknown ones starting from 0.
+
+Missing entries of rows (--set data.missing=allow takes them) are unknown; where there are some, --known may be left out.
 
 --known names the known pixels: rows:a-b, the rows a to b of an image counted from 1;
 spins:a-b of a plain row; or a mask, a PNG or JPEG image that is bright, or an npy array
@@ -92,10 +95,6 @@ func (f *reconstructFlags) check() error {
 		return usageError{fmt.Errorf("--flips %v is no share, want 0 to 1", f.flips)}
 	case f.flips >= 0 && f.known != "":
 		return usageError{fmt.Errorf("--flips holds no pixel, and --known says which are held: give one of them")}
-	case f.flips < 0:
-		if err := required("known", f.known, "rows:a-b, spins:a-b or a mask file"); err != nil {
-			return err
-		}
 	}
 	if err := checkCount("steps", f.steps, 1, mostRows); err != nil {
 		return err
@@ -121,13 +120,6 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 	if err := f.label.check(m); err != nil {
 		return err
 	}
-	known := make([]bool, m.Pixels())
-	if f.flips < 0 {
-		var err error
-		if known, err = data.ParseMask(f.known, m.Pixels(), m.Height, m.Width); err != nil {
-			return fmt.Errorf("--known %w", err)
-		}
-	}
 	if err := checkPicture(f.out, m.Height, f.count); err != nil {
 		return err
 	}
@@ -136,6 +128,10 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 		return fmt.Errorf("--input %w", err)
 	}
 	tellNotes(cmd, set)
+	known, err := f.knownOf(m, set)
+	if err != nil {
+		return err
+	}
 	n := f.count
 	if n == 0 {
 		n = set.Rows
@@ -188,6 +184,25 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 	return nil
 }
 
+// knownOf returns which pixels are known as far as a row has them: all of them where rows have
+// missing entries and nothing else is asked for.
+func (f *reconstructFlags) knownOf(m *recipe.Model, set *data.Set) ([]bool, error) {
+	if f.flips >= 0 {
+		return make([]bool, m.Pixels()), nil
+	}
+	if f.known == "" && set.Gaps() {
+		return slices.Repeat([]bool{true}, m.Pixels()), nil
+	}
+	if err := required("known", f.known, "rows:a-b, spins:a-b or a mask file"); err != nil {
+		return nil, err
+	}
+	known, err := data.ParseMask(f.known, m.Pixels(), m.Height, m.Width)
+	if err != nil {
+		return nil, fmt.Errorf("--known %w", err)
+	}
+	return known, nil
+}
+
 // complete sets result to the given rows with their unknown spins drawn.
 func (f *reconstructFlags) complete(cmd *cobra.Command, dir string, m *recipe.Model, given [][]int8, result []int8) error {
 	f.precision.set(m)
@@ -233,12 +248,13 @@ func printReconstructions(w io.Writer, given, result, original [][]int8, height,
 
 // missed says how many of the unknown pixels differ from the original.
 func missed(given, result, original [][]int8) string {
-	unknown, off := 0, 0
+	unknown, missing, off := 0, 0, 0
 	for i := range given {
 		for j, s := range given[i] {
 			if s == 0 {
-				unknown++
-				if result[i][j] != original[i][j] {
+				if unknown++; original[i][j] == 0 {
+					missing++
+				} else if result[i][j] != original[i][j] {
 					off++
 				}
 			}
@@ -246,6 +262,13 @@ func missed(given, result, original [][]int8) string {
 	}
 	if unknown == 0 {
 		return "every pixel was known"
+	}
+	if missing > 0 {
+		text := fmt.Sprintf("%d missing entries drawn", missing)
+		if told := unknown - missing; told > 0 {
+			text += fmt.Sprintf("; %d of %d other unknown pixels differ from the original (%.1f%%)", off, told, 100*float64(off)/float64(told))
+		}
+		return text
 	}
 	return fmt.Sprintf("%d of %d unknown pixels differ from the original (%.1f%%)", off, unknown, 100*float64(off)/float64(unknown))
 }

@@ -26,7 +26,10 @@ npy array of float64: the higher it is, the less likely the machine holds the ro
 log P(v) = -F(v) - log Z, and log Z is the same for all rows.
 
 Where hidden layers meet each other F(v) is found by listing their states, or, where that
-would take too long, by mean field, which lies above it; the summary says so.`,
+would take too long, by mean field, which lies above it; the summary says so.
+
+Of rows with missing entries (--set data.missing=allow takes them) it is the free energy of what is known: up
+to 20 missing entries are summed over where that is affordable, more by annealing.`,
 		Example: `  mattis score runs/bars-1 --input test
   mattis score runs/bars-1 --input train --out scores.npy`,
 		Args: exactly("DIR"),
@@ -59,8 +62,13 @@ would take too long, by mean field, which lies above it; the summary says so.`,
 				return err
 			}
 			by := ""
-			if way == eval.FreeMeanField {
+			switch way {
+			case eval.FreeMeanField:
 				by = " by mean field, from above,"
+			case eval.FreeKnown:
+				by = " of the known entries"
+			case eval.FreeByAnnealing:
+				by = " of the known entries, by annealing,"
 			}
 			summary := fmt.Sprintf("%d rows, free energy%s in kT: mean %.6g, min %.6g (row %d), max %.6g (row %d)", len(f), by,
 				stat.Mean(f, nil), slices.Min(f), slices.Index(f, slices.Min(f))+1, slices.Max(f), slices.Index(f, slices.Max(f))+1)

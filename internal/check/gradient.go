@@ -151,15 +151,20 @@ func number(s []int8) (n int) {
 // The parameters are float32, and step a power of two, so the points themselves are exact.
 func Gradient(t *testing.T, m *bm.Machine, data [][]int8) {
 	t.Helper()
-	const step, tolerance = 0x1p-7, 3e-4
-	e := m.Engine()
-	for _, p := range m.Params() {
-		if !p.Grad.IsNone() {
-			e.Fill(p.Grad, 0)
-		}
+	for _, p := range bm.Learned(m) {
+		m.Engine().Fill(p.Grad, 0)
 	}
 	m.Phase(Data(m, data), 1)
 	m.Phase(Model(m), -1)
+	Differences(t, m, "NLL", func() float64 { return NLL(m, data) })
+}
+
+// Differences checks the gradients that the machine has now against central differences of the
+// function of that name, as Gradient does.
+func Differences(t *testing.T, m *bm.Machine, name string, value func() float64) {
+	t.Helper()
+	const step, tolerance = 0x1p-7, 3e-4
+	e := m.Engine()
 	for _, p := range m.Params() {
 		if p.Grad.IsNone() {
 			continue
@@ -184,12 +189,12 @@ func Gradient(t *testing.T, m *bm.Machine, data [][]int8) {
 			at := func(y float32) float64 {
 				x[i], x[other] = y, y
 				compute.Write(e, p.Value, x)
-				return NLL(m, data)
+				return value()
 			}
 			up, down := at(old+step), at(old-step)
 			x[i], x[other] = old, old
 			if want := (up - down) / (2 * step); math.Abs(got[i]-want) > tolerance*(1+math.Abs(want)) {
-				t.Errorf("d NLL / d %s[%d] = %.6f, differences give %.6f", p.Name, i, got[i], want)
+				t.Errorf("d %s / d %s[%d] = %.6f, differences give %.6f", name, p.Name, i, got[i], want)
 			}
 		}
 		compute.Write(e, p.Value, x)

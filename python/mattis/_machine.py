@@ -388,6 +388,8 @@ class BoltzmannMachine(Exchange, ClassNamePrefixFeaturesOutMixin, TransformerMix
         if not reset:
             self._fitted()
         X = _spins.unmasked(X, missing)
+        if not missing:
+            _spins.whole(X)
         return validate(
             self, X, reset or self.url is not None, missing
         )  # a service knows its own features

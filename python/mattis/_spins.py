@@ -74,6 +74,17 @@ def read(X, cut=None, name="X"):
     return Rows(spins, units, None)
 
 
+def whole(X):
+    """Refuse NaN, which stands for a missing entry, with what takes it."""
+    x = None if hasattr(X, "toarray") else np.asarray(X)
+    if x is not None and x.dtype.kind == "f" and np.isnan(x).any():
+        raise MattisValueError(
+            "X holds NaN: reconstruct draws missing entries; to train on rows that lack some, save "
+            "them (numpy.save('X.npy', X)) and run mattis init X.npy --out X.yaml and mattis train "
+            "X.yaml, which has data.missing: allow; load_run reads its run"
+        )
+
+
 def _cut(X, blocks, spins, cut, name):
     """Return the rows of values of which there are more than two."""
     if cut is None:
