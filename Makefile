@@ -1,6 +1,6 @@
 # Everything here is the go command; make only remembers the words.
 
-.PHONY: build test check bench kills asm results release
+.PHONY: build test check bench kills soak asm results release
 
 build:
 	CGO_ENABLED=0 go build -trimpath -o mattis ./cmd/mattis
@@ -16,6 +16,9 @@ bench:
 
 kills: build
 	go -C tools run ./kills -mattis "$(CURDIR)/mattis"
+
+soak: build
+	go -C tools run ./soak -mattis "$(CURDIR)/mattis" -seconds 600
 
 # Archives, wheels and an image in dist (docs/release.md). VERSION is needed where there is no repository.
 release:

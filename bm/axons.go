@@ -91,7 +91,7 @@ func (a *Axons) overlap(x compute.Matrix, layer int) compute.Matrix {
 	if !a.m[layer].IsNone() {
 		then.Bias = a.offsetOverlap(layer)
 	}
-	e.Mul(dst, x, a.layers[layer].Value, compute.Op{TransB: true, Alpha: 1, Then: then})
+	e.Mul(dst, x, a.layers[layer].Value, compute.Op{TransB: true, Alpha: 1, Precision: a.precision, Then: then})
 	return dst
 }
 
@@ -109,7 +109,9 @@ func (a *Axons) Shift(from, to int) compute.Matrix {
 	}
 	e, pair := a.engine, a.graph.PairOf(from, to)
 	s := e.Scratch(compute.Float32, 1, a.graph.Layers[to].N)
-	e.Mul(s, a.offsetOverlap(from), a.layers[to].Value, a.scaled(compute.Op{}, pair))
+	op := a.scaled(compute.Op{}, pair)
+	op.Precision = compute.Single
+	e.Mul(s, a.offsetOverlap(from), a.layers[to].Value, op)
 	if from == to {
 		a.addDiagonal(s, a.m[from], pair, 1)
 	}
@@ -139,7 +141,7 @@ func (a *Axons) Fields(dst compute.Matrix, near []Overlap, layer int, then compu
 		e.Mul(dst, near[0].A, x, a.scaled(compute.Op{Then: then}, a.graph.PairOf(near[0].Layer, layer)))
 		return
 	}
-	e.Mul(dst, a.sum(near, layer), x, compute.Op{Alpha: 1, Then: then})
+	e.Mul(dst, a.sum(near, layer), x, compute.Op{Alpha: 1, Precision: a.precision, Then: then})
 }
 
 // Scan draws a layer coupled to itself by its patterns.
@@ -190,16 +192,16 @@ func (a *Axons) addDiagonal(dst, x compute.Matrix, pair int, alpha float64) {
 func (a *Axons) denseFields(dst compute.Matrix, o Overlap, then compute.Epilogue) {
 	e, w := a.engine, a.Formed(0)
 	if o.Layer == Hidden {
-		e.Mul(dst, o.X, w, compute.Op{TransB: true, Alpha: 1, Then: then})
+		e.Mul(dst, o.X, w, compute.Op{TransB: true, Alpha: 1, Precision: a.precision, Then: then})
 		return
 	}
 	then.Bias = withShift(e, then.Bias, a.Shift(Visible, Hidden))
-	e.Mul(dst, o.X, w, compute.Op{Alpha: 1, Then: then})
+	e.Mul(dst, o.X, w, compute.Op{Alpha: 1, Precision: a.precision, Then: then})
 }
 
-// scaled returns op with the factor g/sqrt K of a pair.
+// scaled returns op with the factor g/sqrt K of a pair, in the couplings' precision.
 func (a *Axons) scaled(op compute.Op, pair int) compute.Op {
-	op.Alpha, op.LogGain = 1/a.rootK(), a.logGains[pair].Value
+	op.Alpha, op.LogGain, op.Precision = 1/a.rootK(), a.logGains[pair].Value, a.precision
 	return op
 }
 
@@ -241,7 +243,7 @@ func (a *Axons) Correlate(layers []Overlap, weights compute.Matrix, scale float6
 		}
 		mark := e.Mark()
 		g, grad := a.sum(near, l), a.layers[l].Grad
-		e.Mul(grad, g, o.X, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights})
+		e.Mul(grad, g, o.X, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights, Precision: a.precision})
 		a.offsetGradient(grad, g, a.m[l], weights, scale)
 		if pair := a.graph.PairOf(l, l); pair >= 0 { // - scale * (g/sqrt K) X_ki sum_b w_b (s_i-m_i)^2
 			x := centred(e, o.X, a.m[l])
@@ -310,7 +312,7 @@ func (a *Axons) correlateHidden(grad, overlap, y, weights compute.Matrix, scale 
 // correlateVisible adds scale * S^T diag(w) (v-m) to dXv and scale * sum_b w_b A_b.S_b to dlog g.
 func (a *Axons) correlateVisible(o Overlap, s, weights compute.Matrix, scale float64) {
 	e, grad := a.engine, a.layers[Visible].Grad
-	e.Mul(grad, s, o.X, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights})
+	e.Mul(grad, s, o.X, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights, Precision: a.precision})
 	a.offsetGradient(grad, s, a.m[Visible], weights, scale)
 	if a.logGains[0].Grad.IsNone() {
 		return
@@ -338,7 +340,7 @@ func (a *Axons) correlateDense(o Overlap, y, weights compute.Matrix, scale float
 	e := a.engine
 	xv, xh := a.layers[Visible], a.layers[Hidden]
 	c := e.Scratch(compute.Float32, xv.Value.Cols(), xh.Value.Cols())
-	correlation(e, c, o.X, y, weights, a.m[Visible], compute.Matrix{}, 1, false)
+	a.correlation(e, c, o.X, y, weights, a.m[Visible], compute.Matrix{}, 1, false)
 	a.correlateHiddenDense(xh.Grad, c, scale)
 	p := e.Scratch(compute.Float32, a.rows, xv.Value.Cols())
 	e.Mul(p, xh.Value, c, a.scaled(compute.Op{TransB: true}, 0))
@@ -420,13 +422,13 @@ func (a *Axons) marginalPhase(v, weights, bias, biasGrad compute.Matrix, scale f
 		if byW {
 			w := e.Scratch(compute.Float32, v.Cols(), to-from)
 			e.Mul(w, a.layers[Visible].Value, xh, a.scaled(compute.Op{TransA: true}, 0))
-			e.Mul(t, v, w, compute.Op{Alpha: 1, Then: then})
+			e.Mul(t, v, w, compute.Op{Alpha: 1, Precision: a.precision, Then: then})
 		} else {
 			e.Mul(t, o.A, xh, a.scaled(compute.Op{Then: then}, 0))
 		}
 		if byG {
 			c := e.Scratch(compute.Float32, v.Cols(), to-from)
-			correlation(e, c, v, t, weights, a.m[Visible], compute.Matrix{}, 1, false)
+			a.correlation(e, c, v, t, weights, a.m[Visible], compute.Matrix{}, 1, false)
 			a.correlateHiddenDense(grad, c, scale)
 			e.Mul(p, xh, c, a.scaled(compute.Op{TransB: true, Accumulate: from > 0}, 0))
 		} else {
@@ -480,7 +482,7 @@ func (a *Axons) Times(dst, x compute.Matrix, pair int, transposed bool) {
 	}
 	mark := e.Mark()
 	o := e.Scratch(compute.Float32, x.Rows(), a.rows)
-	e.Mul(o, x, a.layers[from].Value, compute.Op{TransB: true, Alpha: 1})
+	e.Mul(o, x, a.layers[from].Value, compute.Op{TransB: true, Alpha: 1, Precision: a.precision})
 	e.Mul(dst, o, a.layers[to].Value, a.scaled(compute.Op{}, pair))
 	if from == to {
 		a.addDiagonal(dst, x, pair, -1)

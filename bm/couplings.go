@@ -34,6 +34,9 @@ type Couplings interface {
 	// Interaction adds alpha * (s-m) W (s'-m') of each row to dst (Bx1 Float64), x.Layer <= y.Layer
 	// being coupled; of a layer with itself, each two spins once.
 	Interaction(dst compute.Matrix, alpha float64, x, y Overlap)
+	// SetPrecision sets what the factors of products with W are rounded to, and returns what they were.
+	// Scans, shifts by offsets and sums of biases are float32 whatever it is.
+	SetPrecision(compute.Precision) (before compute.Precision)
 	// Offset returns the offset m of a layer (1xN), or none.
 	Offset(layer int) compute.Matrix
 	// Shift returns -m W: the constant that the offset of the layer from adds to the fields on the
@@ -50,14 +53,22 @@ type Couplings interface {
 	Times(dst, x compute.Matrix, pair int, transposed bool)
 }
 
-// offsets are the m of the layers that both couplings share, none where a layer has none.
+// offsets are what both couplings share: the m of the layers, none where a layer has none, and the
+// precision of products.
 type offsets struct {
-	names []string
-	m     []compute.Matrix
+	names     []string
+	m         []compute.Matrix
+	precision compute.Precision
+}
+
+// SetPrecision sets what the factors of products are rounded to, and returns what they were.
+func (o *offsets) SetPrecision(p compute.Precision) (before compute.Precision) {
+	before, o.precision = o.precision, p
+	return before
 }
 
 func newOffsets(e compute.Engine, g Graph) offsets {
-	o := offsets{make([]string, len(g.Layers)), make([]compute.Matrix, len(g.Layers))}
+	o := offsets{names: make([]string, len(g.Layers)), m: make([]compute.Matrix, len(g.Layers))}
 	for l, layer := range g.Layers {
 		if o.names[l] = "offset." + layer.Name; layer.Offset {
 			o.m[l] = e.Alloc(compute.Float32, 1, layer.N)

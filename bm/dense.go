@@ -67,7 +67,7 @@ func (d *Dense) Fields(dst compute.Matrix, near []Overlap, layer int, then compu
 	for i, o := range near {
 		w, transposed := d.pairOf(o.Layer, layer)
 		then.Bias = withShift(e, then.Bias, d.Shift(o.Layer, layer))
-		op := compute.Op{TransB: transposed, Alpha: 1}
+		op := compute.Op{TransB: transposed, Alpha: 1, Precision: d.precision}
 		if i == len(near)-1 {
 			op.Then = then
 			e.Mul(dst, o.X, w, op)
@@ -102,14 +102,14 @@ func (d *Dense) Correlate(layers []Overlap, weights compute.Matrix, scale float6
 		case p.A == p.B:
 			d.selfCorrelate(d.weights[i].Grad, x, d.m[p.A], weights, scale)
 		default:
-			correlation(d.engine, d.weights[i].Grad, x, y, weights, d.m[p.A], d.m[p.B], scale, true)
+			d.correlation(d.engine, d.weights[i].Grad, x, y, weights, d.m[p.A], d.m[p.B], scale, true)
 		}
 	}
 }
 
 // correlation sets dst (NxM), or adds to it: scale * sum_b w_b (x_b-m)^T (y_b-n).
-func correlation(e compute.Engine, dst, x, y, weights, m, n compute.Matrix, scale float64, add bool) {
-	e.Mul(dst, x, y, compute.Op{TransA: true, Accumulate: add, Alpha: scale, Weights: weights})
+func (o *offsets) correlation(e compute.Engine, dst, x, y, weights, m, n compute.Matrix, scale float64, add bool) {
+	e.Mul(dst, x, y, compute.Op{TransA: true, Accumulate: add, Alpha: scale, Weights: weights, Precision: o.precision})
 	offsetCorrelation(e, dst, x, y, weights, m, n, scale)
 }
 
@@ -120,14 +120,14 @@ func (d *Dense) selfCorrelate(grad, x, m, weights compute.Matrix, scale float64)
 	e := d.engine
 	x = centred(e, x, m)
 	if weights.IsNone() {
-		e.Mul(grad, x, x, compute.Op{TransA: true, Accumulate: true, Alpha: scale})
+		e.Mul(grad, x, x, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Precision: d.precision})
 	} else {
 		n := x.Cols()
 		weighted, sum := e.Scratch(compute.Float32, x.Rows(), n), e.Scratch(compute.Float32, n, n)
 		e.Hadamard(weighted, x, weights)
-		e.Mul(sum, weighted, x, compute.Op{TransA: true, Alpha: scale / 2})
+		e.Mul(sum, weighted, x, compute.Op{TransA: true, Alpha: scale / 2, Precision: d.precision})
 		other := e.Scratch(compute.Float32, n, n)
-		e.Mul(other, x, weighted, compute.Op{TransA: true, Alpha: scale / 2})
+		e.Mul(other, x, weighted, compute.Op{TransA: true, Alpha: scale / 2, Precision: d.precision})
 		e.Axpby(sum, 1, other, 1)
 		e.Axpby(grad, 1, sum, 1)
 	}
@@ -148,8 +148,8 @@ func (d *Dense) MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale f
 		if !bias.IsNone() {
 			then.Bias = bias.Columns(from, to)
 		}
-		e.Mul(t, v, w.Value.Columns(from, to), compute.Op{Alpha: 1, Then: then})
-		correlation(e, w.Grad.Columns(from, to), v, t, weights, d.m[Visible], compute.Matrix{}, scale, true)
+		e.Mul(t, v, w.Value.Columns(from, to), compute.Op{Alpha: 1, Precision: d.precision, Then: then})
+		d.correlation(e, w.Grad.Columns(from, to), v, t, weights, d.m[Visible], compute.Matrix{}, scale, true)
 		if !biasGrad.IsNone() {
 			columnSums(e, biasGrad.Columns(from, to), t, weights, scale, true)
 		}
@@ -174,5 +174,5 @@ func (d *Dense) Interaction(dst compute.Matrix, alpha float64, x, y Overlap) {
 
 // Times sets dst to x W or x W^T.
 func (d *Dense) Times(dst, x compute.Matrix, pair int, transposed bool) {
-	d.engine.Mul(dst, x, d.weights[pair].Value, compute.Op{TransB: transposed, Alpha: 1})
+	d.engine.Mul(dst, x, d.weights[pair].Value, compute.Op{TransB: transposed, Alpha: 1, Precision: d.precision})
 }

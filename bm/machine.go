@@ -190,6 +190,12 @@ func (m *Machine) Rowwise(do func()) {
 // Couplings returns the couplings.
 func (m *Machine) Couplings() Couplings { return m.couplings }
 
+// SetPrecision sets what the factors of products with the couplings are rounded to, and returns what
+// they were: float32 at first. Draws, phases and energies are then those of rounded factors.
+func (m *Machine) SetPrecision(p compute.Precision) (before compute.Precision) {
+	return m.couplings.SetPrecision(p)
+}
+
 // Axons returns the couplings where they are axons, or nil.
 func (m *Machine) Axons() *Axons {
 	a, _ := m.couplings.(*Axons)

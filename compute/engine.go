@@ -99,12 +99,17 @@ type Engine interface {
 // and then what becomes of y. The factor before the sum is rounded to float32
 // once (see Factor). The sum over l runs in blocks whose size depends on the shape alone,
 // never on the number of threads. The zero Op with Alpha 1 is the plain product.
+//
+// With Precision BF16 a[i,l]*Weights[l], rounded to float32, and b[l,j] are rounded by RoundBF16, and the
+// products of steps 2k+1 and 2k are added as AddProductsBF16 does, to a sum that starts at 0 in each
+// block; an odd last step goes with zeros. Factor, sums of blocks and the epilogue are those of float32.
 type Op struct {
 	TransA, TransB bool    // a is stored LxN_i, b is stored N_jxL
 	Accumulate     bool    // add what dst holds; Then.Kind has to be Store
 	Alpha          float64 // factor of the product
 	LogGain        Matrix  // 1x1 Float32 or none
 	Weights        Matrix  // Lx1 Float32 or none
+	Precision      Precision
 	Then           Epilogue
 }
 

@@ -14,6 +14,7 @@ import (
 type Binarize struct {
 	Threshold  *float64 // grey values above it become +1; in [0,1). float32 values are compared as float32: the number 0.3 is not above 0.3
 	Stochastic bool     // a grey value is the probability of +1, drawn once at (row of the file, spin)
+	Anew       bool     // beside Stochastic: the training set keeps its greys, to be drawn anew (Set.Greys)
 }
 
 func (b Binarize) given() bool { return b.Threshold != nil || b.Stochastic }
@@ -21,6 +22,9 @@ func (b Binarize) given() bool { return b.Threshold != nil || b.Stochastic }
 func (b Binarize) check() error {
 	if b.Threshold != nil && b.Stochastic {
 		return fmt.Errorf("data.binarize: both a threshold and stochastic: set one")
+	}
+	if b.Anew && !b.Stochastic {
+		return fmt.Errorf("data.binarize: only what is stochastic is drawn anew")
 	}
 	if b.Threshold != nil && !(*b.Threshold >= 0 && *b.Threshold < 1) {
 		return fmt.Errorf("data.binarize.threshold: %v is not in [0,1): 0.3 is the paper's", *b.Threshold)
@@ -41,6 +45,7 @@ type binarizer struct {
 	zeros bool // 0 was seen, and there is no rule
 	gaps  bool // missing entries are taken
 	tally *Tally
+	greys *Greys // of the training file where they are to be kept
 }
 
 // gap is the spin of a missing entry until finish makes it 0.
@@ -57,6 +62,9 @@ func (o Options) binarizer(stream uint64) *binarizer {
 	b := &binarizer{rule: o.Binarize, key: o.Key.Fold(stream), white: o.White, gaps: o.Missing, tally: o.tally}
 	if b.white == 0 {
 		b.white = 1
+	}
+	if o.Binarize.Anew && stream == streamTrain {
+		b.greys = &Greys{}
 	}
 	return b
 }
@@ -83,6 +91,9 @@ func (b *binarizer) spin(x float64, row, col int) (int8, error) {
 		up := false
 		switch {
 		case b.rule.Stochastic:
+			if b.greys != nil && grey > 0 && grey < 1 {
+				b.greys.add(row, col, grey)
+			}
 			up = grey == 1 || grey > 0 && float64(b.key.Uniform(uint64(row), uint64(col))) < grey // black and white need no draw
 		case b.cut != nil:
 			up = float32(x) > *b.cut
@@ -162,8 +173,14 @@ func (b *binarizer) outside(x float64) error {
 	return fmt.Errorf("the value %v is no grey value in [0,%v]", x, b.white)
 }
 
-// finish turns the zeros of 0/1 data into -1, and missing entries into 0.
-func (b *binarizer) finish(spins []int8) {
+// finish gives the set what was read of it beside its spins, turns the zeros of 0/1 data into -1,
+// and missing entries into 0.
+func (b *binarizer) finish(s *Set) {
+	if b.greys != nil {
+		b.greys.sort()
+		s.Greys = b.greys
+	}
+	spins := s.Spins
 	if !b.zeros && !b.gaps {
 		return
 	}
@@ -177,11 +194,11 @@ func (b *binarizer) finish(spins []int8) {
 	}
 }
 
-// bytes returns the spins of unsigned bytes, rows of the given width, in the memory of the bytes,
+// bytes sets the spins of the set's rows to those of unsigned bytes, in the memory of the bytes,
 // which are gone. White is 255 unless the options say otherwise or no byte exceeds 1; place names
 // where value i is, for errors.
-func (o Options) bytes(values []uint8, width int, stream uint64, place func(i int) string) ([]int8, error) {
-	b := o.binarizer(stream)
+func (o Options) bytes(s *Set, values []uint8, stream uint64, place func(i int) string) error {
+	b, width := o.binarizer(stream), s.Visible
 	if o.White == 0 {
 		for _, v := range values {
 			if v > 1 {
@@ -193,13 +210,14 @@ func (o Options) bytes(values []uint8, width int, stream uint64, place func(i in
 	spins := unsafe.Slice((*int8)(unsafe.Pointer(unsafe.SliceData(values))), len(values))
 	for row := 0; row*width < len(values); row++ {
 		for col, v := range values[row*width : (row+1)*width] {
-			s, err := b.spin(float64(v), row, col)
+			x, err := b.spin(float64(v), row, col)
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", place(row*width+col), err)
+				return fmt.Errorf("%s: %w", place(row*width+col), err)
 			}
-			spins[row*width+col] = s
+			spins[row*width+col] = x
 		}
 	}
-	b.finish(spins)
-	return spins, nil
+	s.Spins = spins
+	b.finish(s)
+	return nil
 }

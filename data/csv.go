@@ -175,7 +175,7 @@ func (o Options) decodeCSV(f io.Reader, size int64, p part, words *words) (*Set,
 	if s.Rows == 0 {
 		return nil, fmt.Errorf("no rows of values")
 	}
-	bin.finish(s.Spins)
+	bin.finish(s)
 	return s, nil
 }
 

@@ -34,7 +34,7 @@ func (o Options) readIDX(p part, _ *words) (*Set, error) {
 		return nil, fmt.Errorf("%s: %w", p.path, err)
 	}
 	head := 4 + 4*len(shape)
-	s.Spins, err = o.bytes(values, s.Visible, p.stream, func(i int) string {
+	err = o.bytes(s, values, p.stream, func(i int) string {
 		return fmt.Sprintf("%s: offset %d (row %d, value %d)", p.path, head+i, i/s.Visible+1, i%s.Visible+1)
 	})
 	if err != nil {

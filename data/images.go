@@ -92,7 +92,7 @@ func (o Options) readImages(p part, words *words) (*Set, error) {
 			s.Labels = append(s.Labels, words.add(labels[i]))
 		}
 	}
-	bin.finish(s.Spins)
+	bin.finish(s)
 	s.noteTransparent()
 	return s, nil
 }
@@ -104,7 +104,7 @@ func (o Options) readImage(p part) (*Set, error) {
 	if err := s.addImage(p.path, p.path, bin, o); err != nil {
 		return nil, err
 	}
-	bin.finish(s.Spins)
+	bin.finish(s)
 	s.noteTransparent()
 	return s, nil
 }

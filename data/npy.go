@@ -128,9 +128,7 @@ func (o Options) decodeArray(t tensorfile.Tensor, p part) (*Set, error) {
 	}
 	place := func(i int) string { return fmt.Sprintf("row %d, value %d", i/s.Visible+1, i%s.Visible+1) }
 	if values, ok := t.Data.([]uint8); ok {
-		var err error
-		s.Spins, err = o.bytes(values, s.Visible, p.stream, place)
-		return s, err
+		return s, o.bytes(s, values, p.stream, place)
 	}
 	at := element(t)
 	bin := o.binarizer(p.stream)
@@ -154,7 +152,7 @@ func (o Options) decodeArray(t tensorfile.Tensor, p part) (*Set, error) {
 		}
 		s.Spins[i] = spin
 	}
-	bin.finish(s.Spins)
+	bin.finish(s)
 	return s, nil
 }
 

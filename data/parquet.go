@@ -282,7 +282,7 @@ func (o Options) decodeParquet(f io.ReadCloser, size int64, p part, words *words
 		}
 		col++
 	}
-	bin.finish(s.Spins)
+	bin.finish(s)
 	return s, nil
 }
 

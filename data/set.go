@@ -19,6 +19,7 @@ type Set struct {
 	Height  int      // rows of an image; 0 for plain rows
 	Width   int      // columns of an image; 0 for plain rows
 	Spins   []int8   // Rows x Visible, each -1 or +1, row after row
+	Greys   *Greys   // of the training set where they are drawn anew for each epoch; nil elsewhere
 	Labels  []int32  // one a row, or nil
 	Classes []string // the words that Labels number, or nil where labels are numbers themselves
 	// LabelNames are the labels that the last spins of a row tell, one spin each: +1 for the row's
@@ -102,6 +103,7 @@ func (s *Set) Digest() string {
 func (s *Set) Take(rows []int32) *Set {
 	t := *s
 	t.Rows = len(rows)
+	t.Greys = s.Greys.take(rows)
 	t.Spins = make([]int8, 0, len(rows)*s.Visible)
 	t.Labels = nil
 	for _, r := range rows {
@@ -117,6 +119,7 @@ func (s *Set) Take(rows []int32) *Set {
 func (s *Set) span(a, b int, name string) *Set {
 	t := *s
 	t.Name, t.Rows = name, b-a
+	t.Greys = s.Greys.span(a, b)
 	t.Spins = s.Spins[a*s.Visible : b*s.Visible : b*s.Visible]
 	if s.Labels != nil {
 		t.Labels = s.Labels[a:b:b]

@@ -28,6 +28,7 @@ var known = map[string]string{
 	"nll_bridge":               "TestLikelihoodMeasures",
 	"logz_bridge":              "TestPopulationBridge",
 	"logz_integration":         "TestEstimatesOfLogZ",
+	"nll_tracked":              "TestTracked",
 	"ground_energy":            "TestGroundEnergy",
 	"gibbs_accessibility":      "TestAccessibility",
 	"gibbs_accessibility_mean": "TestAccessibility",

@@ -17,6 +17,8 @@ import (
 type Watch struct {
 	Machine *bm.Machine
 	Sampler sampler.Sampler
+	// Precision is that of the moves; what is looked at is float32.
+	Precision compute.Precision
 	// Start is where the chains begin, C x V Int8; it stays as it is. Starts that are far apart
 	// tell most.
 	Start compute.Matrix
@@ -144,7 +146,9 @@ func (w Watch) move(ctx context.Context, m *Mixing, s bm.State, i, values int) e
 	defer end()
 	law := bm.Law{Key: w.Key.Fold(uint64(i)), Clamp: w.Clamp, Stop: stop}
 	begin := time.Now()
+	before := w.Machine.SetPrecision(w.Precision)
 	w.Sampler.Move(s, law, m.Every)
+	w.Machine.SetPrecision(before)
 	m.Seconds += time.Since(begin).Seconds()
 	if err := ctx.Err(); err != nil {
 		return err

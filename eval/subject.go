@@ -29,6 +29,9 @@ type Subject struct {
 	Drawn bm.Batch
 	Kind  negative.Kind
 
+	// Tracked is log Z as the training carried it along, or nil. Only nll_tracked looks at it.
+	Tracked *Tracked
+
 	// Key is the only source of random numbers. Each measure folds it by a fixed
 	// number (see the purposes in this file), so that its value does not depend
 	// on which others are taken.

@@ -33,11 +33,11 @@ func ReadToken(path string) (token, exposed string, err error) {
 	}
 	b, err := os.ReadFile(path)
 	if err != nil {
-		return "", "", fmt.Errorf("--token-file: %w", err)
+		return "", exposed, fmt.Errorf("--token-file: %w", err)
 	}
 	token = strings.TrimSpace(string(b))
 	if len(token) < shortestToken || strings.ContainsAny(token, " \t\r\n") {
-		return "", "", fmt.Errorf("--token-file %s: want one word of at least %d characters", path, shortestToken)
+		return "", exposed, fmt.Errorf("--token-file %s: want one word of at least %d characters", path, shortestToken)
 	}
 	return token, exposed, nil
 }

@@ -46,9 +46,25 @@ var estimators = []entry{
 	{"tempering-2", "NewTempering", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) {
 		return negative.NewTempering(r, []float64{1, 0.3}, rows, 2, 9)
 	}},
+	{"pcd-1, fresh from coins", "NewRenewed", negative.Heuristic, renewed(negative.Uniform)},
+	{"pcd-1, fresh from patterns", "NewRenewed", negative.Heuristic, renewed(negative.Patterns)},
+	{"pcd-1, fresh from data", "NewRenewed", negative.Stationary, renewed(negative.Rows)},
+	{"jarzynski-1", "NewJarzynski", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) {
+		return negative.NewJarzynski(r, rows, 1, 9), nil
+	}},
+	{"fpcd-1", "NewFPCD", negative.Heuristic, func(r *bm.Machine, rows int) (negative.Estimator, error) {
+		return negative.NewFPCD(r, rows, 1, 0.1, 0.95, 9), nil
+	}},
 	{"annealing-3", "NewAnnealing", negative.Heuristic, func(r *bm.Machine, rows int) (negative.Estimator, error) {
 		return negative.NewAnnealing(r, rows, 3), nil
 	}},
+}
+
+// renewed returns what makes pcd with a quarter of its rows fresh.
+func renewed(from negative.From) func(r *bm.Machine, rows int) (negative.Estimator, error) {
+	return func(r *bm.Machine, rows int) (negative.Estimator, error) {
+		return negative.NewRenewed(r, negative.NewPCD(r, rows-rows/4, 1, 9), rows/4, 2, from)
+	}
 }
 
 type entry struct {
@@ -63,6 +79,11 @@ func axons(r *bm.Machine) *bm.Axons { return r.Couplings().(*bm.Axons) }
 func hasAxons(r *bm.Machine) bool {
 	_, ok := r.Couplings().(*bm.Axons)
 	return ok
+}
+
+// readsPatterns reports whether an estimator of the table needs axons.
+func readsPatterns(name string) bool {
+	return strings.HasPrefix(name, "pid") || strings.HasSuffix(name, "patterns")
 }
 
 func TestTableIsComplete(t *testing.T) {
@@ -122,7 +143,7 @@ func TestKinds(t *testing.T) {
 	for _, small := range check.SmallMachines(engine(t, 2), 4, 3, 31) {
 		r := small.Machine
 		for _, c := range estimators {
-			if strings.HasPrefix(c.name, "pid") && !hasAxons(r) {
+			if readsPatterns(c.name) && !hasAxons(r) {
 				continue
 			}
 			t.Run(c.name+","+small.Name, func(t *testing.T) {

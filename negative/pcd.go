@@ -2,6 +2,7 @@ package negative
 
 import (
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/rng"
 	"mattis/sampler"
 )
@@ -11,6 +12,14 @@ import (
 type PCD struct {
 	chains
 	count, steps int
+
+	restart *starter // nil where chains are never restarted
+	rate    float64
+	spare   bm.State
+
+	most, over int            // see Grow; over is 0 where the sweeps stay as many
+	draws      compute.Matrix // 1x1 Float64: updates done
+	done       []float64
 }
 
 // NewPCD returns PCD with count chains that start from fair coins and move by
@@ -21,16 +30,70 @@ func NewPCD(m *bm.Machine, count, steps int, key rng.Key) *PCD {
 	return p
 }
 
+// Restart lets each chain start anew before an update with the probability rate. It is an error
+// where there is nothing to start from.
+func (p *PCD) Restart(rate float64, from From) (err error) {
+	p.rate, p.spare = rate, p.machine.State(p.count)
+	p.restart, err = newStarter(p.machine, from, p.count)
+	return err
+}
+
+// Grow lets the sweeps of an update grow evenly to so many over so many updates: chains of a machine
+// that has learned more mix more slowly.
+func (p *PCD) Grow(most, over int) {
+	p.most, p.over, p.done = most, over, make([]float64, 1)
+	p.draws = p.machine.Engine().Alloc(compute.Float64, 1, 1)
+}
+
 // Draw moves the chains and returns them, all of weight 1/count.
-func (p *PCD) Draw(_ bm.Batch, key rng.Key) bm.Batch {
-	s := p.rows(p.count)
-	sampler.Gibbs(p.machine, s, bm.Law{Key: key, Stop: p.stop}, p.steps)
+func (p *PCD) Draw(positive bm.Batch, key rng.Key) bm.Batch {
+	e, s, steps := p.machine.Engine(), p.rows(p.count), p.steps
+	if p.restart != nil {
+		p.restartSome(s, positive, key.Fold(restartStream))
+	}
+	if p.over > 0 {
+		compute.Read(e, p.done, p.draws)
+		steps += int(float64(p.most-p.steps) * min(1, p.done[0]/float64(p.over)))
+		p.done[0]++
+		compute.Write(e, p.draws, p.done)
+	}
+	sampler.Gibbs(p.machine, s, bm.Law{Key: key, Stop: p.stop}, steps)
 	return bm.Batch{State: s, Marginal: true}
 }
 
-// State returns the spins of the chains on the left side of the data view; a sweep draws the others
-// from them.
-func (p *PCD) State() []bm.Param { return sampler.Kept(p.machine, p.state) }
+// restartStream is what the key of a draw is folded for beside its sweeps.
+const restartStream = 1 << 41
 
-// Kind returns Stationary.
-func (p *PCD) Kind() Kind { return Stationary }
+func (p *PCD) restartSome(s bm.State, positive bm.Batch, key rng.Key) {
+	e, begun := p.machine.Engine(), false
+	for i := range p.count {
+		if key.Uniform64(uint64(i), 0) >= p.rate {
+			continue
+		}
+		if !begun {
+			p.restart.start(p.spare, positive, key.Fold(0))
+			begun = true
+		}
+		for _, l := range p.machine.View().Left {
+			e.Copy(s[l].Slice(i, i+1), p.spare[l].Slice(i, i+1))
+		}
+	}
+}
+
+// State returns the spins of the chains on the left side of the data view, from which a sweep draws
+// the others, and the number of draws where that says how many sweeps are due.
+func (p *PCD) State() []bm.Param {
+	s := sampler.Kept(p.machine, p.state)
+	if p.over > 0 {
+		s = append(s, bm.Param{Name: "chains.draws", Value: p.draws})
+	}
+	return s
+}
+
+// Kind returns Stationary, but Heuristic where chains start anew elsewhere than in the data.
+func (p *PCD) Kind() Kind {
+	if p.restart != nil && p.restart.from != Rows {
+		return Heuristic
+	}
+	return Stationary
+}

@@ -19,7 +19,7 @@ func equilibrium(r *bm.Machine, n negative.Estimator, chains, v compute.Matrix) 
 	e := r.Engine()
 	t, ok := n.(*negative.Tempering)
 	if !ok {
-		e.Copy(chains, v)
+		e.Copy(chains, v.Slice(v.Rows()-chains.Rows(), v.Rows())) // the first ones are for chains that start from the batch
 		return
 	}
 	betas := t.Replicas().Betas()

@@ -24,7 +24,7 @@ func TestKindsOfTopologies(t *testing.T) {
 			gaussian, self = gaussian || layer.Kind == bm.Gaussian, self || m.Self(l)
 		}
 		for _, c := range estimators {
-			if strings.HasPrefix(c.name, "pid") && !hasAxons(m) {
+			if readsPatterns(c.name) && !hasAxons(m) {
 				continue
 			}
 			n, err := c.make(m, 7)
@@ -44,7 +44,7 @@ func TestKindsOfTopologies(t *testing.T) {
 					}
 				}
 			case negative.Stationary:
-				if strings.HasSuffix(c.name, "-2") || strings.HasSuffix(c.name, "-3") || c.maker == "NewTempering" {
+				if strings.HasSuffix(c.name, "-2") || strings.HasSuffix(c.name, "-3") || c.maker == "NewTempering" || c.maker == "NewRenewed" {
 					continue // one sweep is enough: more of them, and ladders in equilibrium, are the sampler's
 				}
 				if strings.HasPrefix(c.name, "cd") && !m.SumsOut() {

@@ -3,8 +3,6 @@
 package optim
 
 import (
-	"math"
-
 	"mattis/bm"
 	"mattis/compute"
 )
@@ -119,21 +117,4 @@ func (a *Adam) State() []bm.Param {
 			bm.Param{Name: "optimizer.second." + p.Name, Value: a.second[i]})
 	}
 	return l
-}
-
-// Schedule is a learning rate that falls by a factor per epoch.
-type Schedule struct {
-	Rate   float64 // of epoch 0
-	Factor float64 // per epoch; 0 and 1 keep the rate
-	After  int     // epochs at the full rate before it starts to fall
-	Floor  float64 // the rate does not fall below it
-}
-
-// At returns the rate of epoch number epoch, counted from 0.
-func (s Schedule) At(epoch int) float64 {
-	n := max(0, epoch-s.After)
-	if n == 0 || s.Factor == 0 {
-		return s.Rate
-	}
-	return max(min(s.Floor, s.Rate), s.Rate*math.Pow(s.Factor, float64(n)))
 }

@@ -224,7 +224,7 @@ func TestSchedule(t *testing.T) {
 		{"floor above the rate", optim.Schedule{Rate: 0.3, Factor: 0.5, Floor: 0.4}, 50, 0.3},
 		{"no floor", optim.Schedule{Rate: 1, Factor: 0.5}, 20, 0x1p-20},
 	} {
-		if got := c.s.At(c.epoch); math.Abs(got-c.want) > 1e-15 {
+		if got := c.s.At(float64(c.epoch)); math.Abs(got-c.want) > 1e-15 {
 			t.Errorf("%s: rate of epoch %d is %v, want %v", c.name, c.epoch, got, c.want)
 		}
 	}
@@ -234,10 +234,39 @@ func TestSchedule(t *testing.T) {
 func ExampleSchedule() {
 	s := optim.Schedule{Rate: 0.02, Factor: 0.96, Floor: 1e-5}
 	for _, epoch := range []int{0, 100, 299} {
-		fmt.Printf("%.6f\n", s.At(epoch))
+		fmt.Printf("%.6f\n", s.At(float64(epoch)))
 	}
 	// Output:
 	// 0.020000
 	// 0.000337
 	// 0.000010
+}
+
+// The forms in which a rate falls, by hand: from 0.1 to 0.01 in 4 epochs after 2, at each update or
+// at the end of epochs.
+func TestDecays(t *testing.T) {
+	linear := optim.Schedule{Rate: 0.1, Decay: optim.Linear, After: 2, Over: 4, Floor: 0.01}
+	cosine, power, steep := linear, linear, linear
+	cosine.Decay, power.Decay, steep.Decay = optim.Cosine, optim.Power, optim.Exponential
+	power.Power = 2
+	fine, warm := linear, linear
+	fine.PerUpdate = true
+	warm.WarmUp = 2
+	for _, c := range []struct {
+		name   string
+		s      optim.Schedule
+		epochs float64
+		want   float64
+	}{
+		{"linear, before", linear, 2.9, 0.1}, {"linear", linear, 3.9, 0.0775}, {"linear, end", linear, 6, 0.01}, {"linear, after", linear, 9, 0.01},
+		{"cosine", cosine, 3, 0.01 + 0.045*(1+math.Sqrt2/2)}, {"cosine, half", cosine, 4, 0.055}, {"cosine, after", cosine, 7, 0.01},
+		{"power", power, 6, 0.025}, {"power, floor", power, 100, 0.01},
+		{"exponential over epochs", steep, 4, math.Sqrt(0.001)}, {"exponential, end", steep, 6, 0.01},
+		{"an update", fine, 3.5, 0.1 - 0.09*1.5/4},
+		{"warm-up", warm, 0.5, 0.025}, {"warm-up, start", warm, 0, 0}, {"warm-up, end", warm, 2, 0.1},
+	} {
+		if got := c.s.At(c.epochs); math.Abs(got-c.want) > 1e-15 {
+			t.Errorf("%s: rate %v after %v epochs, want %v", c.name, got, c.epochs, c.want)
+		}
+	}
 }

@@ -9,6 +9,7 @@ import (
 	"mattis/bm"
 	"mattis/compute"
 	"mattis/data"
+	"mattis/eval"
 	"mattis/negative"
 	"mattis/optim"
 	"mattis/positive"
@@ -29,6 +30,8 @@ const (
 	purposeLooks    // for divergence
 	purposePictures // during training
 	purposeClamped  // chains of the positive phase
+	purposeGreys    // the training set drawn anew
+	purposeTracked  // log Z carried along
 )
 
 // Key returns the key of the recipe's seed.
@@ -45,10 +48,22 @@ func SampleKey(seed uint64) rng.Key { return rng.Key(seed).Fold(purposeSample) }
 
 // LoadData makes or reads the data.
 func (r *Recipe) LoadData() (*data.Split, error) {
+	if text := r.noShare(); text != "" {
+		return nil, r.origin.place(wrong("data.test", "%s", text))
+	}
 	if d := r.Data; d.Closed != nil && !*d.Closed && d.Split != nil && *d.Split == "paper" {
 		return nil, r.origin.place(wrong("data.closed", "false has no meaning for data.split paper, which keeps an image and its negative together: leave it out, or take random"))
 	}
 	return r.load(r.dataOptions())
+}
+
+// noShare returns why data.test: 0 has no meaning for the split; "" where it is not given or has one.
+func (r *Recipe) noShare() string {
+	d := r.Data
+	if d.Test == nil || *d.Test != 0 || d.Split == nil || *d.Split == "random" || *d.Split == "paper" && (d.Name != "bars" || *d.Size != 4) {
+		return ""
+	}
+	return fmt.Sprintf("0 has no meaning for data.split %s, which takes no share of the rows: leave it out, or take all", *d.Split)
 }
 
 // LoadDataOf makes or reads the data of a run whose training set has that digest. Where they have
@@ -88,6 +103,9 @@ func (r *Recipe) ofData(err error) error {
 func (r *Recipe) dataOptions() data.Options {
 	o := data.Options{Key: r.Key().Fold(purposeData)}
 	r.Data.lay(&o)
+	if t := r.Data.Test; t != nil && *t == 0 { // no share of the rows: all are trained on
+		o.Split, o.Closed = "all", false
+	}
 	for field := range r.Data.places() {
 		place, _ := o.Field(strings.TrimPrefix(field, "data."))
 		place.SetString(r.at(field))
@@ -109,6 +127,8 @@ type decisive struct {
 	Project    Project   `yaml:"project"`
 	Batch      int       `yaml:"batch"`
 	ShortBatch string    `yaml:"short_batch"`
+	Average    *Choice   `yaml:"average,omitempty"`   // where there is one
+	Precision  string    `yaml:"precision,omitempty"` // where it is not float32
 }
 
 func give[T any](dst *T, src *T) {
@@ -127,8 +147,24 @@ func (r *Recipe) Digest() string {
 	if r.Positive.Kind != "marginal" {
 		given = &r.Positive
 	}
-	sum := sha256.Sum256(encode(decisive{r.Seed, d, r.Machine, r.Couplings, given, r.Negative, r.Optimizer, r.Project, r.Train.Batch, r.Train.ShortBatch}))
+	what := decisive{r.Seed, d, r.Machine, r.Couplings, given, r.Negative, r.Optimizer, r.Project, r.Train.Batch, r.Train.ShortBatch, nil, ""}
+	if r.Train.Average.Name != none {
+		what.Average = &r.Train.Average
+	}
+	if r.precision() != compute.Single {
+		what.Precision = r.Train.Precision
+	}
+	sum := sha256.Sum256(encode(what))
 	return hex.EncodeToString(sum[:])
+}
+
+// precision returns what factors of products are rounded to.
+func (r *Recipe) precision() compute.Precision {
+	p, err := compute.ParsePrecision(r.Train.Precision)
+	if err != nil {
+		panic("recipe: " + err.Error()) // Parse has looked at it
+	}
+	return p
 }
 
 // decisiveOf returns how an error begins that quotes what of the settings, laid over the recipe's
@@ -177,10 +213,12 @@ func (r *Recipe) BuildMachine(visible int, e compute.Engine) *bm.Machine {
 type Training struct {
 	Recipe  *Recipe
 	Split   *data.Split
-	Machine *bm.Machine
-	Axons   *bm.Axons // nil for dense couplings
+	Machine *bm.Machine // what is measured and drawn from: the Trainer's, or its average
+	Axons   *bm.Axons   // its axons, nil for dense couplings
 	Trainer *train.Trainer
 	Remarks []string // what users should know of how it begins, a line each
+
+	tracking
 
 	start reference // what a training that has diverged is worse than
 }
@@ -212,9 +250,15 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 		} else {
 			init.draw(m.Couplings(), value, r.Key().Fold(purposeInit))
 		}
+		if init.name == principalName {
+			principal(m.Axons(), e, set, value)
+		}
 	}
 	if offset := m.Couplings().Offset(bm.Visible); !offset.IsNone() {
 		compute.Write(e, offset, pixelMeans(set))
+	}
+	if r.Machine.Start != nil && *r.Machine.Start == "data" {
+		compute.Write(e, m.Bias(bm.Visible).Value, eval.LawOfRows(eval.BaseData, set.Spins, set.Visible).Fields)
 	}
 	given, estimator, err := r.estimators(m, set.Rows)
 	if err != nil {
@@ -240,9 +284,16 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	t.Trainer = &train.Trainer{
 		Machine: m, Positive: given, Negative: estimator, Centring: centring, Optimizer: opt.build(m, r.Optimizer), Rate: r.schedule().At,
 		Data: rows, BatchSize: r.Train.Batch, Short: train.ShortBatch(r.Train.ShortBatch),
-		AfterUpdate: afterUpdate, AfterEpoch: afterEpoch,
-		Key: r.Key().Fold(purposeTrain),
+		AfterUpdate: afterUpdate, AfterEpoch: afterEpoch, Average: r.averaged(m),
+		Key: r.Key().Fold(purposeTrain), Precision: r.precision(),
 	}
+	if set.Greys != nil {
+		t.Trainer.Redraw = redraw(e, rows, set, r.Key().Fold(purposeGreys))
+	}
+	if a := t.Trainer.Average; a != nil {
+		t.Machine = a.Machine()
+	}
+	t.Axons = t.Machine.Axons()
 	if t.Trainer.StepsPerEpoch() < 1 {
 		return nil, r.origin.place(wrong("train.batch", "batches of %d leave no update: there are %d rows and short_batch is %s", r.Train.Batch, set.Rows, r.Train.ShortBatch))
 	}
@@ -252,9 +303,17 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	return t, nil
 }
 
-func (r *Recipe) schedule() optim.Schedule {
-	d := r.Optimizer.Decay
-	return optim.Schedule{Rate: r.Optimizer.Rate, Factor: d.Factor, After: d.After, Floor: d.Floor}
+// redraw returns what sets the rows of the training to the set's with its greys drawn for an epoch.
+func redraw(e compute.Engine, rows compute.Matrix, set *data.Set, key rng.Key) func(epoch int) {
+	spins := make([]int8, set.Visible)
+	return func(epoch int) {
+		k := key.Fold(uint64(epoch))
+		for i := range set.Rows {
+			copy(spins, set.Row(i))
+			set.Greys.Draw(spins, i, k)
+			compute.Write(e, rows.Slice(i, i+1), spins)
+		}
+	}
 }
 
 // estimators returns those of both phases for a training set of so many rows.

@@ -122,7 +122,9 @@ func (r *Recipe) checkData() error {
 	if r.Data.Binarize != nil {
 		switch b := r.Data.Binarize; {
 		case b.Name == "stochastic" && b.Value != nil:
-			return wrong("data.binarize", "stochastic takes no number")
+			return wrong("data.binarize", "stochastic takes no number, only epoch")
+		case b.Name == "threshold" && b.Word != "":
+			return wrong("data.binarize", "threshold: %s is no number, such as 0.3; epoch is of stochastic", b.Word)
 		case b.Name == "threshold" && b.Value == nil:
 			return wrong("data.binarize", "threshold needs its number, such as {threshold: 0.3}")
 		case b.Name != "stochastic" && b.Name != "threshold":
@@ -179,8 +181,8 @@ func checkGiven(d Data) error {
 			return wrong("data.delimiter", "%s", text)
 		}
 	}
-	if t := d.Test; t != nil && !(*t > 0 && *t < 1) {
-		return wrong("data.test", "%v is no share of the rows, want a number between 0 and 1, such as 0.2", *t)
+	if t := d.Test; t != nil && !(*t >= 0 && *t < 1) {
+		return wrong("data.test", "%v is no share of the rows, want a number from 0 to below 1, such as 0.2; 0 trains on all", *t)
 	}
 	for _, count := range []struct {
 		path  string
@@ -325,7 +327,14 @@ func (r *Recipe) checkNegative() error {
 	if k.axons && r.Couplings.Kind != "axons" {
 		return wrong("negative.kind", "%s reads the patterns of axons, and couplings.kind is %s: take cd or pcd", n.Kind, r.Couplings.Kind)
 	}
-	if err := given("negative", n.Kind, n, defaults(r).Negative, nil, nil); err != nil {
+	var takes []string
+	if k.fresh {
+		takes = append(takes, "fresh")
+	}
+	if k.growing {
+		takes = append(takes, "restart", "grow")
+	}
+	if err := given("negative", n.Kind, n, defaults(r).Negative, nil, takes); err != nil {
 		return err
 	}
 	if n.Steps != nil {
@@ -337,6 +346,19 @@ func (r *Recipe) checkNegative() error {
 		if err := between("negative.chains", *n.Chains, 1, mostCount); err != nil {
 			return err
 		}
+	}
+	if n.FastRate != nil {
+		if err := within("negative.fast_rate", *n.FastRate, 0, math.MaxFloat32); err != nil {
+			return err
+		}
+	}
+	if n.FastKeep != nil {
+		if err := within("negative.fast_keep", *n.FastKeep, 0, 1); err != nil {
+			return err
+		}
+	}
+	if err := r.checkFresh(); err != nil {
+		return err
 	}
 	if n.Temperatures != nil {
 		if err := sampler.CheckLadder(*n.Temperatures); err != nil {
@@ -362,7 +384,7 @@ func (r *Recipe) checkOptimizer() error {
 	if err := oneOf("optimizer.kind", o.Kind, names(optimizers)); err != nil {
 		return err
 	}
-	if err := given("optimizer", o.Kind, o, defaults(r).Optimizer, nil, nil); err != nil {
+	if err := given("optimizer", o.Kind, o, defaults(r).Optimizer, nil, []string{"warm_up"}); err != nil {
 		return err
 	}
 	for _, f := range []struct {
@@ -385,10 +407,7 @@ func (r *Recipe) checkOptimizer() error {
 			}
 		}
 	}
-	if o.Decay.Factor == 0 {
-		return wrong("optimizer.decay.factor", "0 would end the training after an epoch, want above 0 to 1")
-	}
-	return atLeast("optimizer.decay.after", o.Decay.After, 0)
+	return r.checkDecay()
 }
 
 func (r *Recipe) checkProject() error {
@@ -442,8 +461,14 @@ func (r *Recipe) checkTrain() error {
 			return err
 		}
 	}
+	if err := r.checkAverage(); err != nil {
+		return err
+	}
 	if m := t.Checkpoint.Minutes; !(m >= 0 && m <= math.MaxFloat32) { // which bounds it, and is not what holds it
 		return wrong("train.checkpoint.minutes", "%v is out of range, want 0 to %v", m, largest)
+	}
+	if _, err := compute.ParsePrecision(t.Precision); err != nil {
+		return oneOf("train.precision", t.Precision, []string{compute.Single.String(), compute.BF16.String()})
 	}
 	return oneOf("train.short_batch", t.ShortBatch, []string{string(train.Share), string(train.Released), string(train.Drop), string(train.Mean)})
 }

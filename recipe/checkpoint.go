@@ -69,7 +69,7 @@ func (t *Training) checkpoint() *tensorfile.File {
 	f := &tensorfile.File{Metadata: t.Recipe.metadata(t.Trainer.Key, t.Trainer.Step/t.Trainer.StepsPerEpoch(), set.Height, set.Width, set.LabelNames)}
 	f.Metadata["data"] = set.Digest()
 	t.Recipe.describe(f.Metadata, set.Visible)
-	for _, p := range t.Trainer.State() {
+	for _, p := range append(t.Trainer.State(), t.trackedState()...) {
 		f.Tensors = append(f.Tensors, tensor(t.Machine.Engine(), p))
 	}
 	return f

@@ -9,14 +9,19 @@ import (
 	"github.com/goccy/go-yaml/ast"
 )
 
-// Choice is a name, with or without a number: glorot, or {normal: 0.01}.
+// Choice is a name, with or without a number: glorot, or {normal: 0.01}. In its place one has a
+// word: {stochastic: epoch}.
 type Choice struct {
 	Name  string
 	Value *float64
+	Word  string
 }
 
 // String returns the choice as YAML has it in one line.
 func (c Choice) String() string {
+	if c.Word != "" {
+		return fmt.Sprintf("{%s: %s}", c.Name, c.Word)
+	}
 	if c.Value == nil {
 		return c.Name
 	}
@@ -25,6 +30,9 @@ func (c Choice) String() string {
 
 // MarshalYAML returns what the encoder writes for the choice.
 func (c Choice) MarshalYAML() (any, error) {
+	if c.Word != "" {
+		return map[string]string{c.Name: c.Word}, nil
+	}
 	if c.Value == nil {
 		return c.Name, nil
 	}
@@ -42,8 +50,9 @@ func (c *Choice) UnmarshalYAML(n ast.Node) error {
 
 // choiceForms are what choices look like, by the beginnings of their paths.
 var choiceForms = []struct{ path, form string }{
-	{"data.binarize", "stochastic or {threshold: 0.3}"},
+	{"data.binarize", "stochastic, {stochastic: epoch} or {threshold: 0.3}"},
 	{"couplings.init", "a name, such as bernoulli or glorot, or {NAME: NUMBER}, such as {normal: 0.01}"},
+	{"train.average", "none, {exponential: 0.999} or {from: EPOCH}"},
 	{"project", "a name, such as sign, or {NAME: NUMBER}, such as {clip: 1}"},
 }
 
@@ -78,6 +87,9 @@ func choiceOf(n ast.Node, path string) (Choice, *misfit) {
 	name := pair.Key.GetToken().Value
 	if _, null := pair.Value.(*ast.NullNode); null {
 		return bad(pair.Value, "%s has no value", name)
+	}
+	if word, is := pair.Value.(*ast.StringNode); is && (path == "" || path == "data.binarize") && word.Value == anew {
+		return Choice{Name: name, Word: anew}, nil
 	}
 	v, ok := numberOf(pair.Value)
 	if !ok {

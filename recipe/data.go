@@ -94,15 +94,22 @@ func DataOf(name string, o data.Options) Data {
 	return d
 }
 
+// anew is the word of the stochastic rule that draws for each epoch.
+const anew = "epoch"
+
 func ruleOf(c *Choice) data.Binarize {
-	return data.Binarize{Stochastic: c.Name == "stochastic", Threshold: c.Value}
+	return data.Binarize{Stochastic: c.Name == "stochastic", Anew: c.Word == anew, Threshold: c.Value}
 }
 
 func choiceOfRule(b data.Binarize) Choice {
 	if b.Stochastic {
-		return Choice{Name: "stochastic"}
+		c := Choice{Name: "stochastic"}
+		if b.Anew {
+			c.Word = anew
+		}
+		return c
 	}
-	return Choice{"threshold", b.Threshold}
+	return Choice{Name: "threshold", Value: b.Threshold}
 }
 
 // DataField is a field of a data section that is given, and its value as YAML has it in one line.

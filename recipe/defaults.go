@@ -3,6 +3,7 @@ package recipe
 import (
 	"math"
 
+	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
 	"mattis/train"
@@ -20,8 +21,9 @@ func defaults(k *Recipe) *Recipe {
 		Negative:  Negative{Kind: "pid"},
 		Optimizer: Optimizer{Kind: "sgd", Decay: Decay{Factor: 1, Floor: 1e-5}},
 		Project:   Project{Update: []Choice{}, Epoch: []Choice{}},
-		Train:     Train{Epochs: unset, Batch: unset, ShortBatch: string(train.Share), Checkpoint: Checkpoint{Epochs: 50, Minutes: 5, Keep: 3}, Best: Best{Measure: none}},
-		Measure:   Measure{Every: 10, Test: []string{}, Train: []string{}, Last: []string{}, Pictures: Pictures{Count: 16}, Options: eval.Defaults()},
+		Train: Train{Epochs: unset, Batch: unset, ShortBatch: string(train.Share), Precision: compute.Single.String(),
+			Checkpoint: Checkpoint{Epochs: 50, Minutes: 5, Keep: 3}, Best: Best{Measure: none}, Average: Choice{Name: none}},
+		Measure: Measure{Every: 10, Test: []string{}, Train: []string{}, Last: []string{}, Pictures: Pictures{Count: 16}, Options: eval.Defaults()},
 	}
 	take := func(dst *string, name string) string {
 		if name != "" {

@@ -317,7 +317,7 @@ func (r *Recipe) checkMachine() error {
 	if m.OffsetRate != nil && (m.Offset == "none" || m.Offset == "mean") {
 		return wrong("machine.offset_rate", "has no meaning for offset %s, which stays: take offset: all, or leave it out", m.Offset)
 	}
-	if err := given("machine", "kind "+m.Kind, m, defaults(r).Machine, k.needs, nil); err != nil {
+	if err := given("machine", "kind "+m.Kind, m, defaults(r).Machine, k.needs, []string{"start"}); err != nil {
 		return err
 	}
 	switch {
@@ -349,6 +349,14 @@ func (r *Recipe) checkMachine() error {
 	}
 	if m.Biases == "hidden" && len(g.Layers) == 1 {
 		return wrong("machine.biases", "there are no hidden layers, want none or visible")
+	}
+	if m.Start != nil {
+		if err := oneOf("machine.start", *m.Start, []string{"zero", "data"}); err != nil {
+			return err
+		}
+		if *m.Start == "data" && (m.Biases == "none" || m.Biases == "hidden") {
+			return wrong("machine.start", "data sets the visible biases, and machine.biases is %s: take visible or both", m.Biases)
+		}
 	}
 	if err := oneOf("machine.offset", m.Offset, []string{"none", "mean", "all"}); err != nil {
 		return err

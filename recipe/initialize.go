@@ -37,6 +37,9 @@ func (t *Training) Initialize(from *run.Directory) (taken Taken, refused []error
 	if err := restore(t.Machine.Engine(), params, f); err != nil {
 		return taken, refused, fmt.Errorf("%s: %w", c.Path, err)
 	}
+	if a := t.Trainer.Average; a != nil {
+		a.Return()
+	}
 	return taken, passedOver(refused, "update %d is taken", c.Step), nil
 }
 

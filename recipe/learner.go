@@ -21,6 +21,8 @@ import (
 // training goes on from, and no data. The projections of an epoch's end have no place in it.
 type Learner struct {
 	*Model
+	trained   *bm.Machine // the model's own, or the one that its parameters are the average of
+	average   *optim.Average
 	negative  negative.Estimator
 	optimizer optim.Optimizer
 	projected []optim.Projection // after every update
@@ -31,14 +33,14 @@ type Learner struct {
 func (t *Training) Learner() *Learner {
 	set := t.Split.Train
 	m := &Model{
-		Recipe: t.Recipe, Machine: t.Machine, Axons: t.Axons, Step: t.Trainer.Step,
+		Recipe: t.Recipe, Machine: t.Machine, Axons: t.Axons, Precision: t.Trainer.Precision, Step: t.Trainer.Step,
 		Height: set.Height, Width: set.Width, LabelNames: set.LabelNames,
 		Checkpoint: &run.Checkpoint{Step: t.Trainer.Step, File: &tensorfile.File{Metadata: map[string]string{}}},
 	}
 	if steps := t.Trainer.StepsPerEpoch(); steps > 0 {
 		m.Epoch = t.Trainer.Step / steps
 	}
-	return &Learner{m, t.Trainer.Negative, t.Trainer.Optimizer, t.Trainer.AfterUpdate, t.Trainer.Key}
+	return &Learner{m, t.Trainer.Machine, t.Trainer.Average, t.Trainer.Negative, t.Trainer.Optimizer, t.Trainer.AfterUpdate, t.Trainer.Key}
 }
 
 // Learner returns the recipe's model before its first update, for rows like those of the set: it
@@ -101,6 +103,9 @@ func (l *Learner) take(from *bm.Machine) error {
 			return fmt.Errorf("the machine has other couplings or biases than the recipe now says: %s", p.Name)
 		}
 	}
+	if l.average != nil {
+		l.average.Return()
+	}
 	return nil
 }
 
@@ -132,7 +137,13 @@ func (l *Learner) GoOn(r *Recipe) (*Learner, error) {
 }
 
 // state is all that a checkpoint has to keep beside the machine.
-func (l *Learner) state() []bm.Param { return append(l.optimizer.State(), l.negative.State()...) }
+func (l *Learner) state() []bm.Param {
+	s := append(l.optimizer.State(), l.negative.State()...)
+	if l.average != nil {
+		s = append(s, l.average.Followed()...)
+	}
+	return s
+}
 
 // Update does one update on all rows of the set as one batch, at the learning rate of the epoch
 // that the model has come to. It is an error where a parameter becomes infinite; the model is of no
@@ -144,10 +155,11 @@ func (l *Learner) Update(set *data.Set) error {
 	e := l.Machine.Engine()
 	rows := e.Alloc(compute.Int8, set.Rows, set.Visible)
 	compute.Write(e, rows, set.Spins)
-	rate := l.Recipe.schedule().At(l.Epoch)
+	rate := l.Recipe.schedule().At(float64(l.Epoch))
 	t := &train.Trainer{
-		Machine: l.Machine, Negative: l.negative, Optimizer: l.optimizer, Rate: func(int) float64 { return rate },
-		Data: rows, BatchSize: set.Rows, AfterUpdate: l.projected, Key: l.key, Step: l.Step,
+		Machine: l.trained, Negative: l.negative, Optimizer: l.optimizer, Rate: func(float64) float64 { return rate },
+		Data: rows, BatchSize: set.Rows, Average: l.average, AfterUpdate: l.projected, Key: l.key,
+		Precision: l.Recipe.precision(), Step: l.Step,
 	}
 	err := t.Run(context.Background(), l.Step+1) // an epoch of one batch
 	l.Step = t.Step

@@ -30,7 +30,7 @@ func (s *Session) reach(ev train.Event) {
 	}
 	s.owed = slices.DeleteFunc(s.Recipe.Wanted(s.Split, last), func(w Wanted) bool {
 		step, ok := s.there[w]
-		return s.never[w] != nil || ok && step == ev.Step
+		return s.never[w] != nil || ok && step == ev.Step || s.passes(w, ev)
 	})
 }
 
@@ -43,7 +43,17 @@ func (s *Session) measure(ctx context.Context) error {
 	var memo eval.Memo
 	for len(s.owed) > 0 {
 		w := s.owed[0]
-		x, err := s.Measure(ctx, w.Measure, w.Set, s.now.Drawn, &memo)
+		var x eval.Result
+		var err error
+		take := func() error {
+			x, err = s.Measure(ctx, w.Measure, w.Set, s.now.Drawn, &memo)
+			return err
+		}
+		if w.Measure == trackedName && s.Tracked != nil {
+			err = s.withTracked(take)
+		} else {
+			err = take()
+		}
 		switch {
 		case ctx.Err() != nil && err != nil:
 			return ctx.Err()
@@ -159,7 +169,7 @@ func (t *Training) Measure(ctx context.Context, name, set string, drawn bm.Batch
 }
 
 func (t *Training) subject(set string) eval.Subject {
-	return eval.Subject{Machine: t.Machine, Split: t.Split, SetName: set, Kind: t.Trainer.Negative.Kind()}
+	return eval.Subject{Machine: t.Machine, Split: t.Split, SetName: set, Kind: t.Trainer.Negative.Kind(), Tracked: t.Tracked}
 }
 
 // possible says whether the measure can be had in the training; see eval.Measure.Possible.

@@ -21,7 +21,8 @@ import (
 type Model struct {
 	Recipe        *Recipe
 	Machine       *bm.Machine
-	Axons         *bm.Axons // nil for dense couplings
+	Axons         *bm.Axons         // nil for dense couplings
+	Precision     compute.Precision // of what Sample and Complete draw: the training's, unless it is set
 	Step, Epoch   int
 	Height, Width int      // 0 for plain rows
 	LabelNames    []string // the labels that the last visible spins tell, one spin each; nil for none
@@ -87,7 +88,7 @@ func newModel(r *Recipe, c *run.Checkpoint, e compute.Engine) (*Model, error) {
 	if got, want := c.File.Metadata["format"], r.format(); got != want {
 		return nil, fmt.Errorf("format %q, want %q", got, want)
 	}
-	m := &Model{Recipe: r, Step: c.Step, Checkpoint: c}
+	m := &Model{Recipe: r, Precision: r.precision(), Step: c.Step, Checkpoint: c}
 	for _, f := range []struct {
 		name string
 		dst  *int
@@ -302,8 +303,14 @@ func (j *Judge) Measure(ctx context.Context, w Wanted) (eval.Result, error) {
 			return eval.Result{}, fmt.Errorf("%s: %w", w.Measure, err)
 		}
 	}
+	var tracked *eval.Tracked
+	if w.Measure == trackedName {
+		if tracked, err = j.tracked(); err != nil {
+			return eval.Result{}, fmt.Errorf("%s: %w", w.Measure, err)
+		}
+	}
 	return measure.Run(ctx, eval.Subject{
-		Machine: j.Machine, Split: j.Split, SetName: w.Set, Drawn: j.drawn, Kind: j.kind, Memo: &j.memo,
+		Machine: j.Machine, Split: j.Split, SetName: w.Set, Drawn: j.drawn, Kind: j.kind, Memo: &j.memo, Tracked: tracked,
 		Key: j.key(), Progress: j.Progress,
 	}, j.Recipe.Measure.Options)
 }

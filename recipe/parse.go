@@ -249,7 +249,9 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 			return fmt.Errorf("--set %s: %s has no field %q, only %s", s.text, at, part, strings.Join(fieldNames(v.Type()), ", "))
 		}
 		v = f
-		d, _ = fieldOf(d, part)
+		if d, _ = fieldOf(d, part); i < len(parts)-1 && isSection(v.Type()) {
+			v, d = section(v), section(d)
+		}
 	}
 	target := v.Type()
 	if v.Kind() == reflect.Pointer { // the decoder leaves a pointer to a pointer alone
@@ -284,6 +286,19 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 
 func isChoice(t reflect.Type) bool {
 	return t == reflect.TypeFor[Choice]() || t == reflect.TypeFor[*Choice]()
+}
+
+// isSection reports whether a field is a mapping of fields that may be left out as a whole.
+func isSection(t reflect.Type) bool {
+	return t.Kind() == reflect.Pointer && t.Elem().Kind() == reflect.Struct && !isChoice(t)
+}
+
+// section returns the fields of a section, made where it was left out.
+func section(v reflect.Value) reflect.Value {
+	if v.IsNil() {
+		v.Set(reflect.New(v.Type().Elem()))
+	}
+	return v.Elem()
 }
 
 func fieldOf(v reflect.Value, name string) (reflect.Value, bool) {

@@ -98,25 +98,8 @@ func (t *Training) picturesEvery() int {
 	if p.Every == 0 {
 		return 0
 	}
-	r := t.Recipe
-	layers, pair := t.Machine.Layers(), t.Machine.Graph().Pairs[0]
-	cells := float64(layers[pair.A]) * float64(layers[pair.B])
-	batch := float64(min(r.Train.Batch, t.Split.Train.Rows))
-	update := 3*batch + updateCells/cells
-	if n := r.Negative; n.Steps != nil {
-		rows := batch
-		switch {
-		case n.Temperatures != nil:
-			rows = float64(*n.Chains) * float64(len(*n.Temperatures))
-		case n.Chains != nil:
-			rows = float64(*n.Chains)
-		case t.Axons != nil && n.Seeds != nil:
-			rows = float64(t.Axons.K())
-		}
-		update += 2 * rows * float64(*n.Steps)
-	}
-	cost := pictureCells/cells + float64(p.Count)*2*(sampleSweeps+reconstructionSweeps)
-	epoch := update * float64(t.Trainer.StepsPerEpoch())
+	cost := pictureCells/t.cells() + float64(p.Count)*2*(sampleSweeps+reconstructionSweeps)
+	epoch := t.updateRows() * float64(t.Trainer.StepsPerEpoch())
 	times := math.Ceil(cost * pictureShare / (epoch * float64(p.Every)))
 	if times < 1 {
 		times = 1

@@ -136,7 +136,7 @@ const (
 )
 
 // besides are the beginnings of the names of tensors that checkpoints have beside the machine.
-var besides = []string{"chains.", "optimizer."}
+var besides = []string{"chains.", "optimizer.", "training.", "tracked."}
 
 // reader reads tensors as float64, once each, and remembers which are left.
 type reader struct {

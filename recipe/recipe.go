@@ -43,6 +43,10 @@ type Machine struct {
 
 	// OffsetRate is how far offsets move towards the means of the positive phase in an update.
 	OffsetRate *float64 `yaml:"offset_rate,omitempty"`
+
+	// Start says what the visible biases are at first: zero, or data for those of independent spins
+	// with the means of the training set.
+	Start *string `yaml:"start,omitempty"`
 }
 
 // Couplings is how W is kept.
@@ -73,6 +77,33 @@ type Negative struct {
 
 	// Temperatures is the ladder of tempering: inverse temperatures, falling from 1.
 	Temperatures *[]float64 `yaml:"temperatures,omitempty"`
+
+	FastRate *float64 `yaml:"fast_rate,omitempty"` // of the fast parameters of fpcd
+	FastKeep *float64 `yaml:"fast_keep,omitempty"` // the share of them that an update leaves
+
+	Restart *Restart `yaml:"restart,omitempty"` // of chains that go on
+	Grow    *Grow    `yaml:"grow,omitempty"`    // of the sweeps
+
+	Fresh *Fresh `yaml:"fresh,omitempty"` // chains that start anew at each update
+}
+
+// Restart says how often a chain of a negative phase starts anew.
+type Restart struct {
+	Rate *float64 `yaml:"rate,omitempty"` // the probability before an update
+	From *string  `yaml:"from,omitempty"` // uniform, patterns or data
+}
+
+// Grow says how the sweeps of an update become more.
+type Grow struct {
+	To   *int `yaml:"to,omitempty"`
+	Over *int `yaml:"over,omitempty"` // updates
+}
+
+// Fresh are the chains of a negative phase that start anew at each update.
+type Fresh struct {
+	Share *float64 `yaml:"share,omitempty"` // of all rows
+	Steps *int     `yaml:"steps,omitempty"` // Gibbs sweeps of each
+	From  *string  `yaml:"from,omitempty"`  // uniform, patterns or data
 }
 
 // Optimizer is how parameters move.
@@ -85,13 +116,18 @@ type Optimizer struct {
 	Eps         *float64 `yaml:"eps,omitempty"`
 	WeightDecay float64  `yaml:"weight_decay"`
 	Decay       Decay    `yaml:"decay"`
+	WarmUp      *float64 `yaml:"warm_up,omitempty"` // epochs in which the rate rises from 0
 }
 
-// Decay lets the learning rate fall: rate * factor^(epoch-after), not below floor.
+// Decay lets the learning rate fall: by default rate * factor^(epoch-after), not below floor.
 type Decay struct {
-	Factor float64 `yaml:"factor"`
-	After  int     `yaml:"after"`
-	Floor  float64 `yaml:"floor"`
+	Factor float64  `yaml:"factor"`
+	After  int      `yaml:"after"`
+	Floor  float64  `yaml:"floor"`
+	Kind   *string  `yaml:"kind,omitempty"`  // exponential, linear, cosine or power
+	Over   *int     `yaml:"over,omitempty"`  // epochs in which it comes to the floor; of power, those of (1 + n/over)^-power
+	Power  *float64 `yaml:"power,omitempty"` // of power
+	Per    *string  `yaml:"per,omitempty"`   // epoch, or update for a rate that falls at each
 }
 
 // Project lists the projections of Appendix B and when they happen.
@@ -105,9 +141,14 @@ type Train struct {
 	Epochs     int        `yaml:"epochs"`
 	Batch      int        `yaml:"batch"`
 	ShortBatch string     `yaml:"short_batch"` // share, released, drop or mean
+	Precision  string     `yaml:"precision"`   // float32 or bf16: what factors of products are rounded to
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 	Best       Best       `yaml:"best"`
 	Stop       Stop       `yaml:"stop"`
+
+	// Average is what is measured and drawn from in place of the parameters: none, {exponential: f}
+	// for a mean whose past counts f less an update, {from: E} for the mean from epoch E on.
+	Average Choice `yaml:"average"`
 }
 
 // Checkpoint says when checkpoints are written and how many are kept; 0 turns

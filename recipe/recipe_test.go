@@ -39,6 +39,9 @@ func TestYAMLRoundTrip(t *testing.T) {
 		"projections":  "project: {update: [{clip: 1e-3}, sign, clip], epoch: [{gibbs: 3}, gibbs]}\n",
 		"strings":      "data: {name: csv, path: 'a b: #c.csv', labels: '3', delimiter: ';', binarize: stochastic}\n",
 		"seed":         "seed: 18446744073709551615\n",
+		"anew":         "data: {name: csv, path: x.csv, binarize: {stochastic: epoch}}\n",
+		"fresh":        "negative: {kind: pcd, fresh: {from: patterns}, restart: {rate: 1e-5}, grow: {to: 20, over: 100}}\n",
+		"rates":        "optimizer: {kind: adam, warm_up: 0.5, decay: {kind: power, over: 10, per: update}}\n",
 	} {
 		texts[name] = least + couplings
 	}
@@ -259,6 +262,32 @@ func TestWrongRecipes(t *testing.T) {
 		{bested("{best: {measure: hamming}") + "  every: 0\n", "r.yaml:5:10: measure.every: 0 measures at the start and the end alone, and train.best chooses among more: want at least 1"},
 		{least + "measure: {pictures: {count: 0}}\n", "r.yaml:3:29: measure.pictures.count: 0 is out of range, want 1 to 1000"},
 		{least + "measure: {pictures: {every: -1}}\n", "r.yaml:3:29: measure.pictures.every: -1 is out of range, want at least 0"},
+		{least + "data: {name: npy, path: x, binarize: {threshold: epoch}}\n", "r.yaml:3:38: data.binarize: threshold: epoch is no number, such as 0.3; epoch is of stochastic"},
+		{least + "data: {name: npy, path: x, binarize: {stochastic: day}}\n", "data.binarize: stochastic: day is no number, want stochastic, {stochastic: epoch} or {threshold: 0.3}"},
+		{least + "data: {name: npy, path: x, binarize: {stochastic: 1}}\n", "data.binarize: stochastic takes no number, only epoch"},
+		{"machine: {hidden: 10, biases: both, start: mean}\n", `r.yaml:1:44: machine.start: "mean" is unknown, want one of zero, data`},
+		{"machine: {hidden: 10, start: data}\n", "r.yaml:1:30: machine.start: data sets the visible biases, and machine.biases is none: take visible or both"},
+		{least + "negative: {kind: cd, fresh: {}}\n", "r.yaml:3:29: negative.fresh: has no meaning for cd: leave it out"},
+		{least + "negative: {kind: pcd, fresh: {share: 1}}\n", "r.yaml:3:38: negative.fresh.share: 1 of 2048 chains leaves none that goes on"},
+		{least + "negative: {kind: pcd, fresh: {from: noise}}\n", `r.yaml:3:37: negative.fresh.from: "noise" is unknown, want one of uniform, patterns, data`},
+		{least + "negative: {kind: pcd, fresh: {steps: 0}}\n", "r.yaml:3:38: negative.fresh.steps: 0 is out of range, want 1 to"},
+		{least + "couplings: {kind: dense}\nnegative: {kind: pcd, fresh: {from: patterns}}\n", "r.yaml:4:37: negative.fresh.from: patterns are of axons, and couplings.kind is dense: take uniform or data"},
+		{least + "negative: {kind: pcd, restart: {rate: 2}}\n", "r.yaml:3:39: negative.restart.rate: 2 is out of range, want 0 to 1"},
+		{least + "negative: {kind: pcd, grow: {to: 20}}\n", "negative.grow.over: is missing: the updates in which sweeps become so many, such as 10000"},
+		{least + "negative: {kind: pcd, grow: {to: 2, over: 9}}\n", "r.yaml:3:34: negative.grow.to: 2 is out of range, want 10 to"},
+		{least + "negative: {kind: fpcd, fast_keep: 2}\n", "r.yaml:3:35: negative.fast_keep: 2 is out of range, want 0 to 1"},
+		{least + "optimizer: {decay: {kind: step}}\n", `r.yaml:3:27: optimizer.decay.kind: "step" is unknown, want one of exponential, linear, cosine, power`},
+		{least + "optimizer: {decay: {kind: cosine}}\n", "optimizer.decay.over: is missing: the epochs that cosine takes, such as 100"},
+		{least + "optimizer: {decay: {over: 9, factor: 0.9}}\n", "r.yaml:3:38: optimizer.decay.factor: 0.9 and over are two ways to say how fast the rate falls: leave one out"},
+		{least + "optimizer: {decay: {over: 9, floor: 0}}\n", "r.yaml:3:37: optimizer.decay.floor: 0 is not come to by a factor in 9 epochs"},
+		{least + "optimizer: {decay: {kind: linear, over: 0}}\n", "r.yaml:3:41: optimizer.decay.over: 0 is out of range, want 1 to"},
+		{least + "optimizer: {decay: {kind: linear, over: 9, power: 2}}\n", "r.yaml:3:51: optimizer.decay.power: has no meaning for linear: leave it out"},
+		{least + "optimizer: {decay: {per: step}}\n", `r.yaml:3:26: optimizer.decay.per: "step" is unknown, want one of epoch, update`},
+		{least + "optimizer: {warm_up: -1}\n", "r.yaml:3:22: optimizer.warm_up: -1 is out of range, want 0 to"},
+		{bested("{average: mean"), `train.average: "mean" is unknown, want one of none, exponential, from`},
+		{bested("{average: exponential"), "train.average: exponential needs its number, such as {exponential: 0.999} or {from: 40}"},
+		{bested("{average: {exponential: 1}"), "train.average: exponential: 1 is out of range, want a factor an update between 0 and 1, such as 0.999"},
+		{bested("{average: {from: 1.5}"), "train.average: from: 1.5 is no epoch, want a whole number of 0 or more"},
 		{least + "data: {name: mnist, binarize: threshold}\n", "data.binarize: threshold needs its number, such as {threshold: 0.3}"},
 	} {
 		_, err := Parse("r.yaml", []byte(withData(c.text)))
@@ -290,6 +319,7 @@ func TestSettings(t *testing.T) {
 		{"project.update=[{clip: 0.5}]", func(r *Recipe) any { return r.Project.Update[0].String() }, "{clip: 0.5}"},
 		{"optimizer.rate=1e-4", func(r *Recipe) any { return r.Optimizer.Rate }, 1e-4},
 		{"couplings.learn_gain=true", func(r *Recipe) any { return *r.Couplings.LearnGain }, true},
+		{"negative={kind: pcd, fresh: {}}", func(r *Recipe) any { f := r.Negative.Fresh; return [3]any{*f.Share, *f.Steps, *f.From} }, [3]any{0.2, 10, "uniform"}},
 		{"measure.options.hamming.draws=9", func(r *Recipe) any { return r.Measure.Options.Hamming }, parse(t, least+"measure: {options: {hamming: {draws: 9}}}").Measure.Options.Hamming},
 	} {
 		if got := c.get(parse(t, text, c.setting)); !reflect.DeepEqual(got, c.want) {
@@ -336,8 +366,10 @@ func TestDigest(t *testing.T) {
 	digest := parse(t, text).Digest()
 	for setting, same := range map[string]bool{
 		"train.epochs=9": true, "train.checkpoint.keep=9": true, "measure.last=[hamming]": true, "data.path=y.npy": true,
-		"train.best={measure: none}": true, "train.stop.diverged=true": true, "measure.pictures.every=3": true,
+		"train.best={measure: none}": true, "train.stop.diverged=true": true, "measure.pictures.every=3": true, "train.precision=float32": true,
 		"seed=2": false, "train.batch=4": false, "negative.steps=4": false, "optimizer.rate=0.5": false,
+		"train.average=none": true, "train.average={from: 3}": false, "machine={hidden: 10, biases: none, offset: none}": true,
+		"optimizer.decay={kind: linear, over: 3}": false, "data.binarize={stochastic: epoch}": false, "train.precision=bf16": false,
 		"data.binarize=stochastic": false, "train.short_batch=mean": false, "project.update=[clip]": false, "machine.hidden=11": false,
 	} {
 		if got := parse(t, text, setting).Digest(); (got == digest) != same {

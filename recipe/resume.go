@@ -49,6 +49,7 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 			return nil, err
 		}
 	}
+	t.track()
 	t.start = t.reference() // of the recipe's parameters, which the checkpoint's replace
 	c, refused, err := dir.Newest()
 	saved := -1
@@ -131,7 +132,7 @@ func (t *Training) resume(c *run.Checkpoint) error {
 		return err
 	}
 	t.Trainer.Step = c.Step
-	return nil
+	return t.recallTracked(c)
 }
 
 // reopen brings the directory's files to the state of the checkpoint.

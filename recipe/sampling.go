@@ -90,9 +90,10 @@ func (m *Model) rowStart(set *data.Set, order func(i int) int) Start {
 
 // Moves makes the samplers that move chains, part by part.
 type Moves struct {
-	named   sampler.Named
-	machine *bm.Machine
-	options sampler.Options
+	named     sampler.Named
+	machine   *bm.Machine
+	precision compute.Precision
+	options   sampler.Options
 }
 
 // Moves prepares the sampler of the name for the machine. clamp is the row of spins that stay in
@@ -103,7 +104,7 @@ func (m *Model) Moves(ctx context.Context, name string, seed uint64, clamp []int
 	if err != nil {
 		return nil, err
 	}
-	s := &Moves{named: named, machine: m.Machine, options: sampler.Options{Key: LadderKey(seed), Earlier: earlier}}
+	s := &Moves{named: named, machine: m.Machine, precision: m.Precision, options: sampler.Options{Key: LadderKey(seed), Earlier: earlier}}
 	if clamp != nil {
 		s.options.Law.Clamp = bm.State{m.row(clamp)}
 	}
@@ -252,6 +253,7 @@ func (m *Model) lay(visible compute.Matrix, row []int8) {
 // move moves the chains by so many sweeps, in blocks between which the context can end them; before
 // is the number of sweeps that the key's stream has given already. told is called after each block.
 func (s *Moves) move(ctx context.Context, mover sampler.Sampler, state bm.State, law bm.Law, key rng.Key, before, sweeps int, told func(sweeps int)) error {
+	defer s.machine.SetPrecision(s.machine.SetPrecision(s.precision))
 	block := s.block(sweeps)
 	stop, end := sampler.Stopping(ctx)
 	defer end()

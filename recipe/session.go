@@ -65,6 +65,7 @@ func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, 
 	if err != nil {
 		return nil, err
 	}
+	t.track()
 	t.start = t.reference()
 	var refused []error
 	var taken Taken
@@ -173,7 +174,7 @@ func (s *Session) run(ctx context.Context) error {
 		}
 	}
 	gallery := newGallery(s)
-	s.Trainer.Observers = slices.Concat([]train.Observer{&looker{s}, &saver{s, time.Now()}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}, gallery},
+	s.Trainer.Observers = slices.Concat([]train.Observer{&looker{s}, tracker{s}, &saver{s, time.Now()}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}, gallery},
 		s.Watch, []train.Observer{&stopper{s}})
 	var err error
 	if s.begun > 0 { // the trainer tells of the start, and of no other step that it begins with

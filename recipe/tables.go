@@ -36,9 +36,10 @@ var couplings = []couplingsKind{
 			{"bernoulli", 1, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Axons).Bernoulli(x, k) }},
 			{"uniform", 1, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Axons).Uniform(x, k) }},
 			{"data", math.NaN(), nil},
+			{principalName, 0.1, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Axons).Bernoulli(x, k) }}, // and then principal
 		}},
 	{name: "dense",
-		defaults: func(c *Couplings) { c.Init = Choice{"normal", ptr(0.01)} },
+		defaults: func(c *Couplings) { c.Init = Choice{Name: "normal", Value: ptr(0.01)} },
 		inits: []initKind{
 			{"normal", 0.01, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Dense).Normal(x, k) }},
 			{"uniform", 0.01, func(c bm.Couplings, x float64, k rng.Key) { c.(*bm.Dense).Uniform(x, k) }},
@@ -72,6 +73,8 @@ type negativeKind struct {
 	name     string
 	axons    bool // reads the patterns
 	batch    bool // starts from the rows of the batch
+	fresh    bool // takes fresh chains beside its own
+	growing  bool // takes restart and grow
 	defaults func(*Negative)
 	build    func(m *bm.Machine, n Negative, given positive.Estimator, key rng.Key) (negative.Estimator, error)
 }
@@ -85,9 +88,24 @@ var negatives = []negativeKind{
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewCD(m, *n.Steps), nil
 		}},
-	{name: "pcd", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
+	{name: "pcd", fresh: true, growing: true, defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
-			return negative.NewPCD(m, *n.Chains, *n.Steps, key), nil
+			p, err := n.persistent(m, key)
+			if err != nil {
+				return nil, err
+			}
+			return n.renewed(m, p)
+		}},
+	{name: "fpcd", fresh: true,
+		defaults: func(n *Negative) {
+			n.Steps, n.Chains, n.FastRate, n.FastKeep = ptr(10), ptr(2048), ptr(0.001), ptr(0.95)
+		},
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
+			return n.renewed(m, negative.NewFPCD(m, n.held(), *n.Steps, *n.FastRate, *n.FastKeep, key))
+		}},
+	{name: "jarzynski", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
+			return negative.NewJarzynski(m, *n.Chains, *n.Steps, key), nil
 		}},
 	{name: "pid", axons: true, defaults: func(*Negative) {},
 		build: func(m *bm.Machine, _ Negative, given positive.Estimator, _ rng.Key) (negative.Estimator, error) {
@@ -101,12 +119,16 @@ var negatives = []negativeKind{
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewPIDGibbs(m, m.Axons(), *n.Steps, *n.Seeds == "continuous")
 		}},
-	{name: "tempering",
+	{name: "tempering", fresh: true,
 		defaults: func(n *Negative) {
 			n.Steps, n.Chains, n.Temperatures = ptr(10), ptr(100), &[]float64{1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0}
 		},
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
-			return negative.NewTempering(m, *n.Temperatures, *n.Chains, *n.Steps, key)
+			t, err := negative.NewTempering(m, *n.Temperatures, n.held(), *n.Steps, key)
+			if err != nil {
+				return nil, err
+			}
+			return n.renewed(m, t)
 		}},
 	{name: "annealing", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(100), ptr(100) },
 		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {

@@ -14,7 +14,6 @@ import (
 	"testing"
 	"time"
 
-	"mattis/rng"
 	"mattis/run"
 )
 
@@ -45,7 +44,7 @@ func TestTogether(t *testing.T) {
 		alone, beside := make([]answered, len(asked)), make([]answered, len(asked))
 		means, meansBeside := make([]answered, len(asked)), make([]answered, len(asked))
 		for i := range asked {
-			asked[i] = rows(1+i*i*i%150, 16, rng.Key(i))
+			asked[i] = rows(1+i*i*i%150, 16, uint64(i))
 			alone[i] = w.post(name+"/score", map[string]any{"rows": asked[i]})
 			means[i] = w.post(name+"/features", map[string]any{"rows": asked[i]})
 		}

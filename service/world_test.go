@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"math"
+	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -17,7 +18,6 @@ import (
 
 	"mattis/compute/cpu"
 	"mattis/recipe"
-	"mattis/rng"
 	"mattis/run"
 )
 
@@ -172,11 +172,12 @@ type answered struct {
 }
 
 // rows returns rows of 0 and 1.
-func rows(n, width int, key rng.Key) [][]int {
+func rows(n, width int, seed uint64) [][]int {
+	r := rand.New(rand.NewPCG(seed, 0))
 	out := make([][]int, n)
 	for i := range out {
-		for j := range width {
-			out[i] = append(out[i], int(key.Uint64(uint64(i), uint64(j))&1))
+		for range width {
+			out[i] = append(out[i], r.IntN(2))
 		}
 	}
 	return out

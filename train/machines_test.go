@@ -19,7 +19,7 @@ type configuration struct {
 	full      bool   // biases, offset, learned gain
 	negative  string
 	optimizer string // sgd, momentum, adam
-	project   string // "", sign after epochs, clip or gibbs after updates
+	project   string // "", sign after epochs, clip or gibbs after updates; exponential or from 1: an average in their place
 }
 
 func (c configuration) name() string {
@@ -38,6 +38,12 @@ func configurations() []configuration {
 		l = append(l, configuration{"axons", false, n, "sgd", "sign"}, configuration{"axons", true, n, "momentum", "clip"},
 			configuration{"axons", true, n, "adam", "gibbs"})
 	}
+	for _, n := range []string{"jarzynski", "fpcd", "pcd, restarted"} {
+		l = append(l, configuration{"axons", true, n, "adam", ""}, configuration{"dense", false, n, "sgd", ""})
+	}
+	for _, project := range []string{"", "exponential", "from 1"} {
+		l = append(l, configuration{"axons", true, "pcd, fresh", "adam", project}, configuration{"dense", false, "pcd, fresh", "sgd", project})
+	}
 	return l
 }
 
@@ -47,28 +53,8 @@ const visible, hidden, rows, batchSize = 9, 11, 10, 3
 func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 	e := cpu.New(threads)
 	t.Cleanup(e.Close)
-	var couplings bm.Couplings
-	var axons *bm.Axons
-	if c.couplings == "dense" {
-		d := bm.NewDense(e, bm.Restricted(visible, hidden, c.full))
-		d.Normal(0.3, 1)
-		couplings = d
-	} else {
-		axons = bm.NewAxons(e, bm.Restricted(visible, hidden, c.full), 4, c.full)
-		axons.Uniform(1, 1)
-		axons.SetGain(0.6)
-		couplings = axons
-	}
-	r := bm.New(e, couplings, c.full, c.full)
-	for i, p := range r.Params() {
-		if p.Name == "offset.visible" || p.Name == "bias.visible" || p.Name == "bias.hidden" {
-			x := make([]float32, p.Value.Len())
-			for j := range x {
-				x[j] = float32(0.2 * rng.Key(2).Normal(uint64(i), uint64(j)))
-			}
-			compute.Write(e, p.Value, x)
-		}
-	}
+	r := c.machine(e)
+	axons := r.Axons()
 	tr := &train.Trainer{
 		Machine: r, Rate: optim.Schedule{Rate: 0.05, Factor: 0.9}.At,
 		Data: e.Alloc(compute.Int8, rows, visible), BatchSize: batchSize, Short: train.Share, Key: 3,
@@ -80,6 +66,21 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 		tr.Negative = negative.NewCD(r, 2)
 	case "pcd":
 		tr.Negative = negative.NewPCD(r, 5, 1, 5)
+	case "pcd, restarted":
+		p := negative.NewPCD(r, 5, 1, 5)
+		p.Grow(3, 4)
+		err = p.Restart(0.3, negative.Uniform)
+		tr.Negative = p
+	case "pcd, fresh":
+		from := negative.Uniform
+		if axons != nil {
+			from = negative.Patterns
+		}
+		tr.Negative, err = negative.NewRenewed(r, negative.NewPCD(r, 5, 1, 5), 3, 2, from)
+	case "jarzynski":
+		tr.Negative = negative.NewJarzynski(r, 5, 1, 5)
+	case "fpcd":
+		tr.Negative = negative.NewFPCD(r, 5, 1, 0.1, 0.9, 5)
 	case "pid":
 		tr.Negative = negative.NewPID(r, axons, nil)
 	case "pid-literal":
@@ -107,6 +108,11 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 		t.Fatalf("no optimizer %q", c.optimizer)
 	}
 	switch c.project {
+	case "exponential", "from 1":
+		mean := c.machine(e)
+		if tr.Average = optim.NewExponential(mean, r, 0.8); c.project == "from 1" {
+			tr.Average = optim.NewLast(mean, r, 1)
+		}
 	case "sign":
 		tr.AfterEpoch = []optim.Projection{optim.Sign{Machine: r, Axons: axons}}
 	case "clip":
@@ -119,4 +125,30 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 		tr.AfterUpdate = []optim.Projection{g}
 	}
 	return tr
+}
+
+// machine returns the machine of the training with its first parameters.
+func (c configuration) machine(e compute.Engine) *bm.Machine {
+	var couplings bm.Couplings
+	if c.couplings == "dense" {
+		d := bm.NewDense(e, bm.Restricted(visible, hidden, c.full))
+		d.Normal(0.3, 1)
+		couplings = d
+	} else {
+		axons := bm.NewAxons(e, bm.Restricted(visible, hidden, c.full), 4, c.full)
+		axons.Uniform(1, 1)
+		axons.SetGain(0.6)
+		couplings = axons
+	}
+	r := bm.New(e, couplings, c.full, c.full)
+	for i, p := range r.Params() {
+		if p.Name == "offset.visible" || p.Name == "bias.visible" || p.Name == "bias.hidden" {
+			x := make([]float32, p.Value.Len())
+			for j := range x {
+				x[j] = float32(0.2 * rng.Key(2).Normal(uint64(i), uint64(j)))
+			}
+			compute.Write(e, p.Value, x)
+		}
+	}
+	return r
 }

@@ -38,15 +38,18 @@ type Trainer struct {
 	Positive    positive.Estimator // nil where the hidden layers sum out given the visible one
 	Negative    negative.Estimator
 	Optimizer   optim.Optimizer
-	Rate        func(epoch int) float64 // learning rate of an epoch counted from 0
-	Data        compute.Matrix          // NxV Int8, the training set
+	Rate        func(epochs float64) float64 // learning rate where so many epochs are done
+	Data        compute.Matrix               // NxV Int8, the training set
 	BatchSize   int
 	Short       ShortBatch
 	Centring    *optim.Centring    // moves the offsets after every update; nil for none
 	AfterUpdate []optim.Projection // in order, after every update
 	AfterEpoch  []optim.Projection // in order, after the last update of every epoch
+	Average     *optim.Average     // follows the parameters after every update; nil for none
+	Redraw      func(epoch int)    // sets Data anew for an epoch counted from 0; nil where they stay
 	Observers   []Observer         // in order, after every update and its projections
 	Key         rng.Key
+	Precision   compute.Precision // of the products of updates; float32 of everything else
 
 	// LeaveAfter is how long an update under way may still take once the context is cancelled,
 	// before it is left where its estimator can be (negative.Leavable); 0 means 2 s. The training
@@ -126,7 +129,11 @@ func (t *Trainer) Steps(epoch int) int {
 // State returns all that a checkpoint has to keep beside the step.
 func (t *Trainer) State() []bm.Param {
 	var s []bm.Param
-	s = append(s, t.Machine.Params()...)
+	if t.Average != nil {
+		s = append(s, t.Average.State()...)
+	} else {
+		s = append(s, t.Machine.Params()...)
+	}
 	s = append(s, t.Optimizer.State()...)
 	s = append(s, t.Negative.State()...)
 	if t.Positive != nil {
@@ -248,6 +255,7 @@ func (t *Trainer) prepare() error {
 
 // update does one update and its projections.
 func (t *Trainer) update(steps int) (Event, error) {
+	defer t.Machine.SetPrecision(t.Machine.SetPrecision(t.Precision))
 	e := t.Machine.Engine()
 	epoch, place := t.Step/steps, t.Step%steps
 	if t.epoch != epoch+1 {
@@ -287,7 +295,7 @@ func (t *Trainer) update(steps int) (Event, error) {
 	}
 	t.Machine.Phase(positive, up)
 	t.Machine.Phase(drawn, -down)
-	t.Optimizer.Step(t.Rate(epoch))
+	t.Optimizer.Step(t.Rate(float64(t.Step) / float64(steps)))
 	if t.Centring != nil {
 		t.Centring.Move(positive)
 	}
@@ -308,15 +316,21 @@ func (t *Trainer) update(steps int) (Event, error) {
 			p.Project(key.Fold(uint64(i)))
 		}
 	}
+	if t.Average != nil {
+		t.Average.Move(t.Step, steps)
+	}
 	if err := e.Sync(); err != nil {
 		return Event{}, fmt.Errorf("update %d: %w", t.Step, err)
 	}
 	return Event{Step: t.Step, Epoch: t.Step / steps, EpochEnd: ended, Steps: steps, Positive: positive, Drawn: drawn}, nil
 }
 
-// shuffle sets the order of the rows in an epoch. It depends on the epoch
+// shuffle sets the order of the rows in an epoch, and draws them where they are drawn anew. It depends on the epoch
 // alone, so that a run that starts in its midst goes on with the same batches.
 func (t *Trainer) shuffle(epoch int) {
 	data.Order(t.order, t.Key.Fold(purposeOrder).Fold(uint64(epoch)))
+	if t.Redraw != nil {
+		t.Redraw(epoch)
+	}
 	t.epoch = epoch + 1
 }

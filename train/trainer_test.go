@@ -272,7 +272,7 @@ func TestShortBatch(t *testing.T) {
 		var got, batch [][]float64
 		tr := &train.Trainer{
 			Machine: r, Negative: fixed{bm.Batch{State: bm.State{model}}}, Optimizer: gradientOf{d.Weights(0), e, &got},
-			Rate: func(int) float64 { return 1 }, Data: data, BatchSize: batchSize, Short: c.short,
+			Rate: func(float64) float64 { return 1 }, Data: data, BatchSize: batchSize, Short: c.short,
 			Observers: []train.Observer{observe(func(ev train.Event) error {
 				if ev.Step > 0 {
 					batch = append(batch, mean(spins(e, ev.Positive.State[bm.Visible])))
@@ -325,7 +325,7 @@ func TestNonFinite(t *testing.T) {
 	tr := plain.trainer(t, 1)
 	events := 0
 	tr.Observers = []train.Observer{observe(func(ev train.Event) error { events++; return nil })}
-	tr.Rate = func(epoch int) float64 {
+	tr.Rate = func(epoch float64) float64 {
 		if epoch == 1 {
 			return math.Inf(1)
 		}
@@ -347,7 +347,7 @@ func TestNonFinite(t *testing.T) {
 // A projection must not hide an infinite parameter.
 func TestNonFiniteBeforeClip(t *testing.T) {
 	tr := configuration{"axons", true, "pid", "sgd", "clip"}.trainer(t, 1)
-	tr.Rate = func(int) float64 { return 1e39 }
+	tr.Rate = func(float64) float64 { return 1e39 }
 	var bad *train.NonFinite
 	if err := tr.Run(context.Background(), 1); !errors.As(err, &bad) || bad.Step != 1 || bad.Param != "patterns.visible" {
 		t.Errorf("error %v, want *NonFinite of patterns.visible at update 1", err)
@@ -476,7 +476,7 @@ func TestResumeTiles(t *testing.T) {
 		e.Spins(data, 1, 0, 0)
 		return &train.Trainer{
 			Machine: r, Negative: negative.NewPCD(r, 90, 1, 2), Optimizer: optim.NewAdam(r, 0.9, 0.999, 1e-8, 0),
-			Rate: func(int) float64 { return 0.01 }, Data: data, BatchSize: 130, Short: train.Share, Key: 3,
+			Rate: func(float64) float64 { return 0.01 }, Data: data, BatchSize: 130, Short: train.Share, Key: 3,
 			AfterUpdate: []optim.Projection{optim.Clip{Machine: r, Axons: a, Bound: 1}},
 		}
 	}, 4, 3)

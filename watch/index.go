@@ -9,7 +9,7 @@ import (
 // table does, which the page has no part in. What is not here has no best value.
 var Goals = map[string]int{
 	"hamming": -1, "hamming_clamped": -1, "recall": -1,
-	"nll": -1, "nll_exact": -1, "nll_bound": -1, "nll_ais": -1, "nll_reverse_ais": -1, "nll_bridge": -1,
+	"nll": -1, "nll_exact": -1, "nll_tracked": -1, "nll_bound": -1, "nll_ais": -1, "nll_reverse_ais": -1, "nll_bridge": -1,
 	"pseudo_likelihood": +1, "valid_share": +1, "coverage": +1, "probe_accuracy": +1, "phases": +1,
 	"gibbs_accessibility": +1, "gibbs_accessibility_mean": +1, "method_accessibility": +1,
 	"autocorrelation": -1, "crosstalk": -1,

@@ -31,7 +31,8 @@ type benchShape struct {
 	Chains   int    `json:"chains,omitempty"`
 	Machine  string `json:"machine,omitempty"` // its YAML, in place of Hidden
 
-	graph bm.Graph
+	graph     bm.Graph
+	precision compute.Precision
 }
 
 // String writes the shape as flags.
@@ -62,6 +63,7 @@ type benchResult struct {
 	Threads   int     `json:"threads"`
 	Arch      string  `json:"arch"`
 	Couplings string  `json:"couplings,omitempty"`
+	Precision string  `json:"precision"`
 	benchShape
 	Runs int `json:"runs"`
 }
@@ -79,7 +81,7 @@ var benchmarks = map[string]benchmark{
 		benchShape{Visible: 784, Hidden: 3000, Patterns: 200, Batch: 8000, Gibbs: 1}, prepareUpdate},
 	"sweep": {"one Gibbs sweep v -> h -> v of all chains",
 		benchShape{Visible: 784, Hidden: 3000, Patterns: 200, Chains: 2000}, prepareSweep},
-	"gemm": {"one float32 product of a batch x visible and a visible x hidden matrix",
+	"gemm": {"one product of a batch x visible and a visible x hidden matrix",
 		benchShape{Visible: 2048, Hidden: 2048, Batch: 2048}, prepareProduct},
 	"exact": {"one exact gradient: all visible states, their probabilities and the phase",
 		benchShape{Visible: 16, Hidden: 1000}, prepareExact},
@@ -88,7 +90,7 @@ var benchmarks = map[string]benchmark{
 func benchCommand() *cobra.Command {
 	var shape benchShape
 	var threads, runs int
-	var dense, machine string
+	var dense, machine, precision string
 	var asJSON bool
 	names := make([]string, 0, len(benchmarks))
 	for n := range benchmarks {
@@ -157,6 +159,13 @@ func benchCommand() *cobra.Command {
 			} else {
 				s.graph = bm.Restricted(s.Visible, s.Hidden, false)
 			}
+			var err error
+			if s.precision, err = compute.ParsePrecision(precision); err != nil {
+				return usageError{fmt.Errorf("--precision %q is unknown, want float32 or bf16", precision)}
+			}
+			if s.precision != compute.Single && args[0] == "exact" {
+				return usageError{fmt.Errorf("--precision %s has no meaning for bench exact, whose work is no product", precision)}
+			}
 			if runs < 1 || runs > 10000 {
 				return usageError{fmt.Errorf("--runs %d is out of range, want 1 to 10000", runs)}
 			}
@@ -172,11 +181,11 @@ func benchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r, err := timed(cmd, work, ops, runs, e.Threads())
+			r, err := timed(cmd, work, ops, runs, s.precision, e.Threads())
 			if err != nil {
 				return err
 			}
-			r.What, r.benchShape, r.Threads, r.Arch = args[0], s, e.Threads(), arm
+			r.What, r.benchShape, r.Threads, r.Arch, r.Precision = args[0], s, e.Threads(), arm, precision
 			if args[0] != "gemm" {
 				r.Couplings = "axons"
 				if s.Patterns == 0 {
@@ -186,7 +195,7 @@ func benchCommand() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: median %s, min %s of %d runs; %.1f GFLOP/s, %.0f %% of the %.1f that %d threads reach (%s)\n", r.What, duration(r.Seconds), duration(r.Min), r.Runs, r.GFLOPS, 100*r.Fraction, r.Peak, r.Threads, r.Arch)
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: median %s, min %s of %d runs; %.1f GFLOP/s, %.0f %% of the %.1f that %d threads reach (%s, %s)\n", r.What, duration(r.Seconds), duration(r.Min), r.Runs, r.GFLOPS, 100*r.Fraction, r.Peak, r.Threads, r.Arch, r.Precision)
 			return nil
 		},
 	}
@@ -199,6 +208,7 @@ func benchCommand() *cobra.Command {
 	f.IntVar(&shape.Gibbs, "gibbs", 0, "Gibbs steps of the negative phase; 0: the patterns themselves (pid), whose signs every update takes")
 	f.IntVar(&shape.Chains, "chains", 0, "chains of a sweep")
 	f.StringVar(&dense, "couplings", "", "axons (default) or dense")
+	f.StringVar(&precision, "precision", compute.Single.String(), "factors of products: float32, or bf16 beside the peak of bf16")
 	f.IntVar(&threads, "threads", 0, "threads; 0 takes one a core")
 	f.IntVar(&runs, "runs", 9, "repetitions after one to warm up")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
@@ -210,7 +220,7 @@ func benchCommand() *cobra.Command {
 // about its length, directly before and after it on as many threads: the
 // clock of a shared host changes within seconds, so a run is compared with its
 // neighbours, and the fraction is the median of these ratios.
-func timed(cmd *cobra.Command, work func() error, ops float64, runs, threads int) (benchResult, error) {
+func timed(cmd *cobra.Command, work func() error, ops float64, runs int, precision compute.Precision, threads int) (benchResult, error) {
 	start := time.Now()
 	if err := work(); err != nil {
 		return benchResult{}, err
@@ -224,7 +234,7 @@ func timed(cmd *cobra.Command, work func() error, ops float64, runs, threads int
 	}
 	long := time.Duration(min(max(once, 0.1), 1) * 1e9)
 	var seconds, peaks, fractions []float64
-	before := cpu.Peak(threads, long)
+	before := cpu.Peak(precision, threads, long)
 	for range runs {
 		if err := cmd.Context().Err(); err != nil {
 			return benchResult{}, err
@@ -236,7 +246,7 @@ func timed(cmd *cobra.Command, work func() error, ops float64, runs, threads int
 			}
 		}
 		s := time.Since(start).Seconds() / float64(repeat)
-		after := cpu.Peak(threads, long)
+		after := cpu.Peak(precision, threads, long)
 		peak := (before + after) / 2
 		seconds, peaks, fractions = append(seconds, s), append(peaks, peak), append(fractions, 2*ops/s/1e9/peak)
 		before = after
@@ -297,8 +307,8 @@ func prepareUpdate(e compute.Engine, s benchShape) (func() error, float64, error
 	m := benchMachine(e, s)
 	data := e.Alloc(compute.Int8, s.Batch, s.Visible)
 	e.Spins(data, 2, 0, 0)
-	t := &train.Trainer{Machine: m, Optimizer: optim.NewSGD(m, 0, 0), Rate: func(int) float64 { return 0.015 },
-		Data: data, BatchSize: s.Batch, Short: train.Share, Key: 3}
+	t := &train.Trainer{Machine: m, Optimizer: optim.NewSGD(m, 0, 0), Rate: func(float64) float64 { return 0.015 },
+		Data: data, BatchSize: s.Batch, Short: train.Share, Key: 3, Precision: s.precision}
 	ops := m.PhaseOps(s.Batch)
 	var given positive.Estimator
 	if !m.SumsOut() {
@@ -311,7 +321,7 @@ func prepareUpdate(e compute.Engine, s benchShape) (func() error, float64, error
 	case a == nil:
 		chains = min(s.Batch, 2048)
 		t.Negative = negative.NewPCD(m, chains, s.Gibbs, 4)
-		t.Rate = func(int) float64 { return 1e-4 }
+		t.Rate = func(float64) float64 { return 1e-4 }
 	case s.Gibbs == 0:
 		t.Negative = negative.NewPID(m, a, given)
 		t.AfterUpdate = []optim.Projection{optim.Sign{Machine: m, Axons: a}}
@@ -330,6 +340,7 @@ func prepareUpdate(e compute.Engine, s benchShape) (func() error, float64, error
 func prepareSweep(e compute.Engine, s benchShape) (func() error, float64, error) {
 	m := benchMachine(e, s)
 	chains := sampler.Chains(m, s.Chains)
+	m.SetPrecision(s.precision)
 	law := bm.Law{Key: 5}
 	sampler.Randomize(m, chains, law)
 	m.Hold(chains) // one sweep of many, as in sampler.Gibbs
@@ -348,7 +359,7 @@ func prepareProduct(e compute.Engine, s benchShape) (func() error, float64, erro
 	y.Normal(1, 7)
 	dst := e.Alloc(compute.Float32, s.Batch, s.Hidden)
 	work := func() error {
-		e.Mul(dst, x.Weights(0).Value, y.Weights(0).Value, compute.Op{Alpha: 1})
+		e.Mul(dst, x.Weights(0).Value, y.Weights(0).Value, compute.Op{Alpha: 1, Precision: s.precision})
 		return e.Sync()
 	}
 	return work, float64(s.Batch) * float64(s.Visible) * float64(s.Hidden), nil

@@ -27,6 +27,7 @@ import (
 type diagnoseFlags struct {
 	modelFlags
 	samplers      []string
+	precision     precisionFlag
 	chains, steps int
 	seed          uint64
 	asJSON        bool
@@ -85,6 +86,7 @@ sweeps of one row for each effective sample, all replicas counted, and milliseco
 	}
 	flags.add(cmd)
 	cmd.Flags().StringSliceVar(&flags.samplers, "sampler", nil, "samplers to look at, separated by commas: "+strings.Join(watchable(), ", ")+" (default gibbs, tempering and, where there are patterns and the hidden layers sum out, guided)")
+	flags.precision.add(cmd)
 	cmd.Flags().IntVar(&flags.chains, "chains", 48, "number of chains")
 	cmd.Flags().IntVar(&flags.steps, "steps", 1000, "sweeps that are watched, after half as many that are not")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of the chains")
@@ -119,6 +121,9 @@ func (f *diagnoseFlags) check() error {
 	if err := checkCount("steps", f.steps, 20, mostRows); err != nil {
 		return err
 	}
+	if err := f.precision.check(); err != nil {
+		return err
+	}
 	return f.out.check(".png", "")
 }
 
@@ -131,6 +136,7 @@ type diagnosis struct {
 }
 
 func (f *diagnoseFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error {
+	f.precision.set(m)
 	names := f.samplers
 	if len(names) == 0 {
 		names = []string{"gibbs", "tempering"}
@@ -267,7 +273,7 @@ func (f *diagnoseFlags) watch(cmd *cobra.Command, dir string, m *recipe.Model, n
 	bar := newMeter(cmd, "diagnose "+name, "", parts)
 	defer bar.clear()
 	x, err := eval.Watch{
-		Machine: m.Machine, Sampler: mover, Start: start, Sweeps: f.steps, Key: recipe.ChainsKey(f.seed),
+		Machine: m.Machine, Sampler: mover, Precision: m.Precision, Start: start, Sweeps: f.steps, Key: recipe.ChainsKey(f.seed),
 		Progress: func(share float64) { bar.Update(int(share*parts), "") },
 	}.Run(cmd.Context())
 	if err != nil {

@@ -17,6 +17,7 @@ type reconstructFlags struct {
 	modelFlags
 	input, known string
 	sampler      samplerFlag
+	precision    precisionFlag
 	label        labelFlag
 	steps, count int
 	flips        float64 // share of the pixels; below 0 for none and for pixels that are held
@@ -75,6 +76,7 @@ Label spins are unknown and drawn with the pixels, unless --label names the labe
 	cmd.Flags().IntVar(&flags.steps, "steps", 10, "sweeps")
 	cmd.Flags().IntVar(&flags.count, "count", 0, fmt.Sprintf("rows to take from the start of the input; 0 takes all for an npy file and %d otherwise", shown))
 	flags.sampler.add(cmd)
+	flags.precision.add(cmd)
 	flags.label.add(cmd, "`label` of the rows")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of what is drawn")
 	flags.out.add(cmd, "`file` to write, .png or .npy")
@@ -102,6 +104,9 @@ func (f *reconstructFlags) check() error {
 		return err
 	}
 	if err := f.sampler.check(); err != nil {
+		return err
+	}
+	if err := f.precision.check(); err != nil {
 		return err
 	}
 	return f.out.check(".png", ".npy", "")
@@ -185,6 +190,7 @@ func (f *reconstructFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) 
 
 // complete sets result to the given rows with their unknown spins drawn.
 func (f *reconstructFlags) complete(cmd *cobra.Command, dir string, m *recipe.Model, given [][]int8, result []int8) error {
+	f.precision.set(m)
 	moves, err := f.sampler.moves(cmd, dir, m, nil, f.seed)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ type sampleFlags struct {
 	count, steps, chains int
 	from                 string
 	sampler              samplerFlag
+	precision            precisionFlag
 	label                labelFlag
 	seed                 uint64
 	out                  outFlag
@@ -77,6 +78,7 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
 	cmd.Flags().IntVar(&flags.chains, "chains", 0, "number of chains (default as many as samples)")
 	cmd.Flags().StringVar(&flags.from, "from", "random", "where chains start: random, patterns, data or a `file`")
 	flags.sampler.add(cmd)
+	flags.precision.add(cmd)
 	flags.label.add(cmd, "`label` of the images")
 	cmd.Flags().Uint64Var(&flags.seed, "seed", 1, "seed of the samples")
 	flags.out.add(cmd, "`file` to write, .png or .npy")
@@ -94,6 +96,9 @@ func (f *sampleFlags) check() error {
 		return usageError{fmt.Errorf("--chains %d is out of range, want 1 to the number of samples, %d", f.chains, f.count)}
 	}
 	if err := f.sampler.check(); err != nil {
+		return err
+	}
+	if err := f.precision.check(); err != nil {
 		return err
 	}
 	return f.out.check(".png", ".npy", "")
@@ -118,6 +123,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 	if err != nil {
 		return err
 	}
+	f.precision.set(m)
 	moves, err := f.sampler.moves(cmd, dir, m, m.LabelClamp(f.label.name), f.seed)
 	if err != nil {
 		return err

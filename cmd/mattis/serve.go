@@ -44,7 +44,7 @@ The address is printed. It is this machine's own; any other needs --token-file, 
 Authorization: Bearer with the file's content, and for strangers in between --cert and --key.
 Ctrl-C or SIGTERM ends it once the requests under way are answered.`,
 		Example: `  mattis serve runs/bars-1
-  curl -s -H 'Content-Type: application/json' -d '{"count": 2, "seed": 7}' http://127.0.0.1:8080/v1/runs/bars-1/sample
+  curl -X POST 'http://127.0.0.1:8080/v1/runs/bars-1/sample?count=2&seed=7'
   (umask 077; head -c 24 /dev/urandom | base64 > token)
   mattis serve runs/bars-1 --address :8443 --token-file token --cert cert.pem --key key.pem`,
 		Args: func(_ *cobra.Command, args []string) error {

@@ -45,7 +45,7 @@ machine can reach it too: on login nodes, and wherever the page is behind a prox
 		},
 		RunE: func(cmd *cobra.Command, args []string) error {
 			token, exposed, err := guard.ReadToken(tokenFile)
-			if err == nil && exposed != "" {
+			if exposed != "" {
 				err = errors.New(exposed)
 			}
 			if err != nil {

@@ -7,6 +7,7 @@ import (
 )
 
 //go:generate sh -c "cd _asm && go run . avx512 -out ../kernels_avx512_amd64.s -stubs ../kernels_avx512_amd64.go -pkg cpu"
+//go:generate sh -c "cd _asm && go run . bf16 -out ../kernels_bf16_amd64.s -stubs ../kernels_bf16_amd64.go -pkg cpu"
 //go:generate sh -c "cd _asm && go run . avx2 -out ../kernels_avx2_amd64.s -stubs ../kernels_avx2_amd64.go -pkg cpu"
 
 // micro is a micro-kernel: see the declarations of the assembly.
@@ -52,6 +53,7 @@ type kernels struct {
 	turn        func(dst, src *int8, dstStep, srcStep uintptr)
 
 	vectors *vectorKernels // nil: plain Go
+	bf16    bf16Kernels
 }
 
 // pairMeansKernel is a kernel of PairMeans on one vector of columns.

@@ -17,6 +17,7 @@ var avx2 = &kernels{
 	vectors:  &vectorKernels{combineAVX2, combineSpinsAVX2, scaleAVX2, scaleSpinsAVX2, adamAVX2, clipAVX2, signAVX2, signSpinsAVX2, dotAVX2, dotSpinsAVX2, largestAVX2},
 	pairRows: 2, pairFactors: pairFactorsAVX2, pairProducts: pairProductsAVX2, pairMaxima: pairMaximaAVX2,
 	pairRatios: pairRatiosAVX2, pairMeans: [2]pairMeansKernel{pairMeansAVX2, pairMeansOfRatiosAVX2},
+	bf16: newBF16Generic(4, 8),
 }
 
 var avx512 = &kernels{
@@ -32,6 +33,23 @@ var avx512 = &kernels{
 	vectors:  &vectorKernels{combineAVX512, combineSpinsAVX512, scaleAVX512, scaleSpinsAVX512, adamAVX512, clipAVX512, signAVX512, signSpinsAVX512, dotAVX512, dotSpinsAVX512, largestAVX512},
 	pairRows: 4, pairFactors: pairFactorsAVX512, pairProducts: pairProductsAVX512, pairMaxima: pairMaximaAVX512,
 	pairRatios: pairRatiosAVX512, pairMeans: [2]pairMeansKernel{pairMeansAVX512, pairMeansOfRatiosAVX512},
+	bf16: newBF16Generic(8, 16),
+}
+
+// ofAVX512BF16 are those of avx512 where the processor multiplies bfloat16.
+var ofAVX512BF16 = bf16Kernels{
+	micro: [2][2][tileVectors]micro{
+		{{microRows4x1BF16, microRows4x2BF16, microRows4x3BF16}, {microRows8x1BF16, microRows8x2BF16, microRows8x3BF16}},
+		{{microColumns4x1BF16, microColumns4x2BF16, microColumns4x3BF16}, {microColumns8x1BF16, microColumns8x2BF16, microColumns8x3BF16}},
+	},
+	round: roundBF16, roundSpins: roundSpinsBF16, pair: pairBF16, pairSpins: pairSpinsBF16,
+	panels: panelsBF16, panelsSpins: panelsSpinsBF16, peak: peakBF16,
+}
+
+func init() {
+	if cpu.X86.HasAVX512BF16 {
+		avx512.bf16 = ofAVX512BF16
+	}
 }
 
 func arms() []*kernels {

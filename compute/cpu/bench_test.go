@@ -57,7 +57,7 @@ func BenchmarkPeak(b *testing.B) {
 				defer undo()
 				var f float64
 				for range b.N {
-					f = Peak(threads, 100*time.Millisecond)
+					f = Peak(compute.Single, threads, 100*time.Millisecond)
 				}
 				b.ReportMetric(f, "GFLOP/s")
 			})
@@ -95,7 +95,7 @@ func BenchmarkMicro(b *testing.B) {
 					return 2 * float64(adds) / time.Since(start).Seconds() / 1e9
 				}
 				var part, clock []float64
-				before := Peak(1, long)
+				before := Peak(compute.Single, 1, long)
 				for range b.N {
 					sliver := 0
 					r := rate(func() int {
@@ -109,7 +109,7 @@ func BenchmarkMicro(b *testing.B) {
 						return 16 * c.steps * k.rows * width
 					}, long)
 					short := rate(func() int { k.peak(500); return 500 * peakAdds * k.lanes }, long/500)
-					after := Peak(1, long)
+					after := Peak(compute.Single, 1, long)
 					part, clock = append(part, 2*r/(before+after)), append(clock, 2*short/(before+after))
 					before = after
 				}

@@ -39,10 +39,16 @@ func TestThreads(t *testing.T) {
 	})
 }
 
-// The AVX2 and the AVX-512 arm run one order of arithmetic.
-func TestAssemblyArmsAgree(t *testing.T) {
-	var engines []*Engine
-	for _, name := range Arms()[1:] {
+// Every arm has the sums of the generic one for products in bfloat16, whatever multiplies them.
+func TestBF16ArmsAgree(t *testing.T) {
+	engines := onEachArm(t)
+	for _, e := range engines[1:] {
+		check.SameBF16(t, engines[0], e)
+	}
+}
+
+func onEachArm(t *testing.T) (engines []*Engine) {
+	for _, name := range Arms() {
 		undo, err := Force(name)
 		if err != nil {
 			t.Fatal(err)
@@ -50,6 +56,12 @@ func TestAssemblyArmsAgree(t *testing.T) {
 		engines = append(engines, newEngine(t, 1))
 		undo()
 	}
+	return engines
+}
+
+// The AVX2 and the AVX-512 arm run one order of arithmetic.
+func TestAssemblyArmsAgree(t *testing.T) {
+	engines := onEachArm(t)[1:]
 	if len(engines) < 2 {
 		t.Skip("there are not two assembly arms here")
 	}

@@ -24,12 +24,15 @@ type space struct {
 
 // spaceLen returns the entries of a worker's scratch.
 func (t *mulTask) spaceLen() int {
-	n := 2*tileMax + round(t.blockPanels*t.panelLen(), 16) + round(t.sliverLen(), 16) + 16*round(t.sum, 16)
+	n := 2*tileMax + round(t.blockPanels*t.panelLen(), 16) + round(t.sliverLen(), 16) + t.stageLen()
 	if t.sums > 1 && t.splits == 1 {
 		n += t.blockPanels * t.blockSlivers * t.tileLen()
 	}
 	return n
 }
+
+// stageLen returns the entries of 16 rows of a block of the sum, kept apart.
+func (t *mulTask) stageLen() int { return 16 * (round(t.sum, 16) + 16) }
 
 func (t *mulTask) tileLen() int { return t.e.kernels.rows * t.e.kernels.cols() }
 
@@ -43,7 +46,7 @@ func (t *mulTask) space(w int) (s space) {
 	s.sums, s.staged = cut(tileMax), cut(tileMax)
 	s.a = cut(round(t.blockPanels*t.panelLen(), 16))
 	s.b = cut(round(t.sliverLen(), 16))
-	s.stage = cut(16 * round(t.sum, 16))
+	s.stage = cut(t.stageLen())
 	s.partial = x
 	if t.logCosh != nil {
 		n := t.blockPanels * t.e.kernels.rows * 8
@@ -60,6 +63,7 @@ func (t *mulTask) space(w int) (s space) {
 // With splits the tiles wait for each other, and join finishes them.
 func (t *mulTask) multiply(worker, number int) {
 	k, w, s, q := t.e.kernels, &t.e.workers[worker], t.space(worker), t.piece(number)
+	micros := t.micros()
 	t.begin(w)
 	clear(s.cosh)
 	for block := range q.sums {
@@ -71,7 +75,7 @@ func (t *mulTask) multiply(worker, number int) {
 			add = 1
 		}
 		if !t.directA {
-			t.packPanels(s.a, &q, l0, ls)
+			t.packPanels(s.a, s.stage, &q, l0, ls)
 		}
 		for j := range q.slivers {
 			b, bStep := t.sliver(s.b, s.stage, q.sliver0+j, q.sum0+block, l0, ls)
@@ -85,7 +89,7 @@ func (t *mulTask) multiply(worker, number int) {
 					c = &s.partial[(p*t.blockSlivers+j)*t.tileLen()]
 				}
 				out, outStep := t.output(c, q.panel0+p, q.sliver0+j)
-				k.micro[layout][t.groups(q.panel0+p)-1][vectors-1](c, a, b, aStep, bStep, uintptr(ls), add, t.ahead(&q, block, j, p, ls, b), out, outStep)
+				micros[layout][t.groups(q.panel0+p)-1][vectors-1](c, a, b, aStep, bStep, uintptr(t.words(ls)), add, t.ahead(&q, block, j, p, ls, b), out, outStep)
 				if last {
 					t.finish(w, &s, q.panel0+p, q.sliver0+j, p, unsafe.Pointer(c))
 				}
@@ -120,7 +124,7 @@ func (t *mulTask) ahead(q *piece, block, j, p, ls int, b *float32) *float32 {
 	if j+1 == q.slivers && block+1 < q.sums {
 		next += t.slivers - q.slivers
 	}
-	if at := next*t.sliverLen() + p*aheadLen*ls; at < len(t.packedB) {
+	if at := next*t.sliverLen() + p*aheadLen*t.words(ls); at < len(t.packedB) {
 		return &t.packedB[at]
 	}
 	return b

@@ -23,6 +23,7 @@ var generic = &kernels{
 	scanBlock: scanBlockGeneric, turn: turnGeneric,
 	pairRows: 1, pairFactors: pairFactorsGeneric, pairProducts: pairProductsGeneric, pairMaxima: pairMaximaGeneric,
 	pairRatios: pairRatiosGeneric, pairMeans: [2]pairMeansKernel{pairMeansGeneric(fieldMean), pairMeansGeneric(ratioMean)},
+	bf16: newBF16Generic(4, genericLanes),
 }
 
 const genericLanes, genericCols = 8, 8 * tileVectors
@@ -117,7 +118,7 @@ func storeGeneric(b *byte) {
 	for i := range t.rows {
 		d := floats(t.dst[i], t.columns)
 		for j, x := range t.row(i) {
-			if x *= t.factor; t.add != 0 {
+			if x = float32(x * t.factor); t.add != 0 {
 				x += d[j]
 			}
 			d[j] = x

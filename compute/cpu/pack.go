@@ -35,54 +35,37 @@ func (k *kernels) rect(dst []float32, stride int, x *operand, r0, c0, rows, cols
 func padStride(sum int) int { return sum + 16 }
 
 // panelLen returns the entries of a packed row panel.
-func (t *mulTask) panelLen() int { return t.e.kernels.rows * padStride(t.sum) }
+func (t *mulTask) panelLen() int { return t.e.kernels.rows * padStride(t.words(t.sum)) }
 
-// packPanels packs the panels of a piece over the steps [l0, l0+ls).
-func (t *mulTask) packPanels(dst []float32, q *piece, l0, ls int) {
+// packPanels packs the panels of a piece over the steps [l0, l0+ls). stage has room for a panel.
+func (t *mulTask) packPanels(dst, stage []float32, q *piece, l0, ls int) {
 	rows, a := t.e.kernels.rows, &t.aOp
 	from, to := q.panel0, q.panel0+q.panels
 	if a.trans && ls > 0 { // the panels that are whole, together
 		lo := min(max(from, ceil(t.lead, rows)), to)
 		hi := max(lo, min(to, (t.lead+t.n)/rows))
 		if hi > lo {
-			t.packWhole(dst[(lo-from)*t.panelLen():], lo*rows-t.lead, hi-lo, l0, ls)
+			t.e.kernels.panelsOf(t.per == 2, dst[(lo-from)*t.panelLen():], t.panelLen(), a, t.weights, t.weightStride, lo*rows-t.lead, hi-lo, l0, ls)
 		}
 		for p := hi; p < to; p++ {
-			t.packA(dst[(p-from)*t.panelLen():], p, l0, ls)
+			t.packA(dst[(p-from)*t.panelLen():], stage, p, l0, ls)
 		}
 		to = lo
 	}
 	for p := from; p < to; p++ {
-		t.packA(dst[(p-from)*t.panelLen():], p, l0, ls)
+		t.packA(dst[(p-from)*t.panelLen():], stage, p, l0, ls)
 	}
 }
 
 var unweighted = [1]float32{1}
 
-// packWhole packs so many whole panels of a transposed a, from column first on.
-func (t *mulTask) packWhole(dst []float32, first, panels, l0, ls int) {
-	k, a := t.e.kernels, &t.aOp
-	weights, weightStep := &unweighted[0], 0
-	if t.weights != nil {
-		weights, weightStep = &t.weights[l0*t.weightStride], 4*t.weightStride
-		_ = t.weights[(l0+ls-1)*t.weightStride]
-	}
-	at := l0*a.stride + first
-	last := at + (ls-1)*a.stride + panels*k.rows - 1
-	_ = dst[(panels-1)*t.panelLen()+ls*k.rows-1]
-	step := 4 * uintptr(t.panelLen())
-	if a.i8 != nil {
-		_ = a.i8[last]
-		k.panels8(&dst[0], &a.i8[at], weights, step, uintptr(a.stride), uintptr(weightStep), uintptr(ls), uintptr(panels))
-		return
-	}
-	_ = a.f32[last]
-	k.panels(&dst[0], &a.f32[at], weights, step, 4*uintptr(a.stride), uintptr(weightStep), uintptr(ls), uintptr(panels))
-}
-
 // packA packs panel p over the steps [l0, l0+ls). Rows outside a are 0: nothing
 // reads their sums, but leftover denormals would slow the kernel down.
-func (t *mulTask) packA(dst []float32, p, l0, ls int) {
+func (t *mulTask) packA(dst, stage []float32, p, l0, ls int) {
+	if t.per == 2 {
+		t.packBF16(dst, stage, p, l0, ls)
+		return
+	}
 	k, a := t.e.kernels, &t.aOp
 	first := p*k.rows - t.lead
 	lo, hi := max(first, 0), min(first+k.rows, t.n)
@@ -133,17 +116,17 @@ func (t *mulTask) panel(packed []float32, panel0, p, l0, ls int) (a *float32, la
 			return &x.f32[first*x.stride+l0], byRows, 4 * uintptr(x.stride)
 		}
 		at = 0
-		t.packA(packed, panel0+p, l0, ls)
+		t.packA(packed, nil, panel0+p, l0, ls)
 	}
 	if t.aOp.trans {
 		return &packed[at], byColumns, 4 * uintptr(rows)
 	}
-	return &packed[at], byRows, 4 * uintptr(padStride(t.sum))
+	return &packed[at], byRows, 4 * uintptr(padStride(t.words(t.sum)))
 }
 
-// sliverLen returns the entries of a packed column panel of b: t.sum steps, each
+// sliverLen returns the words of a packed column panel of b: t.sum steps, each
 // a row of the tile.
-func (t *mulTask) sliverLen() int { return t.sum * t.e.kernels.cols() }
+func (t *mulTask) sliverLen() int { return t.words(t.sum) * t.e.kernels.cols() }
 
 // sliverWidth returns the columns of sliver j in whole vectors.
 func (t *mulTask) sliverWidth(j int) int {
@@ -165,6 +148,10 @@ func (t *mulTask) packedWidth(j int) int {
 // packSliver packs column panel j over the steps [l0, l0+ls): for each step the
 // panel's columns, filled up with zeros. stage has room for lanes rows of t.sum.
 func (t *mulTask) packSliver(dst, stage []float32, j, l0, ls int) {
+	if t.per == 2 {
+		t.packSliverBF16(dst, stage, j, l0, ls)
+		return
+	}
 	k, b := t.e.kernels, &t.bOp
 	c0 := j * k.cols()
 	width := t.packedWidth(j)

@@ -17,6 +17,7 @@ type plan struct {
 	blockSlivers         int // slivers of a column block
 	rowBlocks, colBlocks int
 	sum, sums            int // length and number of the blocks of the sum
+	per                  int // entries of the sum in a packed word: 2 bfloat16 or 1 float32
 	splits, splitSums    int // groups of blocks of the sum, and blocks in a group
 	ops                  int // multiply-adds
 	directA, directB     bool
@@ -40,7 +41,7 @@ func round(a, b int) int { return ceil(a, b) * b }
 
 func (t *mulTask) makePlan() {
 	k, p := t.e.kernels, &t.plan
-	*p = plan{ops: t.n * t.m * t.l}
+	*p = plan{ops: t.n * t.m * t.l, per: entriesPerWord(t.op.Precision)}
 	if t.op.Then.Kind == compute.Spin || t.op.Then.Kind == compute.Normal {
 		p.lead = int(t.op.Then.Row % 4)
 	}
@@ -52,14 +53,15 @@ func (t *mulTask) makePlan() {
 	if long {
 		block = blockSumLong
 	}
+	block *= p.per
 	p.sums, p.splits = max(1, ceil(t.l, block)), 1
 	p.sum = max(16, round(ceil(t.l, p.sums), 16))
 	p.sums = max(1, ceil(t.l, p.sum))
 
-	f32 := t.a.Type() == compute.Float32
+	f32 := t.a.Type() == compute.Float32 && p.per == 1
 	// Rows of float32 serve as they lie; columns only where they are short and little used.
 	p.directA = f32 && t.op.Weights.IsNone() && (!t.op.TransA || t.m <= 96 && t.l <= 64 || t.l <= 8)
-	p.directB = t.b.Type() == compute.Float32 && !t.op.TransB && height <= 32
+	p.directB = t.b.Type() == compute.Float32 && p.per == 1 && !t.op.TransB && height <= 32
 
 	// Blocks are counted in entries that every arm can cut: 8 rows, 48 columns.
 	wide := ceil(t.m, tileColsMax)

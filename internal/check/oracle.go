@@ -27,6 +27,12 @@ func sumSteps(l int) float64 {
 	return float64(min(l, block) + l/block + 4)
 }
 
+// nearestBF16 returns x, rounded to float32, as a bfloat16: a multiple of 2^-7 of its binade.
+func nearestBF16(x float64) float64 {
+	f, e := math.Frexp(float64(float32(x)))
+	return math.Ldexp(math.RoundToEven(f*256), e-8)
+}
+
 // product returns, for every entry of an engine's Mul, y of compute.Op in
 // float64 with a bound on its float32 error: n x m entries, sums over l. dst
 // holds the old destination.
@@ -38,10 +44,14 @@ func product(n, m, l int, dst, a, b grid, op compute.Op, logGain float64, weight
 		for j := range y[i] {
 			var sum, size float64
 			for k := range l {
-				p := a.at(i, k, op.TransA) * b.at(k, j, op.TransB)
+				x, z := a.at(i, k, op.TransA), b.at(k, j, op.TransB)
 				if weights != nil {
-					p *= weights[k][0]
+					x *= weights[k][0]
 				}
+				if op.Precision == compute.BF16 {
+					x, z = nearestBF16(x), nearestBF16(z)
+				}
+				p := x * z
 				sum += p
 				size += math.Abs(p)
 			}

@@ -13,20 +13,7 @@ import (
 // suite: one engine on different numbers of threads, or engines that promise
 // one order of arithmetic.
 func SameBits(t *testing.T, x compute.Engine, others ...compute.Engine) {
-	for id, c := range productCases() {
-		p := newProduct(x, c, rng.Key(id))
-		p.run(x)
-		for _, y := range others {
-			q := newProduct(y, c, rng.Key(id))
-			q.run(y)
-			if i, ok := sameEntries(p.dst, q.dst); !ok {
-				t.Fatalf("%v: dst differs at %d", c, i)
-			}
-			if i, ok := sameEntries(p.logCosh, q.logCosh); !ok {
-				t.Fatalf("%v: LogCosh differs at %d", c, i)
-			}
-		}
-	}
+	sameProducts(t, productCases(), x, others)
 	for id, c := range scanCases() {
 		p := newScan(x, c, rng.Key(id), uint64(id), 7)
 		p.run(x)
@@ -43,19 +30,52 @@ func SameBits(t *testing.T, x compute.Engine, others ...compute.Engine) {
 	}
 }
 
+func sameProducts(t *testing.T, cases []productCase, x compute.Engine, others []compute.Engine) {
+	for id, c := range cases {
+		p := newProduct(x, c, rng.Key(id))
+		p.run(x)
+		for _, y := range others {
+			q := newProduct(y, c, rng.Key(id))
+			q.run(y)
+			if i, ok := sameEntries(p.dst, q.dst); !ok {
+				t.Fatalf("%v: dst differs at %d", c, i)
+			}
+			if i, ok := sameEntries(p.logCosh, q.logCosh); !ok {
+				t.Fatalf("%v: LogCosh differs at %d", c, i)
+			}
+		}
+	}
+}
+
+// SameBF16 tests that engines give the same bits for every product in bfloat16 of the suite that is
+// stored as it is.
+func SameBF16(t *testing.T, x compute.Engine, others ...compute.Engine) {
+	var cases []productCase
+	for _, c := range productCases() {
+		if c.precision == compute.BF16 && c.then <= accumulated {
+			cases = append(cases, c)
+		}
+	}
+	sameProducts(t, cases, x, others)
+}
+
 // productCase is one product of the suite.
 type productCase struct {
 	n, m, l        int
 	transA, transB bool
 	a, b           compute.Type
 	then           int // one of the epilogues of newProduct
+	precision      compute.Precision
 }
 
 func (c productCase) String() string {
-	return fmt.Sprintf("%dx%d over %d, a %v trans %v, b %v trans %v, epilogue %d", c.n, c.m, c.l, c.a, c.transA, c.b, c.transB, c.then)
+	return fmt.Sprintf("%dx%d over %d, a %v trans %v, b %v trans %v, epilogue %d, %v", c.n, c.m, c.l, c.a, c.transA, c.b, c.transB, c.then, c.precision)
 }
 
-const epilogues = 17
+const (
+	epilogues   = 17
+	accumulated = 2 // the last one that stores the product itself
+)
 
 // productCases returns every transpose and type on every shape, with the
 // epilogues in turn: shapes with nothing, one row or column, around the tiles
@@ -78,11 +98,16 @@ func productCases() []productCase {
 			}
 			c.then = (bits + id*7) % epilogues
 			cases = append(cases, c)
+			if (bits+bits/4+id)%4 == 0 { // each type with each transpose on every fourth shape
+				c.precision, c.then = compute.BF16, (bits/4+id)%epilogues
+				cases = append(cases, c)
+			}
 		}
 	}
 	for then := range epilogues { // every epilogue on a shape with whole and broken tiles in both directions, and one block of the sum or three
 		cases = append(cases, productCase{n: 22, m: 109, l: 40, a: compute.Int8, b: compute.Float32, then: then},
-			productCase{n: 22, m: 109, l: 600, a: compute.Float32, b: compute.Float32, transB: true, then: then})
+			productCase{n: 22, m: 109, l: 600, a: compute.Float32, b: compute.Float32, transB: true, then: then},
+			productCase{n: 22, m: 109, l: 1101, a: compute.Float32, b: compute.Float32, transA: true, then: then, precision: compute.BF16})
 	}
 	return cases
 }
@@ -123,7 +148,7 @@ func newProduct(e compute.Engine, c productCase, key rng.Key) *mulCase {
 	p.x = newOperand(e, c.a, rows, cols, entries(c.a, 1))
 	rows, cols = shape(c.l, c.m, c.transB)
 	p.y = newOperand(e, c.b, rows, cols, entries(c.b, 2))
-	p.op = compute.Op{TransA: c.transA, TransB: c.transB, Alpha: 2 / math.Sqrt(float64(c.l+1))}
+	p.op = compute.Op{TransA: c.transA, TransB: c.transB, Alpha: 2 / math.Sqrt(float64(c.l+1)), Precision: c.precision}
 	th := &p.op.Then
 	kind := compute.Float32
 	switch c.then {

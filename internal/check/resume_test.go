@@ -52,7 +52,7 @@ func TestResumeSeesWhatIsForgotten(t *testing.T) {
 			e.Spins(data, 1, 0, 0)
 			tr := &train.Trainer{
 				Machine: r, Negative: negative.NewPCD(r, 6, 1, 2), Optimizer: optim.NewAdam(r, 0.9, 0.999, 1e-8, 0),
-				Rate: func(int) float64 { return 0.01 }, Data: data, BatchSize: 3, Short: train.Share, Key: rng.Key(3),
+				Rate: func(float64) float64 { return 0.01 }, Data: data, BatchSize: 3, Short: train.Share, Key: rng.Key(3),
 			}
 			change(tr, threads)
 			return tr

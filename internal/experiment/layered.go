@@ -13,11 +13,14 @@ import (
 var (
 	summed = []string{"train.epochs=300", "measure.every=30", "measure.test=[hamming, nll_exact]", "measure.train=[hamming, nll_exact, gibbs_accessibility_mean, overlap]",
 		"measure.last=[]", "measure.options.hamming.draws=20", "measure.options.samples.chains=200"}
-	byPCD = []string{"couplings={kind: dense, init: {normal: 0.01}}", "negative={kind: pcd, steps: 5, chains: 500}", "project={epoch: []}",
+	// With few hidden spins no pattern of +-1 turns between two projections: patterns are clipped.
+	clipped = []string{"project={update: [{clip: 1}], epoch: []}", "optimizer.decay.factor=0.99"}
+	byPCD   = []string{"couplings={kind: dense, init: {normal: 0.01}}", "negative={kind: pcd, steps: 5, chains: 500}", "project={epoch: []}",
 		"optimizer={kind: adam, rate: 0.01, decay: {factor: 0.9985, floor: 1e-5}}", "train.epochs=3000", "train.batch=10", "measure.every=300"}
 	summedShort  = []string{"train.epochs=4", "measure.every=2", "measure.options.hamming.draws=2", "measure.options.samples.chains=20"}
 	stripesShort = []string{"data.size=4", "couplings.patterns=6", "train.batch=8", "train.epochs=4"}
-	overStripes  = []string{"data={name: bas, size: 12}", "train.batch=120", "train.epochs=40", "measure.every=5", "measure.options.hamming.draws=5", "measure.options.hamming.rows=500"}
+	overStripes  = []string{"data={name: bas, size: 12}", "train.batch=120", "train.epochs=20", "measure.every=5", "measure.options.hamming.draws=5", "measure.options.hamming.rows=500",
+		"negative.steps=3", "project={update: [{clip: 1}], epoch: []}"}
 )
 
 func settingsFrom(parts ...[]string) []string { return slices.Concat(parts...) }
@@ -35,9 +38,9 @@ var deeper = &study{[]*arm{
 		settings:  []string{"machine={kind: rbm, hidden: 2000}", "couplings.gain=1", "positive={kind: marginal}", "train.epochs=200", "measure.options.hamming.draws=20"},
 		miniature: []string{"machine.hidden=20", "train.epochs=4", "measure.every=2", "measure.options.hamming.draws=2"}},
 	{name: "small-rapid-deep", recipe: "bars-deep", seconds: 30, miniature: settingsFrom(summedShort, []string{"machine.hidden=[4, 4]"}),
-		settings: settingsFrom([]string{"machine.hidden=[12, 12]", "couplings.gain={visible-hidden1: 1, hidden1-hidden2: 0.33}"}, summed)},
+		settings: settingsFrom([]string{"machine.hidden=[12, 12]", "couplings.gain={visible-hidden1: 1, hidden1-hidden2: 0.33}"}, clipped, summed)},
 	{name: "small-rapid-restricted", recipe: "bars-deep", seconds: 20, miniature: settingsFrom(summedShort, []string{"machine.hidden=4"}),
-		settings: settingsFrom([]string{"machine={kind: rbm, hidden: 24}", "couplings.gain=1", "positive={kind: marginal}"}, summed)},
+		settings: settingsFrom([]string{"machine={kind: rbm, hidden: 24}", "couplings.gain=1", "positive={kind: marginal}"}, clipped, summed)},
 	{name: "small-pcd-deep", recipe: "bars-deep", seconds: 60, miniature: settingsFrom(summedShort, []string{"machine.hidden=[4, 4]", "negative.chains=20"}),
 		settings: settingsFrom([]string{"machine.hidden=[12, 12]"}, summed, byPCD)},
 	{name: "small-pcd-restricted", recipe: "bars-deep", seconds: 40, miniature: settingsFrom(summedShort, []string{"machine.hidden=4", "negative.chains=20"}),
@@ -133,13 +136,15 @@ func finishDeep(r *results) error {
 	pcd, pcdErr := ends(nll[2])
 	likely := notAbove(rapid, pcd, rapidErr, pcdErr)
 	r.claim("RAPID trains deep machines: likelihood (Sec. VI)", "exact NLL of 16-12-12 on Bars is not above that of the same graph trained by PCD, by two standard errors", likely, "%s against %s nats", pm(rapid, rapidErr, 3), pm(pcd, pcdErr, 3))
-	lowest, standard := reach[0].least(0), reach[2].least(0)
+	reached, reachedErr := ends(reach[0])
+	standard, standardErr := ends(reach[2])
 	other := Open // RAPID has not failed
 	if likely == Differs {
-		other = decided(lowest >= 0.9, lowest)
+		other = notAbove(standard, reached, standardErr, reachedErr)
 	}
-	r.claim("or else glassiness is not the difficulty of deep machines (Sec. VI)", "RAPID fails by its likelihood, and the mean energy of chains is at least 0.9 of the ground state's at every measurement of its training", other,
-		"%.3f at least for RAPID, %.3f for PCD; mean squared overlap of samples at the end %.3f and %.3f", lowest, standard, alike[0].last(), alike[2].last())
+	r.claim("or else glassiness is not the difficulty of deep machines (Sec. VI)",
+		"RAPID fails by its likelihood, and its chains reach no smaller share of the ground state's energy at the end than those of PCD's machines do, by two standard errors", other,
+		"%s against %s, for RAPID %.3f at least along the training; mean squared overlap of samples %.3f against %.3f", pm(reached, reachedErr, 3), pm(standard, standardErr, 3), reach[0].least(0), alike[0].last(), alike[2].last())
 	shallow, shallowErr := ends(nll[3])
 	r.claim("two layers have a better likelihood than one of as many parameters (not in the paper)", "exact NLL by PCD, two standard errors apart", above(shallow, pcd, shallowErr, pcdErr), "%s against %s nats", pm(pcd, pcdErr, 3), pm(shallow, shallowErr, 3))
 	return nil
@@ -151,13 +156,13 @@ func finishDeep(r *results) error {
 var fullyCoupled = &study{[]*arm{
 	loadedArm(),
 	{name: "rapid", recipe: "bars-full", seconds: 30, miniature: summedShort,
-		settings: settingsFrom([]string{"machine.hidden=0"}, ofRAPID, summed)},
+		settings: settingsFrom([]string{"machine.hidden=0"}, ofRAPID, clipped, summed)},
 	{name: "rapid-hidden", recipe: "bars-full", seconds: 40, miniature: summedShort,
-		settings: settingsFrom(ofRAPID, summed)},
+		settings: settingsFrom(ofRAPID, clipped, summed)},
 	{name: "rapid-gain-a-pair", recipe: "bars-full", seconds: 40, miniature: summedShort,
-		settings: settingsFrom(ofRAPID, []string{"couplings.gain={visible-visible: 0.25, visible-hidden: 1, hidden-hidden: 0.25}"}, summed)},
+		settings: settingsFrom(ofRAPID, []string{"couplings.gain={visible-visible: 0.25, visible-hidden: 1, hidden-hidden: 0.25}"}, clipped, summed)},
 	{name: "rapid-restricted", recipe: "bars-full", seconds: 20, miniature: summedShort,
-		settings: settingsFrom(ofRAPID, []string{"machine={kind: rbm, hidden: 8}", "positive={kind: marginal}"}, summed)},
+		settings: settingsFrom(ofRAPID, []string{"machine={kind: rbm, hidden: 8}", "positive={kind: marginal}"}, clipped, summed)},
 	{name: "rapid-wide", recipe: "bars-full", seconds: 60, miniature: wideShort,
 		settings: settingsFrom([]string{"machine.hidden=400"}, ofRAPID, wide)},
 	{name: "rapid-wide-gain-a-pair", recipe: "bars-full", seconds: 60, miniature: wideShort,
@@ -165,9 +170,9 @@ var fullyCoupled = &study{[]*arm{
 	{name: "rapid-wide-restricted", recipe: "bars-full", seconds: 10, miniature: wideShort,
 		settings: settingsFrom(ofRAPID, []string{"machine={kind: rbm, hidden: 400}", "positive={kind: marginal}"}, wide)},
 	{name: "stripes-full", recipe: "bars-full", seconds: 150, miniature: settingsFrom(stripesShort, []string{"machine.hidden=10"}),
-		settings: settingsFrom([]string{"machine.hidden=300"}, ofRAPID, []string{"couplings={kind: axons, patterns: 40, gain: {visible-visible: 1, visible-hidden: 1, hidden-hidden: 0.013}}"}, overStripes, []string{"train.epochs=20", "measure.last=[]"})},
+		settings: settingsFrom([]string{"machine.hidden=300"}, ofRAPID, []string{"couplings={kind: axons, patterns: 40, gain: {visible-visible: 1, visible-hidden: 1, hidden-hidden: 0.013}}"}, overStripes, []string{"measure.last=[]"})},
 	{name: "stripes-restricted", recipe: "bars-full", seconds: 30, miniature: settingsFrom(stripesShort, []string{"machine.hidden=10"}),
-		settings: settingsFrom(ofRAPID, []string{"machine={kind: rbm, hidden: 300}", "couplings={kind: axons, patterns: 40}", "positive={kind: marginal}"}, overStripes, []string{"train.epochs=20", "measure.last=[]"})},
+		settings: settingsFrom(ofRAPID, []string{"machine={kind: rbm, hidden: 300}", "couplings={kind: axons, patterns: 40}", "positive={kind: marginal}"}, overStripes, []string{"measure.last=[]"})},
 	{name: "pcd", recipe: "bars-full", seconds: 60, miniature: settingsFrom(summedShort, []string{"negative.chains=20"}),
 		settings: settingsFrom([]string{"machine.hidden=0", "positive={kind: marginal}"}, summed, byPCD)},
 	{name: "pcd-hidden", recipe: "bars-full", seconds: 100, miniature: settingsFrom(summedShort, []string{"negative.chains=20"}),

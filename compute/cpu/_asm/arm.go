@@ -16,6 +16,7 @@ type arm struct {
 	suffix string
 	lanes  int               // float32 in a vector
 	rows   int               // of a tile
+	bf16   bool              // micro-kernels multiply words of two bfloat16
 	lean   bool              // constants stay in memory, registers are scarce
 	odd    reg.OpmaskVirtual // the odd lanes, where a kernel of the wide arm needs them
 }

@@ -1,6 +1,6 @@
 // Command _asm writes the assembly kernels of package cpu: one file of code and
-// one of declarations for each of the arms avx512 and avx2. Run it by
-// "go generate ./compute/cpu".
+// one of declarations for each of the arms avx512 and avx2, and for bf16, what the first of them takes
+// for products in bfloat16. Run it by "go generate ./compute/cpu".
 package main
 
 import (
@@ -19,11 +19,32 @@ func main() {
 		a = arm{suffix: "AVX512", lanes: 16, rows: 8}
 	case "avx2":
 		a = arm{suffix: "AVX2", lanes: 8, rows: 4}
+	case "bf16":
+		a = arm{suffix: "BF16", lanes: 16, rows: 8, bf16: true}
 	default:
-		fmt.Fprintf(os.Stderr, "no arm %q, want avx512 or avx2\n", name)
+		fmt.Fprintf(os.Stderr, "no arm %q, want avx512, avx2 or bf16\n", name)
 		os.Exit(2)
 	}
 	ConstraintExpr("amd64,!purego")
+	a.micros()
+	if a.bf16 {
+		a.roundRect("", "float32", 4)
+		a.roundRect("Spins", "int8", 1)
+		a.pairRect("", "float32", 4)
+		a.pairRect("Spins", "int8", 1)
+		a.pairPanels("", "float32", 4)
+		a.pairPanels("Spins", "int8", 1)
+		a.peak()
+		Generate()
+		writeBytes()
+		return
+	}
+	rest(a)
+	Generate()
+}
+
+// micros emits the micro-kernels.
+func (a arm) micros() {
 	for _, layout := range []string{"Rows", "Columns"} {
 		for rows := 4; rows <= a.rows; rows += 4 {
 			for vectors := 1; vectors <= tileVectors; vectors++ {
@@ -31,6 +52,10 @@ func main() {
 			}
 		}
 	}
+}
+
+// rest emits all other kernels of an arm.
+func rest(a arm) {
 	a.fieldTile()
 	a.storeTile()
 	a.tanhTile()
@@ -62,5 +87,4 @@ func main() {
 	a.dot("Spins", "int8", 1)
 	a.largest()
 	a.peak()
-	Generate()
 }

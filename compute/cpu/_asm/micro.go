@@ -19,13 +19,17 @@ const aheadBytes = 16
 // registers for it a step loads the columns of the next one, which come from the second cache.
 func (a arm) micro(layout string, rows, vectors int) {
 	place := map[string]string{"Rows": "i*aStep + 4*l", "Columns": "4*i + l*aStep"}[layout]
+	how := "by fused multiply-adds"
+	if a.bf16 {
+		how = "two of bfloat16 from a word, by compute.AddProductsBF16"
+	}
 	a.text(fmt.Sprintf("micro%s%dx%d", layout, rows, vectors),
 		"func(c, a, b *float32, aStep, bStep, steps, add uintptr, ahead, out *float32, outStep uintptr)",
 		fmt.Sprintf(`computes a tile of %d rows and %d columns of sums, a and b being addressed in bytes:
 	for l := range steps: sum[i,j] += a[%s] * b[l*bStep + 4*j]
 	c[i,j] = sum[i,j], or c[i,j] + sum[i,j] if add is not 0
-Every sum starts at 0 and takes its products in the order of l, by fused multiply-adds. Rows of c are %d bytes apart;
-%d bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.`, rows, vectors*a.lanes, place, a.tileStride(), aheadBytes))
+Every sum starts at 0 and takes its products in the order of l, %s. Rows of c are %d bytes apart;
+%d bytes a step from ahead on are fetched into the second cache, and a tile's columns of rows outStep bytes apart from out on into the first.`, rows, vectors*a.lanes, place, how, a.tileStride(), aheadBytes))
 	c := Load(Param("c"), GP64())
 	pa := Load(Param("a"), GP64())
 	pb := Load(Param("b"), GP64())
@@ -86,7 +90,7 @@ Every sum starts at 0 and takes its products in the order of l, by fused multipl
 			x := a.broadcast(entry(i, l))
 			beside(i)
 			for v := range vectors {
-				VFMADD231PS(b[v], x, sum[i][v])
+				a.multiplyAdd(b[v], x, sum[i][v])
 			}
 		}
 	}
@@ -192,7 +196,11 @@ const peakAdds = 24
 
 // peak emits a loop of multiply-adds that nothing slows down.
 func (a arm) peak() {
-	a.text("peak", "func(turns uintptr)", fmt.Sprintf("does turns times %d independent fused multiply-adds of %d numbers.", peakAdds, a.lanes))
+	what := fmt.Sprintf("fused multiply-adds of %d numbers", a.lanes)
+	if a.bf16 {
+		what = fmt.Sprintf("additions of two products each to %d numbers", a.lanes)
+	}
+	a.text("peak", "func(turns uintptr)", fmt.Sprintf("does turns times %d independent %s.", peakAdds, what))
 	turns := Load(Param("turns"), GP64())
 	var x [12]reg.VecVirtual
 	for i := range x {
@@ -201,7 +209,7 @@ func (a arm) peak() {
 	f := a.zero()
 	loop("turn", turns, 1, func() {
 		for i := range peakAdds {
-			VFMADD231PS(f, f, x[i%len(x)])
+			a.multiplyAdd(f, f, x[i%len(x)])
 		}
 	})
 	VZEROUPPER()
