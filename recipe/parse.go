@@ -14,6 +14,8 @@ import (
 	"github.com/goccy/go-yaml"
 	"github.com/goccy/go-yaml/ast"
 	"github.com/goccy/go-yaml/parser"
+
+	"mattis/run"
 )
 
 // FieldError says what is wrong with a field of a recipe. Parse and Build
@@ -108,6 +110,20 @@ func Decode(path string, x any) error {
 		return located(path, err)
 	}
 	return nil
+}
+
+// Same reports whether the run in the directory has this recipe. Defaults that came since it began
+// are no difference.
+func (r *Recipe) Same(d *run.Directory) (bool, error) {
+	text, err := d.Recipe()
+	if err != nil {
+		return false, err
+	}
+	was, err := Parse(filepath.Join(d.Path(), run.RecipeFile), text)
+	if err != nil {
+		return false, fmt.Errorf("%w; remove %s or choose another --out", err, d.Path())
+	}
+	return string(was.YAML()) == string(r.YAML()), nil
 }
 
 // bounded returns an error where a text is no recipe by its size alone.

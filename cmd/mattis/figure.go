@@ -5,7 +5,6 @@ import (
 	"io"
 	"maps"
 	"os"
-	"runtime"
 	"slices"
 	"strconv"
 	"strings"
@@ -117,16 +116,10 @@ func parseInstances(text string) (n int, methods map[string]int, err error) {
 }
 
 func makeFigures(cmd *cobra.Command, figures []*experiment.Figure, o experiment.Options) error {
-	engine, arm, err := newEngine(1)
-	if err != nil {
+	var arm string
+	var err error
+	if o.Threads, arm, err = workers(o.Threads); err != nil {
 		return err
-	}
-	engine.Close()
-	switch {
-	case o.Threads < 0 || o.Threads > 1024:
-		return usageError{fmt.Errorf("--threads %d is out of range, want 1 to 1024, or 0 for one a core", o.Threads)}
-	case o.Threads == 0:
-		o.Threads = runtime.GOMAXPROCS(0)
 	}
 	o.Engine = func(threads int) compute.Engine { return cpu.New(threads) }
 	o.Environment = environment(1, arm)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"runtime"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -43,6 +44,23 @@ func (s *shareFlags) read(out string) error {
 		return fmt.Errorf("--out %s is a file, want a folder", out)
 	}
 	return nil
+}
+
+// workers returns how many trainings run side by side where so many threads are asked for, and the
+// arm of their engines.
+func workers(threads int) (n int, arm string, err error) {
+	engine, arm, err := newEngine(1)
+	if err != nil {
+		return 0, "", err
+	}
+	engine.Close()
+	switch {
+	case threads < 0 || threads > 1024:
+		return 0, "", usageError{fmt.Errorf("--threads %d is out of range, want 1 to 1024, or 0 for one a core", threads)}
+	case threads == 0:
+		threads = runtime.GOMAXPROCS(0)
+	}
+	return threads, arm, nil
 }
 
 // note says how many of what were made, and what comes when all are: a command and what it does.

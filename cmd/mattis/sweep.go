@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime"
 
 	"github.com/spf13/cobra"
 
@@ -31,7 +30,7 @@ OUT/sweep.csv: settings, seed, state, and the measures of the end. The file is s
     grid:                                 # all combinations of these values
       optimizer.rate: [0.01, 0.02]
       couplings.patterns: [4, 8]
-    random:                               # and all of them with each of 20 draws; grid or random may be left out
+    random:                               # and all of them with each of 20 draws; either may be left out
       count: 20
       seed: 1
       draw:
@@ -42,10 +41,10 @@ OUT/sweep.csv: settings, seed, state, and the measures of the end. The file is s
     seeds: 3                              # of each combination, from the recipe's seed on
     best: {measure: hamming, split: test} # by the mean over seeds at the end; goal: min or max
 
-Trainings run side by side, one a thread; those that have ended are kept, and those that were begun go on. A training that
-fails is a row with its message and stops no other; the exit code is 1 then. --part and --shared divide the trainings
-over processes as they do in mattis figure; the command without either trains what is missing and writes the table, with
-the bytes of one process. --list shows how far a sweep is.`,
+Trainings run side by side, one a thread; those that have ended are kept, and those that were begun go on.
+A training that fails is a row with its message and stops no other; the exit code is 1 then. --part and
+--shared divide the trainings over processes as they do in mattis figure; the command without either trains
+what is missing and writes the table, with the bytes of one process. --list shows how far a sweep is.`,
 		Example: `  mattis sweep sweep.yaml --out sweeps/rates
   mattis sweep sweep.yaml --out sweeps/rates --part 2/4
   mattis sweep sweep.yaml --out sweeps/rates --list`,
@@ -67,7 +66,8 @@ the bytes of one process. --list shows how far a sweep is.`,
 				return listSweep(cmd.OutOrStdout(), s, o.Out, asJSON)
 			}
 			return makeSweep(cmd, s, o, asJSON, func(out sweep.Outcome) string {
-				return share.note("trainings", out.Made, out.Elsewhere, fmt.Sprintf("mattis sweep %s --out %s writes the table", args[0], o.Out))
+				after := fmt.Sprintf("mattis sweep %s --out %s writes the table", args[0], o.Out)
+				return share.note("trainings", out.Made, out.Elsewhere, after)
 			})
 		},
 	}
@@ -80,17 +80,13 @@ the bytes of one process. --list shows how far a sweep is.`,
 	return cmd
 }
 
-func makeSweep(cmd *cobra.Command, s *sweep.Sweep, o sweep.Options, asJSON bool, note func(sweep.Outcome) string) error {
-	engine, arm, err := newEngine(1)
-	if err != nil {
+func makeSweep(
+	cmd *cobra.Command, s *sweep.Sweep, o sweep.Options, asJSON bool, note func(sweep.Outcome) string,
+) error {
+	var arm string
+	var err error
+	if o.Threads, arm, err = workers(o.Threads); err != nil {
 		return err
-	}
-	engine.Close()
-	switch {
-	case o.Threads < 0 || o.Threads > 1024:
-		return usageError{fmt.Errorf("--threads %d is out of range, want 1 to 1024, or 0 for one a core", o.Threads)}
-	case o.Threads == 0:
-		o.Threads = runtime.GOMAXPROCS(0)
 	}
 	o.Engine = func(threads int) compute.Engine { return cpu.New(threads) }
 	o.Environment = environment(1, arm)
@@ -102,7 +98,8 @@ func makeSweep(cmd *cobra.Command, s *sweep.Sweep, o sweep.Options, asJSON bool,
 
 	out, errw := cmd.OutOrStdout(), cmd.ErrOrStderr()
 	tty, width := terminal(errw)
-	progress := view.NewProgress(errw, view.ProgressOptions{Label: "sweep", Total: parts, TTY: tty, Width: width})
+	look := view.ProgressOptions{Label: "sweep", Total: parts, TTY: tty, Width: width}
+	progress := view.NewProgress(errw, look)
 	last := ""
 	o.Progress = func(share float64, ready, of int) {
 		last = fmt.Sprintf("%d of %d trainings", ready, of)

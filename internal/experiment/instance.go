@@ -115,19 +115,15 @@ func (i *instance) read(miniature bool) (finished bool, err error) {
 		if err != nil {
 			return false, i.unbegun()
 		}
-		text, err := d.Recipe()
-		if err != nil {
-			return false, err
-		}
 		r, err := i.recipeOf(miniature)
 		if err != nil {
 			return false, err
 		}
-		was, err := recipe.Parse(filepath.Join(i.dir, "recipe.yaml"), text) // defaults that came since are no other settings
+		same, err := r.Same(d)
 		if err != nil {
-			return false, fmt.Errorf("%w; remove %s or choose another --out", err, i.dir)
+			return false, err
 		}
-		if string(was.YAML()) != string(r.YAML()) {
+		if !same {
 			return false, other
 		}
 		if i.metrics, err = d.Metrics(); err != nil {

@@ -179,8 +179,8 @@ func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 	}
 	switch {
 	case !o.partial() && len(locked) > 0:
-		return Report{}, fmt.Errorf("%d of %d instances are made by other processes at the moment, such as %s; make the figure again when they have ended",
-			len(locked), len(all), locked[0].dir)
+		return Report{}, fmt.Errorf("%d of %d instances are made by other processes at the moment, such as %s; "+
+			"make the figure again when they have ended", len(locked), len(all), locked[0].dir)
 	case !o.partial():
 		return f.draw(ctx, o, n, methods, all)
 	case o.Shares != nil:
@@ -191,7 +191,9 @@ func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 
 // work performs those of the instances that are left, side by side, and returns those that other
 // processes make at the moment.
-func (f *Figure) work(ctx context.Context, o Options, mine []*instance, left map[*instance]bool) ([]*instance, error) {
+func (f *Figure) work(
+	ctx context.Context, o Options, mine []*instance, left map[*instance]bool,
+) ([]*instance, error) {
 	m := newMeter(f, o, mine, left)
 	todo := slices.DeleteFunc(slices.Clone(mine), func(i *instance) bool { return !left[i] })
 	m.tell()

@@ -73,7 +73,8 @@ func index(env func(string) string) (int, error) {
 		}
 		return i - from + 1, nil
 	}
-	return 0, errors.New("index is for arrays of jobs: neither JOB_COMPLETION_INDEX (Kubernetes) nor SLURM_ARRAY_TASK_ID (Slurm) is set")
+	return 0, errors.New("index is for arrays of jobs: neither JOB_COMPLETION_INDEX (Kubernetes) " +
+		"nor SLURM_ARRAY_TASK_ID (Slurm) is set")
 }
 
 // Of returns every N-th entry of the list from the I-th on: parts of a list that is ordered by cost
@@ -93,7 +94,9 @@ func Of[T any](list []T, p Part) []T {
 // each with its share of them. A piece whose error is run.ErrLocked is another process's at the
 // moment: it is tried again after the others, and what is locked then is returned. Any other error
 // cancels the rest and is returned.
-func Do[T any](ctx context.Context, work []T, threads int, do func(ctx context.Context, threads int, piece T) error) (locked []T, err error) {
+func Do[T any](
+	ctx context.Context, work []T, threads int, do func(ctx context.Context, threads int, piece T) error,
+) (locked []T, err error) {
 	for len(work) > 0 {
 		if locked, err = pass(ctx, work, threads, do); err != nil {
 			return locked, err
@@ -107,7 +110,9 @@ func Do[T any](ctx context.Context, work []T, threads int, do func(ctx context.C
 }
 
 // pass tries every piece once and returns those that were locked, in their order.
-func pass[T any](ctx context.Context, work []T, threads int, do func(context.Context, int, T) error) ([]T, error) {
+func pass[T any](
+	ctx context.Context, work []T, threads int, do func(context.Context, int, T) error,
+) ([]T, error) {
 	outer := ctx
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

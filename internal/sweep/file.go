@@ -19,7 +19,7 @@ import (
 
 // File is what a sweep's YAML file holds.
 type File struct {
-	Recipe string           `yaml:"recipe"` // a file, from the shell's folder or beside this one, or a built-in name
+	Recipe string           `yaml:"recipe"` // a file, or a built-in name
 	Grid   map[string][]any `yaml:"grid"`   // the values of a path of the recipe; all combinations are trained
 	Random *Random          `yaml:"random"` // and all of them with each of these draws
 	Seeds  int              `yaml:"seeds"`  // of every combination, from the recipe's seed on; 0 is 1
@@ -98,7 +98,8 @@ func (s *Sweep) loadable() error {
 			return nil
 		}
 		if first == nil {
-			first = fmt.Errorf("no point is a recipe: %s: %s", s.Points[i].Key, strings.ReplaceAll(err.Error(), "--set ", ""))
+			why := strings.ReplaceAll(err.Error(), "--set ", "")
+			first = fmt.Errorf("no point is a recipe: %s: %s", s.Points[i].Key, why)
 		}
 	}
 	return first
@@ -127,7 +128,7 @@ func (s *Sweep) checkBest(base *recipe.Recipe) error {
 	}
 	if m.Data != eval.NeedsData {
 		if b.Split != "" {
-			return fmt.Errorf("best.split: %q has no meaning for %s, which is of the machine alone", b.Split, b.Measure)
+			return fmt.Errorf("best.split: %q has no meaning for %s, a measure of the machine alone", b.Split, b.Measure)
 		}
 		return nil
 	}

@@ -51,6 +51,9 @@ func read(x any) any {
 	return x
 }
 
+// otherThanText is what looks like text and is read as something else.
+var otherThanText = []string{"true", "false", "null", "yes", "no", "on", "off"}
+
 // valueOf returns what a YAML value is written as.
 func valueOf(x any) (value, error) {
 	switch x := read(x).(type) {
@@ -64,7 +67,7 @@ func valueOf(x any) (value, error) {
 		}
 		return value(strconv.FormatFloat(x, 'g', -1, 64)), nil
 	case string:
-		if plainText.MatchString(x) && !slices.Contains([]string{"true", "false", "null", "yes", "no"}, strings.ToLower(x)) {
+		if plainText.MatchString(x) && !slices.Contains(otherThanText, strings.ToLower(x)) {
 			return value(x), nil
 		}
 	}

@@ -76,8 +76,8 @@ func (s *Sweep) Run(ctx context.Context, o Options) (Outcome, error) {
 		return out, nil
 	}
 	if len(locked) > 0 {
-		return out, fmt.Errorf("%d of %d points are trained by other processes at the moment, such as %s; sweep again when they have ended",
-			len(locked), len(s.Points), filepath.Join(o.Out, locked[0].Key))
+		return out, fmt.Errorf("%d of %d points are trained by other processes at the moment, such as %s; "+
+			"sweep again when they have ended", len(locked), len(s.Points), filepath.Join(o.Out, locked[0].Key))
 	}
 	if out.Results, err = m.results(); err != nil {
 		return out, err
@@ -145,7 +145,12 @@ func (m *making) train(ctx context.Context, threads int, p Point, path string) e
 	env.Threads = threads
 	var begin func(w *run.Writer) (*recipe.Session, error)
 	if was, err := run.Open(path); err == nil {
-		if err := same(was, r); err != nil {
+		same, err := r.Same(was)
+		if err == nil && !same {
+			err = fmt.Errorf("%s: it was trained with another recipe than the sweep has now; "+
+				"remove it or choose another --out", path)
+		}
+		if err != nil {
 			return &stopping{err}
 		}
 		begin = func(w *run.Writer) (*recipe.Session, error) { return recipe.Continue(w, e, env) }
@@ -183,22 +188,6 @@ func (m *making) train(ctx context.Context, threads int, p Point, path string) e
 		m.note(p, min(0.999, float64(ev.Step)/float64(max(1, s.Steps()))))
 	}))
 	return s.Run(ctx)
-}
-
-// same refuses a directory that holds another training than the point's.
-func same(d *run.Directory, r *recipe.Recipe) error {
-	text, err := d.Recipe()
-	if err != nil {
-		return err
-	}
-	was, err := recipe.Parse(filepath.Join(d.Path(), run.RecipeFile), text) // defaults that came since are no other settings
-	if err != nil {
-		return fmt.Errorf("%w; remove %s or choose another --out", err, d.Path())
-	}
-	if string(was.YAML()) != string(r.YAML()) {
-		return fmt.Errorf("%s: it was trained with another recipe than the sweep has now; remove it or choose another --out", d.Path())
-	}
-	return nil
 }
 
 // observe makes an observer of a function.

@@ -79,12 +79,16 @@ func look(p Point, path, host string) (Result, error) {
 // column names a measure in the table.
 func column(m run.Metric) string { return strings.TrimSpace(m.Name + " " + m.Split) }
 
-// results returns what all points have come to, after this call has trained what was left.
+// results returns what all points have come to, after this call has trained what was left: those that
+// did not fail have ended, whatever a process that was killed at its very end has left as their state.
 func (m *making) results() ([]Result, error) {
 	list, err := m.Look(m.Out)
 	for i := range list {
-		if message, ok := m.failed[list[i].Key]; ok {
-			list[i].State, list[i].Message = run.Failed, message
+		r := &list[i]
+		if message, ok := m.failed[r.Key]; ok {
+			r.State, r.Message = run.Failed, message
+		} else if r.State != run.Diverged {
+			r.State, r.Message = run.Ended, ""
 		}
 	}
 	return list, err
@@ -119,7 +123,8 @@ func (s *Sweep) writeTable(out string, list []Result) error {
 	}
 	rows := [][]string{append(head, "message")}
 	for _, r := range list {
-		row := slices.Concat([]string{r.Key}, r.Values, []string{strconv.FormatUint(r.Seed, 10), r.State, strconv.Itoa(r.Epoch)})
+		row := slices.Concat([]string{r.Key}, r.Values)
+		row = append(row, strconv.FormatUint(r.Seed, 10), r.State, strconv.Itoa(r.Epoch))
 		for _, c := range columns {
 			value, stderr := r.measured(c)
 			row = append(row, text(value))
@@ -129,7 +134,9 @@ func (s *Sweep) writeTable(out string, list []Result) error {
 		}
 		rows = append(rows, append(row, r.Message))
 	}
-	return run.WriteFile(filepath.Join(out, TableName), func(w io.Writer) error { return csv.NewWriter(w).WriteAll(rows) })
+	return run.WriteFile(filepath.Join(out, TableName), func(w io.Writer) error {
+		return csv.NewWriter(w).WriteAll(rows)
+	})
 }
 
 // measured returns the value of a column, NaN where it was not measured.
@@ -188,8 +195,8 @@ func (s *Sweep) Ranking(list []Result) ([]Rank, error) {
 		}
 	}
 	if len(ranks) == 0 && !columns[by] {
-		return nil, fmt.Errorf("best: %s is not measured at the end of the trainings; put it into measure.last or measure.%s of the recipe (there are: %s)",
-			by, s.Best.Split, strings.Join(slices.Sorted(maps.Keys(columns)), ", "))
+		there := strings.Join(slices.Sorted(maps.Keys(columns)), ", ")
+		return nil, fmt.Errorf("best: %s is not measured at the end of the trainings (there are: %s)", by, there)
 	}
 	slices.SortStableFunc(ranks, func(a, b Rank) int {
 		switch {

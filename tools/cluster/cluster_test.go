@@ -1,5 +1,5 @@
-// Package cluster tests the templates of docs/cluster: as people run them, with the program that MATTIS names, or
-// one that is built for the test. slurm.sh beside it does so on a real Slurm.
+// Package cluster tests the templates of docs/cluster: as people run them, with the program that MATTIS
+// names, or one that is built for the test. slurm.sh beside it does so on a real Slurm.
 package cluster
 
 import (
@@ -56,7 +56,8 @@ func call(t *testing.T, dir string, env []string, name string, args ...string) {
 	}
 	cmd := exec.Command(name, args...)
 	cmd.Dir = dir
-	cmd.Env = append(os.Environ(), "MATTIS_MINIATURE=1", "PATH="+bin+string(os.PathListSeparator)+os.Getenv("PATH"))
+	path := bin + string(os.PathListSeparator) + os.Getenv("PATH")
+	cmd.Env = append(os.Environ(), "MATTIS_MINIATURE=1", "PATH="+path)
 	cmd.Env = append(cmd.Env, env...)
 	if out, err := cmd.CombinedOutput(); err != nil {
 		t.Errorf("%s %v: %v\n%s", name, args, err, out)
@@ -80,8 +81,8 @@ func same(t *testing.T, one, other string) {
 	}
 }
 
-// TestKubernetes wants the manifest to be what the types of Kubernetes are, without a field that they do not know,
-// and runs the container's command as each pod of the job does.
+// TestKubernetes wants the manifest to be what the types of Kubernetes are, without a field that they do
+// not know, and runs the container's command as each pod of the job does.
 func TestKubernetes(t *testing.T) {
 	manifests := bytes.Split(read(t, docs, "cluster/kubernetes.yaml"), []byte("\n---\n"))
 	if len(manifests) != 2 {
@@ -103,7 +104,8 @@ func TestKubernetes(t *testing.T) {
 	if *job.Spec.CompletionMode != batch.IndexedCompletion || pod.RestartPolicy != core.RestartPolicyNever {
 		t.Errorf("mode %v, policy %v", *job.Spec.CompletionMode, pod.RestartPolicy)
 	}
-	if pod.Volumes[0].PersistentVolumeClaim.ClaimName != claim.Name || pod.Volumes[0].Name != container.VolumeMounts[0].Name {
+	volume, mounted := pod.Volumes[0], container.VolumeMounts[0]
+	if volume.PersistentVolumeClaim.ClaimName != claim.Name || volume.Name != mounted.Name {
 		t.Errorf("volumes %+v of claim %s", pod.Volumes, claim.Name)
 	}
 	dir := t.TempDir()
@@ -132,7 +134,8 @@ func TestKubernetes(t *testing.T) {
 
 // TestParallel runs the script of GNU parallel.
 func TestParallel(t *testing.T) {
-	if out, err := exec.Command("parallel", "--version").Output(); err != nil || !bytes.Contains(out, []byte("GNU parallel")) {
+	out, err := exec.Command("parallel", "--version").Output()
+	if err != nil || !bytes.Contains(out, []byte("GNU parallel")) {
 		t.Skip("no GNU parallel here: nobody tried docs/cluster/parallel.sh")
 	}
 	dir := t.TempDir()

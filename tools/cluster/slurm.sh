@@ -41,7 +41,12 @@ munged --foreground --force --key-file "$dir/etc/key" --socket "$dir/munge.socke
 	--log-file "$dir/munged.log" --seed-file "$dir/etc/seed" --num-threads 1 >"$dir/munged.out" 2>&1 &
 daemons+=($!)
 host=$(hostname -s)
-free() { python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])'; }
+# free prints a port on which nobody listens.
+free() {
+	local port
+	while port=$((20000 + RANDOM % 20000)) && (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; do :; done
+	echo "$port"
+}
 cat >"$dir/etc/slurm.conf" <<-CONF
 	ClusterName=mattis
 	SlurmctldHost=$host(127.0.0.1)
@@ -100,7 +105,7 @@ kill -KILL "$(<"$dir/stopped")"
 state() { [[ $(scontrol show job "$1" | grep -o 'JobState=[A-Z_]*') == "JobState=$2" ]]; }
 within 60 state "${job}_1" FAILED
 scontrol requeue "${job}_1"
-for task in 0 1 2 3; do within 180 state "${job}_$task" COMPLETED; done
+for task in 0 1 2 3; do within 400 state "${job}_$task" COMPLETED; done
 grep -q 'part 2/4: 2 instances made' "$dir/array-1.out" || fail 'the second part is not made'
 [[ ! -e parts/3a.csv ]] || fail 'a part has drawn'
 "$program" figure 3a --instances 2 --out parts >"$dir/draw.out" 2>&1
@@ -113,7 +118,7 @@ unset MATTIS_MINIATURE
 job=$(sbatch --parsable --cpus-per-task=1 --time=10 --output="$dir/train.out" "$cluster/slurm-train.sh" run "${settings[@]}")
 within 120 compgen -G 'run/checkpoints/*.safetensors' >/dev/null
 scancel --signal=USR1 --batch "$job"
-within 180 state "$job" COMPLETED
+within 400 state "$job" COMPLETED
 grep -q 'stopped at update [0-9]* with a checkpoint' "$dir/train.out" || fail 'the training was not stopped'
 grep -q 'Restarts=1' <(scontrol show job "$job") || fail 'the job was not queued again'
 last=$(basename "$(ls whole-run/checkpoints/*.safetensors | tail -n 1)")

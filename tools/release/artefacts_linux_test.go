@@ -35,7 +35,8 @@ func TestRelease(t *testing.T) {
 	made := func(log io.Writer, args ...string) error {
 		return run(context.Background(), append([]string{"-source", "../.."}, args...), log)
 	}
-	if err := made(os.Stdout, "-out", first, "-only", s.String(), fmt.Sprintf("-once=%v", testing.Short())); err != nil {
+	once := fmt.Sprintf("-once=%v", testing.Short())
+	if err := made(os.Stdout, "-out", first, "-only", s.String(), once); err != nil {
 		t.Fatal(err)
 	}
 	p, err := readProject("../..")
