@@ -380,8 +380,12 @@ const (
 )
 
 // fusedWidth returns the columns of a tile of so many rows.
-func fusedWidth(rows int) int {
-	return max(fusedColumns, fusedEntries/rows/fusedColumns*fusedColumns)
+func (o *offsets) fusedWidth(rows int) int {
+	columns := fusedColumns
+	if o.precision == compute.BF16 {
+		columns *= 2 // packing and adding up, which each tile repeats, weigh twice as much
+	}
+	return max(columns, fusedEntries/rows/fusedColumns*fusedColumns)
 }
 
 // MarginalPhase adds the gradients of scale * sum_b w_b sum_a log 2cosh x_a(v_b), hidden bias bias
@@ -409,7 +413,7 @@ func (a *Axons) marginalPhase(v, weights, bias, biasGrad compute.Matrix, scale f
 		s = e.Scratch(compute.Float32, v.Rows(), a.rows)
 	}
 	all := a.layers[Hidden]
-	hidden, width := all.Value.Cols(), fusedWidth(v.Rows())
+	hidden, width := all.Value.Cols(), a.fusedWidth(v.Rows())
 	for from := 0; from < hidden; from += width {
 		to := min(from+width, hidden)
 		mark := e.Mark()

@@ -99,7 +99,11 @@ func (o offsets) Offset(layer int) compute.Matrix { return o.m[layer] }
 
 // learned returns a parameter of zeros with its gradient.
 func learned(e compute.Engine, name string, rows, cols int, decay float32) Param {
-	return Param{Name: name, Value: e.Alloc(compute.Float32, rows, cols), Grad: e.Alloc(compute.Float32, rows, cols), Rate: 1, Decay: decay}
+	p := Param{Name: name, Value: e.Alloc(compute.Float32, rows, cols), Grad: e.Alloc(compute.Float32, rows, cols), Rate: 1, Decay: decay}
+	if decay != 0 { // not of biases
+		p.Terms = &Terms{}
+	}
+	return p
 }
 
 // offsetCorrelation adds to dst (NxM) what offsets change in scale * sum_b w_b x_b^T y_b: m of the

@@ -139,7 +139,7 @@ func (d *Dense) selfCorrelate(grad, x, m, weights compute.Matrix, scale float64)
 func (d *Dense) MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64) {
 	e, w := d.engine, d.weights[0]
 	bias = withShift(e, bias, d.Shift(Visible, Hidden))
-	hidden, width := w.Value.Cols(), fusedWidth(v.Rows())
+	hidden, width := w.Value.Cols(), d.fusedWidth(v.Rows())
 	for from := 0; from < hidden; from += width {
 		to := min(from+width, hidden)
 		mark := e.Mark()

@@ -18,6 +18,10 @@ type Param struct {
 	Grad  compute.Matrix // dL/dValue, same shape; none where nothing is learned
 	Rate  float32        // factor of the learning rate
 	Decay float32        // factor of the weight decay: 1 for couplings, 0 for biases and gain
+
+	// Terms are those of the gradient between Machine.Phases and the step, which Grad then does not
+	// hold; nil where there are never any.
+	Terms *Terms
 }
 
 // Learned returns the parameters of m that have a gradient.

@@ -1,20 +1,30 @@
 package bm
 
-import "math"
+import (
+	"math"
+
+	"mattis/compute"
+)
 
 // order chooses between the factored products of axons and products with W or its gradient formed
 // in scratch, by the multiply-adds that each takes. At V=784 and H=3000 the fields of many rows are
 // cheaper by W beyond K = VH/(V+H) = 621. What forming W costs is counted each time, for the
 // patterns may have moved since. docs/decisions/0007-contraction-order.md has the measurements.
-type order struct{ v, h, k float64 }
+type order struct {
+	v, h, k float64
+	weights
+}
 
-// factoredGradient is the time of a multiply-add of factored gradients, in
-// those of all other products, which run equally near the hardware's limit.
-const factoredGradient = 1.1
+// weights are the times of a multiply-add of factored fields and of factored gradients, in those of
+// products with W or its gradient.
+type weights struct{ field, gradient float64 }
+
+// weightsOf are fitted to measurements.
+var weightsOf = [...]weights{compute.Single: {1, 1.1}, compute.BF16: {1.4, 1}}
 
 func (a *Axons) order() order {
 	v, h := a.layers[Visible].Value.Cols(), a.layers[Hidden].Value.Cols()
-	return order{float64(v), float64(h), float64(a.rows)}
+	return order{float64(v), float64(h), float64(a.rows), weightsOf[a.precision]}
 }
 
 // fields returns the multiply-adds of the fields on one layer, by W or factored.
@@ -37,14 +47,14 @@ func (o order) gradients(b float64, byG bool) float64 {
 // denseFields reports whether the fields of so many rows are cheaper by W.
 func (o order) denseFields(rows int) bool {
 	b := float64(rows)
-	return o.fields(b, true) < o.fields(b, false)
+	return o.fields(b, true) < o.weights.field*o.fields(b, false)
 }
 
 // denseGradients reports whether the gradients are cheaper by the correlation
 // of the layers; the factored ones take an overlap if it is not there.
 func (o order) denseGradients(rows int, overlap bool) bool {
 	b := float64(rows)
-	factored := factoredGradient * o.gradients(b, false)
+	factored := o.weights.gradient * o.gradients(b, false)
 	if !overlap {
 		factored += b * o.k * o.v
 	}
@@ -56,8 +66,11 @@ func (o order) phase(rows int) (byW, byG bool, ops float64) {
 	b, least := float64(rows), math.Inf(1)
 	for _, way := range [...][2]bool{{false, false}, {false, true}, {true, true}, {true, false}} {
 		n, slower := o.fields(b, way[0])+o.gradients(b, way[1]), 0.0
+		if !way[0] {
+			slower = (o.weights.field - 1) * o.fields(b, false)
+		}
 		if !way[1] {
-			slower = (factoredGradient - 1) * o.gradients(b, false)
+			slower += (o.weights.gradient - 1) * o.gradients(b, false)
 			if way[0] {
 				n += b * o.k * o.v // the overlap
 			}

@@ -12,15 +12,17 @@ import (
 // size; the table of docs/decisions/0007-contraction-order.md is made of it.
 func BenchmarkOrder(b *testing.B) {
 	const v, h, rows = 784, 3000, 4000
-	for _, k := range []int{100, 200, 400, 500, 600, 700, 800, 1200} {
+	for i := range 16 {
+		k, precision := []int{100, 200, 400, 500, 600, 700, 800, 1200}[i%8], compute.Precision(i/8)
 		e := cpu.New(0)
 		a := NewAxons(e, Restricted(v, h, false), k, false)
 		a.Uniform(1, 1)
+		a.SetPrecision(precision)
 		x, y := e.Alloc(compute.Int8, rows, v), e.Alloc(compute.Int8, rows, h)
 		e.Spins(x, 2, 0, 0)
 		o := a.order()
 		time := func(name string, ops float64, f func()) {
-			b.Run(fmt.Sprintf("%d/%s", k, name), func(b *testing.B) {
+			b.Run(fmt.Sprintf("%v/%d/%s", precision, k, name), func(b *testing.B) {
 				for b.Loop() {
 					mark := e.Mark()
 					f()

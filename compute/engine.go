@@ -71,6 +71,11 @@ type Arithmetic interface {
 	// dst -= step * m / (sqrt(s/correction) + eps): one step of Kingma and Ba's
 	// method whose first bias correction is part of step and whose second is correction.
 	Adam(dst, grad, m, s Matrix, beta1, beta2, step, correction, eps float32)
+	// Descend makes the moves of rows x cols parameters on the gradient that is the sum of the
+	// terms, in their order: as Mul adds them, one after the other, to a matrix of zeros and Do moves by it, but the
+	// gradient is formed for some rows at a time and never as a whole. Sums of terms have at most ShortSum
+	// steps: A is LxROWS with TransA, B LxCOLS. It reports whether what the last move has moved is finite.
+	Descend(rows, cols int, terms []Outer, moves []Move) (finite bool)
 	// Clip sets every entry of the Float32 dst to the nearest in [-bound, bound]; NaN stays.
 	Clip(dst Matrix, bound float32)
 	// Sign sets dst (Int8 or Float32; it may be src) to -1 where the Float32 src is below 0 and to
@@ -84,6 +89,13 @@ type Arithmetic interface {
 	// Finite reports whether no entry of the Float32 or Float64 x is NaN or infinite.
 	Finite(x Matrix) bool
 }
+
+// Sums of at most ShortSum steps are added up in one block whatever the product's shape. Up to LongSum,
+// left out, their order depends on their length alone, and not on how many rows there are.
+const (
+	ShortSum = 256
+	LongSum  = 2048
+)
 
 // Engine is hardware: the memory and the arithmetic on it. One goroutine at a
 // time may use an engine.

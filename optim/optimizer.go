@@ -24,6 +24,16 @@ type SGD struct {
 	momentum float64
 	decay    float64
 	moments  []compute.Matrix // of each parameter, where momentum is not 0
+	moves    []compute.Move   // room for those of a parameter
+}
+
+// move moves a parameter by its gradient, which may be deferred.
+func move(e compute.Engine, p bm.Param, moves []compute.Move) {
+	if p.Terms != nil && len(p.Terms.List) > 0 {
+		p.Terms.Finite = e.Descend(p.Value.Rows(), p.Value.Cols(), p.Terms.List, moves)
+		return
+	}
+	compute.Do(e, p.Grad, moves)
 }
 
 // NewSGD returns the optimizer of the learned parameters of m.
@@ -49,14 +59,15 @@ func (s *SGD) Step(rate float64) {
 	for i, p := range s.params {
 		d, r := s.decay*float64(p.Decay), rate*float64(p.Rate)
 		if s.moments == nil {
-			e.Axpby(p.Value, -r, p.Grad, 1-r*d)
-			continue
+			s.moves = append(s.moves[:0], compute.Move{Dst: p.Value, P: -r, Q: 1 - r*d})
+		} else {
+			s.moves = append(s.moves[:0], compute.Move{Dst: s.moments[i], P: 1, Q: s.momentum})
+			if d != 0 {
+				s.moves = append(s.moves, compute.Move{Dst: s.moments[i], X: p.Value, P: d, Q: 1})
+			}
+			s.moves = append(s.moves, compute.Move{Dst: p.Value, X: s.moments[i], P: -r, Q: 1})
 		}
-		e.Axpby(s.moments[i], 1, p.Grad, s.momentum)
-		if d != 0 {
-			e.Axpby(s.moments[i], d, p.Value, 1)
-		}
-		e.Axpby(p.Value, -r, s.moments[i], 1)
+		move(e, p, s.moves)
 	}
 }
 
@@ -79,6 +90,7 @@ type Adam struct {
 	eps, decay    float64
 	powers        compute.Matrix // 1x2 Float64: beta1^t, beta2^t
 	host          []float64      // its entries
+	moves         []compute.Move // room for those of a parameter
 }
 
 // NewAdam returns the optimizer of the learned parameters of m.
@@ -101,11 +113,13 @@ func (a *Adam) Step(rate float64) {
 	compute.Write(e, a.powers, a.host)
 	for i, p := range a.params {
 		r := rate * float64(p.Rate)
+		a.moves = a.moves[:0]
 		if d := a.decay * float64(p.Decay); d != 0 {
-			e.Axpby(p.Value, 0, p.Value, 1-r*d)
+			a.moves = append(a.moves, compute.Move{Dst: p.Value, X: p.Value, Q: 1 - r*d})
 		}
-		e.Adam(p.Value, p.Grad, a.first[i], a.second[i], float32(a.beta1), float32(a.beta2),
-			float32(r/(1-a.host[0])), float32(1-a.host[1]), float32(a.eps))
+		a.moves = append(a.moves, compute.Move{Kind: compute.MoveAdam, Dst: p.Value, First: a.first[i], Second: a.second[i],
+			Adam: [5]float32{float32(a.beta1), float32(a.beta2), float32(r / (1 - a.host[0])), float32(1 - a.host[1]), float32(a.eps)}})
+		move(e, p, a.moves)
 	}
 }
 

@@ -281,8 +281,12 @@ func (t *Trainer) update(steps int) (Event, error) {
 	if t.Positive != nil {
 		positive = t.Positive.Draw(batch, rows, t.Key.Fold(purposePositive).Fold(uint64(t.Step)))
 	}
+	mark := e.Mark()
+	deferred := t.Machine.Defers(positive, drawn)
 	for _, p := range t.params {
-		e.Fill(p.Grad, 0)
+		if !deferred || p.Terms == nil {
+			e.Fill(p.Grad, 0)
+		}
 	}
 	up, down := 1.0, 1.0
 	if share := float64(len(rows)) / float64(t.batch.Rows()); share < 1 {
@@ -293,15 +297,23 @@ func (t *Trainer) update(steps int) (Event, error) {
 			up = share
 		}
 	}
-	t.Machine.Phase(positive, up)
-	t.Machine.Phase(drawn, -down)
+	if deferred {
+		t.Machine.Phases(positive, drawn, up, -down)
+	} else {
+		t.Machine.Phase(positive, up)
+		t.Machine.Phase(drawn, -down)
+	}
 	t.Optimizer.Step(t.Rate(float64(t.Step) / float64(steps)))
+	for _, p := range t.params {
+		p.LetGo()
+	}
+	e.Release(mark)
 	if t.Centring != nil {
 		t.Centring.Move(positive)
 	}
 	t.Step++
 	for _, p := range t.params {
-		if !e.Finite(p.Value) {
+		if finite := deferred && p.Terms != nil && p.Terms.Finite; !finite && !e.Finite(p.Value) {
 			return Event{}, &NonFinite{Step: t.Step, Param: p.Name}
 		}
 	}

@@ -309,6 +309,7 @@ func prepareUpdate(e compute.Engine, s benchShape) (func() error, float64, error
 	e.Spins(data, 2, 0, 0)
 	t := &train.Trainer{Machine: m, Optimizer: optim.NewSGD(m, 0, 0), Rate: func(float64) float64 { return 0.015 },
 		Data: data, BatchSize: s.Batch, Short: train.Share, Key: 3, Precision: s.precision}
+	defer m.SetPrecision(m.SetPrecision(s.precision)) // of what is counted; the trainer has its own
 	ops := m.PhaseOps(s.Batch)
 	var given positive.Estimator
 	if !m.SumsOut() {

@@ -27,6 +27,7 @@ type kernels struct {
 	lanes int // float32 in a vector; a tile has one to three vectors of columns
 
 	micro     [2][2][tileVectors]micro // by layout, rows/4-1 and vectors-1
+	outer     func(dst, a, b *float32, dstStep, bStep, steps, add uintptr, factor float32)
 	field     func(t *byte)
 	store     func(t *byte)
 	tanh      func(t *byte)

@@ -83,10 +83,7 @@ func (d *Dry) Mul(dst, a, b compute.Matrix, op compute.Op) {
 		return
 	}
 	t.makePlan()
-	threads := d.threads
-	if t.ops < smallOps {
-		threads = 1
-	}
+	threads := t.threads(d.threads)
 	mark := d.Mark()
 	for _, x := range t.needs(threads, !op.Then.LogCosh.IsNone()) {
 		if x.rows > 0 {
@@ -187,6 +184,25 @@ func (d *Dry) Hadamard(_, _, _ compute.Matrix) {}
 
 // Adam does nothing.
 func (d *Dry) Adam(_, _, _, _ compute.Matrix, _, _, _, _, _ float32) {}
+
+// Descend counts its scratch. What products in bfloat16 take in the engines of the threads is small.
+func (d *Dry) Descend(rows, cols int, terms []compute.Outer, moves []compute.Move) (finite bool) {
+	checkDescend(rows, cols, terms, moves)
+	if rows == 0 || cols == 0 {
+		return true
+	}
+	t := &d.engine.descend
+	t.cut(&d.engine, rows, cols, terms, moves)
+	threads := d.threads
+	if rows*cols < sharedEntries {
+		threads = 1
+	}
+	mark := d.Mark()
+	d.Scratch(compute.Float32, max(1, t.long), t.width)
+	d.Scratch(compute.Float32, threads, t.workLen())
+	d.Release(mark)
+	return true
+}
 
 // Clip does nothing.
 func (d *Dry) Clip(compute.Matrix, float32) {}

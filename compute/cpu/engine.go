@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"runtime"
+	"sync/atomic"
 
 	"mattis/compute"
 )
@@ -24,6 +25,12 @@ type Engine struct {
 	sums    sumTask
 	pairs   pairTask
 	means   meansTask
+	descend descendTask
+	inner   []inner // one a thread; nil before the first Descend
+	lent    compute.Buffer
+	finite  finiteTask
+
+	infinite atomic.Bool // something that Descend has moved
 }
 
 var _ compute.Engine = (*Engine)(nil)

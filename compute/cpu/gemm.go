@@ -25,7 +25,9 @@ type space struct {
 // spaceLen returns the entries of a worker's scratch.
 func (t *mulTask) spaceLen() int {
 	n := 2*tileMax + round(t.blockPanels*t.panelLen(), 16) + round(t.sliverLen(), 16) + t.stageLen()
-	if t.sums > 1 && t.splits == 1 {
+	if t.thin {
+		n += t.thinLen()
+	} else if t.sums > 1 && t.splits == 1 {
 		n += t.blockPanels * t.blockSlivers * t.tileLen()
 	}
 	return n

@@ -16,7 +16,7 @@ var generic = &kernels{
 		{{microGeneric(byRows, 1), microGeneric(byRows, 2), microGeneric(byRows, 3)}},
 		{{microGeneric(byColumns, 1), microGeneric(byColumns, 2), microGeneric(byColumns, 3)}},
 	},
-	field: fieldGeneric, store: storeGeneric, tanh: tanhGeneric, cosh: coshGeneric, spin: spinGeneric, normal: normalGeneric,
+	outer: outerGeneric, field: fieldGeneric, store: storeGeneric, tanh: tanhGeneric, cosh: coshGeneric, spin: spinGeneric, normal: normalGeneric,
 	copyRect: copyRectGeneric, widenRect: widenRectGeneric, panels: panelsGeneric[float32], panels8: panelsGeneric[int8],
 	transpose: [2]func(dst, src *float32, dstStep, srcStep, squares uintptr){transposeGeneric(genericLanes), transposeGeneric(genericLanes / 2)},
 	addTo:     addToGeneric, peak: peakGeneric,
@@ -73,6 +73,25 @@ func microGeneric(layout, vectors int) micro {
 			out[genericCols+j], out[genericCols+j+1] = s10, s11
 			out[2*genericCols+j], out[2*genericCols+j+1] = s20, s21
 			out[3*genericCols+j], out[3*genericCols+j+1] = s30, s31
+		}
+	}
+}
+
+// outerGeneric sets a tile to the products of few steps, or adds them: see outerTile of the assembly.
+func outerGeneric(dst, a, b *float32, dstStep, bStep, steps, add uintptr, factor float32) {
+	x := unsafe.Slice(a, 4*steps)
+	for i := range 4 {
+		d := unsafe.Slice(floatAt(dst, uintptr(i)*dstStep), genericCols)
+		for j := range d {
+			var s float32
+			for l := range steps {
+				s += float32(x[4*l+uintptr(i)] * *floatAt(b, l*bStep+4*uintptr(j)))
+			}
+			old := d[j]
+			if add == 0 {
+				old = 0
+			}
+			d[j] = float32(s*factor) + old
 		}
 	}
 }

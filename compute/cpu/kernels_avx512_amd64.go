@@ -136,6 +136,14 @@ func microColumns8x2AVX512(c *float32, a *float32, b *float32, aStep uintptr, bS
 //go:noescape
 func microColumns8x3AVX512(c *float32, a *float32, b *float32, aStep uintptr, bStep uintptr, steps uintptr, add uintptr, ahead *float32, out *float32, outStep uintptr)
 
+// outerTileAVX512 sets a whole tile to the products of few steps, or adds them: a tile of 8 rows and 48 columns; steps are bytes between rows:
+//
+//	for l := range steps: sum[i,j] += a[8*l+i] * b[l*bStep + 4*j], by fused multiply-adds
+//	dst[i*dstStep + 4*j] = factor*sum[i,j] + 0, or + what it was if add is not 0
+//
+//go:noescape
+func outerTileAVX512(dst *float32, a *float32, b *float32, dstStep uintptr, bStep uintptr, steps uintptr, add uintptr, factor float32)
+
 // fieldTileAVX512 sets the tile's sums to fields:
 //
 //	y[i,j] = factor*y[i,j]  (+ dst[i,j] if add)  (+ bias[j])

@@ -46,15 +46,17 @@ func (e *Engine) Mul(dst, a, b compute.Matrix, op compute.Op) {
 	mark := e.Mark()
 	t.makePlan()
 	t.slices()
-	threads := e.pool.threads
-	if t.ops < smallOps {
-		threads = 1
-	}
+	threads := t.threads(e.pool.threads)
 	t.scratch(threads)
 	if t.packB {
 		t.run((*mulTask).packAll, t.sums*t.slivers, threads)
 	}
-	t.run((*mulTask).multiply, t.pieces(), threads)
+	if t.thin {
+		t.run((*mulTask).packThin, t.sums, threads)
+		t.run((*mulTask).multiplyThin, t.pieces(), threads)
+	} else {
+		t.run((*mulTask).multiply, t.pieces(), threads)
+	}
 	if t.splits > 1 {
 		t.run((*mulTask).join, t.panels*t.colBlocks, threads)
 	}
@@ -69,6 +71,14 @@ func (e *Engine) Mul(dst, a, b compute.Matrix, op compute.Op) {
 		}
 	}
 	e.Release(mark)
+}
+
+// threads returns how many threads the product is worth.
+func (t *mulTask) threads(threads int) int {
+	if t.ops < sharedOps {
+		return 1
+	}
+	return threads
 }
 
 func (t *mulTask) run(phase func(t *mulTask, worker, piece int), pieces, threads int) {
@@ -149,6 +159,9 @@ const (
 // needs returns the scratch that the product takes as it is cut.
 func (t *mulTask) needs(threads int, logCosh bool) (n [5]need) {
 	n[needWork] = need{compute.Float32, threads, round(t.spaceLen(), 16)}
+	if t.thin {
+		n[needPackedB] = need{compute.Float32, t.sums * t.sum, t.thinWidth()}
+	}
 	if t.packB {
 		n[needPackedB] = need{compute.Float32, t.sums * t.slivers, t.sliverLen()}
 	}
@@ -168,7 +181,7 @@ func (t *mulTask) scratch(threads int) {
 	take := func(i int) compute.Matrix { return t.e.Scratch(n[i].kind, n[i].rows, n[i].cols) }
 	t.workStride = n[needWork].cols
 	t.work = take(needWork).Float32s()
-	if t.packB {
+	if t.packB || t.thin {
 		t.packedB = take(needPackedB).Float32s()
 	}
 	if t.splits > 1 {

@@ -20,20 +20,22 @@ type plan struct {
 	per                  int // entries of the sum in a packed word: 2 bfloat16 or 1 float32
 	splits, splitSums    int // groups of blocks of the sum, and blocks in a group
 	ops                  int // multiply-adds
+	thin                 bool
 	directA, directB     bool
 	packB                bool // all of b is packed once, before the pieces
 }
 
 const (
-	blockSum     = 512     // a column panel of this length is twice the first cache, which streams it from the second
-	blockSumLong = 256     // where the sum is what is split
-	blockRows    = 128     // a row block of a then fills an eighth of the second cache
-	blockRowsBig = 384     // where every row block packs b for itself
-	blockCols    = 1056    // sums of a row block: half a megabyte
-	longSum      = 2048    // and few rows: split the sum rather than the rows
-	fewPieces    = 8       // fewer are cut smaller
-	packLimit    = 8 << 20 // entries of b that are packed at once
-	smallOps     = 1 << 18 // below this waking a thread costs more than it gives
+	blockSum     = 512             // a column panel of this length is twice the first cache, which streams it from the second
+	blockSumLong = 256             // where the sum is what is split
+	blockRows    = 128             // a row block of a then fills an eighth of the second cache
+	blockRowsBig = 384             // where every row block packs b for itself
+	blockCols    = 1056            // sums of a row block: half a megabyte
+	longSum      = compute.LongSum // and few rows: split the sum rather than the rows
+	fewPieces    = 8               // fewer are cut smaller
+	packLimit    = 8 << 20         // entries of b that are packed at once
+	smallOps     = 1 << 18         // from here on products are cut for threads
+	sharedOps    = 1 << 20         // below this a thread costs more than it gives: another core's cache holds what it needs
 )
 
 func ceil(a, b int) int  { return (a + b - 1) / b }
@@ -84,6 +86,9 @@ func (t *mulTask) makePlan() {
 			}
 		}
 	}
+	if p.directB && !long && p.ops >= smallOps {
+		p.splits = p.sums // each thread reads its own rows of b, as those do that go by its rows
+	}
 	rows := round(ceil(height, rowBlocks), tileRowsMax)
 	width := ceil(wide, colBlocks) * tileColsMax
 	p.blockPanels, p.blockSlivers = rows/k.rows, width/cols
@@ -91,6 +96,7 @@ func (t *mulTask) makePlan() {
 	p.splitSums = ceil(p.sums, p.splits)
 	p.splits = ceil(p.sums, p.splitSums)
 	p.packB = p.packB && p.rowBlocks > 1
+	t.makeThin(height)
 }
 
 // pieces returns the number of pieces of the product.

@@ -10,19 +10,27 @@ import (
 // a piece computes may depend on its number, never on the worker.
 type task interface{ do(worker, piece int) }
 
-// pool runs the pieces of a task on its threads, the caller's among them. A
+// pool runs the pieces of a task on its threads, the caller's among them. Each thread begins with its
+// own share of the numbers, one after the other, so that tasks that walk over the same rows find them in the
+// cache of the same core, and helps the others when it has waited for them. A
 // helper that has nothing to do watches for the next task for a
 // while, because tasks come in quick succession, and then parks.
 type pool struct {
 	threads int
 	helpers []helper
-	next    atomic.Int64
+	shares  []share
 	busy    atomic.Int64 // helpers still in the task
 	waiting atomic.Bool  // the caller has parked, or is about to
 	done    chan struct{}
-	pieces  int64
+	sharing int // threads in the task
 	task    task
 	once    sync.Once
+}
+
+// share is what is left of the numbers that one thread begins with.
+type share struct {
+	next, end atomic.Int64
+	_         [48]byte // one cache line each
 }
 
 // helper is one goroutine of the pool. state says what it is told or doing.
@@ -43,8 +51,12 @@ const (
 // microseconds. Pieces take as long, and to wake a thread costs half of that.
 const watchTurns = 50000
 
+// patience is how often a thread looks at another's share before it takes of it: some 10
+// microseconds, in which a small share is done. A piece that changes cores costs more than to wait for it.
+const patience = 10000
+
 func newPool(threads int) *pool {
-	p := &pool{threads: threads, helpers: make([]helper, threads-1), done: make(chan struct{}, 1)}
+	p := &pool{threads: threads, shares: make([]share, threads), helpers: make([]helper, threads-1), done: make(chan struct{}, 1)}
 	for i := range p.helpers {
 		p.helpers[i].wake = make(chan struct{}, 1)
 		go p.help(i)
@@ -92,8 +104,11 @@ func (p *pool) run(t task, n, threads int) {
 		}
 		return
 	}
-	p.task, p.pieces = t, int64(n)
-	p.next.Store(0)
+	p.task, p.sharing = t, threads
+	for w := range threads {
+		p.shares[w].next.Store(int64(w * n / threads))
+		p.shares[w].end.Store(int64((w + 1) * n / threads))
+	}
 	p.busy.Store(int64(threads - 1))
 	for i := range threads - 1 {
 		p.helpers[i].tell(working)
@@ -128,12 +143,17 @@ func (p *pool) finished() {
 }
 
 func (p *pool) work(w int) {
-	for {
-		i := p.next.Add(1) - 1
-		if i >= p.pieces {
-			return
+	for k := range p.sharing {
+		s := &p.shares[(w+k)%p.sharing]
+		for turns := patience; k > 0 && turns > 0 && s.next.Load() < s.end.Load(); turns-- {
 		}
-		p.task.do(w, int(i))
+		for {
+			i := s.next.Add(1) - 1
+			if i >= s.end.Load() {
+				break
+			}
+			p.task.do(w, int(i))
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package cpu
 
 import (
 	"fmt"
+	"sync/atomic"
 
 	"mattis/compute"
 )
@@ -87,6 +88,32 @@ func (e *Engine) Finite(x compute.Matrix) bool {
 	if x.Len() == 0 {
 		return true
 	}
+	t := &e.finite
+	t.e, t.x, t.pieceRows = e, x, max(4, pieceEntries/x.Cols()&^3) // as elementwise work
+	t.not.Store(false)
+	threads := e.pool.threads
+	if x.Len() < sharedEntries {
+		threads = 1
+	}
+	e.pool.run(t, ceil(x.Rows(), t.pieceRows), threads)
+	return !t.not.Load()
+}
+
+// finiteTask looks at some rows a piece.
+type finiteTask struct {
+	e         *Engine
+	x         compute.Matrix
+	pieceRows int
+	not       atomic.Bool
+}
+
+func (t *finiteTask) do(_, piece int) {
+	if first := piece * t.pieceRows; !t.e.finiteRows(t.x.Slice(first, min(first+t.pieceRows, t.x.Rows()))) {
+		t.not.Store(true)
+	}
+}
+
+func (e *Engine) finiteRows(x compute.Matrix) bool {
 	for i := range x.Rows() {
 		if x.Type() == compute.Float64 {
 			if !finite(row64(x, i)) {

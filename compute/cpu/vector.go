@@ -37,8 +37,12 @@ const (
 	normals
 )
 
-// pieceEntries is about how many entries one piece holds.
-const pieceEntries = 1 << 15
+// pieceEntries is about how many entries one piece holds; fewer than sharedEntries are no work for
+// more than one thread.
+const (
+	pieceEntries  = 1 << 15
+	sharedEntries = 4 * pieceEntries
+)
 
 func (e *Engine) elementwise(t vectorTask) {
 	if t.dst.Len() == 0 {
@@ -50,7 +54,11 @@ func (e *Engine) elementwise(t vectorTask) {
 	}
 	t.pieceRows = max(4, pieceEntries/t.dst.Cols()&^3)
 	e.vector = t
-	e.pool.run(&e.vector, (t.dst.Rows()+t.pieceRows-1)/t.pieceRows, e.pool.threads)
+	threads := e.pool.threads
+	if t.dst.Len() < sharedEntries && t.kind < coins {
+		threads = 1
+	}
+	e.pool.run(&e.vector, ceil(t.dst.Rows(), t.pieceRows), threads)
 }
 
 // flatten cuts contiguous operands into rows of another length, so that narrow

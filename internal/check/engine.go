@@ -24,6 +24,7 @@ func Engine(t *testing.T, e compute.Engine) {
 	t.Run("the reverse of scans", func(t *testing.T) { engineScanReverse(t, e) })
 	t.Run("scans and auxiliaries", func(t *testing.T) { engineScanKernels(t, e) })
 	t.Run("vectors", func(t *testing.T) { engineVectors(t, e) })
+	t.Run("descend", func(t *testing.T) { engineDescend(t, e) })
 	t.Run("pairs", func(t *testing.T) { enginePairs(t, e) })
 	t.Run("memory", func(t *testing.T) { engineMemory(t, e) })
 	t.Run("panics", func(t *testing.T) { enginePanics(t, e) })

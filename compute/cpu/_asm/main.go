@@ -56,6 +56,7 @@ func (a arm) micros() {
 
 // rest emits all other kernels of an arm.
 func rest(a arm) {
+	a.outerTile()
 	a.fieldTile()
 	a.storeTile()
 	a.tanhTile()

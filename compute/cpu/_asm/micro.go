@@ -190,6 +190,64 @@ Every sum starts at 0 and takes its products in the order of l, %s. Rows of c ar
 	RET()
 }
 
+// outerTile emits the product of two panels of few steps that goes straight to its place.
+func (a arm) outerTile() {
+	a.text("outerTile", "func(dst, a, b *float32, dstStep, bStep, steps, add uintptr, factor float32)",
+		fmt.Sprintf(`sets a whole tile to the products of few steps, or adds them: a tile of %d rows and %d columns; steps are bytes between rows:
+	for l := range steps: sum[i,j] += a[%d*l+i] * b[l*bStep + 4*j], by fused multiply-adds
+	dst[i*dstStep + 4*j] = factor*sum[i,j] + 0, or + what it was if add is not 0`, a.rows, tileVectors*a.lanes, a.rows))
+	dst, pa, pb := Load(Param("dst"), GP64()), Load(Param("a"), GP64()), Load(Param("b"), GP64())
+	dstStep, bStep, steps := Load(Param("dstStep"), GP64()), Load(Param("bStep"), GP64()), Load(Param("steps"), GP64())
+	var sum [8][tileVectors]reg.VecVirtual
+	for i := range a.rows {
+		for v := range tileVectors {
+			sum[i][v] = a.zero()
+		}
+	}
+	loop("step", steps, 1, func() {
+		var b [tileVectors]reg.VecVirtual
+		for v := range tileVectors {
+			b[v] = a.load(at(pb, v*a.bytes()))
+		}
+		for i := range a.rows {
+			x := a.broadcast(at(pa, 4*i))
+			for v := range tileVectors {
+				VFMADD231PS(b[v], x, sum[i][v])
+			}
+		}
+		ADDQ(U32(4*a.rows), pa)
+		ADDQ(bStep, pb)
+	})
+	place, err := Param("factor").Resolve()
+	if err != nil {
+		panic(err)
+	}
+	factor := a.broadcast(place.Addr)
+	for i := range a.rows {
+		for v := range tileVectors {
+			VMULPS(sum[i][v], factor, sum[i][v])
+		}
+	}
+	add := Load(Param("add"), GP64())
+	TESTQ(add, add)
+	JZ(LabelRef("set"))
+	store := func(what func(v int) Op) {
+		for i := range a.rows {
+			for v := range tileVectors {
+				VADDPS(what(v), sum[i][v], sum[i][v])
+				VMOVUPS(sum[i][v], at(dst, v*a.bytes()))
+			}
+			ADDQ(dstStep, dst)
+		}
+		VZEROUPPER()
+		RET()
+	}
+	store(func(v int) Op { return at(dst, v*a.bytes()) })
+	Label("set")
+	none := a.zero()
+	store(func(int) Op { return none }) // -0 becomes 0, as in a sum
+}
+
 // peakAdds is the number of multiply-adds in a turn of peak: as many on each of
 // 12 sums, which come round after six cycles, more than one of them takes.
 const peakAdds = 24
