@@ -349,7 +349,7 @@ func TestWrongSettings(t *testing.T) {
 		"couplings.patterns=1.5":     "--set couplings.patterns=1.5: couplings.patterns: 1.5 is no whole number",
 		"train={epochs: 1}":          "--set train={epochs: 1}: train.batch: is missing",
 		"train={epochs: 1, bach: 2}": `--set train={epochs: 1, bach: 2}: train: unknown field "bach", only`,
-		"couplings.init.normal=1":    "--set couplings.init.normal=1: couplings.init: \"normal\" is unknown, want one of bernoulli, uniform",
+		"couplings.init.normal=1":    "--set couplings.init.normal=1: couplings.init: \"normal\" is unknown, want one of bernoulli, uniform, data",
 		"couplings.init.normal.x=1":  "--set couplings.init.normal.x=1: couplings.init has no fields",
 		"negative.steps=0":           "--set negative.steps=0: negative.steps: 0 is out of range, want 1 to 1073741824",
 	} {

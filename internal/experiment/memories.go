@@ -33,7 +33,11 @@ var remembered = &study{[]*arm{
 
 func memoryArm(name string, seconds float64, settings ...string) *arm {
 	a := &arm{name: name, seconds: seconds, settings: settings,
-		miniature: []string{"size=30", "loads=0.1,0.5", "at=0.1", "flips=0.1", "hidden=30", "epochs=3"}}
+		miniature: []string{"size=30", "loads=0.1,0.5", "at=0.1", "flips=0.1", "hidden=30", "epochs=3"},
+		why:       fmt.Sprintf("%s spins, basins at K/N = %s", setting(settings, "size"), setting(settings, "at"))}
+	if last := settings[len(settings)-1]; strings.HasPrefix(last, "epochs=") {
+		a.why += ", " + strings.TrimPrefix(last, "epochs=") + " epochs of CD-1 on all memories at once"
+	}
 	a.draw = func(w *work) error { return recallAll(w, name, a.settingsOf(w.miniature)) }
 	return a
 }
