@@ -25,7 +25,7 @@ func TestServeExamples(t *testing.T) {
 		{"python", "example.py", "python3", `(?m)^[+-]{16} log P = -`},
 		{"go", "example.go", "go", `^update 8 completes it to \[1 1 1 1 -1 -1 -1 -1 `},
 	} {
-		found := regexp.MustCompile("(?ms)^```" + c.kind + "\n(.*?)^```").FindAllSubmatch(text, -1)
+		found := regexp.MustCompile("(?ms)^```"+c.kind+"\n(.*?)^```").FindAllSubmatch(text, -1)
 		if len(found) != 1 {
 			t.Fatalf("docs/serve.md has %d examples in %s, want one", len(found), c.kind)
 		}
