@@ -284,6 +284,9 @@ func (s *soak) rate(a asked, clients int, d time.Duration) {
 	fmt.Printf("%-28s %2d clients  %8.0f requests/s  p50 %7.2f ms  p99 %7.2f ms\n", a.place, clients, float64(len(times))/d.Seconds(), ms(0.5), ms(0.99))
 }
 
+// mostCompared bounds the checkpoints whose answers the command has to give.
+const mostCompared = 25
+
 func main() {
 	s := &soak{statuses: map[string]int{}, seen: map[string][]byte{}}
 	seconds := flag.Float64("seconds", 60, "of random requests")
@@ -355,12 +358,16 @@ func (s *soak) all(seconds, each float64, seed uint64) int {
 	if last > 1.25*at+16 {
 		s.fail("memory grew from %.1f to %.1f MB", at, last)
 	}
-	for step, body := range s.seen {
+	compared := 0
+	for step, body := range s.seen { // in no order
+		if compared++; compared > mostCompared {
+			break
+		}
 		if !bytes.Equal(body, s.file("score", "moving", "--input", "moving.npy", "--checkpoint", step)) {
 			s.fail("the answers of update %s are not the command's", step)
 		}
 	}
-	fmt.Printf("checkpoints that were served while they came: %d\n", len(s.seen))
+	fmt.Printf("checkpoints that were served while they came: %d, of which %d were compared with the command\n", len(s.seen), min(compared, mostCompared))
 	s.server.Process.Kill()
 	s.server.Wait()
 	s.client.CloseIdleConnections()
