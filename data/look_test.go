@@ -38,7 +38,7 @@ func TestLookAt(t *testing.T) {
 		{"black.csv", "255,0\n0,255\n", Options{White: 255}, "text with commas between values", "0/255", "+-"},
 		{"halves.txt", "0.5 -0.5\n-0.5 -0.5\n", Options{White: 0.5}, "text with blanks between values", "-0.5/0.5", "+-"},
 		{"grey.csv", "0.9,0.1\n0.2,0.4\n", Options{Binarize: Binarize{Threshold: &half}}, "text with commas between values", "greys 0..1", "+-"},
-		{"gaps.csv", "1,?\n,0\n", Options{}, "text with commas between values", "0/1", "+."},
+		{"gaps.csv", "1,?\n,0\n", Options{Missing: Allow}, "text with commas between values", "0/1", "+."},
 		{"x.npy", string(npyFile([]uint8{0, 255, 7, 9, 100, 200}, 3, 2)), Options{}, "npy, U8 [3 2]", "", "-+"},
 		{"x.npz", string(npzFile(t, "x_train", npyFile([]bool{true, false}, 1, 2), "x_test", npyFile([]bool{true, true}, 1, 2), "y_train", npyFile([]int8{1}, 1))), Options{},
 			"npz, array x_train (BOOL [1 2]), array x_test (BOOL [1 2]) and 1 more", "true/false", "+-"},

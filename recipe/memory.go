@@ -62,11 +62,15 @@ func (r *Recipe) LeastMemory(rows, visible int) (bytes float64, path string) {
 			chains *= 1 + float64(len(*n.Temperatures)) // the replicas, and those at rung 0 once more
 		}
 	}
+	kept := 0.0 // of the positive phase: visible spins where rows lack some
+	if c := r.Positive.Chains; c != nil && r.Data.gaps() {
+		kept = float64(*c) * float64(rows) * v
+	}
 	largest := 0.0
 	for _, part := range []struct {
 		path  string
 		bytes float64
-	}{{"data", 2 * float64(rows) * v}, {size, 4 * copies * couplings}, {"negative.chains", chains * spins}, {"train.batch", float64(min(rows, r.Train.Batch)) * v}} {
+	}{{"data", 2 * float64(rows) * v}, {size, 4 * copies * couplings}, {"negative.chains", chains * spins}, {"positive.chains", kept}, {"train.batch", float64(min(rows, r.Train.Batch)) * v}} {
 		bytes += part.bytes
 		if part.bytes >= largest {
 			largest, path = part.bytes, part.path
