@@ -44,6 +44,10 @@ func (l Lattice) Energy(s []int8) float64 {
 	return float64(sum)
 }
 
+// MostConfigurations bounds the rows that are drawn of the smallest lattice; those of others are
+// fewer, as no more than 2^31 spins are.
+const MostConfigurations = math.MaxInt32 / (MinSide * MinSide)
+
 // isingDefaults are those of the built-in recipe.
 var isingDefaults = Options{Size: 8, Temperature: 2.4, Count: 20000, Split: "all"}
 

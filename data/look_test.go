@@ -27,7 +27,7 @@ func TestLookAt(t *testing.T) {
 		{"semicolons.csv", "1;0\n0;1\n", Options{Delimiter: ";"}, `text with ";" between values`, "0/1", "+-"},
 		{"signs.txt", "+-\n-+\n", Options{}, "text, a character a value", "-1/1", "+-"},
 		{"apart.txt", "+ - +\n- + +\n", Options{}, "text, a character a value", "-1/1", "+-+"},
-		{"commas.txt", "+,?\n-,+\n", Options{}, "text, a character a value", "-1/1", "+."},
+		{"commas.txt", "+,?\n-,+\n", Options{Missing: Allow}, "text, a character a value", "-1/1", "+."},
 		{"remarks.txt", "1 0 1 # good, I think\n0 1 1\n", Options{}, "text with blanks between values", "0/1", "+-+"},
 		{"remarks.csv", "1,0,1 # good, I think\n0,1,1\n", Options{}, "text with commas between values", "0/1", "+-+"},
 		{"remarked.txt", "+-+ # good\n-++\n", Options{}, "text, a character a value", "-1/1", "+-+"},

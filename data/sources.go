@@ -20,6 +20,7 @@ type Source struct {
 	Says  []string      // fields that a complete recipe holds, with the values of Defaults where it does not name them
 	Files []string      // those of its fields that name files or folders
 	Sizes [2]int        // the least and the largest value of size
+	Count int           // the largest value of count
 
 	Defaults Options
 	Load     func(Options) (*Split, error)
@@ -49,7 +50,7 @@ func Sources() []Source {
 		{Name: "bas", About: "bars and stripes n x n; 12x12 with 6550 of 8188 images to train", Where: made,
 			Says: []string{"size", "split"}, Takes: []string{"closed", "test"}, Sizes: [2]int{MinSize, MaxSize}, Defaults: Options{Size: 12, Split: "paper"}, Load: BAS},
 		{Name: "ising", About: "configurations of the Ising model on a periodic square lattice of size x size at a temperature", Where: made,
-			Says: []string{"size", "temperature", "count", "split"}, Takes: []string{"closed", "test"}, Sizes: [2]int{MinSide, MaxSide}, Defaults: isingDefaults, Load: Ising},
+			Says: []string{"size", "temperature", "count", "split"}, Takes: []string{"closed", "test"}, Sizes: [2]int{MinSide, MaxSide}, Count: MostConfigurations, Defaults: isingDefaults, Load: Ising},
 		{Name: "mnist", About: "60000 + 10000 handwritten digits of 28x28 pixels, with labels", Where: mnistWhere,
 			Says: []string{"split", "binarize", "validation", "limit"}, Takes: []string{"dir", "labels_visible", "closed", "test"}, Files: []string{"dir"},
 			Defaults: Options{Split: "files", Binarize: paperRule()}, Load: MNIST},
@@ -64,7 +65,7 @@ func Sources() []Source {
 		{Name: "images", About: "folders of PNG or JPEG images of one size, subfolders as labels or train and test", Where: fields("path", "test_path"),
 			Needs: []string{"path"}, Says: []string{"limit"}, Takes: images, Files: []string{"path", "test_path"}, Load: Images},
 		{Name: "memories", About: "random rows of spins, which a Hopfield machine is to remember; all of them train", Where: made,
-			Says: []string{"size", "count"}, Sizes: [2]int{1, MostSpins}, Defaults: Options{Size: defaultSpins, Count: defaultMemories}, Load: Memories},
+			Says: []string{"size", "count"}, Sizes: [2]int{1, MostSpins}, Count: MostMemories, Defaults: Options{Size: defaultSpins, Count: defaultMemories}, Load: Memories},
 		{Name: "none", About: "no data: a machine that was converted from elsewhere", Where: nowhere, Takes: []string{"white", "binarize"}, Load: noData},
 	}
 }

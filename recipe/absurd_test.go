@@ -21,13 +21,13 @@ var absurd = []string{"0", `""`, "[]", "{}", "-1", "9223372036854775807", "18446
 // meant are those of the absurd values that settings take, for they say something. All others are refused.
 var meant = []string{
 	"seed=0", "seed=9223372036854775807", "seed=18446744073709551615",
-	"data.delimiter=0", "data.test=1e-320", // a split without test rows is refused when there are rows
+	"data.delimiter=0", "data.test=0", "data.test=1e-320", // a split without test rows is refused when there are rows
 	"data.validation=0", "data.limit=0", // none are taken, and all are kept
 	"data.height=9223372036854775807", "data.width=9223372036854775807", // of rows that are as long, if there are
 	"data.validation=9223372036854775807", "data.limit=9223372036854775807",
 	"data.white=9223372036854775807", "data.white=18446744073709551615",
 	"couplings.gain=9223372036854775807", "couplings.gain=18446744073709551615",
-	"optimizer.rate=0", "optimizer.momentum=0", "optimizer.beta1=0", "optimizer.beta2=0", "optimizer.eps=0", "optimizer.weight_decay=0", "optimizer.l1=0",
+	"optimizer.rate=0", "optimizer.warm_up=0", "optimizer.momentum=0", "optimizer.beta1=0", "optimizer.beta2=0", "optimizer.eps=0", "optimizer.weight_decay=0", "optimizer.l1=0",
 	"optimizer.rate=9223372036854775807", "optimizer.rate=18446744073709551615",
 	"optimizer.l1=9223372036854775807", "optimizer.l1=18446744073709551615",
 	"optimizer.weight_decay=9223372036854775807", "optimizer.weight_decay=18446744073709551615",

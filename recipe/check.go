@@ -151,7 +151,7 @@ func checkGiven(d Data) error {
 		return wrong("data.temperature", "%v is no temperature, want a positive number, such as 2.4 (2.269 is critical)", *t)
 	}
 	if n := d.Count; n != nil {
-		if err := between("data.count", *n, 1, mostCount); err != nil {
+		if err := between("data.count", *n, 1, max(source.Count, 1)); err != nil {
 			return err
 		}
 	}

@@ -37,7 +37,8 @@ func fit(n ast.Node, t reflect.Type, path string) error {
 	case *ast.AnchorNode, *ast.AliasNode, *ast.TagNode, *ast.MergeKeyNode:
 		return bad(n, "anchors, aliases and tags have no place in a recipe")
 	}
-	if t.Kind() == reflect.Pointer {
+	pointed := t.Kind() == reflect.Pointer
+	if pointed {
 		t = t.Elem()
 	}
 	text := excerpt(n)
@@ -58,6 +59,9 @@ func fit(n ast.Node, t reflect.Type, path string) error {
 		}
 		return nil
 	case t.Kind() == reflect.Struct:
+		if _, null := n.(*ast.NullNode); null && pointed {
+			return bad(n, "has no value, want fields in {}, or leave it out")
+		}
 		return fitFields(n, t, path, bad)
 	case t.Kind() == reflect.Slice:
 		list, ok := n.(*ast.SequenceNode)

@@ -58,9 +58,12 @@ where nothing couples. Axons are multiplied out. Offsets change no coupling.`,
 			}
 			var m *recipe.Model
 			if good > 0 || cmd.Flags().Changed("checkpoint") {
+				errors := cmd.ErrOrStderr()
 				cmd.SetErr(io.Discard) // the damaged ones are shown
 				var closing func()
-				if m, closing, err = flags.open(cmd, args[0]); err != nil {
+				m, closing, err = flags.open(cmd, args[0])
+				cmd.SetErr(errors)
+				if err != nil {
 					return err
 				}
 				defer closing()
