@@ -11,10 +11,9 @@ import (
 
 var nan = math.NaN()
 
-// The longest strings, numbers and lists of options in a body.
+// The longest string of an option in a body.
 const (
 	mostText = 1024 // bytes
-	mostMask = 1 << 24
 )
 
 // numbered names an entry of a list.
