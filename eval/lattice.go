@@ -62,7 +62,10 @@ func (s Subject) observed(ctx context.Context, o SampleOptions) (data.Observable
 // latticeCouplings is the root mean square error of the couplings of nearest neighbours, which are
 // 1/T where the data were made at the temperature T. Detail has their mean, and the root mean square
 // of all other couplings of visible spins, which are 0 there.
-func latticeCouplings(_ context.Context, s Subject, _ Options) (Result, error) {
+func latticeCouplings(ctx context.Context, s Subject, _ Options) (Result, error) {
+	if err := ctx.Err(); err != nil {
+		return Result{}, err
+	}
 	l, m, e := s.Split.Lattice, s.Machine, s.Machine.Engine()
 	mark := e.Mark()
 	defer e.Release(mark)

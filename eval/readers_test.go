@@ -29,7 +29,12 @@ func TestReaders(t *testing.T) {
 		o.MeanField = eval.MeanFieldOptions{Steps: 1, Tolerance: 0.1}
 		o.ClampedAIS = eval.ClampedAISOptions{Rows: 2, Runs: 3, Betas: 4, Sweeps: 1}
 	})
-	s, deep := barsSubject(t, engine(t)), deepSubject(t, engine(t))
+	e := engine(t)
+	deep := deepSubject(t, engine(t))
+	subjects := map[string]eval.Subject{}
+	for _, m := range eval.Measures {
+		subjects[m.Name] = subjectFor(t, e, m)
+	}
 	said := func(s eval.Subject, m eval.Measure, o eval.Options) string {
 		r, err := m.Run(t.Context(), s, o)
 		if err != nil {
@@ -47,7 +52,7 @@ func TestReaders(t *testing.T) {
 	groups := reflect.TypeFor[eval.Options]()
 	before, beforeDeep := map[string]string{}, map[string]string{}
 	for _, m := range eval.Measures {
-		before[m.Name], beforeDeep[m.Name] = said(s, m, small), said(deep, m, small)
+		before[m.Name], beforeDeep[m.Name] = said(subjects[m.Name], m, small), said(deep, m, small)
 	}
 	changed := map[string]eval.Options{} // by the same keys: all options of a line of the table at once
 	for i := range groups.NumField() {
@@ -78,7 +83,7 @@ func TestReaders(t *testing.T) {
 	}
 	for key, o := range changed {
 		for _, m := range eval.Measures {
-			if ofDeep := key == "mean_field" || key == "clamped_ais"; ofDeep && said(deep, m, o) != beforeDeep[m.Name] || !ofDeep && said(s, m, o) != before[m.Name] {
+			if ofDeep := key == "mean_field" || key == "clamped_ais"; ofDeep && said(deep, m, o) != beforeDeep[m.Name] || !ofDeep && said(subjects[m.Name], m, o) != before[m.Name] {
 				found[key] = append(found[key], m.Name)
 			}
 		}

@@ -66,7 +66,11 @@ func TestErrors(t *testing.T) {
 			if m.Errors == 0 {
 				t.Errorf("%s says of no standard error that it has it", m.Name)
 			}
-			r, err := m.Run(t.Context(), c.s, c.o)
+			of := c.s
+			if strings.HasPrefix(m.Name, "lattice_") {
+				of = subjectFor(t, e, m)
+			}
+			r, err := m.Run(t.Context(), of, c.o)
 			if err != nil {
 				t.Logf("%s: %v", c.name, err) // no value
 				continue

@@ -36,6 +36,18 @@ func move(e compute.Engine, p bm.Param, moves []compute.Move) {
 	compute.Do(e, p.Grad, moves)
 }
 
+// TakesTerms reports whether the optimizer's step moves parameters by the Terms of their gradients
+// (bm.Machine.Phases). Others, and those that wrap one of these, find every gradient in Grad.
+func TakesTerms(o Optimizer) bool {
+	switch o := o.(type) {
+	case *SGD, *Adam:
+		return true
+	case *Sparse:
+		return TakesTerms(o.Optimizer)
+	}
+	return false
+}
+
 // NewSGD returns the optimizer of the learned parameters of m.
 func NewSGD(m *bm.Machine, momentum, weightDecay float64) *SGD {
 	s := &SGD{engine: m.Engine(), params: bm.Learned(m), momentum: momentum, decay: weightDecay}

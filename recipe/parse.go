@@ -267,7 +267,7 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 	if len(file.Docs) != 1 || file.Docs[0].Body == nil {
 		return fmt.Errorf("--set %s: want one YAML value after the =", s.text)
 	}
-	if err := fit(file.Docs[0].Body, target, path); err != nil {
+	if err := fit(file.Docs[0].Body, v.Type(), path); err != nil {
 		return fmt.Errorf("--set %s: %s", s.text, message(err))
 	}
 	fresh := reflect.New(target)

@@ -63,6 +63,7 @@ type Trainer struct {
 	order    []int32
 	batch    compute.Matrix
 	params   []bm.Param
+	terms    bool // gradients of few rows may stay factors until the step
 	positive [1]compute.Matrix
 	epoch    int // whose order is in order, counted from 1; 0 for none
 
@@ -247,10 +248,24 @@ func (t *Trainer) prepare() error {
 	}
 	if t.params == nil {
 		t.params = bm.Learned(t.Machine)
+		t.terms = optim.TakesTerms(t.Optimizer) && !t.gradientsKept()
 		t.order = make([]int32, t.Data.Rows())
 		t.batch = t.Machine.Engine().Alloc(compute.Int8, min(t.BatchSize, t.Data.Rows()), t.Data.Cols())
 	}
 	return nil
+}
+
+// gradientsKept reports whether the gradients are a part of the negative phase's state: it reads
+// them at its next draw.
+func (t *Trainer) gradientsKept() bool {
+	for _, kept := range t.Negative.State() {
+		for _, p := range t.params {
+			if kept.Value == p.Grad {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // update does one update and its projections.
@@ -282,7 +297,7 @@ func (t *Trainer) update(steps int) (Event, error) {
 		positive = t.Positive.Draw(batch, rows, t.Key.Fold(purposePositive).Fold(uint64(t.Step)))
 	}
 	mark := e.Mark()
-	deferred := t.Machine.Defers(positive, drawn)
+	deferred := t.terms && t.Machine.Defers(positive, drawn)
 	for _, p := range t.params {
 		if !deferred || p.Terms == nil {
 			e.Fill(p.Grad, 0)

@@ -52,7 +52,9 @@ func calibrate(w *work, settings []string) error {
 	var asked []eval.Measure
 	for _, m := range eval.Measures {
 		// The groups of phases are found by chains: there is no share that theirs would tend to.
-		if m.Errors&eval.Estimated != 0 && m.Name != "phases" && m.Name != "recall" { // of no flips recall is exact
+		// Of no flips recall is exact. Measures without a value here are of other data, or of a training.
+		var none *eval.NoValue
+		if m.Errors&eval.Estimated != 0 && m.Name != "phases" && m.Name != "recall" && !errors.As(m.Possible(s, o), &none) {
 			asked = append(asked, m)
 		}
 	}

@@ -17,9 +17,9 @@ import (
 // of trained ones.
 var summedOut = &study{[]*arm{
 	identities(), embedded(),
-	{name: "trained-axons", recipe: "bars-deep", seconds: 20, after: summedCouplings, miniature: summedShort,
+	{name: "trained-axons", recipe: "bars-deep", seconds: 20, why: whyClipped, after: summedCouplings, miniature: summedShort,
 		settings: settingsFrom([]string{"machine={kind: hybrid, hidden: 30}", "couplings={patterns: 8, gain: 0.3}", "positive={kind: marginal}"}, clipped, summed, []string{"measure.train=[hamming, nll_exact]"})},
-	{name: "trained-dense", recipe: "bars-deep", seconds: 60, after: summedCouplings, miniature: settingsFrom(summedShort, []string{"negative.chains=20"}),
+	{name: "trained-dense", recipe: "bars-deep", seconds: 60, why: whyPCD, after: summedCouplings, miniature: settingsFrom(summedShort, []string{"negative.chains=20"}),
 		settings: settingsFrom([]string{"machine={kind: hybrid, hidden: 15}", "positive={kind: marginal}"}, summed, byPCD, []string{"measure.train=[hamming, nll_exact]"})},
 }}
 
