@@ -10,6 +10,8 @@ import "mattis/compute"
 // so that no probability changes; energies change by a constant. It panics where the layer has no
 // offset or a layer that it meets no bias.
 func (m *Machine) MoveOffset(layer int, mean compute.Matrix, rate float64) {
+	// What the biases take up is of the couplings as they are: rounded, it would move probabilities.
+	defer m.SetPrecision(m.SetPrecision(compute.Single))
 	e, offset := m.engine, m.couplings.Offset(layer)
 	mark := e.Mark()
 	delta := e.Scratch(compute.Float32, 1, m.sizes[layer])

@@ -120,3 +120,23 @@ func TestRowsThatLackTooMuch(t *testing.T) {
 	both := log(first.Value) + math.Log1p(math.Exp(log(second.Value)-log(first.Value)))
 	near(t, "nll by annealing", annealed.Value, -both/3, 0.02)
 }
+
+// nll_tracked of rows with gaps is of what is known: F is that of nll_exact, and not of rows whose
+// missing entries are 0.
+func TestTrackedOfRowsWithGaps(t *testing.T) {
+	e := engine(t)
+	machines := [2]*bm.Machine{}
+	for i := range machines {
+		d := bm.NewDense(e, bm.Restricted(5, 4, false))
+		d.Normal(0.5, 3)
+		machines[i] = bm.New(e, d, true, true)
+	}
+	m := machines[0]
+	s := eval.Subject{Machine: m, Split: &data.Split{Train: rowsOf(gappy(m, 6)...)}, SetName: "train", Key: 8, Tracked: eval.NewTracked(machines[1], 20)}
+	s.Tracked.Follow(m, 0, 4, 1)
+	got := measure(t, "nll_tracked", s, eval.Defaults()).Detail["mean_free_energy"].(float64)
+	want := measure(t, "nll_exact", s, eval.Defaults()).Detail["mean_free_energy"].(float64)
+	if math.Abs(got-want) > 1e-6 {
+		t.Errorf("mean F %.6f, want %.6f", got, want)
+	}
+}

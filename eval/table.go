@@ -52,7 +52,7 @@ var Measures = []Measure{
 		latticeOf(func(o data.Observables) float64 { return o.Heat }, func(o data.Observables) float64 { return o.HeatError })},
 	{"lattice_couplings", "root mean square error of the couplings of the lattice's neighbours, 1/T being right; those of others are in the detail", LooksAtData, NoGoal, NoError, nil, coupledLattice, latticeCouplings},
 	{"autocorrelation", "integrated autocorrelation time of the energy along chains, in sweeps; 0.5 is none", NoData, Least, Estimated | NotKnown, options{"autocorrelation"}, watchable, autocorrelation},
-	{"recall", "pixels got wrong by a descent at zero temperature from rows with flipped pixels, in [0,1]", NeedsData, Least, Estimated | NotKnown | NoError, options{"recall"}, always, recall},
+	{"recall", "pixels got wrong by a descent at zero temperature from rows with flipped pixels, in [0,1]", NeedsData, Least, Estimated | NotKnown | NoError, options{"recall"}, whole(always), recall},
 	{"spectrum", "largest singular value of the couplings; all of them are in the detail", NoData, NoGoal, NoError, nil, always, spectrum},
 	{"crosstalk", "share of hidden pattern spins that the noise of the other patterns turns, in [0,1]", NoData, Least, NoError, nil, ofPatterns, crosstalk},
 	{"overlap", "mean squared overlap of two samples, in [0,1]", LooksAtData, NoGoal, Estimated | NotKnown, options{"samples"}, compared(2, "overlaps need two samples"), overlap},

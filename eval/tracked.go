@@ -299,7 +299,16 @@ func nllTracked(ctx context.Context, s Subject, o Options) (Result, error) {
 	if !ok {
 		return Result{}, &NoValue{"log Z is not followed yet"}
 	}
-	f, err := s.meanFreeEnergy(ctx, FreeSummedOut, o.MeanField)
+	set, err := s.set()
+	if err != nil {
+		return Result{}, err
+	}
+	var f freeMean
+	if set.Gaps() {
+		f, err = s.freeKnown(ctx, o)
+	} else {
+		f, err = s.meanFreeEnergy(ctx, FreeSummedOut, o.MeanField)
+	}
 	if err != nil {
 		return Result{}, err
 	}

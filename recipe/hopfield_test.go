@@ -239,6 +239,7 @@ func TestWrongMemories(t *testing.T) {
 		{data + full + "couplings: {init: {data: 2}}\n", "couplings.init: data takes no number"},
 		{data + "machine: {kind: full, hidden: 3}\ncouplings: {init: data}\n", "couplings.init: data makes memories of the training rows in the couplings of the visible spins, and there are hidden ones: want machine: {kind: full, hidden: 0}"},
 		{data + "machine: {hidden: 3}\ncouplings: {init: data}\n", "want machine: {kind: full, hidden: 0}"},
+		{data + "machine: {kind: full, hidden: 0, offset: mean}\ncouplings: {init: data, rule: hebb}\n", "machine.offset: mean shifts the spins that the rule's couplings are of, and nothing would be remembered: take none with couplings.init data"},
 		{"data: {name: memories, size: 0}\n" + full, "data.size: 0 is out of range for memories: 1 to 65536"},
 		{"data: {name: memories, count: 0}\n" + full, "data.count: 0 is out of range, want 1 to 65536"},
 		{"data: {name: memories, split: random}\n" + full, "data.split: has no meaning for data memories"},

@@ -25,6 +25,7 @@ type Learner struct {
 	average   *optim.Average
 	negative  negative.Estimator
 	optimizer optim.Optimizer
+	centring  *optim.Centring    // of the offsets; nil where they stay
 	projected []optim.Projection // after every update
 	key       rng.Key
 }
@@ -40,7 +41,7 @@ func (t *Training) Learner() *Learner {
 	if steps := t.Trainer.StepsPerEpoch(); steps > 0 {
 		m.Epoch = t.Trainer.Step / steps
 	}
-	return &Learner{m, t.Trainer.Machine, t.Trainer.Average, t.Trainer.Negative, t.Trainer.Optimizer, t.Trainer.AfterUpdate, t.Trainer.Key}
+	return &Learner{m, t.Trainer.Machine, t.Trainer.Average, t.Trainer.Negative, t.Trainer.Optimizer, t.Trainer.Centring, t.Trainer.AfterUpdate, t.Trainer.Key}
 }
 
 // Learner returns the recipe's model before its first update, for rows like those of the set: it
@@ -161,11 +162,18 @@ func (l *Learner) Update(set *data.Set) error {
 	rate := l.Recipe.schedule().At(float64(l.Epoch))
 	t := &train.Trainer{
 		Machine: l.trained, Negative: l.negative, Optimizer: l.optimizer, Rate: func(float64) float64 { return rate },
-		Data: rows, BatchSize: set.Rows, Average: l.average, AfterUpdate: l.projected, Key: l.key,
+		Data: rows, BatchSize: set.Rows, Centring: l.centring, AfterUpdate: l.projected, Key: l.key,
 		Precision: l.Recipe.precision(), Step: l.Step,
 	}
 	err := t.Run(context.Background(), l.Step+1) // an epoch of one batch
 	l.Step = t.Step
+	if l.average != nil && err == nil {
+		steps := l.Step // of an epoch: that of the rows so far before the first ends, and their mean number then
+		if l.Epoch > 0 {
+			steps = max(1, l.Step/l.Epoch)
+		}
+		l.average.Move(l.Step, steps)
+	}
 	return err
 }
 

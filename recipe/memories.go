@@ -53,6 +53,9 @@ func (r *Recipe) checkMemories() error {
 	if c.Rule == nil {
 		return wrong("couplings.rule", "is missing, want one of %s, %s", rules[0], rules[1])
 	}
+	if r.Machine.Offset != none {
+		return wrong("machine.offset", "%s shifts the spins that the rule's couplings are of, and nothing would be remembered: take none with couplings.init data", r.Machine.Offset)
+	}
 	if err := oneOf("couplings.rule", *c.Rule, rules); err != nil {
 		return err
 	}
