@@ -255,13 +255,13 @@ func isOwn(f *tensorfile.File) bool {
 // refuseGraph returns an error where the file is of a machine of this program that is not a
 // restricted one.
 func refuseGraph(f *tensorfile.File) error {
-	layers, pairs, err := layersOf(f.Metadata)
+	_, pairs, err := layersOf(f.Metadata)
 	if f.Metadata["format"] == graphFormat && err == nil {
 		var names []string
 		for _, p := range pairs {
 			names = append(names, p[0]+"-"+p[1])
 		}
-		return fmt.Errorf("restricted machines are converted; this one has %d layers and the pairs %s", len(layers), strings.Join(names, ", "))
+		return fmt.Errorf("restricted machines are converted; this one has the pairs %s: --to full and --to hybrid take some others, and mattis inspect --couplings writes those of any", strings.Join(names, ", "))
 	}
 	for _, t := range f.Tensors {
 		if strings.HasPrefix(t.Name, weightsName+".") || strings.HasPrefix(t.Name, logGainName+".") {

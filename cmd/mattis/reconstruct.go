@@ -54,7 +54,7 @@ Pictures and text show %d rows unless --count says otherwise; an npy file holds 
 Label spins are unknown and drawn with the pixels, unless --label names the label of all rows.`, shown),
 		Example: `  mattis reconstruct runs/bars-1 --input test --known rows:1-1
   mattis reconstruct runs/bars-1 --input test --known rows:1-2 --steps 100 --out done.png
-  mattis reconstruct runs/hopfield-1 --input train --sampler descent --flips 0.1 --steps 100`,
+  mattis reconstruct runs/hopfield-1 --input train --sampler descent --flips 0.1 --out r.npy`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !cmd.Flags().Changed("flips") {
