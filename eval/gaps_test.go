@@ -60,7 +60,7 @@ func TestLikelihoodsOfRowsWithGaps(t *testing.T) {
 		for _, name := range []string{"nll_exact", "nll"} {
 			near(t, small.Name+": "+name, measure(t, name, s, eval.Defaults()).Value, want, 1e-5)
 		}
-		for _, name := range []string{"nll_bound", "probe_accuracy"} {
+		for _, name := range []string{"nll_bound", "probe_accuracy", "recall"} {
 			x, err := eval.Named(name)
 			if err != nil {
 				t.Fatal(err)
