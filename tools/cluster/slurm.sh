@@ -83,15 +83,23 @@ idle() { [[ $(sinfo --noheader --format=%t 2>/dev/null) == idle ]]; }
 within 60 idle
 echo "Slurm $(sinfo --version | cut -d' ' -f2), one node, ready after ${SECONDS}s"
 
-# The program stops in the second task, where a training has a checkpoint, the first time that it runs there.
+# The program stops in the second task and in the training, as soon as there is a checkpoint, the first time that it
+# runs there: however fast the machine, it is at work when it is killed or told to end.
 cat >"$dir/bin/mattis" <<-SHIM
 	#!/bin/bash
-	[[ \${SLURM_ARRAY_TASK_ID:-} == 1 && ! -e $dir/begun ]] || exec "$program" "\$@"
-	touch "$dir/begun"
+	case "\${SLURM_ARRAY_TASK_ID:-} \$1" in
+	"1 figure") mark=array at='parts/3a/instances/*' ;;
+	" train") mark=train at=run ;;
+	*) exec "$program" "\$@" ;;
+	esac
+	[[ ! -e $dir/\$mark.begun ]] || exec "$program" "\$@"
+	touch "$dir/\$mark.begun"
 	"$program" "\$@" &
-	until compgen -G "$dir/work/parts/3a/instances/*/checkpoints/*.safetensors" >/dev/null; do :; done
+	trap 'kill -TERM \$!' TERM
+	until compgen -G "$dir/work/\$at/checkpoints/*.safetensors" >/dev/null; do :; done
 	kill -STOP \$!
-	echo \$! >"$dir/stopped"
+	echo \$! >"$dir/\$mark.stopped"
+	wait \$!
 	wait \$!
 SHIM
 chmod 755 "$dir/bin/mattis"
@@ -100,8 +108,8 @@ export PATH="$dir/bin:$PATH" MATTIS_MINIATURE=1
 "$program" figure 3a --instances 2 --out whole >/dev/null 2>&1
 
 job=$(sbatch --parsable --time=10 --output="$dir/array-%a.out" "$cluster/slurm-array.sh" 3a parts --instances 2)
-within 120 test -s "$dir/stopped"
-kill -KILL "$(<"$dir/stopped")"
+within 120 test -s "$dir/array.stopped"
+kill -KILL "$(<"$dir/array.stopped")"
 state() { [[ $(scontrol show job "$1" | grep -o 'JobState=[A-Z_]*') == "JobState=$2" ]]; }
 within 60 state "${job}_1" FAILED
 scontrol requeue "${job}_1"
@@ -112,12 +120,14 @@ grep -q 'part 2/4: 2 instances made' "$dir/array-1.out" || fail 'the second part
 cmp whole/3a.csv parts/3a.csv || fail 'the data differ'
 echo "figure 3a as an array of 4, one task killed and queued again: the data of one process, after ${SECONDS}s"
 
-settings=(bars --set machine.hidden=300 --set train.epochs=1500 --set train.checkpoint.epochs=100 --set 'measure={}')
+settings=(bars --set machine.hidden=300 --set train.epochs=30000 --set train.checkpoint.epochs=2000 --set 'measure={}')
 unset MATTIS_MINIATURE
 "$program" train "${settings[@]}" --run whole-run >/dev/null 2>&1
 job=$(sbatch --parsable --cpus-per-task=1 --time=10 --output="$dir/train.out" "$cluster/slurm-train.sh" run "${settings[@]}")
-within 120 compgen -G 'run/checkpoints/*.safetensors' >/dev/null
+within 120 test -s "$dir/train.stopped"
 scancel --signal=USR1 --batch "$job"
+sleep 1 # the script passes the signal on to the program, which has it as soon as it goes on
+kill -CONT "$(<"$dir/train.stopped")"
 within 400 state "$job" COMPLETED
 grep -q 'stopped at update [0-9]* with a checkpoint' "$dir/train.out" || fail 'the training was not stopped'
 grep -q 'Restarts=1' <(scontrol show job "$job") || fail 'the job was not queued again'
