@@ -17,7 +17,7 @@ import (
 	"mattis/view"
 )
 
-var digitMeasures = []string{"measure.every=25", "measure.test=[hamming, nll_ais]", "measure.train=[hamming, nll_ais, phases]", "measure.last=[pseudo_likelihood]",
+var digitMeasures = []string{"measure.every=50", "measure.test=[hamming, nll_ais]", "measure.train=[hamming, nll_ais, phases]", "measure.last=[pseudo_likelihood]",
 	"measure.options.hamming.draws=10", "measure.options.ais.runs=100"}
 
 var smallDigits = []string{"data.limit=200", "machine.hidden=16", "train.batch=50", "train.epochs=2", "measure.every=1", "measure.options.hamming.draws=2",
