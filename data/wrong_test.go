@@ -116,7 +116,10 @@ func TestWrongInputs(t *testing.T) {
 		{"csv, UTF-16 with a mark", CSV, one("utf16le.csv"), []string{in("utf16le.csv"), "the text is in UTF-16: save it as UTF-8"}},
 		{"csv, UTF-16, big end first", CSV, one("utf16be.csv"), []string{"the text is in UTF-16: save it as UTF-8"}},
 		{"csv, UTF-16 without a mark", CSV, one("utf16.csv"), []string{"the text is in UTF-16: save it as UTF-8"}},
-		{"csv, classes", CSV, with(one("classes.csv"), func(o *Options) { o.Labels = "3" }), []string{"line 2, column 1: the value 2 is neither of two (0/1 or -1/+1), and there are values from 0 to 5: ", "if they are greys, set data.white to that of white, such as 5, and data.binarize; if they are classes"}},
+		{"csv, classes", CSV, with(one("classes.csv"), func(o *Options) { o.Labels = "3" }), []string{
+			"line 2, column 1: the value 2 is neither of two (0/1 or -1/+1), and there are values from 0 to 5: ",
+			"if they are greys, set data.white to that of white, such as 5, and data.binarize; if they are classes",
+		}},
 		{"csv, scaled", CSV, one("scaled.csv"), []string{"line 1, column 1: the value 0.5 is neither of two (0/1 or -1/+1), and there are values from -1.25 to 1.5: measurements and no spins: cut each column"}},
 		{"npy, classes", NPY, one("classes.npy"), []string{"row 2, value 1: the value 2 is neither of two (0/1 or -1/+1), and there are values from 2 to 7: if they are greys, set data.white"}},
 		{"read csv, width before values", read, with(one("classes.csv"), func(o *Options) { o.Widths, o.Labels = []int{4, 5}, "3" }), []string{in("classes.csv"), "rows of 2 values, where [4 5] are wanted"}},
