@@ -258,7 +258,9 @@ func (o Options) decodeParquet(f io.ReadCloser, size int64, p part, words *words
 			if !v.IsNull() {
 				x, truth, ok = numbers[i](v)
 			}
-			if !ok {
+			if !ok && t.spinTexts(column) {
+				return fmt.Errorf("%s: %w", place(row, i), errSpinTexts)
+			} else if !ok {
 				return fmt.Errorf("%s: %q is no number; set data.labels to %q if the column holds labels", place(row, i), v.ByteArray(), t.names[i])
 			}
 			if truth && o.tally != nil {
@@ -268,7 +270,9 @@ func (o Options) decodeParquet(f io.ReadCloser, size int64, p part, words *words
 			if gap := (*MissingError)(nil); errors.As(err, &gap) && v.IsNull() {
 				gap.Text = "null"
 			}
-			if grey := (*GreyError)(nil); errors.As(err, &grey) {
+			if grey := (*GreyError)(nil); errors.As(err, &grey) && t.spinTexts(column) {
+				err = errSpinTexts
+			} else if grey != nil {
 				t.meet(grey, column, row, numbers[i])
 			}
 			if err != nil {
@@ -284,6 +288,35 @@ func (o Options) decodeParquet(f io.ReadCloser, size int64, p part, words *words
 	}
 	bin.finish(s)
 	return s, nil
+}
+
+// errSpinTexts is what is wrong with a column of texts such as 0110, which are rows.
+var errSpinTexts = errors.New("the column holds rows of spins as texts: write it to a text file, a row a line")
+
+// spinTexts reports whether a column's first values are texts of some characters, as many in each,
+// that are all 0 and 1 or all + and -.
+func (t *parquetTable) spinTexts(column int) bool {
+	if t.file.Root().Columns()[column].Type().Kind() != parquet.ByteArray {
+		return false
+	}
+	width := 0
+	err := t.each(column, func(row int, v parquet.Value) error {
+		if row >= lookedAt {
+			return errEnough
+		}
+		text := string(v.ByteArray())
+		if v.IsNull() {
+			return nil
+		}
+		if width == 0 {
+			width = len(text)
+		}
+		if len(text) != width || width < 2 || strings.Trim(text, "01") != "" && strings.Trim(text, "+-") != "" {
+			return errSpinTexts
+		}
+		return nil
+	})
+	return width > 0 && (err == nil || err == errEnough)
 }
 
 // errEnough ends a walk over a column.

@@ -4,8 +4,10 @@ import (
 	"bytes"
 	"encoding/base64"
 	"encoding/binary"
+	"maps"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 
@@ -169,9 +171,6 @@ func TestWrongParquet(t *testing.T) {
 	flat := parquetFile(t, long)
 	brotli := parquetFile(t, spinRows(), parquet.Compression(&parquet.Brotli))
 	lz4 := parquetFile(t, spinRows(), parquet.Compression(&parquet.Lz4Raw))
-	split := parquetFile(t, []struct {
-		A float32 `parquet:"a,split"`
-	}{{1}, {0}})
 	when := parquetFile(t, []struct {
 		A int64 `parquet:"a,timestamp"`
 	}{{1}, {0}})
@@ -215,7 +214,6 @@ func TestWrongParquet(t *testing.T) {
 		{"lists", list, Options{}, `column "a" is nested: want a column of single values`},
 		{"brotli", brotli, Options{}, "pages compressed by BROTLI, want snappy, gzip, zstd or none"},
 		{"lz4", lz4, Options{}, "pages compressed by LZ4_RAW, want snappy"},
-		{"another encoding", split, Options{}, "values in the encoding BYTE_STREAM_SPLIT, want PLAIN"},
 		{"timestamps", when, Options{}, `column "a" holds values of the type TIMESTAMP`},
 		{"words", good, Options{}, `row 1, column 5 (kind): "cat" is no number; set data.labels to "kind" if the column holds labels`},
 		{"no such label", good, Options{Labels: "sort"}, `data.labels: no column is called "sort"`},
@@ -305,6 +303,11 @@ func TestThriftClaims(t *testing.T) {
 func FuzzParquet(f *testing.F) {
 	f.Add(decoded(f, foreignParquet), "kind", false)
 	f.Add(decoded(f, foreignNulls), "", true)
+	for _, name := range append(slices.Sorted(maps.Keys(foreignOthers)), foreignTables...) {
+		if b := foreignFile(f, name); len(b) < 8<<10 {
+			f.Add(b, "", true)
+		}
+	}
 	for _, codec := range []compress.Codec{&parquet.Uncompressed, &parquet.Snappy, &parquet.Gzip, &parquet.Zstd} {
 		for _, version := range []int{1, 2} {
 			f.Add(parquetFile(f, spinRows(), parquet.Compression(codec), parquet.DataPageVersion(version)), "5", false)
@@ -335,6 +338,9 @@ func FuzzParquetPages(f *testing.F) {
 		}
 	}
 	files = append(files, decoded(f, foreignParquet), decoded(f, foreignNulls))
+	for _, name := range foreignTables {
+		files = append(files, foreignFile(f, name))
+	}
 	for i := range files {
 		f.Add(uint8(i), uint16(20), []byte{1, 0, 7})
 		f.Add(uint8(i), uint16(len(files[i])-100), []byte{0xff})

@@ -20,16 +20,18 @@ import (
 // cannot be right: sizes that the bytes do not bear out, and bombs.
 
 const (
-	mostFooter = 16 << 20 // bytes of a parquet file's metadata
-	mostPage   = 1 << 26  // values of one page
-	pageHead   = 1 << 16  // bytes of a page's header
+	mostFooter  = 16 << 20 // bytes of a parquet file's metadata
+	mostPage    = 1 << 26  // values of one page
+	mostPadding = 1 << 10  // values that fill the last run of a page: the format wants up to 7, DuckDB writes up to 255
+	pageHead    = 1 << 16  // bytes of a page's header
 )
 
-// checkFooter returns an error unless a file of size bytes begins and ends as parquet files do,
-// with metadata that are whole. plainDictionary is the encoding that older writers name for
-// dictionaries; the library has it as deprecated, files still have it.
+// plainDictionary is the encoding that older writers name for dictionaries; the library has it as
+// deprecated, files still have it.
 const plainDictionary = format.Encoding(2)
 
+// checkFooter returns an error unless a file of size bytes begins and ends as parquet files do,
+// with metadata that are whole.
 func checkFooter(r io.ReaderAt, size int64) error {
 	if size < 12 {
 		return fmt.Errorf("no parquet file: %d bytes", size)
@@ -155,7 +157,7 @@ func (p page) check(body []byte) (values int64, err error) {
 		case e != format.Plain && e != plainDictionary:
 			return 0, fmt.Errorf("a dictionary in the encoding %v, want PLAIN", e)
 		}
-		return 0, nil
+		return 0, p.whole(data, n)
 	case format.DataPage:
 		h, ok := p.f.structures[5]
 		if !ok {
@@ -214,11 +216,39 @@ func (p page) check(body []byte) (values int64, err error) {
 	return 0, nil // of another kind, which holds no values
 }
 
+// whole returns an error where n values that stand as they are need more bytes than there are, or
+// texts less. The module reads what there is.
+func (p page) whole(data []byte, n int64) error {
+	need := sizes[p.kind] * n
+	switch p.kind {
+	case format.Boolean:
+		need = (n + 7) / 8
+	case format.ByteArray:
+		for i := range n {
+			_, rest, err := lengthy(data)
+			if err != nil {
+				return fmt.Errorf("a page that ends in text %d of %d", i+1, n)
+			}
+			data = rest
+		}
+		if len(data) > 0 {
+			return fmt.Errorf("a page of %d texts and %d bytes more", n, len(data))
+		}
+	}
+	if int64(len(data)) < need {
+		return fmt.Errorf("a page of %d bytes for %d values", len(data), n)
+	}
+	return nil
+}
+
+// sizes are the bytes of numbers.
+var sizes = map[format.Type]int64{format.Int32: 4, format.Int64: 8, format.Float: 4, format.Double: 8}
+
 // encoded returns what is wrong with n values in the encoding.
 func (p page) encoded(data []byte, e format.Encoding, n int64) (err error) {
 	switch e {
 	case format.Plain:
-		return nil // the module checks its length
+		return p.whole(data, n)
 	case plainDictionary, format.RLEDictionary:
 		if len(data) == 0 {
 			if n == 0 {
@@ -240,8 +270,13 @@ func (p page) encoded(data []byte, e format.Encoding, n int64) (err error) {
 		}
 	case format.DeltaBinaryPacked, format.DeltaLengthByteArray:
 		return deltas(data, n)
+	case format.ByteStreamSplit:
+		if size := sizes[p.kind]; size > 0 && int64(len(data)) != size*n {
+			return fmt.Errorf("a page of %d bytes for %d values of %d bytes", len(data), n, size)
+		}
+		return nil
 	}
-	return fmt.Errorf("values in the encoding %v, want PLAIN, RLE, a dictionary or DELTA_BINARY_PACKED", e)
+	return fmt.Errorf("values in the encoding %v, want PLAIN, RLE, a dictionary, DELTA_BINARY_PACKED or BYTE_STREAM_SPLIT", e)
 }
 
 // deltas returns an error where packed differences begin with another number of values than n.
@@ -260,7 +295,7 @@ func deltas(data []byte, n int64) error {
 // lengthy returns the bytes whose number stands before them, and the rest.
 func lengthy(data []byte) (part, rest []byte, err error) {
 	if len(data) < 4 || uint64(binary.LittleEndian.Uint32(data)) > uint64(len(data)-4) {
-		return nil, nil, errors.New("a page that ends within its levels")
+		return nil, nil, errors.New("a page that ends within what it says it has")
 	}
 	n := 4 + int(binary.LittleEndian.Uint32(data))
 	return data[4:n], data[n:], nil
@@ -300,7 +335,7 @@ func runs(data []byte, bits int, n int64, count bool) (ones int64, err error) {
 			}
 			data = data[size:]
 		}
-		if total += length; total > n+7 {
+		if total += length; total > n+mostPadding {
 			return 0, wrong
 		}
 	}

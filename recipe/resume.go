@@ -29,7 +29,9 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 		return nil, err
 	}
 	if r.Digest() != old.Digest() {
-		return nil, fmt.Errorf("%s%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, train.best, train.stop, measure and where the data lie may be set (to train another recipe from here: mattis train RECIPE --init %s)", old.decisiveOf(text, settings), dir.Path(), dir.Path())
+		return nil, fmt.Errorf("%s%s: a run goes on with its own recipe; only train.epochs, train.checkpoint, train.best, "+
+			"train.stop, measure and where the data lie may be set (to train another recipe from here: "+
+			"mattis train RECIPE --init %s)", old.decisiveOf(text, settings), dir.Path(), dir.Path())
 	}
 	r.remember(&dir.Directory)
 	begun, err := dir.Environment()

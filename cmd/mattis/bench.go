@@ -97,7 +97,9 @@ func benchCommand() *cobra.Command {
 		names = append(names, n)
 	}
 	slices.Sort(names)
-	long := "Time the hot loops beside the machine's measured peak of fused multiply-adds on\nthe same threads. Runs and rounds of the peak of about the same length take turns; the\npeak of a run is the mean of the rounds before and after it. Medians count: the fraction\nis that of the runs' fractions, not the quotient of the other two.\n\n"
+	long := "Time the hot loops beside the machine's measured peak of fused multiply-adds on\nthe same threads. " +
+		"Runs and rounds of the peak of about the same length take turns; the\npeak of a run is the mean of the rounds " +
+		"before and after it. Medians count: the fraction\nis that of the runs' fractions, not the quotient of the other two.\n\n"
 	for _, n := range names {
 		long += fmt.Sprintf("  %-7s %s\n          (%s)\n", n, benchmarks[n].about, benchmarks[n].defaults)
 	}

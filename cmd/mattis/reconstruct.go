@@ -37,7 +37,8 @@ func reconstructCommand() *cobra.Command {
 		Long: fmt.Sprintf(`Draw the unknown pixels of each row of the input given the known ones: Gibbs sweeps, or
 the moves of another --sampler, with the known pixels clamped, the unknown ones starting from 0.
 
-Missing entries of rows (--set data.missing=allow takes them) are unknown; where there are some, --known may be left out.
+Missing entries of rows are unknown, and shown as ?; where there are some, --known may be left out. Rows with gaps
+are taken where the run's own recipe has data.missing: allow, and elsewhere with --set data.missing=allow.
 
 --known names the known pixels: rows:a-b, the rows a to b of an image counted from 1;
 spins:a-b of a plain row; or a mask, a PNG or JPEG image that is bright, or an npy array
@@ -221,22 +222,31 @@ func (f *reconstructFlags) complete(cmd *cobra.Command, dir string, m *recipe.Mo
 	return nil
 }
 
-// printReconstructions prints what was given, what became of it, and what it was.
+// printReconstructions prints what was given, what became of it, and what it was; rows with missing
+// entries, shown as ?, are called what they are, and once where no more of them is known than given.
 func printReconstructions(w io.Writer, given, result, original [][]int8, height, width int) error {
 	perLine := 1
 	if height > 0 {
 		perLine = max(1, (columns(w)+1)/(width+3)) // as view.Text has them
 	}
+	type part struct {
+		name string
+		rows [][]int8
+	}
+	parts := []part{{"given", given}, {"result", result}, {"original", original}}
+	if slices.ContainsFunc(original, func(row []int8) bool { return slices.Contains(row, 0) }) {
+		parts[2].name = "with gaps"
+		if slices.EqualFunc(given, original, slices.Equal) {
+			parts[0].name, parts = "with gaps", parts[:2]
+		}
+	}
 	for i := 0; i < len(given); i += perLine {
 		end := min(i+perLine, len(given))
-		for _, part := range []struct {
-			name string
-			rows [][]int8
-		}{{"given", given}, {"result", result}, {"original", original}} {
+		for _, part := range parts {
 			if height > 0 {
 				fmt.Fprintln(w, part.name)
 			} else {
-				fmt.Fprintf(w, "%-9s", part.name)
+				fmt.Fprintf(w, "%-10s", part.name)
 			}
 			if err := printRows(w, part.rows[i:end], height, width); err != nil {
 				return err

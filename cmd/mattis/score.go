@@ -28,8 +28,9 @@ log P(v) = -F(v) - log Z, and log Z is the same for all rows.
 Where hidden layers meet each other F(v) is found by listing their states, or, where that
 would take too long, by mean field, which lies above it; the summary says so.
 
-Of rows with missing entries (--set data.missing=allow takes them) it is the free energy of what is known: up
-to 20 missing entries are summed over where that is affordable, more by annealing.`,
+Of rows with missing entries it is the free energy of what is known: up to 20 missing entries are summed over where
+that is affordable, more by annealing. Rows with gaps are taken where the run's own recipe has data.missing: allow,
+and elsewhere with --set data.missing=allow.`,
 		Example: `  mattis score runs/bars-1 --input test
   mattis score runs/bars-1 --input train --out scores.npy`,
 		Args: exactly("DIR"),

@@ -42,7 +42,8 @@ OUT/sweep.csv: settings, seed, state, and the measures of the end. The file is s
     best: {measure: hamming, split: test} # by the mean over seeds at the end; goal: min or max
 
 Trainings run side by side, one a thread; those that have ended are kept, and those that were begun go on.
-A training that fails is a row with its message and stops no other; the exit code is 1 then. --part and
+A training that fails is a row with its message and stops no other; the exit code is 1 then. Settings that are
+no recipe, such as values out of range, are told before the first training starts. --part and
 --shared divide the trainings over processes as they do in mattis figure; the command without either trains
 what is missing and writes the table, with the bytes of one process. --list shows how far a sweep is.`,
 		Example: `  mattis sweep sweep.yaml --out sweeps/rates

@@ -86,23 +86,24 @@ func (s *Sweep) plan(path string) error {
 		return err
 	}
 	s.Points = points(s.Paths, combinations, s.Seeds, base.Seed)
-	return s.loadable()
+	return s.check()
 }
 
-// loadable refuses a sweep of which no point is a recipe: then it is the sweep that is wrong.
-func (s *Sweep) loadable() error {
-	var first error
+// check finds the points that are no recipes before any is trained. A sweep of which none is one is
+// refused: then it is the sweep that is wrong.
+func (s *Sweep) check() error {
+	wrong := 0
 	for i := range s.Points {
-		_, err := recipe.Load(s.Recipe, s.Points[i].settings...)
-		if err == nil {
-			return nil
-		}
-		if first == nil {
-			why := strings.ReplaceAll(err.Error(), "--set ", "")
-			first = fmt.Errorf("no point is a recipe: %s: %s", s.Points[i].Key, why)
+		p := &s.Points[i]
+		if _, err := recipe.Load(s.Recipe, p.settings...); err != nil {
+			p.fault = strings.ReplaceAll(strings.ReplaceAll(err.Error(), "--set ", ""), "\n", "; ")
+			wrong++
 		}
 	}
-	return first
+	if wrong > 0 && wrong == len(s.Points) {
+		return fmt.Errorf("no point is a recipe: %s: %s", s.Points[0].Key, s.Points[0].fault)
+	}
+	return nil
 }
 
 func (s *Sweep) checkBest(base *recipe.Recipe) error {

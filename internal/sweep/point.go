@@ -30,6 +30,7 @@ type Point struct {
 	Seed   uint64
 
 	settings []string
+	fault    string // why it is no recipe
 }
 
 // value is a value of a path in the one way in which it is written: what is equal has equal text.

@@ -59,7 +59,7 @@ type making struct {
 }
 
 // Run trains the points that are not ready yet; those that were begun go on. A point that fails stops
-// no other. The table is written unless this is a part.
+// no other, and those that are no recipes fail before the first is trained. The table is written unless this is a part.
 func (s *Sweep) Run(ctx context.Context, o Options) (Outcome, error) {
 	mine := share.Of(s.Points, o.Part)
 	m := &making{Sweep: s, Options: o, shares: map[string]float64{}, failed: map[string]string{}, of: len(mine)}
@@ -67,7 +67,16 @@ func (s *Sweep) Run(ctx context.Context, o Options) (Outcome, error) {
 		return Outcome{}, err
 	}
 	m.tell()
-	locked, err := share.Do(ctx, mine, o.Threads, m.point)
+	var able []Point
+	for _, p := range mine { // what is no recipe is told before the first is trained
+		if p.fault == "" {
+			able = append(able, p)
+			continue
+		}
+		m.fail(p, p.fault)
+		m.note(p, 1)
+	}
+	locked, err := share.Do(ctx, able, o.Threads, m.point)
 	if err != nil {
 		return Outcome{}, err
 	}
@@ -117,16 +126,20 @@ func (m *making) point(ctx context.Context, threads int, p Point) error {
 	case ctx.Err() != nil:
 		return ctx.Err()
 	case err != nil:
-		message := strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", "; "), dir+": ")
-		m.mutex.Lock()
-		m.failed[p.Key] = message
-		if m.Failed != nil {
-			m.Failed(p, message)
-		}
-		m.mutex.Unlock()
+		m.fail(p, strings.TrimPrefix(strings.ReplaceAll(err.Error(), "\n", "; "), dir+": "))
 	}
 	m.note(p, 1)
 	return nil
+}
+
+// fail keeps and tells why a point fails.
+func (m *making) fail(p Point, message string) {
+	m.mutex.Lock()
+	defer m.mutex.Unlock()
+	m.failed[p.Key] = message
+	if m.Failed != nil {
+		m.Failed(p, message)
+	}
 }
 
 // stopping is an error of the sweep, and not of a point.
@@ -135,7 +148,7 @@ type stopping struct{ error }
 func (m *making) train(ctx context.Context, threads int, p Point, path string) error {
 	r, err := recipe.Load(m.Recipe, p.settings...)
 	if err != nil {
-		return errors.New(strings.ReplaceAll(err.Error(), "--set ", ""))
+		return err
 	}
 	e := m.Engine(threads)
 	if c, ok := e.(interface{ Close() }); ok {

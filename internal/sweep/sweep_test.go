@@ -9,6 +9,8 @@ import (
 	"strings"
 	"testing"
 
+	"mattis/compute"
+	"mattis/compute/cpu"
 	"mattis/eval"
 	"mattis/run"
 )
@@ -144,6 +146,33 @@ func TestRanking(t *testing.T) {
 	s.Best.Measure = "nll_exact"
 	if _, err := s.Ranking(list); err == nil || !strings.Contains(err.Error(), "nll_exact test is not measured at the end") {
 		t.Errorf("not measured: %v", err)
+	}
+}
+
+// Points that are no recipes, out of range or impossible together, are told before anything is trained,
+// whatever their order; the others are trained.
+func TestPointsAreCheckedFirst(t *testing.T) {
+	s := mustRead(t, "recipe: bars\ngrid: {train.epochs: [1, -3], machine.hidden: [0, 5], data.size: [4]}")
+	var log []string
+	_, err := s.Run(t.Context(), Options{
+		Out: t.TempDir(), Threads: 1,
+		Engine: func(int) compute.Engine { log = append(log, "trained"); return cpu.New(1) },
+		Failed: func(p Point, message string) { log = append(log, p.Values[1]+" "+p.Values[2]+" "+message) },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(log) != 4 || log[3] != "trained" {
+		t.Fatalf("%q", log)
+	}
+	for i, want := range []string{"0 -3 ", "0 1 ", "5 -3 "} {
+		if !strings.HasPrefix(log[i], want) || !strings.Contains(log[i], "out of range") {
+			t.Errorf("%q, want %s... out of range", log[i], want)
+		}
+	}
+	list, err := s.Look(t.TempDir())
+	if err != nil || list[0].State != run.Failed || list[3].State != unbegun {
+		t.Errorf("listed: %+v, %v", list, err)
 	}
 }
 

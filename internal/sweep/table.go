@@ -48,6 +48,9 @@ func look(p Point, path, host string) (Result, error) {
 	r := Result{Point: p, State: unbegun}
 	d, err := run.Open(path)
 	if errors.Is(err, fs.ErrNotExist) || err != nil && run.Unused(path) {
+		if p.fault != "" {
+			r.State, r.Message = run.Failed, p.fault
+		}
 		return r, nil
 	}
 	if err != nil {

@@ -1,13 +1,19 @@
 """RBM and logistic regression on MNIST: BernoulliRBM of scikit-learn beside mattis, in one process
 after another.
 
-    MATTIS_DATA=DIR MATTIS=./mattis python3 python/bench/mnist.py --hidden 256
-    python3 python/bench/mnist.py --seconds        of fit alone, with one thread and with all
-    python3 python/bench/mnist.py --layer          what the Python layer adds to mattis train
+    MATTIS_DATA=DIR MATTIS=./mattis python3 python/bench/mnist.py      all three tables
+    python3 python/bench/mnist.py --seconds                            of fit alone
+    python3 python/bench/mnist.py --layer                              of the Python layer
+    python3 python/bench/mnist.py --accuracy --hidden 500              of a classifier behind it
 
-DIR/mnist holds the four IDX files. Seconds are those of fit; accuracy is on the 10000 test images,
-of a logistic regression on what transform makes of the training images; the likelihood (nats an
-image, higher is better) is by annealed importance sampling for all alike. """
+DIR/mnist holds the four IDX files.
+Seconds: of fit, dense with batches of 10 and 100 and by axons, with one thread and with all.
+Layer: fit beside mattis train of the same recipe on the same rows.
+Accuracy: of a logistic regression on what transform makes of the images, at equal epochs and in equal
+time. Settings of the machines and the penalty of the regression are chosen on either side, of as many,
+by rows held out of the training images; machine and regression of the setting chosen are then fitted to
+all rows, and judged on the test images. Nats an image (higher is better) are by annealed importance
+sampling for all alike. """
 
 import argparse
 import gzip
@@ -58,17 +64,6 @@ def cpu():
     return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
-def accuracy(rbm, train, test):
-    """Return the share of the test images that a logistic regression of the hidden layer names,
-    with scikit-learn's C."""
-    from sklearn.linear_model import LogisticRegression
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        regression = LogisticRegression(max_iter=150).fit(rbm.transform(train[0]), train[1])
-    return regression.score(rbm.transform(test[0]), test[1])
-
-
 def likelihood(machine, rows):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -83,95 +78,122 @@ def threads_of(fit):
     return min((timed(lambda: fit(n))[1], n) for n in {1, os.cpu_count() or 1})[1]
 
 
-# For a classifier behind it: larger batches and axons, whose updates are cheap, in more epochs at a
-# lower rate.
-FEATURES = {"patterns": 64, "batch_size": 50, "learning_rate": 0.05}
+# What is tried on either side, as many of each: rows are chosen among by accuracy on rows held out.
+THEIRS = [
+    {"learning_rate": rate, "batch_size": batch}
+    for rate, batch in [(0.1, 10), (0.05, 10), (0.02, 10), (0.2, 50), (0.1, 50), (0.05, 50)]
+]
+OURS = [
+    {"patterns": 64, "batch_size": 50, "learning_rate": 0.05},
+    {"patterns": 64, "batch_size": 50, "learning_rate": 0.1},
+    {"patterns": 64, "batch_size": 10, "learning_rate": 0.05},
+    {"batch_size": 10, "learning_rate": 0.1},
+    {"batch_size": 10, "learning_rate": 0.05},
+    {"batch_size": 50, "learning_rate": 0.1},
+]
+# Inverse penalties of the logistic regression, of both sides.
+PENALTIES = [0.01, 0.1, 1.0, 10.0]
 
 
-def compare(hidden, rows, epochs, rates, seeds, threads):
+def text(setting):
+    return ", ".join(f"{name.split('_')[-1]} {value}" for name, value in setting.items())
+
+
+def regression(train, penalty):
+    """Return a logistic regression of features and labels."""
+    from sklearn.linear_model import LogisticRegression
+    from threadpoolctl import threadpool_limits
+
+    with warnings.catch_warnings(), threadpool_limits(1):
+        warnings.simplefilter("ignore")  # that it stops at max_iter
+        return LogisticRegression(C=penalty, max_iter=150).fit(*train)
+
+
+def choose(fit, settings, rows, held):
+    """Return the setting and the penalty whose accuracy on the rows held is best, of machines and
+    regressions of the other rows, with that accuracy. Each of settings goes with its epochs."""
+    best = (-1.0,)
+    for setting, epochs in settings:
+        machine = fit(rows[0], 0, epochs, setting)
+        learn, judge = (machine.transform(rows[0]), rows[1]), machine.transform(held[0])
+        for penalty in PENALTIES:
+            share = regression(learn, penalty).score(judge, held[1])
+            if share > best[0]:
+                best = (share, setting, epochs, penalty)
+    share, setting, epochs, penalty = best
+    return setting, epochs, penalty, share
+
+
+def compare(hidden, rows, held, judged, epochs, seeds, threads):
+    """Print accuracies on the test images at equal epochs and in equal time, of settings that are
+    chosen on rows of the training images. The test images are looked at once a row of the table."""
     from sklearn.neural_network import BernoulliRBM
     from threadpoolctl import threadpool_limits
 
-    train, test = images("train", rows), images("t10k", 10000)
-    few = train[0][:1000]
+    x, y = images("train", rows)
+    kept, out = (x[:-held], y[:-held]), (x[-held:], y[-held:])
+    few = x[:1000]
 
-    def theirs(x, rate, threads, seed, n=epochs):
-        with threadpool_limits(threads):
-            return BernoulliRBM(
-                hidden, learning_rate=rate, batch_size=10, n_iter=n, random_state=seed
-            ).fit(x)
+    def theirs(x, seed, n, setting, threads=None):
+        with threadpool_limits(threads or blas):
+            return BernoulliRBM(hidden, n_iter=n, random_state=seed, **setting).fit(x)
 
-    def ours(x, threads, seed, n=epochs, **params):
-        return BoltzmannMachine(hidden, n_iter=n, random_state=seed, threads=threads, **params).fit(
-            x
-        )
+    def ours(x, seed, n, setting, threads=None):
+        return BoltzmannMachine(
+            hidden, n_iter=n, random_state=seed, threads=threads or own, **setting
+        ).fit(x)
 
-    blas, own = (
-        (threads, threads)
-        if threads
-        else (
-            threads_of(lambda n: theirs(few, 0.1, n, 0, 1)),
-            threads_of(lambda n: ours(few, n, 0, 1)),
-        )
-    )
+    blas = threads or threads_of(lambda n: theirs(few, 0, 1, THEIRS[0], n))
+    own = threads or threads_of(lambda n: ours(few, 0, 1, OURS[0], n))
     print(
-        f"MNIST, {rows} rows, H = {hidden}, {seeds} seeds; {blas} threads of BLAS, {own} of mattis"
+        f"MNIST, {rows} rows, H = {hidden}, {seeds} seeds; {blas} threads of BLAS, {own} of "
+        f"mattis. Settings and C of {len(THEIRS)} x {len(PENALTIES)} on either side, by {held} "
+        "rows held out",
+        flush=True,
     )
-    print(f"{'':40s}{'epochs':>7s}{'fit, s':>9s}{'accuracy':>18s}{'nats':>9s}", flush=True)
+    budget = min(timed(lambda: theirs(x, 0, epochs, THEIRS[0]))[1] for _ in range(2))
 
-    def row(name, n, fit):
+    def fits(fit, setting):
+        """Return how many epochs of all rows the time of BernoulliRBM's is enough for."""
+        took = min(timed(lambda: fit(x, 0, 2, setting))[1] for _ in range(2))
+        return max(1, int(2 * budget / took))
+
+    sides = [("BernoulliRBM", theirs, THEIRS), ("mattis", ours, OURS)]
+    plans = [("as it comes", name, fit, [({}, epochs)]) for name, fit, _ in sides]
+    for name, fit, settings in sides:
+        plans.append(("equal epochs", name, fit, [(s, epochs) for s in settings]))
+    for name, fit, settings in sides:
+        plans.append(("equal time", name, fit, [(s, fits(fit, s)) for s in settings]))
+    print(
+        f"{'':14s}{'':14s}{'setting':42s}{'C':>6s}{'epochs':>7s}{'fit, s':>8s}{'held':>8s}"
+        f"{'test':>8s}{'':9s}{'nats':>8s}",
+        flush=True,
+    )
+    test = images("t10k", judged)
+    found = {}
+    for what, name, fit, settings in plans:
+        setting, n, penalty, share = choose(fit, settings, kept, out)
         seconds, shares = [], []
         for seed in range(seeds):
-            machine, took = timed(lambda: fit(seed))
+            machine, took = timed(lambda: fit(x, seed, n, setting))
             seconds.append(took)
-            with threadpool_limits(1):
-                shares.append(accuracy(machine, train, test))
-                if seed == 0:
-                    judged = (
-                        machine
-                        if isinstance(machine, BoltzmannMachine)
-                        else BoltzmannMachine.from_sklearn(machine)
-                    )
-                    nats = likelihood(judged, test[0])
+            model = regression((machine.transform(x), y), penalty)
+            shares.append(model.score(machine.transform(test[0]), test[1]))
+            if seed == 0:
+                own_kind = isinstance(machine, BoltzmannMachine)
+                nats = likelihood(
+                    machine if own_kind else BoltzmannMachine.from_sklearn(machine), test[0]
+                )
         error = np.std(shares, ddof=1) / np.sqrt(seeds) if seeds > 1 else np.nan
+        found[what, name] = np.mean(shares), error
         print(
-            f"{name:40s}{n:7d}{np.median(seconds):9.2f}{np.mean(shares):10.4f} "
-            f"±{error:.4f}{nats:9.1f}",
+            f"{what:14s}{name:14s}{text(setting):42s}{penalty:6g}{n:7d}{np.median(seconds):8.2f}"
+            f"{share:8.4f}{np.mean(shares):8.4f} ±{error:.4f}{nats:9.1f}",
             flush=True,
         )
-        return np.median(seconds)
-
-    slow = None
-    for rate in rates:
-        took = row(
-            f"BernoulliRBM, rate {rate}, float32",
-            epochs,
-            lambda seed: theirs(train[0], rate, blas, seed),
-        )
-        slow = slow or took
-    wide = train[0].astype(np.float64)
-    _, took = timed(lambda: theirs(wide, rates[0], blas, 0))
-    print(f"{f'BernoulliRBM, rate {rates[0]}, float64':40s}{epochs:7d}{took:9.2f}", flush=True)
-    row("mattis, as it comes", epochs, lambda seed: ours(train[0], own, seed))
-    row(
-        "mattis, 10 chains, as BernoulliRBM has",
-        epochs,
-        lambda seed: ours(train[0], own, seed, n_chains=10),
-    )
-    took = row("mattis, axons K = 64", epochs, lambda seed: ours(train[0], own, seed, patterns=64))
-    longer = max(1, int(epochs * slow / took))
-    row(
-        "mattis, axons K = 64, equal time",
-        longer,
-        lambda seed: ours(train[0], own, seed, n=longer, patterns=64),
-    )
-    _, took = timed(lambda: ours(train[0], own, 0, **FEATURES))
-    longer = max(1, int(epochs * slow / took))
-    row(
-        "mattis, for a classifier, equal time",
-        longer,
-        lambda seed: ours(train[0], own, seed, n=longer, **FEATURES),
-    )
+    for what in ("equal epochs", "equal time"):
+        (a, da), (b, db) = found[what, "mattis"], found[what, "BernoulliRBM"]
+        print(f"{what}: mattis is better by {a - b:+.4f} ± {np.hypot(da, db):.4f}", flush=True)
 
 
 def seconds(hidden, rows, epochs, times):
@@ -182,7 +204,8 @@ def seconds(hidden, rows, epochs, times):
     x, _ = images("train", rows)
     wide = x.astype(np.float64)
     print(
-        f"MNIST, {rows} rows, H = {hidden}, {epochs} epochs: seconds of fit, least of {times}",
+        f"MNIST, {rows} rows, H = {hidden}, {epochs} epochs: seconds of fit, least of {times}, with "
+        f"threads: {' '.join(map(str, sorted({1, os.cpu_count() or 1})))}",
         flush=True,
     )
 
@@ -210,7 +233,13 @@ def seconds(hidden, rows, epochs, times):
                     least[name, n] = min(least.get((name, n), np.inf), timed(lambda: fit(n))[1])
         for name in ways:
             some = [least[key] for key in sorted(least) if key[0] == name]
-            print(f"batch {batch:4d}  {name:26s}" + "".join(f"{s:8.2f}" for s in some), flush=True)
+            base = min(least[key] for key in least if key[0] == "BernoulliRBM, float32")
+            print(
+                f"batch {batch:4d}  {name:26s}"
+                + "".join(f"{s:8.2f}" for s in some)
+                + f"   {base / min(some):5.2f} x float32",
+                flush=True,
+            )
 
 
 def layer(hidden, rows, epochs, times):
@@ -244,7 +273,7 @@ def layer(hidden, rows, epochs, times):
             )
             del machine  # and with it its worker, whose time counts then
             spent["fit"].append((wall, cpu() - before))
-    print(f"{rows} rows, H = {hidden}, {epochs} epochs, {times} times in turn")
+    print(f"The Python layer: {rows} rows, H = {hidden}, {epochs} epochs, {times} times in turn")
     base = np.array(spent["mattis train"])
     for name, some in spent.items():
         some = np.array(some)
@@ -261,29 +290,35 @@ def main():
     p = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    p.add_argument("--hidden", type=int, default=256)
-    p.add_argument("--rows", type=int, default=10000)
+    p.add_argument("--seconds", action="store_true", help="print this table alone")
+    p.add_argument("--layer", action="store_true", help="print this table alone")
+    p.add_argument("--accuracy", action="store_true", help="print this table alone")
+    p.add_argument("--hidden", type=int, nargs="+", default=[256, 500])
+    p.add_argument("--rows", type=int, default=10000, help="of the training images")
+    p.add_argument("--held", type=int, default=2000, help="of these, to choose settings by")
+    p.add_argument("--judged", type=int, default=10000, help="rows of the test images")
     p.add_argument("--epochs", type=int, default=5)
-    p.add_argument("--seeds", type=int, default=3)
+    p.add_argument("--seeds", type=int, default=3, help="of the accuracies")
+    p.add_argument("--times", type=int, default=3, help="that seconds are taken, in turn")
     p.add_argument(
         "--threads",
         type=int,
         default=0,
-        help="of BLAS and of mattis; 0 takes what is faster here of one and all",
+        help="of BLAS and of mattis for the accuracies; 0 takes what is faster here of one and all",
     )
-    p.add_argument("--rates", type=float, nargs="*", default=[0.1], help="of BernoulliRBM")
-    p.add_argument(
-        "--seconds", action="store_true", help="of fit alone, with one thread and with all"
-    )
-    p.add_argument("--layer", action="store_true")
-    p.add_argument("--times", type=int, default=5)
     a = p.parse_args()
-    if a.seconds:
-        seconds(a.hidden, a.rows, a.epochs, a.times)
-    elif a.layer:
-        layer(a.hidden, a.rows, a.epochs, a.times)
-    else:
-        compare(a.hidden, a.rows, a.epochs, a.rates, a.seeds, a.threads)
+    if not 0 < a.held < a.rows:
+        p.error(f"--held {a.held}: want 1 to {a.rows - 1} of the {a.rows} rows")
+    every = not (a.seconds or a.layer or a.accuracy)
+    for hidden in a.hidden:
+        if a.seconds or every:
+            seconds(hidden, a.rows, a.epochs, a.times)
+    for hidden in a.hidden:
+        if a.layer or every:
+            layer(hidden, a.rows, a.epochs, a.times)
+    for hidden in a.hidden:
+        if a.accuracy or every:
+            compare(hidden, a.rows, a.held, a.judged, a.epochs, a.seeds, a.threads)
 
 
 if __name__ == "__main__":

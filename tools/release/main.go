@@ -12,6 +12,7 @@ package main
 import (
 	"context"
 	"crypto/sha256"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -57,26 +58,49 @@ type release struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, os.Args[1:], os.Stdout); err != nil {
+	if err := run(ctx, os.Args[1:], os.Stdout); errors.Is(err, flag.ErrHelp) {
+		return
+	} else if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
 	}
 }
 
-// run makes the release that the arguments ask for.
+const usage = `Make a release of mattis: release -source ROOT -out FOLDER
+
+It compiles the program for six systems (or those of -only), each twice to compare the bytes, and writes archives,
+Python wheels, an image and SHA256SUMS to FOLDER. That takes minutes of all cores, and no network beyond Go's modules.
+make release calls it with this repository and dist.
+
+`
+
+// run makes the release that the arguments ask for. Its error is flag.ErrHelp where help was asked for.
 func run(ctx context.Context, args []string, log io.Writer) error {
 	r := release{log: log}
 	flags := flag.NewFlagSet("release", flag.ContinueOnError)
-	flags.StringVar(&r.source, "source", "..", "root of the source")
-	flags.StringVar(&r.out, "out", "../dist", "folder to make; one that holds files is refused")
+	flags.SetOutput(log)
+	flags.Usage = func() {
+		fmt.Fprint(log, usage)
+		flags.PrintDefaults()
+	}
+	flags.StringVar(&r.source, "source", "", "root of the source")
+	flags.StringVar(&r.out, "out", "", "folder to make; one that holds files is refused")
 	only := flags.String("only", "", "systems, such as linux/amd64,darwin/arm64; empty for all")
 	named := flags.String("version", "", "version to make, such as 0.1.0; empty takes the commit's tag or name")
 	flags.BoolVar(&r.once, "once", false, "build every program once and do not compare")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	if flags.NArg() > 0 {
+	switch {
+	case len(args) == 0:
+		flags.Usage()
+		return errors.New("-source and -out are missing: nothing is made")
+	case flags.NArg() > 0:
 		return fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	case r.source == "":
+		return errors.New("-source is missing: name the root of the source")
+	case r.out == "":
+		return errors.New("-out is missing: name the folder to make")
 	}
 	var err error
 	if r.systems, err = chosen(*only); err != nil {
