@@ -2,10 +2,10 @@ package recipe
 
 import (
 	"fmt"
+	"slices"
 
 	"mattis/bm"
 	"mattis/comm"
-	"mattis/negative"
 	"mattis/rng"
 	"mattis/train"
 )
@@ -89,23 +89,20 @@ func (r *Recipe) shards(c *comm.Comm, m *bm.Machine) (*train.Shards, error) {
 		}
 		s.Estimators = append(s.Estimators, n)
 	}
-	s.Shows = r.showsDraws(s.Estimators[0])
+	r.showDraws(s)
 	return s, nil
 }
 
-// showsDraws reports whether anyone looks at what the estimators have drawn.
-func (r *Recipe) showsDraws(n negative.Estimator) bool {
-	if len(n.State()) > 0 { // see unreached
-		return true
+// showDraws lets the draws of all shards be shown where someone looks at them: method_accessibility
+// at all layers, and unreached at what persistent chains hold, at measured epochs and the last.
+func (r *Recipe) showDraws(s *train.Shards) {
+	m := r.Measure
+	looked := slices.Contains(slices.Concat(m.Test, m.Train, m.Last), ofDraw)
+	if !looked && len(s.Estimators[0].State()) == 0 {
+		return
 	}
-	for _, list := range [...][]string{r.Measure.Test, r.Measure.Train, r.Measure.Last} {
-		for _, name := range list {
-			if name == ofDraw {
-				return true
-			}
-		}
-	}
-	return false
+	s.Visible = !looked
+	s.Shows = func(epoch int) bool { return epoch == r.Train.Epochs || m.Every > 0 && epoch%m.Every == 0 }
 }
 
 // sameStep returns an error where processes have begun at other updates than the first of them.

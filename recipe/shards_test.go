@@ -277,7 +277,7 @@ func TestShardsHaveTheirDraws(t *testing.T) {
 		}
 		m, e := tr.Trainer.Machine, tr.Trainer.Machine.Engine()
 		began := learned(m)
-		tr.Trainer.Shards.Shows = true
+		tr.Trainer.Shards.Shows, tr.Trainer.Shards.Visible = func(int) bool { return true }, false
 		tr.Trainer.Observers = []train.Observer{observe(func(ev train.Event) error {
 			if ev.Step == 0 {
 				return nil
@@ -422,7 +422,7 @@ func TestShardsAllocateNothing(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					tr.Trainer.Shards.Shows = false // what observers look at is made for them
+					tr.Trainer.Shards.Shows = nil // what observers look at is made for them
 					epochs := 0
 					epoch := func() {
 						epochs++

@@ -28,8 +28,10 @@ type Shards struct {
 	// Asks, if there is one, is called before each update, and Event.Asked tells all processes
 	// whether it was true at any of them.
 	Asks func() bool
-	// Shows brings the draws of all shards together for the observers of an epoch's end.
-	Shows bool
+	// Shows, if there is one, says whether the draws of all shards are brought together for the
+	// observers of an epoch's end, epochs counted from 1: of all layers, or of the visible one alone.
+	Shows   func(epoch int) bool
+	Visible bool
 }
 
 // Part returns the rows [from, to) of n that are those of a shard: groups of four, by which random

@@ -64,7 +64,7 @@ func (t *Trainer) Restored(state []bm.Param) {
 	}
 }
 
-// bringTogether returns the configurations that the estimators of all shards have drawn, in the
+// bringTogether returns the configurations (the visible layer alone where Shards.Visible) that the estimators of all shards have drawn, in the
 // order of the shards, or none where they are no sample of the model.
 func (t *Trainer) bringTogether() (bm.Batch, error) {
 	s := &t.sharded
@@ -76,6 +76,9 @@ func (t *Trainer) bringTogether() (bm.Batch, error) {
 	}
 	parts := make([]compute.Matrix, len(s.drawn))
 	for l := range s.whole {
+		if t.Shards.Visible && l != bm.Visible {
+			continue
+		}
 		for i, b := range s.drawn {
 			parts[i] = b.State.Layer(l)
 		}
