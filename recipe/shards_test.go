@@ -331,6 +331,16 @@ func chainsOf(r *Recipe) int {
 // start alike or draw the same numbers in two shards would be fewer than they seem.
 func TestChainsOfShardsHaveTheLaw(t *testing.T) {
 	const chains = 4096
+	_, tr := inShards(t, 0, dense, "negative={kind: pcd, chains: 8}")
+	var starts []string
+	for _, n := range tr.Trainer.Shards.Estimators {
+		x := make([]int8, n.State()[0].Value.Len())
+		compute.Read(tr.Machine.Engine(), x, n.State()[0].Value)
+		starts = append(starts, fmt.Sprint(x))
+	}
+	if slices.Sort(starts); len(slices.Compact(starts)) != 4 {
+		t.Errorf("shards whose chains start alike: %v", starts)
+	}
 	for _, n := range []string{"{kind: pcd, chains: 4096, steps: 5}", "{kind: tempering, chains: 4096, steps: 5, temperatures: [1, 0.5, 0]}"} {
 		_, tr := inShards(t, 4, "data={name: bars, size: 3, split: random}", dense, "machine={hidden: 3, biases: both}", "negative="+n, "optimizer.rate=0", "measure={last: [method_accessibility]}")
 		state, err := tr.Trainer.State()
