@@ -150,7 +150,11 @@ func (t *Trainer) gradients(batch compute.Matrix, rows []int32, up, down float64
 	if err := t.weigh(len(rows)); err != nil {
 		return false, err
 	}
-	flags := [flagsCount]bool{flagLeft: left, flagEnds: t.ending != nil && t.ending.Err() != nil, flagAsked: t.Shards.Asks != nil && t.Shards.Asks()}
+	flags := [flagsCount]bool{
+		flagLeft:  left,
+		flagEnds:  t.ending != nil && t.ending.Err() != nil,
+		flagAsked: t.Shards.Asks != nil && t.Shards.Asks(),
+	}
 	for i := range s.drawn {
 		shard := s.from + i
 		from, to := Part(len(rows), t.Shards.Count, shard)
@@ -161,7 +165,8 @@ func (t *Trainer) gradients(batch compute.Matrix, rows []int32, up, down float64
 		s.row[bm.Visible] = batch.Slice(from, to)
 		positive := bm.Batch{State: s.row[:]}
 		if t.Positive != nil && from < to {
-			positive = t.Positive.Draw(s.row[bm.Visible], rows[from:to], t.Key.Fold(purposePositive).Fold(uint64(t.Step)).Fold(uint64(shard)))
+			key := t.Key.Fold(purposePositive).Fold(uint64(t.Step)).Fold(uint64(shard))
+			positive = t.Positive.Draw(s.row[bm.Visible], rows[from:to], key)
 		}
 		if from < to {
 			t.Machine.Phase(positive, up*share)
