@@ -257,6 +257,30 @@ func TestShardsHaveTheGradient(t *testing.T) {
 	}
 }
 
+// Offsets follow the means of the whole batch: at a rate of 0, where it does not matter whether they
+// are taken before the step, shards change them by rounding alone.
+func TestShardsHaveTheMeans(t *testing.T) {
+	offsets := func(epochs, shards int) (all []float64) {
+		_, tr := inShards(t, epochs, dense, "machine={kind: deep, hidden: [4, 3], biases: both, offset: all, offset_rate: 0.3}", "negative={kind: exact}",
+			"optimizer.rate=0", fmt.Sprint("train.shards=", shards))
+		for l := range tr.Machine.Layers() {
+			offset := tr.Machine.Couplings().Offset(l)
+			x := make([]float32, offset.Len())
+			compute.Read(tr.Machine.Engine(), x, offset)
+			for _, v := range x {
+				all = append(all, float64(v))
+			}
+		}
+		return all
+	}
+	began, want := offsets(0, 1), offsets(2, 1)
+	for _, shards := range []int{3, 4} {
+		if d, moved := near(offsets(2, shards), want, began); d > 1e-6 || moved < 1e-2 {
+			t.Errorf("%d shards: offsets differ by %g, and have moved by %g", shards, d, moved)
+		}
+	}
+}
+
 // The gradient of an update in shards is that of the whole batch and of the configurations that all
 // shards have drawn together.
 func TestShardsHaveTheirDraws(t *testing.T) {
