@@ -28,7 +28,13 @@ type Writer struct {
 	lost     bool      // there was no file of metrics to go on with
 	synced   time.Time // when lines of the metrics were last put on disk
 	unsynced bool      // lines have come since
+	beside   bool      // see Beside
 }
+
+// Beside returns the run directory at path as those processes have it that train beside the one
+// that writes: it locks nothing, and all methods that would write do nothing. There need not be a
+// directory yet.
+func Beside(path string) *Writer { return &Writer{Directory: Directory{path}, beside: true} }
 
 // Create makes the run directory at path, with its parents, and locks it. A
 // path that exists is refused with an error that is fs.ErrExist, unless it is a
@@ -201,6 +207,9 @@ func openWriter(path string) (w *Writer, err error) {
 
 // Close releases the lock once everything that was written is on disk.
 func (w *Writer) Close() error {
+	if w.beside {
+		return nil
+	}
 	err := w.SyncMetrics()
 	if w.metrics != nil {
 		err = errors.Join(err, w.metrics.Close())
@@ -236,6 +245,9 @@ func (d *Directory) Recipe() ([]byte, error) { return os.ReadFile(d.join(RecipeF
 
 // WriteRecipe sets recipe.yaml.
 func (w *Writer) WriteRecipe(text []byte) error {
+	if w.beside {
+		return nil
+	}
 	return WriteFile(w.join(RecipeFile), func(out io.Writer) error {
 		_, err := out.Write(text)
 		return err
@@ -271,6 +283,9 @@ func (d *Directory) Figure(name string) string { return filepath.Join(d.path, Fi
 
 // WriteFigure sets the figure of the given file name to what write writes.
 func (w *Writer) WriteFigure(name string, write func(io.Writer) error) error {
+	if w.beside {
+		return nil
+	}
 	if err := os.MkdirAll(w.join(FiguresFolder), 0o777); err != nil {
 		return err
 	}
