@@ -43,6 +43,9 @@ func (d *Directory) Best() (*Best, error) {
 
 // WriteBest sets best.json, and removes it for nil.
 func (w *Writer) WriteBest(b *Best) error {
+	if w.beside {
+		return nil
+	}
 	if b == nil {
 		if err := os.Remove(w.bestPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
 			return err

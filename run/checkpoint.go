@@ -46,6 +46,9 @@ func (d *Directory) Checkpoints() ([]int, error) {
 // entries step and sha256 set. It is on disk when Save returns, and was absent
 // until then; all lines of the metrics are on disk before it. Equal content gives equal bytes.
 func (w *Writer) Save(step int, f *tensorfile.File) error {
+	if w.beside {
+		return nil
+	}
 	path := w.checkpointPath(step)
 	if step < 0 {
 		return fmt.Errorf("%s: a checkpoint of the negative step %d", path, step)
@@ -159,6 +162,9 @@ func (d *Directory) Newest() (c *Checkpoint, refused []error, err error) {
 // Keep deletes all checkpoints but the newest n, those of the steps in besides, and the newest
 // undamaged one where all of the newest n are damaged. With n of 0 or less it keeps all.
 func (w *Writer) Keep(n int, besides ...int) error {
+	if w.beside {
+		return nil
+	}
 	steps, err := w.Checkpoints()
 	if err != nil || n <= 0 || len(steps) <= n {
 		return err

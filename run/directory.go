@@ -26,6 +26,7 @@ type Writer struct {
 	lock     *os.File
 	metrics  *os.File
 	lost     bool      // there was no file of metrics to go on with
+	beside   bool      // another process writes, see Beside
 	synced   time.Time // when lines of the metrics were last put on disk
 	unsynced bool      // lines have come since
 }
@@ -236,6 +237,9 @@ func (d *Directory) Recipe() ([]byte, error) { return os.ReadFile(d.join(RecipeF
 
 // WriteRecipe sets recipe.yaml.
 func (w *Writer) WriteRecipe(text []byte) error {
+	if w.beside {
+		return nil
+	}
 	return WriteFile(w.join(RecipeFile), func(out io.Writer) error {
 		_, err := out.Write(text)
 		return err
@@ -271,6 +275,9 @@ func (d *Directory) Figure(name string) string { return filepath.Join(d.path, Fi
 
 // WriteFigure sets the figure of the given file name to what write writes.
 func (w *Writer) WriteFigure(name string, write func(io.Writer) error) error {
+	if w.beside {
+		return nil
+	}
 	if err := os.MkdirAll(w.join(FiguresFolder), 0o777); err != nil {
 		return err
 	}

@@ -14,6 +14,9 @@ import (
 // SaveDraw keeps what the estimator returned for the update of that step: the tensors of f, with
 // the entry step set.
 func (w *Writer) SaveDraw(step int, f *tensorfile.File) error {
+	if w.beside {
+		return nil
+	}
 	return WriteFile(w.join(DrawFile), func(out io.Writer) error {
 		return tensorfile.WriteSafetensors(out, &tensorfile.File{Tensors: f.Tensors, Metadata: map[string]string{stepKey: strconv.Itoa(step)}})
 	})
@@ -41,6 +44,9 @@ func (d *Directory) Draw(step int) (*tensorfile.File, error) {
 
 // DropDraw removes what SaveDraw kept, if it is there.
 func (w *Writer) DropDraw() error {
+	if w.beside {
+		return nil
+	}
 	if err := os.Remove(w.join(DrawFile)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}

@@ -83,6 +83,9 @@ func (d *Directory) Environment() (Environment, error) {
 
 // WriteEnvironment sets env.json.
 func (w *Writer) WriteEnvironment(e Environment) error {
+	if w.beside {
+		return nil
+	}
 	if e.Resumes == nil {
 		e.Resumes = []Session{}
 	}
@@ -96,6 +99,9 @@ func (w *Writer) WriteEnvironment(e Environment) error {
 
 // AppendSession adds s to the resumes in env.json.
 func (w *Writer) AppendSession(s Session) error {
+	if w.beside {
+		return nil
+	}
 	e, err := w.Environment()
 	if err != nil {
 		return err

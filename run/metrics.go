@@ -180,6 +180,9 @@ const metricsSync = time.Second
 // disk after a second of further lines, once a checkpoint is saved, or SyncMetrics or Close was
 // called.
 func (w *Writer) Append(metrics ...Metric) error {
+	if w.beside {
+		return nil
+	}
 	if w.metrics == nil {
 		return fmt.Errorf("%s: append: %w", w.join(MetricsFile), os.ErrClosed)
 	}
@@ -408,10 +411,10 @@ func (c *Cut) stays(n int, line []byte) (Metric, bool, error) {
 // Apply drops the lines. Those at the end of the file, where all are that a training wrote, are cut
 // off; else the file is replaced as WriteFile does.
 func (c *Cut) Apply() error {
-	if c.from < 0 {
+	w := c.w
+	if c.from < 0 || w.beside {
 		return nil
 	}
-	w := c.w
 	if !c.between {
 		if err := os.Truncate(w.join(MetricsFile), c.from); err != nil {
 			return err

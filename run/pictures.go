@@ -25,6 +25,9 @@ func (d *Directory) Pictures() ([]int, error) {
 // SavePictures writes the pictures of a step. They are complete or absent whatever becomes of the
 // process; nothing waits for the disk, so that a crash of the system may leave them empty.
 func (w *Writer) SavePictures(step int, t tensorfile.Tensor) error {
+	if w.beside {
+		return nil
+	}
 	path := w.picturePath(step)
 	if err := os.MkdirAll(filepath.Dir(path), 0o777); err != nil {
 		return err
@@ -34,6 +37,9 @@ func (w *Writer) SavePictures(step int, t tensorfile.Tensor) error {
 
 // CutPictures removes the pictures above a step, and empty ones.
 func (w *Writer) CutPictures(step int) error {
+	if w.beside {
+		return nil
+	}
 	steps, err := w.Pictures()
 	if err != nil {
 		return err

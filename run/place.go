@@ -16,6 +16,9 @@ var ErrGone = errors.New("the run directory was deleted or moved away while it w
 // where to, the writer goes on there, and moved is true; else a directory that is not there is
 // ErrGone.
 func (w *Writer) Follow() (moved bool, err error) {
+	if w.beside {
+		return false, nil
+	}
 	if w.lock == nil {
 		return false, fmt.Errorf("%s: %w", w.path, os.ErrClosed)
 	}
