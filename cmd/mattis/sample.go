@@ -45,6 +45,9 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
   mattis sample runs/bars-1 --from patterns --steps 10 --out samples.png`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !processes.undivided() {
+				return nil
+			}
 			if !cmd.Flags().Changed("chains") {
 				flags.chains = flags.count
 			}

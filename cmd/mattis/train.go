@@ -82,6 +82,9 @@ addresses and a token are options of mattis watch, which shows running trainings
 			if err != nil {
 				return err
 			}
+			if err := processes.sameRecipe(r); err != nil {
+				return err
+			}
 			engine, arm, err := newEngine(flags.threads)
 			if err != nil {
 				return err
@@ -90,6 +93,9 @@ addresses and a token are options of mattis watch, which shows running trainings
 			frugal := debug.SetGCPercent(recipe.GCPercent)
 			split, err := r.LoadData()
 			if err != nil {
+				return err
+			}
+			if err := processes.sameData(split); err != nil {
 				return err
 			}
 			tellNotes(cmd, split.Train, split.Test, split.Validation)
@@ -116,12 +122,12 @@ addresses and a token are options of mattis watch, which shows running trainings
 					return fmt.Errorf("--init: %w", err)
 				}
 			}
-			var w *run.Writer
-			if dir != "" {
-				w, err = run.Create(dir)
-			} else {
-				w, err = run.CreateNext("runs", r.Name, r.Seed)
-			}
+			w, err := processes.beside(func() (*run.Writer, error) {
+				if dir != "" {
+					return run.Create(dir)
+				}
+				return run.CreateNext("runs", r.Name, r.Seed)
+			})
 			if err != nil {
 				return err
 			}
@@ -158,7 +164,7 @@ the rest of the recipe stays. Measures that were interrupted are made up for; a 
 				return err
 			}
 			defer page.Close()
-			w, err := run.Resume(filepath.Clean(args[0]))
+			w, err := processes.beside(func() (*run.Writer, error) { return run.Resume(filepath.Clean(args[0])) })
 			if err != nil {
 				return err
 			}
@@ -175,14 +181,19 @@ the rest of the recipe stays. Measures that were interrupted are made up for; a 
 			if err != nil {
 				return err
 			}
+			if err := processes.sameStart(s); err != nil {
+				return err
+			}
 			epoch := s.Trainer.Step / s.Trainer.StepsPerEpoch()
 			if s.Trainer.Step > s.Steps() {
 				return fmt.Errorf("%s is at epoch %d already; --set train.epochs=N goes on to epoch N", s.Dir.Path(), epoch)
 			}
 			if s.Done() {
 				tellSession(cmd.ErrOrStderr(), s)
-				if err := completeFigures(s); err != nil {
-					return err
+				if processes.first() {
+					if err := completeFigures(s); err != nil {
+						return err
+					}
 				}
 				on := "--set train.epochs=N goes on to epoch N"
 				if why := s.Stopped(); why != "" {
