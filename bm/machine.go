@@ -19,6 +19,10 @@ type Param struct {
 	Rate  float32        // factor of the learning rate
 	Decay float32        // factor of the weight decay: 1 for couplings, 0 for biases and gain
 
+	// Divided says that it has a row for each chain, or several, of which the shards of a training
+	// have some each.
+	Divided bool
+
 	// Terms are those of the gradient between Machine.Phases and the step, which Grad then does not
 	// hold; nil where there are never any.
 	Terms *Terms

@@ -188,12 +188,12 @@ func (m *Machine) sampleLeft(s State, law Law) {
 	}
 }
 
-// SweepFrom is Sweep of the K rows of s from the continuous patterns in place of the spins, each of
-// which it sets. No layer may be coupled to itself.
-func (m *Machine) SweepFrom(s State, a *Axons, law Law) {
+// SweepFrom is Sweep of the rows of s from the continuous patterns in place of the spins, each of
+// which it sets: row 0 from pattern number first. No layer may be coupled to itself.
+func (m *Machine) SweepFrom(s State, a *Axons, first int, law Law) {
 	from := m.filled
 	for l := range from {
-		from[l] = a.Patterns(l).Value
+		from[l] = a.Patterns(l).Value.Slice(first, first+s.Rows())
 	}
 	for _, l := range m.view.Right {
 		from[l] = s[l]

@@ -9,6 +9,7 @@ import (
 	"gonum.org/v1/gonum/stat"
 
 	"mattis/bm"
+	"mattis/comm"
 	"mattis/compute"
 	"mattis/rng"
 	"mattis/sampler"
@@ -34,6 +35,9 @@ type AIS struct {
 	Key     rng.Key
 	// Progress, if there is one, is told the share done of each direction, in [0,1].
 	Progress func(share float64)
+	// Comm are the processes that have a share of the paths each, nil for one: all have the same
+	// estimates, whose bits do not depend on how many they are.
+	Comm *comm.Comm
 
 	// ends, if there is one, is shown the ends of forward paths, rows of the left side, those from
 	// path number first on.
@@ -118,7 +122,7 @@ func (a *AIS) Ladder(ctx context.Context) ([]float64, error) {
 // pilot run of a has measured.
 func (a *AIS) resized(runs, betas int) *AIS {
 	return &AIS{
-		Machine: a.Machine, Base: a.Base, Runs: runs, Betas: betas, Sweeps: a.Sweeps, Key: a.Key, Progress: a.Progress,
+		Machine: a.Machine, Base: a.Base, Runs: runs, Betas: betas, Sweeps: a.Sweeps, Key: a.Key, Progress: a.Progress, Comm: a.Comm,
 		spacing: a.spacing,
 	}
 }
@@ -209,6 +213,9 @@ func (a *AIS) forward(ctx context.Context) ([]float64, error) {
 			own[i] += weightOfSide(a.side(ends[i*left.width:][:left.visible]))
 		}
 	})
+	if err == nil {
+		err = spread(a.blocks(), logs, 1)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -259,7 +266,7 @@ func (a *AIS) cool(ctx context.Context, key rng.Key, look func(p *paths)) error 
 	if err != nil {
 		return err
 	}
-	return a.parts(ctx, a.Runs, key, func(p *paths, tell func(int) error) error {
+	return a.parts(ctx, key, func(p *paths, tell func(int) error) error {
 		p.fromBase()
 		for t := range a.Betas {
 			p.step(betas[t], betas[t+1], betas[t+1], t+1 == a.Betas)
@@ -272,29 +279,27 @@ func (a *AIS) cool(ctx context.Context, key rng.Key, look func(p *paths)) error 
 	})
 }
 
-// parts calls run with the n paths, as many at once as fit into memory. run calls tell after each
-// step.
-func (a *AIS) parts(ctx context.Context, n int, key rng.Key, run func(p *paths, tell func(step int) error) error) error {
-	e := a.Machine.Engine()
-	most := rowsAtOnce(a.Machine)
+// blocks returns the paths as blocks, one of which fits into memory.
+func (a *AIS) blocks() blocks { return blocksOf(a.Comm, a.Machine, a.Runs) }
+
+// parts calls run with this process's paths, block by block. run calls tell after each step.
+func (a *AIS) parts(ctx context.Context, key rng.Key, run func(p *paths, tell func(step int) error) error) error {
+	e, b := a.Machine.Engine(), a.blocks()
 	stop, end := sampler.Stopping(ctx)
 	defer end()
-	for first := 0; first < n; first += most {
+	from, to := b.own()
+	return b.each(func(first, n int) error {
 		mark := e.Mark()
-		p := a.paths(min(most, n-first), first, key)
+		defer e.Release(mark)
+		p := a.paths(n, first, key)
 		p.stop = stop
-		err := run(p, func(step int) error {
+		return run(p, func(step int) error {
 			if a.Progress != nil {
-				a.Progress((float64(first) + float64(p.n)*float64(step)/float64(a.Betas)) / float64(n))
+				a.Progress((float64(first-from) + float64(n)*float64(step)/float64(a.Betas)) / float64(to-from))
 			}
 			return ctx.Err()
 		})
-		e.Release(mark)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
+	})
 }
 
 // paths are n annealing paths that move together, the first of which is number first of all. They

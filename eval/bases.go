@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"mattis/bm"
+	"mattis/comm"
 	"mattis/data"
 	"mattis/rng"
 )
@@ -53,6 +54,7 @@ type Bases struct {
 	Key   rng.Key
 	// Progress, if there is one, is told the share done of each stage, in [0,1].
 	Progress func(share float64)
+	Comm     *comm.Comm // see AIS.Comm
 }
 
 // NewBases returns the estimate from fair coins, from the means of the rows where there are some,
@@ -132,7 +134,12 @@ func (b *Bases) Estimate(ctx context.Context) (*OfBases, error) {
 		if weigh(z.lead.logs).logVar > 1 {
 			r, t = runs, 2*betas
 		}
-		if spent += 2 * last; r > most || t > most || b.Seconds > 0 && spent.Seconds() > b.Seconds {
+		spent += 2 * last
+		over, err := decided(b.Comm, b.Seconds > 0 && spent.Seconds() > b.Seconds)
+		if err != nil {
+			return nil, err
+		}
+		if over || r > most || t > most {
 			if b.Error > 0 {
 				z.Warnings = append(z.Warnings, fmt.Sprintf("the standard error wanted, %g, is not met with %d runs and %d steps", b.Error, runs, betas))
 			}
@@ -176,7 +183,7 @@ func (b *Bases) distinct() []BaseLaw {
 func (b *Bases) pilot(ctx context.Context, z *OfBases, law BaseLaw, i int) error {
 	a := &AIS{
 		Machine: b.Machine, Base: law.Fields, Runs: min(b.Runs, max(32, min(pilotRuns, b.Runs/pilotShare))), Betas: max(1, b.Betas/2), Sweeps: b.Sweeps,
-		Key: b.Key.Fold(streamBase + uint64(i)), Progress: b.Progress,
+		Key: b.Key.Fold(streamBase + uint64(i)), Progress: b.Progress, Comm: b.Comm,
 	}
 	o := OfBase{Law: law, Pilot: true, ais: a}
 	if err := o.anneal(ctx, z.Phases, z.Phases == nil); err != nil {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"mattis/bm"
+	"mattis/comm"
 	"mattis/compute"
 	"mattis/rng"
 	"mattis/sampler"
@@ -51,6 +52,7 @@ type Held struct {
 	Key                 rng.Key
 	// Progress, if there is one, is told the share done, in [0,1].
 	Progress func(share float64)
+	Comm     *comm.Comm // see AIS.Comm
 }
 
 // FreeEnergies returns the estimates of F(v) of the rows (V spins each) in kT, their standard
@@ -60,23 +62,32 @@ func (h Held) FreeEnergies(ctx context.Context, rows []int8) (f, stderr, ess []f
 	v := m.Layers()[bm.Visible]
 	n := len(rows) / v
 	f, stderr, ess = make([]float64, n), make([]float64, n), make([]float64, n)
-	step := max(1, rowsAtOnce(m)/h.Runs)
-	for first := 0; first < n; first += step {
-		count := min(step, n-first)
+	b := blocks{comm: h.Comm, n: n, size: max(1, rowsAtOnce(m)/h.Runs)}
+	from, to := b.own()
+	err = b.each(func(first, count int) error {
 		mark := e.Mark()
 		logs, err := h.paths(ctx, rows[first*v:(first+count)*v], first, func(share float64) {
 			if h.Progress != nil {
-				h.Progress((float64(first) + share*float64(count)) / float64(n))
+				h.Progress((float64(first-from) + share*float64(count)) / float64(to-from))
 			}
 		})
 		e.Release(mark)
 		if err != nil {
-			return nil, nil, nil, err
+			return err
 		}
 		for i := range count {
 			w := weigh(logs[i*h.Runs:][:h.Runs])
 			f[first+i], stderr[first+i], ess[first+i] = -w.logMean, w.stderr, w.ess
 		}
+		return nil
+	})
+	for _, x := range [...][]float64{f, stderr, ess} {
+		if err == nil {
+			err = spread(b, x, 1)
+		}
+	}
+	if err != nil {
+		return nil, nil, nil, err
 	}
 	return f, stderr, ess, e.Sync()
 }
@@ -207,7 +218,7 @@ func (h Held) start(s, base bm.State, once compute.Matrix, copies []int32, logs 
 // heldBy returns the annealing that the options ask for.
 func (s Subject) heldBy(o Options) Held {
 	c := o.ClampedAIS
-	return Held{Machine: s.Machine, Runs: c.Runs, Betas: c.Betas, Sweeps: c.Sweeps, MeanField: o.MeanField, Key: s.Key.Fold(purposeHeld)}
+	return Held{Machine: s.Machine, Runs: c.Runs, Betas: c.Betas, Sweeps: c.Sweeps, MeanField: o.MeanField, Key: s.Key.Fold(purposeHeld), Comm: s.Comm}
 }
 
 // held returns the mean of F(v) by annealing with the visible layer held over rows of the set.

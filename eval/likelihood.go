@@ -102,7 +102,7 @@ func (s Subject) several(ctx context.Context, o Options) (*OfBases, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Key, b.Progress = s.Key.Fold(purposeLikelihood), s.Progress
+	b.Key, b.Progress, b.Comm = s.Key.Fold(purposeLikelihood), s.Progress, s.Comm
 	z, err := b.Estimate(ctx)
 	if err != nil {
 		return nil, err
@@ -145,7 +145,7 @@ func (s Subject) one(ctx context.Context, o Options) (*likelihood, error) {
 	}
 	l.base, l.ais = law.Name, &AIS{
 		Machine: m, Base: law.Fields, Runs: o.AIS.Runs, Betas: o.AIS.Betas, Sweeps: o.AIS.Sweeps,
-		Key: s.Key.Fold(purposeLikelihood), Progress: s.Progress,
+		Key: s.Key.Fold(purposeLikelihood), Progress: s.Progress, Comm: s.Comm,
 	}
 	return l, nil
 }

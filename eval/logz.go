@@ -61,14 +61,29 @@ func (s Subject) logZ(ctx context.Context) (float64, error) {
 	if err != nil {
 		return 0, err
 	}
-	var sum exact.LogSum
+	b := blocks{comm: s.Comm, n: x.Blocks(), size: 1}
+	from, to := b.own()
+	if b.divided() {
+		x.Only(from, to, b.n)
+	}
+	terms, at := make([]float64, 2*b.n), from // of the sum over each block
 	err = s.walk(ctx, x, x.Exponents, func(_ uint64, y []float64) {
+		var block exact.LogSum
 		for _, e := range y {
-			sum.Add(e)
+			block.Add(e)
 		}
+		terms[2*at], terms[2*at+1] = block.Terms()
+		at++
 	})
+	if err == nil {
+		err = spread(b, terms, 2)
+	}
 	if err != nil {
 		return 0, err
+	}
+	var sum exact.LogSum
+	for i := range b.n {
+		sum.AddTerms(terms[2*i], terms[2*i+1])
 	}
 	logZ := sum.Log()
 	if x.Half() {

@@ -4,6 +4,7 @@
 package eval
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"math"
@@ -91,7 +92,8 @@ func Names() []string {
 
 // Run returns the value of the measure: always finite, and a pure function of the
 // machine, the set, the options and the subject's key. It returns a *NoValue
-// where the measure has none, the context's error once that is cancelled, and any other
+// where the measure has none, the context's error once that is cancelled (with other processes: at its
+// end, wherever it is), and any other
 // error, under the measure's name, for a subject or an option that does not fit.
 func (m Measure) Run(ctx context.Context, s Subject, o Options) (Result, error) {
 	r, err := m.try(ctx, s, o)
@@ -108,9 +110,18 @@ func (m Measure) try(ctx context.Context, s Subject, o Options) (Result, error) 
 	if s.Memo == nil {
 		s.Memo = &Memo{}
 	}
-	r, err := m.run(ctx, s, o)
+	inner := ctx
+	if s.Comm.Size() > 1 { // whoever gave up would leave the others waiting
+		inner = context.WithoutCancel(ctx)
+	}
+	r, err := m.run(inner, s, o)
 	if err == nil {
 		err = s.Machine.Engine().Sync()
+	}
+	if s.Comm.Size() > 1 {
+		if stop, other := s.Comm.Any(ctx.Err() != nil); stop || other != nil {
+			return Result{}, cmp.Or(other, ctx.Err(), context.Canceled)
+		}
 	}
 	if err != nil {
 		return Result{}, err

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"mattis/compute"
 )
 
 // methodAccessibility is the lowest energy E(v,h) of the configurations that the estimator
 // returned, divided by the ground-state energy (Fig. 2b): a pattern with its own hidden part, a
 // chain with its sampled h, and h = sign(x), the h of lowest energy, where only v is returned; of
-// other machines the same for each layer that is missing. The error of a minimum is not known. The
+// other machines the same for each layer that is missing or has means. The error of a minimum is not known. The
 // exact estimator returns all states and has no value.
 func methodAccessibility(ctx context.Context, s Subject, _ Options) (Result, error) {
 	n := s.Drawn.State.Rows()
@@ -18,14 +20,20 @@ func methodAccessibility(ctx context.Context, s Subject, _ Options) (Result, err
 		return Result{}, &NoValue{"there are no configurations of the estimator; they are at hand after an update"}
 	}
 	m := s.Machine
+	drawn := slices.Clone(s.Drawn.State)
+	for l, x := range drawn {
+		if x.Type() != m.TypeOf(l) {
+			drawn[l] = compute.Matrix{}
+		}
+	}
 	var missing []string
 	for l, layer := range m.Graph().Layers {
-		x := s.Drawn.State.Layer(l)
+		x := drawn.Layer(l)
 		switch {
 		case x.IsNone():
 			missing = append(missing, layer.Name)
 			for _, other := range m.Near(l) {
-				if other < l && s.Drawn.State.Layer(other).IsNone() || m.Self(l) {
+				if other < l && drawn.Layer(other).IsNone() || m.Self(l) {
 					return Result{}, &NoValue{fmt.Sprintf("the estimator returned no configurations of %s, which meet each other", strings.Join(missing, " and "))}
 				}
 			}
@@ -49,7 +57,7 @@ func methodAccessibility(ctx context.Context, s Subject, _ Options) (Result, err
 		}
 		end := min(first+step, n)
 		mark := e.Mark()
-		s.energies(energies[first:end], s.Drawn.State.Slice(first, end))
+		s.energies(energies[first:end], drawn.Slice(first, end))
 		e.Release(mark)
 	}
 	best := slices.Min(energies)

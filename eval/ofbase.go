@@ -28,9 +28,12 @@ func (o *OfBase) anneal(ctx context.Context, p *Phases, keep bool) error {
 	a := o.ais
 	left := leftOf(a.Machine)
 	o.where, o.kept = make([]int, a.Runs), nil
+	if keep {
+		o.kept = make([]int8, a.Runs*left.width)
+	}
 	a.ends = func(first int, ends []int8) {
 		if keep {
-			o.kept = append(o.kept, ends...)
+			copy(o.kept[first*left.width:], ends)
 		}
 		if p == nil {
 			return
@@ -42,6 +45,12 @@ func (o *OfBase) anneal(ctx context.Context, p *Phases, keep bool) error {
 	}
 	logs, err := a.forward(ctx)
 	a.ends = nil
+	if err == nil && keep {
+		err = spread(a.blocks(), o.kept, left.width)
+	}
+	if err == nil && p != nil {
+		err = spreadCells(a.blocks(), o.where)
+	}
 	if err != nil {
 		return err
 	}
@@ -49,6 +58,22 @@ func (o *OfBase) anneal(ctx context.Context, p *Phases, keep bool) error {
 	w := weigh(logs)
 	o.LogZ = a.estimate(w, 1, LowerBound, w.warn("AIS from the base "+o.Law.Name, len(logs)), len(logs))
 	return nil
+}
+
+// spreadCells is spread of numbers of cells.
+func spreadCells(b blocks, where []int) error {
+	if !b.divided() {
+		return nil
+	}
+	x := make([]int32, len(where))
+	for i, at := range where {
+		x[i] = int32(at)
+	}
+	err := spread(b, x, 1)
+	for i, at := range x {
+		where[i] = int(at)
+	}
+	return err
 }
 
 // part sets the estimate of each of n cells.

@@ -88,7 +88,7 @@ func (a *AIS) reverse(ctx context.Context, start Start) ([]float64, error) {
 		}
 		turned[i] = weightOfSide(side)
 	}
-	err = a.parts(ctx, a.Runs, a.Key.Fold(streamReverse), func(p *paths, tell func(int) error) error {
+	err = a.parts(ctx, a.Key.Fold(streamReverse), func(p *paths, tell func(int) error) error {
 		p.back = true
 		left.write(p.state, rows[p.first*left.width:(p.first+p.n)*left.width])
 		for t := a.Betas - 1; t >= 0; t-- {
@@ -104,6 +104,9 @@ func (a *AIS) reverse(ctx context.Context, start Start) ([]float64, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		err = spread(a.blocks(), logs, 1)
+	}
 	if err != nil {
 		return nil, err
 	}

@@ -151,6 +151,12 @@ func StartAnnealed(a *AIS, sweeps int) Start {
 				p.read(logs[p.first : p.first+p.n])
 				p.left.read(ends[p.first*width:(p.first+p.n)*width], p.state)
 			})
+			if err == nil {
+				err = spread(a.blocks(), logs, 1)
+			}
+			if err == nil {
+				err = spread(a.blocks(), ends, width)
+			}
 			if err != nil {
 				return nil, err
 			}

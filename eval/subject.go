@@ -6,6 +6,7 @@ import (
 	"slices"
 
 	"mattis/bm"
+	"mattis/comm"
 	"mattis/compute"
 	"mattis/data"
 	"mattis/negative"
@@ -43,6 +44,11 @@ type Subject struct {
 
 	// Progress, if there is one, is told the share done of each stage of long work, in [0,1].
 	Progress func(share float64)
+
+	// Comm are the processes that measure the same subject, nil for one. Annealing runs and exact sums
+	// are divided over them, all else each computes for itself; all have the same values, whose
+	// bits do not depend on how many they are. They have to take the same measures in the same order.
+	Comm *comm.Comm
 }
 
 // Memo keeps what several measures of one state of the parameters share. The

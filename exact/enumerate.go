@@ -29,6 +29,8 @@ type Enumeration struct {
 	low     int   // spins of the low half
 	half    bool  // only states with the highest spin up
 	form    *form // of machines that are not restricted
+	first   uint64
+	count   int // states listed
 
 	block     int            // states of the high half that are listed at once, a power of two that divides them
 	lowHalf   compute.Matrix // Int8: all states of the low half, the other spins 0
@@ -61,6 +63,10 @@ func Enumerate(m *bm.Machine, layers ...int) (*Enumeration, error) {
 		return nil, fmt.Errorf("%d spins in the %s to enumerate, at most %d can be", n, what, MostSpins)
 	}
 	e := &Enumeration{machine: m, layers: layers, layer: layers[0], spins: n, low: min(n/2, mostLow), half: m.Symmetric()}
+	if e.half {
+		e.first = 1 << (n - 1)
+	}
+	e.count = 1 << (n - e.dropped())
 	lowStates := 1 << e.low
 	e.block = max(1, min(e.Len()>>e.low, 1<<18/lowStates))
 	e.exponents = make([]float64, e.block*lowStates)
@@ -94,14 +100,22 @@ func (e *Enumeration) Machine() *bm.Machine { return e.machine }
 func (e *Enumeration) Half() bool { return e.half }
 
 // Len returns the number of states listed.
-func (e *Enumeration) Len() int { return 1 << (e.spins - e.dropped()) }
+func (e *Enumeration) Len() int { return e.count }
 
 // First returns the number of the first state listed; the others follow it.
-func (e *Enumeration) First() uint64 {
-	if e.half {
-		return 1 << (e.spins - 1)
-	}
-	return 0
+func (e *Enumeration) First() uint64 { return e.first }
+
+// Blocks returns how many times Exponents calls visit: with equally many states each time.
+func (e *Enumeration) Blocks() int { return (e.count>>e.low + e.block - 1) / e.block }
+
+// Only leaves of the states those of the parts [from, to) of so many that follow each other and are
+// alike but for a part of a block, and may be empty.
+func (e *Enumeration) Only(from, to, of int) {
+	highs := e.count >> e.low
+	begin, end := highs*from/of, highs*to/of
+	e.first += uint64(begin) << e.low
+	e.count = (end - begin) << e.low
+	e.block = max(1, min(e.block, end-begin))
 }
 
 func (e *Enumeration) dropped() int {
@@ -158,10 +172,12 @@ func (e *Enumeration) Phase(weights compute.Matrix, scale float64) bool {
 	for p := 0; p < e.Len()>>e.low; p += e.block {
 		e.writeHigh(e.First()>>e.low + uint64(p))
 		inner := en.Mark()
-		high, highMeans := fields(e.highHalf, compute.Matrix{})
-		w := weights.Slice(p*lowStates, (p+e.block)*lowStates).Reshape(e.block, lowStates)
+		n := min(e.block, e.Len()>>e.low-p)
+		half := e.highHalf.Slice(0, n)
+		high, highMeans := fields(half, compute.Matrix{})
+		w := weights.Slice(p*lowStates, (p+n)*lowStates).Reshape(n, lowStates)
 		en.PairMeans(highMeans, lowMeans, high, low, w)
-		correlate(e.highHalf, highMeans)
+		correlate(half, highMeans)
 		if g := r.Bias(bm.Hidden).Grad; !g.IsNone() {
 			one := en.Scratch(compute.Float32, highMeans.Rows(), 1)
 			en.Fill(one, 1)
@@ -208,17 +224,18 @@ func (e *Enumeration) list(f compute.PairKind, visit func(first uint64, x []floa
 	for p := 0; p < highStates; p += e.block {
 		e.writeHigh(firstHigh + uint64(p))
 		inner := en.Mark()
-		ab := a
-		e.halfFields(ab, e.highHalf, compute.Matrix{})
+		n := min(e.block, highStates-p)
+		ab, pairs := a.Slice(0, n), sums.Slice(0, n)
+		e.halfFields(ab, e.highHalf.Slice(0, n), compute.Matrix{})
 		if columns != nil {
 			ab = pick(r, ab, columns)
 		}
-		en.Fill(sums, 0)
-		en.Pairs(sums, ab, b, counts, f)
-		compute.Read(en, e.exponents, sums)
+		en.Fill(pairs, 0)
+		en.Pairs(pairs, ab, b, counts, f)
+		x := e.exponents[:n*lowStates]
+		compute.Read(en, x, pairs)
 		en.Release(inner)
-		x := e.exponents
-		for i := range e.block {
+		for i := range n {
 			high := dotBits(e.bias[e.low:], firstHigh+uint64(p+i)) - constant
 			for j := range lowStates {
 				x[i*lowStates+j] += high + e.biasLow[j]
@@ -383,13 +400,16 @@ func pick(r *bm.Machine, m compute.Matrix, columns []int) compute.Matrix {
 	return d
 }
 
-// LogZ returns log Z in nats, summed in float64 in the order of the states.
+// LogZ returns log Z in nats, summed in float64: the states of each block in their order, then the
+// blocks.
 func (e *Enumeration) LogZ() float64 {
-	s := LogSum{}
+	var s LogSum
 	e.Exponents(func(_ uint64, x []float64) bool {
+		var block LogSum
 		for _, v := range x {
-			s.Add(v)
+			block.Add(v)
 		}
+		s.AddTerms(block.Terms())
 		return false
 	})
 	return s.Log() + float64(e.dropped())*math.Ln2

@@ -258,6 +258,7 @@ func (f *form) list(low int, first uint64, states int, room []float64, cold bool
 	high := half{from: low, n: f.n - low, fields: make([]float64, f.outer), cross: make([]float64, low)}
 	for done := 0; done < states; done += len(room) {
 		at := first + uint64(done)
+		room := room[:min(len(room), states-done)]
 		for i := range len(room) >> low {
 			high.set(f, at>>low+uint64(i))
 			for s := range lows {

@@ -40,6 +40,14 @@ type Leavable interface {
 	LeaveOn(flag *atomic.Bool)
 }
 
+// Massive is an estimator of a part of the model's states: beside others of other parts it counts by
+// its mass.
+type Massive interface {
+	// LogMass returns the logarithm of the sum of exp(-F) over its states at the last Draw, -Inf
+	// where it has none.
+	LogMass() float64
+}
+
 // chains are configurations that an estimator owns, as many as it last needed.
 type chains struct {
 	machine *bm.Machine

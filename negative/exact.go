@@ -30,12 +30,18 @@ type ExactSum struct {
 	exponents []float64
 	weights   []float32
 	gather    func(uint64, []float64) (stop bool) // appends to exponents
+	mass      float64                             // log of the sum of the listed states' exponentials
 	stop      *atomic.Bool                        // see Leavable; nil for none
 }
 
+var _ Massive = (*ExactSum)(nil)
+
 // NewExact returns the estimator, or an error if there are more than
 // MostExactSpins spins to list.
-func NewExact(m *bm.Machine) (*ExactSum, error) {
+func NewExact(m *bm.Machine) (*ExactSum, error) { return NewExactPart(m, 0, 1) }
+
+// NewExactPart is NewExact of part number i of n of the states alone, which may be empty.
+func NewExactPart(m *bm.Machine, part, of int) (*ExactSum, error) {
 	left, sizes, n, names := m.View().Left, m.Layers(), 0, []string{}
 	for _, l := range left {
 		n += sizes[l]
@@ -48,11 +54,15 @@ func NewExact(m *bm.Machine) (*ExactSum, error) {
 	if err != nil {
 		return nil, err
 	}
+	states.Only(part, part+1, of)
 	e := m.Engine()
 	x := &ExactSum{states: states, engine: e, exponents: make([]float64, 0, states.Len()), weights: make([]float32, states.Len())}
 	x.gather = func(_ uint64, e []float64) bool {
 		x.exponents = append(x.exponents, e...)
 		return x.stop != nil && x.stop.Load()
+	}
+	if states.Len() == 0 {
+		return x, nil
 	}
 	x.batch = bm.Batch{State: make(bm.State, len(sizes)), Weights: e.Alloc(compute.Float32, states.Len(), 1), Listed: states}
 	at, row := 0, make([]int8, n)
@@ -71,6 +81,10 @@ func NewExact(m *bm.Machine) (*ExactSum, error) {
 
 // Draw returns the states with their probabilities as weights, which sum to 1 over the listed ones.
 func (x *ExactSum) Draw(bm.Batch, rng.Key) bm.Batch {
+	x.mass = math.Inf(-1)
+	if x.states.Len() == 0 {
+		return bm.Batch{}
+	}
 	x.exponents = x.exponents[:0]
 	x.states.Exponents(x.gather)
 	top := math.Inf(-1)
@@ -82,6 +96,7 @@ func (x *ExactSum) Draw(bm.Batch, rng.Key) bm.Batch {
 		x.exponents[i] = math.Exp(v - top)
 		z += x.exponents[i]
 	}
+	x.mass = top + math.Log(z)
 	for i, w := range x.exponents {
 		if w /= z; w < leastWeight {
 			w = 0
@@ -91,6 +106,9 @@ func (x *ExactSum) Draw(bm.Batch, rng.Key) bm.Batch {
 	compute.Write(x.engine, x.batch.Weights, x.weights)
 	return x.batch
 }
+
+// LogMass returns log Z as far as the listed states make it, half of Z where they stand for all.
+func (x *ExactSum) LogMass() float64 { return x.mass }
 
 // LeaveOn sets the flag that the sum looks at between two blocks of states.
 func (x *ExactSum) LeaveOn(flag *atomic.Bool) { x.stop = flag }

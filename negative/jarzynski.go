@@ -17,7 +17,8 @@ import (
 // at each draw, s being the spins on the left side of the data view, before the sweeps. Weighted
 // means are then those of the model whatever the mixing, as far as there are chains enough. Where
 // fewer than half of them are left in effect they are drawn anew by their weights. At the first
-// draw the chains count as in equilibrium, which couplings near 0 bring about at once.
+// draw the chains count as in equilibrium, which couplings near 0 bring about at once. The shards of
+// a training have weights of their own each: the mean is then that over the shards.
 type Jarzynski struct {
 	PCD
 	begun   compute.Matrix // 1x1 Float64: 0 before the first draw
@@ -96,5 +97,6 @@ func (j *Jarzynski) freeEnergies(s bm.State, dst compute.Matrix) {
 
 // State returns that of the chains and their weights.
 func (j *Jarzynski) State() []bm.Param {
-	return append(j.PCD.State(), bm.Param{Name: "chains.begun", Value: j.begun}, bm.Param{Name: "chains.weights", Value: j.logs}, bm.Param{Name: "chains.free_energy", Value: j.before})
+	return append(j.PCD.State(), bm.Param{Name: "chains.begun", Value: j.begun}, bm.Param{Name: "chains.weights", Value: j.logs, Divided: true},
+		bm.Param{Name: "chains.free_energy", Value: j.before, Divided: true})
 }

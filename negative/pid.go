@@ -14,10 +14,17 @@ import (
 // each of weight 1/K.
 type PID struct {
 	chains
+	part
 	axons   *bm.Axons
 	literal bool
 	given   positive.Estimator
 }
+
+// part is which of the patterns an estimator looks at: those from the first on, or all.
+type part struct{ from, to int }
+
+// Only makes the estimator look at the patterns [from, to) alone, each of weight 1/(to-from).
+func (p *part) Only(from, to int) { *p = part{from, to} }
 
 // NewPID returns the estimator that the paper's released program uses: the visible parts of the
 // patterns with the hidden layers as the positive phase has them given these, in a restricted
@@ -40,19 +47,23 @@ func NewPIDLiteral(m *bm.Machine, a *bm.Axons) (*PID, error) {
 // Draw returns the K patterns as spins, each with its own hidden part where hidden layers are
 // integrated out.
 func (p *PID) Draw(_ bm.Batch, key rng.Key) bm.Batch {
-	s := patternSpins(&p.chains, p.axons)
+	s := p.spins(&p.chains, p.axons)
 	if p.literal || p.machine.SumsOut() {
 		return bm.Batch{State: s, Marginal: !p.literal}
 	}
 	return p.given.Draw(s[bm.Visible], nil, key)
 }
 
-// patternSpins returns the signs of the patterns of every layer of spins.
-func patternSpins(c *chains, a *bm.Axons) bm.State {
-	s := c.rows(a.K())
+// spins returns the signs of the patterns of every layer of spins.
+func (p *part) spins(c *chains, a *bm.Axons) bm.State {
+	from, to := p.from, p.to
+	if *p == (part{}) {
+		to = a.K()
+	}
+	s := c.rows(to - from)
 	for l, x := range s {
 		if x.Type() == compute.Int8 {
-			c.machine.Engine().Sign(x, a.Patterns(l).Value)
+			c.machine.Engine().Sign(x, a.Patterns(l).Value.Slice(from, to))
 		}
 	}
 	return s
@@ -68,6 +79,7 @@ func (p *PID) Kind() Kind { return Heuristic }
 // paper's MNIST recipe.
 type PIDGibbs struct {
 	chains
+	part
 	axons      *bm.Axons
 	steps      int
 	continuous bool
@@ -89,10 +101,10 @@ func NewPIDGibbs(m *bm.Machine, a *bm.Axons, steps int, continuous bool) (*PIDGi
 
 // Draw returns the K chains after their sweeps, each of weight 1/K.
 func (p *PIDGibbs) Draw(_ bm.Batch, key rng.Key) bm.Batch {
-	s := patternSpins(&p.chains, p.axons)
+	s := p.spins(&p.chains, p.axons)
 	from := 0
 	if p.continuous && p.steps > 0 { // the first sweep from the patterns themselves
-		p.machine.SweepFrom(s, p.axons, bm.Law{Key: key.Fold(0)})
+		p.machine.SweepFrom(s, p.axons, p.part.from, bm.Law{Key: key.Fold(0)})
 		from = 1
 	}
 	law := bm.Law{Stop: p.stop}

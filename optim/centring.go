@@ -19,6 +19,7 @@ type Centring struct {
 	rate    float64
 	layers  []int
 	state   bm.State
+	means   []compute.Matrix // 1xN of each of the layers
 }
 
 // NewCentring returns the centring of all layers that have an offset. It is an error where a layer
@@ -36,18 +37,35 @@ func NewCentring(m *bm.Machine, rate float64) (*Centring, error) {
 	for l, layer := range g.Layers {
 		if layer.Offset {
 			c.layers = append(c.layers, l)
+			c.means = append(c.means, m.Engine().Alloc(compute.Float32, 1, layer.N))
 		}
 	}
 	return c, nil
 }
 
-// Move moves the offsets towards the means of the batch. Layers that are integrated out have theirs
-// given the others.
-func (c *Centring) Move(b bm.Batch) {
+// Means returns what Mean sets and Move moves to: a row for each layer that has an offset.
+func (c *Centring) Means() []compute.Matrix { return c.means }
+
+// Move moves the offsets towards the means.
+func (c *Centring) Move() {
+	for i, l := range c.layers {
+		c.machine.MoveOffset(l, c.means[i], c.rate)
+	}
+}
+
+// Mean sets the means to those of the batch times a factor, 0 of an empty one. Layers that are
+// integrated out have theirs given the others.
+func (c *Centring) Mean(b bm.Batch, factor float64) {
 	e, m := c.machine.Engine(), c.machine
 	mark := e.Mark()
 	defer e.Release(mark)
 	rows := b.State.Rows()
+	if rows == 0 {
+		for _, mean := range c.means {
+			e.Fill(mean, 0)
+		}
+		return
+	}
 	right := m.View().Right
 	for l := range c.state {
 		c.state[l] = b.State.Layer(l)
@@ -65,14 +83,12 @@ func (c *Centring) Move(b bm.Batch) {
 		}
 	}
 	weights := b.Weights
-	alpha := 1.0
+	alpha := factor
 	if weights.IsNone() {
-		weights, alpha = e.Scratch(compute.Float32, rows, 1), 1/float64(rows)
+		weights, alpha = e.Scratch(compute.Float32, rows, 1), factor/float64(rows)
 		e.Fill(weights, 1)
 	}
-	for _, l := range c.layers {
-		mean := e.Scratch(compute.Float32, 1, m.Layers()[l])
-		e.Mul(mean, weights, c.state[l], compute.Op{TransA: true, Alpha: alpha})
-		m.MoveOffset(l, mean, c.rate)
+	for i, l := range c.layers {
+		e.Mul(c.means[i], weights, c.state[l], compute.Op{TransA: true, Alpha: alpha})
 	}
 }

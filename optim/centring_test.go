@@ -45,7 +45,8 @@ func TestCentring(t *testing.T) {
 			}
 		}
 		m.MeanField(data, 50, 1e-6)
-		c.Move(bm.Batch{State: data})
+		c.Mean(bm.Batch{State: data}, 1)
+		c.Move()
 		for s, p := range check.ExactOf(m).LogVisible() {
 			if math.Abs(p-before[s]) > 1e-5*(1+math.Abs(p)) {
 				t.Fatalf("%s: log p of state %d was %.6f and is %.6f", small.Name, s, before[s], p)

@@ -66,7 +66,7 @@ func (g *Gibbs) Project(key rng.Key) {
 	for i := range g.steps {
 		law := bm.Law{Key: key.Fold(uint64(i))}
 		if i == 0 {
-			g.machine.SweepFrom(g.spins, g.axons, law)
+			g.machine.SweepFrom(g.spins, g.axons, 0, law)
 			continue
 		}
 		g.machine.Sweep(g.spins, law)

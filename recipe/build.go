@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"mattis/bm"
+	"mattis/comm"
 	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
@@ -129,6 +130,7 @@ type decisive struct {
 	ShortBatch string    `yaml:"short_batch"`
 	Average    *Choice   `yaml:"average,omitempty"`   // where there is one
 	Precision  string    `yaml:"precision,omitempty"` // where it is not float32
+	Shards     int       `yaml:"shards,omitempty"`    // where there are several
 }
 
 func give[T any](dst *T, src *T) {
@@ -150,12 +152,15 @@ func (r *Recipe) Digest() string {
 	if r.Positive.Kind != "marginal" {
 		given = &r.Positive
 	}
-	what := decisive{r.Seed, d, r.Machine, r.Couplings, given, r.Negative, r.Optimizer, r.Project, r.Train.Batch, r.Train.ShortBatch, nil, ""}
+	what := decisive{r.Seed, d, r.Machine, r.Couplings, given, r.Negative, r.Optimizer, r.Project, r.Train.Batch, r.Train.ShortBatch, nil, "", 0}
 	if r.Train.Average.Name != none {
 		what.Average = &r.Train.Average
 	}
 	if r.precision() != compute.Single {
 		what.Precision = r.Train.Precision
+	}
+	if r.Train.Shards > 1 {
+		what.Shards = r.Train.Shards
 	}
 	sum := sha256.Sum256(encode(what))
 	return hex.EncodeToString(sum[:])
@@ -223,20 +228,29 @@ type Training struct {
 
 	tracking
 
-	start reference // what a training that has diverged is worse than
+	comm  *comm.Comm // the processes that share it; nil for one
+	start reference  // what a training that has diverged is worse than
 }
 
 // Build returns the training of the recipe on the split's data, at step 0. A measure that would
 // fail, whatever the parameters become, is an error: it is not found out at the training's end.
 func (r *Recipe) Build(split *data.Split, e compute.Engine) (*Training, error) {
-	t, err := r.build(split, e)
+	return r.BuildShared(nil, split, e)
+}
+
+// BuildShared is Build of a training whose shards the processes of c share; nil is Build.
+func (r *Recipe) BuildShared(c *comm.Comm, split *data.Split, e compute.Engine) (*Training, error) {
+	t, err := r.build(c, split, e)
 	if err != nil {
 		return nil, err
 	}
 	return t, t.refuseImpossible()
 }
 
-func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
+func (r *Recipe) build(c *comm.Comm, split *data.Split, e compute.Engine) (*Training, error) {
+	if err := r.divides(c); err != nil {
+		return nil, err
+	}
 	set := split.Train
 	r.memories = set.Rows
 	m := r.BuildMachine(set.Visible, e)
@@ -244,7 +258,7 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	init, _ := find(kind.inits, r.Couplings.Init.Name)
 	var value float64
 	give(&value, r.Couplings.Init.Value)
-	t := &Training{Recipe: r, Split: split, Machine: m, Axons: m.Axons()}
+	t := &Training{Recipe: r, Split: split, Machine: m, Axons: m.Axons(), comm: c}
 	if _, dry := e.(Meter); !dry { // numbers that nothing holds are not worth their time
 		if init.draw == nil {
 			if err := t.remember(); err != nil {
@@ -263,7 +277,17 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 	if r.Machine.Start != nil && *r.Machine.Start == "data" {
 		compute.Write(e, m.Bias(bm.Visible).Value, eval.LawOfRows(eval.BaseData, set.Spins, set.Visible).Fields)
 	}
-	given, estimator, err := r.estimators(m, set.Rows)
+	given, err := r.given(m, set.Rows)
+	if err != nil {
+		return nil, err
+	}
+	var estimator negative.Estimator
+	var shards *train.Shards
+	if r.Train.Shards > 1 {
+		shards, err = r.shards(c, m)
+	} else {
+		estimator, err = r.estimator(m, whole)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -285,7 +309,7 @@ func (r *Recipe) build(split *data.Split, e compute.Engine) (*Training, error) {
 		}
 	}
 	t.Trainer = &train.Trainer{
-		Machine: m, Positive: given, Negative: estimator, Centring: centring, Optimizer: sparse(m, opt.build(m, r.Optimizer), r.Optimizer.L1), Rate: r.schedule().At,
+		Machine: m, Positive: given, Negative: estimator, Shards: shards, Centring: centring, Optimizer: sparse(m, opt.build(m, r.Optimizer), r.Optimizer.L1), Rate: r.schedule().At,
 		Data: rows, BatchSize: r.Train.Batch, Short: train.ShortBatch(r.Train.ShortBatch),
 		AfterUpdate: afterUpdate, AfterEpoch: afterEpoch, Average: r.averaged(m),
 		Key: r.Key().Fold(purposeTrain), Precision: r.precision(),
@@ -327,19 +351,39 @@ func sparse(m *bm.Machine, o optim.Optimizer, l1 float64) optim.Optimizer {
 	return optim.NewSparse(m, o, l1)
 }
 
-// estimators returns those of both phases for a training set of so many rows.
-func (r *Recipe) estimators(m *bm.Machine, rows int) (positive.Estimator, negative.Estimator, error) {
+// given returns the estimator of the data average for a training set of so many rows.
+func (r *Recipe) given(m *bm.Machine, rows int) (positive.Estimator, error) {
 	p, _ := find(positives, r.Positive.Kind)
 	given, err := p.build(m, r.Positive, rows, r.Data.gaps(), r.Key().Fold(purposeClamped))
 	if err != nil {
-		return nil, nil, r.origin.place(wrong("positive.kind", "%v", err))
+		return nil, r.origin.place(wrong("positive.kind", "%v", err))
 	}
+	return given, nil
+}
+
+// estimator returns that of the model average, or of a part of it.
+func (r *Recipe) estimator(m *bm.Machine, of part) (negative.Estimator, error) {
 	n, _ := find(negatives, r.Negative.Kind)
-	estimator, err := n.build(m, r.Negative, given, r.Key().Fold(purposeChains))
+	estimator, err := n.build(m, r.Negative.part(of), r.patternsGiven(m), of, of.key(r.Key().Fold(purposeChains)))
 	if err != nil {
-		return nil, nil, r.origin.place(wrong("negative.kind", "%v", err))
+		return nil, r.origin.place(wrong("negative.kind", "%v", err))
 	}
-	return given, estimator, nil
+	return estimator, nil
+}
+
+// patternsGiven returns what stands for the hidden layers given the visible parts of patterns, as
+// the positive phase has it: one of its own, for its configurations are needed beside the other's.
+func (r *Recipe) patternsGiven(m *bm.Machine) positive.Estimator {
+	alone := r.Positive
+	if alone.Chains != nil {
+		alone.Chains = ptr(0)
+	}
+	p, _ := find(positives, alone.Kind)
+	given, err := p.build(m, alone, 0, false, 0)
+	if err != nil {
+		panic("recipe: " + err.Error()) // given has looked at it
+	}
+	return given
 }
 
 func (r *Recipe) projections(m *bm.Machine, path string, choices []Choice) ([]optim.Projection, error) {

@@ -425,6 +425,9 @@ func (r *Recipe) checkTrain() error {
 	if err := r.checkAverage(); err != nil {
 		return err
 	}
+	if err := r.checkShards(); err != nil {
+		return err
+	}
 	if m := t.Checkpoint.Minutes; !(m >= 0 && m <= math.MaxFloat32) { // which bounds it, and is not what holds it
 		return wrong("train.checkpoint.minutes", "%v is out of range, want 0 to %v", m, largest)
 	}

@@ -64,15 +64,16 @@ func (r *Recipe) describe(metadata map[string]string, visible int) {
 }
 
 // checkpoint returns the file that holds everything a training goes on from.
-func (t *Training) checkpoint() *tensorfile.File {
+func (t *Training) checkpoint() (*tensorfile.File, error) {
 	set := t.Split.Train
 	f := &tensorfile.File{Metadata: t.Recipe.metadata(t.Trainer.Key, t.Trainer.Step/t.Trainer.StepsPerEpoch(), set.Height, set.Width, set.LabelNames)}
 	f.Metadata["data"] = set.Digest()
 	t.Recipe.describe(f.Metadata, set.Visible)
-	for _, p := range append(t.Trainer.State(), t.trackedState()...) {
+	state, err := t.Trainer.State()
+	for _, p := range append(state, t.trackedState()...) {
 		f.Tensors = append(f.Tensors, tensor(t.Machine.Engine(), p))
 	}
-	return f
+	return f, err
 }
 
 // partOf bounds the entries of a parameter that are copied at a time.

@@ -21,7 +21,7 @@ func defaults(k *Recipe) *Recipe {
 		Negative:  Negative{Kind: "pid"},
 		Optimizer: Optimizer{Kind: "sgd", Decay: Decay{Factor: 1, Floor: 1e-5}},
 		Project:   Project{Update: []Choice{}, Epoch: []Choice{}},
-		Train: Train{Epochs: unset, Batch: unset, ShortBatch: string(train.Share), Precision: compute.Single.String(),
+		Train: Train{Epochs: unset, Batch: unset, ShortBatch: string(train.Share), Shards: 1, Precision: compute.Single.String(),
 			Checkpoint: Checkpoint{Epochs: 50, Minutes: 5, Keep: 3}, Best: Best{Measure: none}, Average: Choice{Name: none}},
 		Measure: Measure{Every: 10, Test: []string{}, Train: []string{}, Last: []string{}, Pictures: Pictures{Count: 16}, Options: eval.Defaults()},
 	}

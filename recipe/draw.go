@@ -25,7 +25,7 @@ var drawnNames = [...]string{bm.Visible: "drawn.visible", bm.Hidden: "drawn.hidd
 // keepDraw writes the last draw to its file if a measure of the present step will look at it.
 func (s *Session) keepDraw() error {
 	drawn := s.now.Drawn.State
-	if s.now.Step != s.Trainer.Step || !owesDraw(s.owed) || drawn.Rows() == 0 || s.Trainer.Negative.Kind() == negative.Conditional {
+	if s.now.Step != s.Trainer.Step || !owesDraw(s.owed) || drawn.Rows() == 0 || s.Trainer.Estimator().Kind() == negative.Conditional {
 		return nil
 	}
 	f := &tensorfile.File{}

@@ -49,7 +49,8 @@ func (t *Training) Learner() *Learner {
 func (r *Recipe) Learner(set *data.Set, e compute.Engine) (*Learner, error) {
 	bare := *r
 	bare.Measure.Test = nil // it measures nothing, and has no test set to be asked for
-	t, err := bare.build(&data.Split{Train: set}, e)
+	bare.Train.Shards = 1   // there are no other processes, and batches are as they come
+	t, err := bare.build(nil, &data.Split{Train: set}, e)
 	if err != nil {
 		return nil, err
 	}

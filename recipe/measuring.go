@@ -55,7 +55,9 @@ func (s *Session) measure(ctx context.Context) error {
 			err = take()
 		}
 		switch {
-		case ctx.Err() != nil && err != nil:
+		case s.shared() && errors.Is(err, context.Canceled):
+			return err
+		case ctx.Err() != nil && err != nil && !s.shared():
 			return ctx.Err()
 		case err != nil:
 			s.gap(Gap{w, s.now.Step, err})
@@ -169,7 +171,7 @@ func (t *Training) Measure(ctx context.Context, name, set string, drawn bm.Batch
 }
 
 func (t *Training) subject(set string) eval.Subject {
-	return eval.Subject{Machine: t.Machine, Split: t.Split, SetName: set, Kind: t.Trainer.Negative.Kind(), Tracked: t.Tracked}
+	return eval.Subject{Machine: t.Machine, Split: t.Split, SetName: set, Kind: t.Trainer.Estimator().Kind(), Tracked: t.Tracked, Comm: t.comm}
 }
 
 // possible says whether the measure can be had in the training; see eval.Measure.Possible.

@@ -7,6 +7,7 @@ import (
 	"strconv"
 
 	"mattis/bm"
+	"mattis/comm"
 	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
@@ -211,7 +212,10 @@ func (m *Model) LoadData() (*data.Split, error) {
 func (m *Model) Draw(split *data.Split) (bm.Batch, negative.Kind, error) {
 	r, e := m.Recipe, m.Machine.Engine()
 	kind, _ := find(negatives, r.Negative.Kind)
-	_, estimator, err := r.estimators(m.Machine, 0)
+	if _, err := r.given(m.Machine, 0); err != nil {
+		return bm.Batch{}, "", err
+	}
+	estimator, err := r.estimator(m.Machine, whole)
 	if err != nil {
 		return bm.Batch{}, "", err
 	}
@@ -243,6 +247,7 @@ type Judge struct {
 	Split    *data.Split         // nil serves for measures that need none
 	Progress func(share float64) // see eval.Subject; may be nil
 	Seed     uint64              // of other random numbers than those of training; 0 for these
+	Comm     *comm.Comm          // see eval.Subject.Comm
 
 	memo  eval.Memo
 	drawn bm.Batch
@@ -311,7 +316,7 @@ func (j *Judge) Measure(ctx context.Context, w Wanted) (eval.Result, error) {
 	}
 	return measure.Run(ctx, eval.Subject{
 		Machine: j.Machine, Split: j.Split, SetName: w.Set, Drawn: j.drawn, Kind: j.kind, Memo: &j.memo, Tracked: tracked,
-		Key: j.key(), Progress: j.Progress,
+		Key: j.key(), Progress: j.Progress, Comm: j.Comm,
 	}, j.Recipe.Measure.Options)
 }
 

@@ -142,6 +142,7 @@ type Train struct {
 	Epochs     int        `yaml:"epochs"`
 	Batch      int        `yaml:"batch"`
 	ShortBatch string     `yaml:"short_batch"` // share, released, drop or mean
+	Shards     int        `yaml:"shards"`      // parts of a batch, whose gradients are made apart: what processes can share
 	Precision  string     `yaml:"precision"`   // float32 or bf16: what factors of products are rounded to
 	Checkpoint Checkpoint `yaml:"checkpoint"`
 	Best       Best       `yaml:"best"`

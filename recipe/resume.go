@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"slices"
 
+	"mattis/comm"
 	"mattis/compute"
 	"mattis/run"
 	"mattis/train"
@@ -15,6 +16,12 @@ import (
 // good checkpoint or from the start if there is none. Settings may change the epochs, the
 // checkpoints, what ends the training, the measures and the places of the data.
 func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...string) (*Session, error) {
+	return ContinueShared(nil, dir, e, env, settings...)
+}
+
+// ContinueShared is Continue of a training that the processes of c share, which may be more or fewer
+// than before. Each reads the directory, the first as its writer and the others as run.Beside.
+func ContinueShared(c *comm.Comm, dir *run.Writer, e compute.Engine, env run.Session, settings ...string) (*Session, error) {
 	text, err := dir.Recipe()
 	if err != nil {
 		return nil, err
@@ -40,7 +47,7 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	if err != nil {
 		return nil, err
 	}
-	t, err := r.build(split, e)
+	t, err := r.build(c, split, e)
 	if err != nil {
 		return nil, err
 	}
@@ -51,7 +58,7 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	}
 	t.track()
 	t.start = t.reference() // of the recipe's parameters, which the checkpoint's replace
-	c, refused, err := dir.Newest()
+	found, refused, err := dir.Newest()
 	saved := -1
 	switch {
 	case errors.Is(err, run.ErrNoCheckpoint):
@@ -59,16 +66,16 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	case err != nil:
 		return nil, err
 	default:
-		if err := t.resume(c); err != nil {
-			return nil, fmt.Errorf("%s: %w", c.Path, err)
+		if err := t.resume(found); err != nil {
+			return nil, fmt.Errorf("%s: %w", found.Path, err)
 		}
-		saved = c.Step
+		saved = found.Step
 		refused = passedOver(refused, "going on from update %d", saved)
 	}
 	s := newSession(t, dir, saved)
 	s.Refused = refused
 	t.start.also(begun.Init)
-	s.recallLooks(c)
+	s.recallLooks(found)
 	if former {
 		s.Warnings = append(s.Warnings, fmt.Sprintf("the data are split as the version split them that began this run: %d rows of the test set and %d of the validation set have equal ones in the training set", split.Copies("test"), split.Copies("validation")))
 	}
@@ -87,6 +94,10 @@ func Continue(dir *run.Writer, e compute.Engine, env run.Session, settings ...st
 	}
 	steps := t.Trainer.StepsPerEpoch()
 	s.reach(train.Event{Step: s.begun, Epoch: s.begun / steps, EpochEnd: s.begun%steps == 0, Steps: steps, Seconds: t.Trainer.Seconds})
+	// From here on the first process changes the directory: the others have read it by now.
+	if err := sameStep(c, dir.Path(), s.begun); err != nil {
+		return nil, err
+	}
 	if err := s.restoreBest(); err != nil {
 		return nil, err
 	}
@@ -128,9 +139,14 @@ func (t *Training) resume(c *run.Checkpoint) error {
 	if m["data"] != t.Split.Train.Digest() {
 		return errors.New("it was trained on other data than the recipe reads now")
 	}
-	if err := restore(t.Machine.Engine(), t.Trainer.State(), c.File); err != nil {
+	state, err := t.Trainer.State()
+	if err != nil {
 		return err
 	}
+	if err := restore(t.Machine.Engine(), state, c.File); err != nil {
+		return err
+	}
+	t.Trainer.Restored(state)
 	t.Trainer.Step = c.Step
 	return t.recallTracked(c)
 }

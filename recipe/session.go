@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"mattis/comm"
 	"mattis/compute"
 	"mattis/data"
 	"mattis/run"
@@ -31,6 +32,9 @@ type Session struct {
 	saved int         // step of the newest checkpoint, -1 for none
 	total int         // step at the end
 	asked atomic.Bool // for a checkpoint
+	due   time.Time   // when the last one was due
+	// forUser says that asked has been passed on to the other processes.
+	forUser bool
 
 	now      train.Event    // the last one
 	owed     []Wanted       // measures of its step that are still to be taken
@@ -61,7 +65,13 @@ func Begin(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env 
 // BeginFrom is Begin with the parameters of another run's newest checkpoint (see Initialize). The
 // run has a checkpoint of its start before it can be resumed. A nil from is Begin.
 func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env run.Session, from *run.Directory) (*Session, error) {
-	t, err := r.Build(split, e)
+	return BeginShared(nil, r, split, dir, e, env, from)
+}
+
+// BeginShared is BeginFrom of a training that the processes of c share: the first has the empty run
+// directory, the others one that is run.Beside it. They do the same, and the first alone writes.
+func BeginShared(c *comm.Comm, r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, env run.Session, from *run.Directory) (*Session, error) {
+	t, err := r.BuildShared(c, split, e)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +106,9 @@ func BeginFrom(r *Recipe, split *data.Split, dir *run.Writer, e compute.Engine, 
 func newSession(t *Training, dir *run.Writer, saved int) *Session {
 	s := &Session{Training: t, Dir: dir, saved: saved, begun: t.Trainer.Step, there: map[Wanted]int{}, never: map[Wanted]error{}}
 	s.total = t.Trainer.Steps(t.Recipe.Train.Epochs)
+	if s.shared() {
+		t.Trainer.Shards.Asks = s.asks
+	}
 	for _, last := range []bool{false, true} {
 		for _, w := range t.Recipe.Wanted(t.Split, last) {
 			if err := t.possible(w); err != nil {
@@ -173,8 +186,9 @@ func (s *Session) run(ctx context.Context) error {
 			}
 		}
 	}
+	s.due = time.Now()
 	gallery := newGallery(s)
-	s.Trainer.Observers = slices.Concat([]train.Observer{&looker{s}, tracker{s}, &saver{s, time.Now()}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}, gallery},
+	s.Trainer.Observers = slices.Concat([]train.Observer{&looker{s}, tracker{s}, &saver{s}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}, gallery},
 		s.Watch, []train.Observer{&stopper{s}})
 	var err error
 	if s.begun > 0 { // the trainer tells of the start, and of no other step that it begins with
@@ -237,7 +251,10 @@ func (s *Session) write() error {
 	if err := s.keepDraw(); err != nil {
 		return err
 	}
-	f := s.checkpoint()
+	f, err := s.checkpoint()
+	if err != nil {
+		return err
+	}
 	s.noteLooks(f)
 	if err := s.Dir.Save(s.Trainer.Step, f); err != nil {
 		return err
@@ -248,9 +265,13 @@ func (s *Session) write() error {
 
 // saveAsked writes the checkpoint that was asked for.
 func (s *Session) saveAsked() error {
-	if !s.asked.Swap(false) {
+	if s.shared() || !s.asked.Swap(false) { // all processes agree after an update
 		return nil
 	}
+	return s.saveForUser()
+}
+
+func (s *Session) saveForUser() error {
 	if err := s.save(); err != nil {
 		return err
 	}
@@ -280,9 +301,24 @@ const followEvery = time.Second
 
 // saver writes checkpoints when they are due. It comes before the measurer: whatever becomes of
 // measures, the training up to them is safe.
-type saver struct {
-	*Session
-	last time.Time
+type saver struct{ *Session }
+
+// shared reports whether other processes train along.
+func (s *Session) shared() bool { return s.comm.Size() > 1 }
+
+// overdue reports whether the minutes between two checkpoints are over.
+func (s *Session) overdue() bool {
+	m := s.Recipe.Train.Checkpoint.Minutes
+	return m > 0 && time.Since(s.due).Minutes() >= m
+}
+
+// asks reports whether a checkpoint is due by what this process alone knows: the clock, which is
+// the first one's, and its user.
+func (s *Session) asks() bool {
+	if s.asked.Swap(false) {
+		s.forUser = true
+	}
+	return s.forUser || s.comm.Rank() == 0 && s.overdue()
 }
 
 func (s *saver) Observe(ev train.Event) error {
@@ -297,12 +333,16 @@ func (s *saver) Observe(ev train.Event) error {
 	}
 	c := s.Recipe.Train.Checkpoint
 	due := ev.Step == s.total || s.halts() || ev.Step > 0 && (c.Epochs > 0 && ev.EpochEnd && ev.Epoch%c.Epochs == 0 ||
-		c.Minutes > 0 && now.Sub(s.last).Minutes() >= c.Minutes)
+		ev.Asked || !s.shared() && s.overdue())
 	if due {
-		s.last = now
+		s.due = now
 		if err := s.save(); err != nil {
 			return err
 		}
+	}
+	if s.forUser {
+		s.forUser = false
+		return s.saveForUser()
 	}
 	return s.saveAsked()
 }

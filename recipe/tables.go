@@ -76,20 +76,20 @@ type negativeKind struct {
 	fresh    bool // takes fresh chains beside its own
 	growing  bool // takes restart and grow
 	defaults func(*Negative)
-	build    func(m *bm.Machine, n Negative, given positive.Estimator, key rng.Key) (negative.Estimator, error)
+	build    func(m *bm.Machine, n Negative, given positive.Estimator, of part, key rng.Key) (negative.Estimator, error)
 }
 
 var negatives = []negativeKind{
 	{name: "exact", defaults: func(*Negative) {},
-		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
-			return negative.NewExact(m)
+		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, of part, _ rng.Key) (negative.Estimator, error) {
+			return negative.NewExactPart(m, of.at, of.of)
 		}},
 	{name: "cd", batch: true, defaults: func(n *Negative) { n.Steps = ptr(10) },
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewCD(m, *n.Steps), nil
 		}},
 	{name: "pcd", fresh: true, growing: true, defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, key rng.Key) (negative.Estimator, error) {
 			p, err := n.persistent(m, key)
 			if err != nil {
 				return nil, err
@@ -100,30 +100,42 @@ var negatives = []negativeKind{
 		defaults: func(n *Negative) {
 			n.Steps, n.Chains, n.FastRate, n.FastKeep = ptr(10), ptr(2048), ptr(0.001), ptr(0.95)
 		},
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, key rng.Key) (negative.Estimator, error) {
 			return n.renewed(m, negative.NewFPCD(m, n.held(), *n.Steps, *n.FastRate, *n.FastKeep, key))
 		}},
 	{name: "jarzynski", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, key rng.Key) (negative.Estimator, error) {
 			return negative.NewJarzynski(m, *n.Chains, *n.Steps, key), nil
 		}},
 	{name: "pid", axons: true, defaults: func(*Negative) {},
-		build: func(m *bm.Machine, _ Negative, given positive.Estimator, _ rng.Key) (negative.Estimator, error) {
-			return negative.NewPID(m, m.Axons(), given), nil
+		build: func(m *bm.Machine, _ Negative, given positive.Estimator, of part, _ rng.Key) (negative.Estimator, error) {
+			p := negative.NewPID(m, m.Axons(), given)
+			p.Only(of.rows(m.Axons().K()))
+			return p, nil
 		}},
 	{name: "pid-literal", axons: true, defaults: func(*Negative) {},
-		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
-			return negative.NewPIDLiteral(m, m.Axons())
+		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, of part, _ rng.Key) (negative.Estimator, error) {
+			p, err := negative.NewPIDLiteral(m, m.Axons())
+			if err != nil {
+				return nil, err
+			}
+			p.Only(of.rows(m.Axons().K()))
+			return p, nil
 		}},
 	{name: "pid-gibbs", axons: true, defaults: func(n *Negative) { n.Steps, n.Seeds = ptr(10), ptr("sign") },
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
-			return negative.NewPIDGibbs(m, m.Axons(), *n.Steps, *n.Seeds == "continuous")
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, of part, _ rng.Key) (negative.Estimator, error) {
+			p, err := negative.NewPIDGibbs(m, m.Axons(), *n.Steps, *n.Seeds == "continuous")
+			if err != nil {
+				return nil, err
+			}
+			p.Only(of.rows(m.Axons().K()))
+			return p, nil
 		}},
 	{name: "tempering", fresh: true,
 		defaults: func(n *Negative) {
 			n.Steps, n.Chains, n.Temperatures = ptr(10), ptr(100), &[]float64{1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0}
 		},
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, key rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, key rng.Key) (negative.Estimator, error) {
 			t, err := negative.NewTempering(m, *n.Temperatures, n.held(), *n.Steps, key)
 			if err != nil {
 				return nil, err
@@ -131,11 +143,11 @@ var negatives = []negativeKind{
 			return n.renewed(m, t)
 		}},
 	{name: "annealing", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(100), ptr(100) },
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewAnnealing(m, *n.Chains, *n.Steps), nil
 		}},
 	{name: "pseudo-likelihood", batch: true, defaults: func(*Negative) {},
-		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, _ rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, _ part, _ rng.Key) (negative.Estimator, error) {
 			return negative.NewPseudoLikelihood(m)
 		}},
 }

@@ -28,8 +28,11 @@ func (u *unreached) Observe(ev train.Event) error {
 	if !ev.EpochEnd || ev.Step == 0 || !last && (every == 0 || ev.Epoch%every != 0) {
 		return nil
 	}
+	if u.comm.Rank() > 0 { // the first process tells
+		return nil
+	}
 	held := ev.Drawn.State.Layer(bm.Visible)
-	if held.IsNone() || len(u.Trainer.Negative.State()) == 0 || !last && u.spent.Seconds()*share > ev.Seconds {
+	if held.IsNone() || len(u.Trainer.Estimator().State()) == 0 || !last && u.spent.Seconds()*share > ev.Seconds {
 		return nil
 	}
 	begin := time.Now()

@@ -26,10 +26,15 @@ type Writer struct {
 	lock     *os.File
 	metrics  *os.File
 	lost     bool      // there was no file of metrics to go on with
-	beside   bool      // another process writes, see Beside
 	synced   time.Time // when lines of the metrics were last put on disk
 	unsynced bool      // lines have come since
+	beside   bool      // see Beside
 }
+
+// Beside returns the run directory at path as those processes have it that train beside the one
+// that writes: it locks nothing, and all methods that would write do nothing. There need not be a
+// directory yet.
+func Beside(path string) *Writer { return &Writer{Directory: Directory{path}, beside: true} }
 
 // Create makes the run directory at path, with its parents, and locks it. A
 // path that exists is refused with an error that is fs.ErrExist, unless it is a
@@ -202,6 +207,9 @@ func openWriter(path string) (w *Writer, err error) {
 
 // Close releases the lock once everything that was written is on disk.
 func (w *Writer) Close() error {
+	if w.beside {
+		return nil
+	}
 	err := w.SyncMetrics()
 	if w.metrics != nil {
 		err = errors.Join(err, w.metrics.Close())

@@ -411,10 +411,13 @@ func (c *Cut) stays(n int, line []byte) (Metric, bool, error) {
 // Apply drops the lines. Those at the end of the file, where all are that a training wrote, are cut
 // off; else the file is replaced as WriteFile does.
 func (c *Cut) Apply() error {
-	w := c.w
-	if c.from < 0 || w.beside {
+	if c.w.beside {
 		return nil
 	}
+	if c.from < 0 {
+		return nil
+	}
+	w := c.w
 	if !c.between {
 		if err := os.Truncate(w.join(MetricsFile), c.from); err != nil {
 			return err

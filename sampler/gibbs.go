@@ -50,7 +50,7 @@ func Randomize(m *bm.Machine, s bm.State, law bm.Law) {
 func Kept(m *bm.Machine, s bm.State) []bm.Param {
 	var p []bm.Param
 	for _, l := range m.View().Left {
-		p = append(p, bm.Param{Name: "chains." + m.Graph().Layers[l].Name, Value: s[l]})
+		p = append(p, bm.Param{Name: "chains." + m.Graph().Layers[l].Name, Value: s[l], Divided: true})
 	}
 	return p
 }

@@ -152,7 +152,7 @@ func (t *Tempering) SumEnergies(dst []float64) {
 // view, row i*R+r for replica r of ladder i (a sweep draws the others from them), the rung that
 // each holds, and which pairs are next.
 func (t *Tempering) State() []bm.Param {
-	return append(Kept(t.machine, t.replicas), bm.Param{Name: "chains.rungs", Value: t.rungs}, bm.Param{Name: "chains.parity", Value: t.parity})
+	return append(Kept(t.machine, t.replicas), bm.Param{Name: "chains.rungs", Value: t.rungs, Divided: true}, bm.Param{Name: "chains.parity", Value: t.parity})
 }
 
 // Move puts the rows of s at rung 0, advances and copies rung 0 back. A number of rows

@@ -54,7 +54,8 @@ func TestLeavingAnUpdate(t *testing.T) {
 			}
 			for i, x := range bits(tr) {
 				if !slices.Equal(x, before[i]) {
-					t.Errorf("%s changed", tr.State()[i].Name)
+					state, _ := tr.State()
+					t.Errorf("%s changed", state[i].Name)
 				}
 			}
 		})
@@ -65,7 +66,11 @@ func TestLeavingAnUpdate(t *testing.T) {
 func bits(tr *train.Trainer) [][]float64 {
 	var all [][]float64
 	e := tr.Machine.Engine()
-	for _, p := range tr.State() {
+	state, err := tr.State()
+	if err != nil {
+		panic(err)
+	}
+	for _, p := range state {
 		x := make([]float64, p.Value.Len())
 		switch p.Value.Type() {
 		case compute.Int8:

@@ -37,6 +37,7 @@ type Trainer struct {
 	Machine     *bm.Machine
 	Positive    positive.Estimator // nil where the hidden layers sum out given the visible one
 	Negative    negative.Estimator
+	Shards      *Shards // in the place of Negative where gradients are made shard by shard; nil for one
 	Optimizer   optim.Optimizer
 	Rate        func(epochs float64) float64 // learning rate where so many epochs are done
 	Data        compute.Matrix               // NxV Int8, the training set
@@ -70,6 +71,9 @@ type Trainer struct {
 	leave  *atomic.Bool     // true once the update under way is to be left; nil where it cannot be
 	chains []bm.Param       // the estimator's state where its draws can be left
 	before []compute.Matrix // as it was before the update under way
+	ending context.Context  // what an update in shards tells other processes the end of; nil for none
+
+	sharded sharded
 }
 
 // errLeft is the error of an update that was left.
@@ -83,7 +87,10 @@ type Event struct {
 	Steps    int  // updates an epoch
 	Seconds  float64
 	Positive bm.Batch // the batch of the update
-	Drawn    bm.Batch // what the estimator returned for it; empty at step 0
+	// Drawn is what the estimator returned for it; empty at step 0. With shards it is that of all of
+	// them together, and there at the end of an epoch alone, where Shards.Shows.
+	Drawn bm.Batch
+	Asked bool // Shards.Asks was true at some process
 }
 
 // Observer watches the training. It may look at everything and change nothing
@@ -127,8 +134,9 @@ func (t *Trainer) Steps(epoch int) int {
 	return epoch * steps
 }
 
-// State returns all that a checkpoint has to keep beside the step.
-func (t *Trainer) State() []bm.Param {
+// State returns all that a checkpoint has to keep beside the step. With shards the chains of all are
+// copies (see Restored), and all processes have to ask for them at once.
+func (t *Trainer) State() ([]bm.Param, error) {
 	var s []bm.Param
 	if t.Average != nil {
 		s = append(s, t.Average.State()...)
@@ -136,16 +144,36 @@ func (t *Trainer) State() []bm.Param {
 		s = append(s, t.Machine.Params()...)
 	}
 	s = append(s, t.Optimizer.State()...)
-	s = append(s, t.Negative.State()...)
+	if t.Shards != nil {
+		all, err := t.chainsOfAll()
+		if err != nil {
+			return nil, err
+		}
+		s = append(s, all...)
+	} else {
+		s = append(s, t.Negative.State()...)
+	}
 	if t.Positive != nil {
 		s = append(s, t.Positive.State()...)
 	}
-	return s
+	return s, nil
 }
+
+// estimators returns those of the model average: one, or one for each of this process's shards.
+func (t *Trainer) estimators() []negative.Estimator {
+	if t.Shards != nil {
+		return t.Shards.Estimators
+	}
+	return []negative.Estimator{t.Negative}
+}
+
+// shared reports whether other processes have a part in the updates.
+func (t *Trainer) shared() bool { return t.Shards != nil && t.Shards.Comm.Size() > 1 }
 
 // Run trains from the present step to the end of the given epoch. It returns nil there, the
 // context's error after the update at which it was cancelled, or before it where that takes long
-// (see LeaveAfter), a *NonFinite, an observer's error, or what is wrong with a field.
+// (see LeaveAfter), a *NonFinite, an observer's error, or what is wrong with a field. Processes that
+// share the shards end after the same update, whichever of them is cancelled.
 func (t *Trainer) Run(ctx context.Context, epochs int) error {
 	if err := t.prepare(); err != nil {
 		return err
@@ -159,14 +187,18 @@ func (t *Trainer) Run(ctx context.Context, epochs int) error {
 	if ctx.Done() != nil {
 		defer t.leaveOn(ctx)()
 	}
+	t.ending = nil
+	if t.shared() {
+		t.ending = ctx
+	}
 	for t.Step < t.Steps(epochs) {
-		if err := ctx.Err(); err != nil {
+		if err := ctx.Err(); err != nil && t.ending == nil {
 			return err
 		}
 		start := time.Now()
 		ev, err := t.update(steps)
 		if err == errLeft {
-			return ctx.Err()
+			return ended(ctx)
 		}
 		t.Seconds += time.Since(start).Seconds()
 		if err != nil {
@@ -176,18 +208,35 @@ func (t *Trainer) Run(ctx context.Context, epochs int) error {
 		if err := t.tell(ev); err != nil {
 			return err
 		}
+		if t.ending != nil && t.sharded.ended {
+			return ended(ctx)
+		}
 	}
 	return nil
+}
+
+// ended returns the error of a context that is cancelled, here or at another process.
+func ended(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	return context.Canceled
 }
 
 // leaveOn lets updates be left some time after ctx is cancelled, until the function that it returns
 // is called.
 func (t *Trainer) leaveOn(ctx context.Context) (end func()) {
-	l, ok := t.Negative.(negative.Leavable)
-	if !ok {
-		return func() {}
+	all := t.estimators()
+	for _, n := range all {
+		if _, ok := n.(negative.Leavable); !ok {
+			return func() {}
+		}
 	}
-	if t.chains = t.Negative.State(); t.before == nil {
+	t.chains = nil
+	for _, n := range all {
+		t.chains = append(t.chains, n.State()...)
+	}
+	if t.before == nil {
 		for _, p := range t.chains {
 			t.before = append(t.before, t.Machine.Engine().Alloc(p.Value.Type(), p.Value.Rows(), p.Value.Cols()))
 		}
@@ -198,7 +247,9 @@ func (t *Trainer) leaveOn(ctx context.Context) (end func()) {
 	}
 	leave := new(atomic.Bool)
 	t.leave = leave
-	l.LeaveOn(leave)
+	for _, n := range all {
+		n.(negative.Leavable).LeaveOn(leave)
+	}
 	ended := make(chan struct{})
 	stop := context.AfterFunc(ctx, func() {
 		select {
@@ -210,7 +261,9 @@ func (t *Trainer) leaveOn(ctx context.Context) (end func()) {
 	return func() {
 		stop()
 		close(ended)
-		l.LeaveOn(nil)
+		for _, n := range all {
+			n.(negative.Leavable).LeaveOn(nil)
+		}
 		t.leave, t.chains = nil, nil
 	}
 }
@@ -228,7 +281,7 @@ func (t *Trainer) prepare() error {
 	for _, f := range []struct {
 		name    string
 		missing bool
-	}{{"Machine", t.Machine == nil}, {"Negative", t.Negative == nil}, {"Optimizer", t.Optimizer == nil}, {"Rate", t.Rate == nil}, {"Data", t.Data.IsNone()}} {
+	}{{"Machine", t.Machine == nil}, {"Negative", t.Negative == nil && t.Shards == nil}, {"Optimizer", t.Optimizer == nil}, {"Rate", t.Rate == nil}, {"Data", t.Data.IsNone()}} {
 		if f.missing {
 			return fmt.Errorf("the trainer has no %s", f.name)
 		}
@@ -243,14 +296,22 @@ func (t *Trainer) prepare() error {
 	if t.Positive == nil && !t.Machine.SumsOut() {
 		return fmt.Errorf("the trainer has no Positive, and the machine's hidden layers do not sum out")
 	}
+	if t.Shards != nil {
+		if err := t.Shards.check(); err != nil {
+			return err
+		}
+	}
 	if t.BatchSize < 1 || t.StepsPerEpoch() < 1 {
 		return fmt.Errorf("batches of %d leave no update an epoch of %d rows; take from 1 to %d", t.BatchSize, t.Data.Rows(), t.Data.Rows())
 	}
 	if t.params == nil {
 		t.params = bm.Learned(t.Machine)
-		t.terms = optim.TakesTerms(t.Optimizer) && !t.gradientsKept()
+		t.terms = t.Shards == nil && optim.TakesTerms(t.Optimizer) && !t.gradientsKept()
 		t.order = make([]int32, t.Data.Rows())
 		t.batch = t.Machine.Engine().Alloc(compute.Int8, min(t.BatchSize, t.Data.Rows()), t.Data.Cols())
+		if t.Shards != nil {
+			t.prepareShards()
+		}
 	}
 	return nil
 }
@@ -281,28 +342,6 @@ func (t *Trainer) update(steps int) (Event, error) {
 	e.Gather(batch, t.Data, rows)
 	t.positive[bm.Visible] = batch
 	positive := bm.Batch{State: t.positive[:]}
-
-	for i, p := range t.chains {
-		e.Copy(t.before[i], p.Value)
-	}
-	key := t.Key.Fold(purposeDraw).Fold(uint64(t.Step))
-	drawn := t.Negative.Draw(positive, key)
-	if t.leave != nil && t.leave.Load() { // up to here the chains are all that an update changes
-		for i, p := range t.chains {
-			e.Copy(p.Value, t.before[i])
-		}
-		return Event{}, errLeft
-	}
-	if t.Positive != nil {
-		positive = t.Positive.Draw(batch, rows, t.Key.Fold(purposePositive).Fold(uint64(t.Step)))
-	}
-	mark := e.Mark()
-	deferred := t.terms && t.Machine.Defers(positive, drawn)
-	for _, p := range t.params {
-		if !deferred || p.Terms == nil {
-			e.Fill(p.Grad, 0)
-		}
-	}
 	up, down := 1.0, 1.0
 	if share := float64(len(rows)) / float64(t.batch.Rows()); share < 1 {
 		switch t.Short {
@@ -312,11 +351,30 @@ func (t *Trainer) update(steps int) (Event, error) {
 			up = share
 		}
 	}
-	if deferred {
-		t.Machine.Phases(positive, drawn, up, -down)
+
+	for i, p := range t.chains {
+		e.Copy(t.before[i], p.Value)
+	}
+	var drawn bm.Batch
+	var left, deferred bool
+	mark := e.Mark()
+	if t.Shards != nil {
+		var err error
+		if left, err = t.gradients(batch, rows, up, down); err != nil {
+			return Event{}, fmt.Errorf("update %d: %w", t.Step+1, err)
+		}
 	} else {
-		t.Machine.Phase(positive, up)
-		t.Machine.Phase(drawn, -down)
+		drawn = t.Negative.Draw(positive, t.Key.Fold(purposeDraw).Fold(uint64(t.Step)))
+		left = t.leave != nil && t.leave.Load()
+	}
+	if left { // up to here the chains are all that an update changes
+		for i, p := range t.chains {
+			e.Copy(p.Value, t.before[i])
+		}
+		return Event{}, errLeft
+	}
+	if t.Shards == nil {
+		positive, deferred = t.phases(positive, drawn, rows, up, down)
 	}
 	t.Optimizer.Step(t.Rate(float64(t.Step) / float64(steps)))
 	for _, p := range t.params {
@@ -324,7 +382,10 @@ func (t *Trainer) update(steps int) (Event, error) {
 	}
 	e.Release(mark)
 	if t.Centring != nil {
-		t.Centring.Move(positive)
+		if t.Shards == nil {
+			t.Centring.Mean(positive, 1)
+		}
+		t.Centring.Move()
 	}
 	t.Step++
 	for _, p := range t.params {
@@ -332,7 +393,7 @@ func (t *Trainer) update(steps int) (Event, error) {
 			return Event{}, &NonFinite{Step: t.Step, Param: p.Name}
 		}
 	}
-	key = t.Key.Fold(purposeUpdate).Fold(uint64(t.Step))
+	key := t.Key.Fold(purposeUpdate).Fold(uint64(t.Step))
 	for i, p := range t.AfterUpdate {
 		p.Project(key.Fold(uint64(i)))
 	}
@@ -349,7 +410,35 @@ func (t *Trainer) update(steps int) (Event, error) {
 	if err := e.Sync(); err != nil {
 		return Event{}, fmt.Errorf("update %d: %w", t.Step, err)
 	}
-	return Event{Step: t.Step, Epoch: t.Step / steps, EpochEnd: ended, Steps: steps, Positive: positive, Drawn: drawn}, nil
+	if ended && t.Shards != nil && t.Shards.Shows {
+		var err error
+		if drawn, err = t.bringTogether(); err != nil {
+			return Event{}, fmt.Errorf("update %d: %w", t.Step, err)
+		}
+	}
+	return Event{Step: t.Step, Epoch: t.Step / steps, EpochEnd: ended, Steps: steps, Positive: positive, Drawn: drawn, Asked: t.sharded.asked}, nil
+}
+
+// phases adds the gradients of both phases, or leaves them as their factors, and returns the
+// positive one.
+func (t *Trainer) phases(positive, drawn bm.Batch, rows []int32, up, down float64) (bm.Batch, bool) {
+	e := t.Machine.Engine()
+	if t.Positive != nil {
+		positive = t.Positive.Draw(positive.State[bm.Visible], rows, t.Key.Fold(purposePositive).Fold(uint64(t.Step)))
+	}
+	deferred := t.terms && t.Machine.Defers(positive, drawn)
+	for _, p := range t.params {
+		if !deferred || p.Terms == nil {
+			e.Fill(p.Grad, 0)
+		}
+	}
+	if deferred {
+		t.Machine.Phases(positive, drawn, up, -down)
+	} else {
+		t.Machine.Phase(positive, up)
+		t.Machine.Phase(drawn, -down)
+	}
+	return positive, deferred
 }
 
 // shuffle sets the order of the rows in an epoch, and draws them where they are drawn anew. It depends on the epoch

@@ -62,7 +62,10 @@ func ride(make func(threads int) *train.Trainer, legs []leg) (state, error) {
 		if err := trainTo(t, l.to); err != nil {
 			return nil, err
 		}
-		s = stateOf(t)
+		var err error
+		if s, err = stateOf(t); err != nil {
+			return nil, err
+		}
 	}
 	return s, nil
 }
@@ -99,12 +102,12 @@ type kept struct {
 	bits []uint64
 }
 
-func stateOf(t *train.Trainer) state {
-	var s state
-	for _, p := range t.State() {
+func stateOf(t *train.Trainer) (s state, err error) {
+	params, err := t.State()
+	for _, p := range params {
 		s = append(s, kept{p.Name, bitsOf(t.Machine.Engine(), p.Value)})
 	}
-	return s
+	return s, err
 }
 
 func bitsOf(e compute.Engine, m compute.Matrix) []uint64 {
@@ -134,7 +137,10 @@ func bitsOf(e compute.Engine, m compute.Matrix) []uint64 {
 
 // copyTo sets the state of a fresh trainer.
 func (s state) copyTo(t *train.Trainer) error {
-	params := t.State()
+	params, err := t.State()
+	if err != nil {
+		return err
+	}
 	if len(params) != len(s) {
 		return fmt.Errorf("a fresh trainer keeps %d matrices, the interrupted one kept %d", len(params), len(s))
 	}
@@ -144,6 +150,7 @@ func (s state) copyTo(t *train.Trainer) error {
 		}
 		setBits(t.Machine.Engine(), p, s[i].bits)
 	}
+	t.Restored(params)
 	return nil
 }
 
