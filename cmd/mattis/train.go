@@ -113,7 +113,7 @@ addresses and a token are options of mattis watch, which shows running trainings
 				}
 			}
 			// All that can be wrong with the recipe is found before a directory is made.
-			t, err := r.Build(split, engine)
+			t, err := r.BuildShared(processes.Comm, split, engine)
 			if err != nil {
 				return err
 			}
@@ -132,7 +132,7 @@ addresses and a token are options of mattis watch, which shows running trainings
 				return err
 			}
 			defer w.Close()
-			s, err := recipe.BeginFrom(r, split, w, engine, environment(engine.Threads(), arm), from)
+			s, err := recipe.BeginShared(processes.Comm, r, split, w, engine, environment(engine.Threads(), arm), from)
 			if err != nil {
 				return err
 			}
@@ -177,7 +177,7 @@ the rest of the recipe stays. Measures that were interrupted are made up for; a 
 			if err := enoughMemory(w.Path(), modelCopies*float64(w.CheckpointSize(-1))); err != nil {
 				return err
 			}
-			s, err := recipe.Continue(w, engine, environment(engine.Threads(), arm), flags.set...)
+			s, err := recipe.ContinueShared(processes.Comm, w, engine, environment(engine.Threads(), arm), flags.set...)
 			if err != nil {
 				return err
 			}
