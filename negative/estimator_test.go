@@ -37,6 +37,9 @@ var estimators = []entry{
 	{"pid-gibbs-1", "NewPIDGibbs", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
 		return negative.NewPIDGibbs(r, axons(r), 1, false)
 	}},
+	{"the one part of an exact sum", "NewExactPart", negative.Exact, func(r *bm.Machine, _ int) (negative.Estimator, error) {
+		return negative.NewExactPart(r, 0, 1)
+	}},
 	{"pid-gibbs-2, continuous", "NewPIDGibbs", negative.Heuristic, func(r *bm.Machine, _ int) (negative.Estimator, error) {
 		return negative.NewPIDGibbs(r, axons(r), 2, true)
 	}},
