@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"slices"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -186,16 +188,28 @@ func (t *team) undivided() bool {
 // patience of a rank before it tells of its own failure: one that all have is told by rank 0.
 const patience = time.Second
 
+// passedOn is how long mpirun may take to pass on what was told: that of MPICH loses what it has not passed
+// on when the job ends.
+const passedOn = 200 * time.Millisecond
+
 // fail tells of a failure of this process and ends all.
 func (t *team) fail(code int, tell func(prefix string)) int {
 	if rank := t.launch.Rank; rank == 0 {
 		tell("")
 	} else {
-		// Rank 0 ends the job within this time if it has failed too; the lowest of the others speaks first.
-		time.Sleep(patience + min(time.Duration(rank)*50*time.Millisecond, patience))
+		// Rank 0 ends the job within this time if it has failed too, and mpirun tells so by a signal; the
+		// lowest of the others speaks first.
+		ending := make(chan os.Signal, 1)
+		signal.Notify(ending, syscall.SIGTERM)
+		select {
+		case <-time.After(patience + min(time.Duration(rank)*50*time.Millisecond, patience)):
+		case <-ending:
+			return code
+		}
 		tell(fmt.Sprintf("rank %d of %d: ", rank, t.launch.Size))
 	}
 	if t.transport != nil {
+		time.Sleep(passedOn)
 		t.transport.Abort(code)
 	}
 	return code
