@@ -48,6 +48,7 @@ func Start(l Launch, o Options) (*Job, error) {
 	if o.Library == "" {
 		o.Library = os.Getenv(LibraryVariable)
 	}
+	ours := currentHandlers()
 	lib, err := load(o.Library, l.Family)
 	if err != nil {
 		return nil, err
@@ -62,6 +63,7 @@ func Start(l Launch, o Options) (*Job, error) {
 	go j.serve(begun)
 	err = <-begun
 	ready()
+	ours.restore()
 	if err != nil {
 		return nil, err
 	}

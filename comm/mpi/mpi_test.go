@@ -10,8 +10,11 @@ import (
 	"hash/crc32"
 	"os"
 	"os/exec"
+	"os/signal"
 	"slices"
 	"strings"
+	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -46,6 +49,8 @@ func member(what string) int {
 				time.Sleep(10 * time.Second)
 			}
 			_, err = comm.New(j).Any(false)
+		case "signals":
+			err = signals(j)
 		case "abort":
 			if j.Rank() == j.Size()-1 {
 				j.Abort(3)
@@ -98,6 +103,34 @@ func exchanges(j *Job) error {
 			}
 		}
 	}
+	return nil
+}
+
+// signals sends this process signals while it exchanges messages and threads come and go.
+func signals(j *Job) error {
+	const many = 300
+	got := make(chan os.Signal, many)
+	signal.Notify(got, syscall.SIGUSR1)
+	var busy sync.WaitGroup
+	for range 4 {
+		busy.Go(func() {
+			for range many {
+				time.Sleep(100 * time.Microsecond)
+				_ = fmt.Sprint(make([]int, 1000))
+			}
+		})
+	}
+	c := comm.New(j)
+	for range many {
+		if err := syscall.Kill(os.Getpid(), syscall.SIGUSR1); err != nil {
+			return err
+		}
+		if _, err := c.Any(false); err != nil {
+			return err
+		}
+	}
+	busy.Wait()
+	<-got // signals that are not taken yet are one
 	return nil
 }
 
@@ -169,6 +202,15 @@ func TestExchange(t *testing.T) {
 			if out, code := start(t, l, size, "exchange"); code != 0 || strings.Contains(out, "member:") {
 				t.Errorf("%s -n %d: exit %d\n%s", name, size, code, out)
 			}
+		}
+	}
+}
+
+// TestSignals: the libraries' own handlers of signals do not end the program.
+func TestSignals(t *testing.T) {
+	for name, l := range launchers(t) {
+		if out, code := start(t, l, 2, "signals"); code != 0 || strings.Contains(out, "member:") {
+			t.Errorf("%s: exit %d\n%.2000s", name, code, out)
 		}
 	}
 }
