@@ -41,7 +41,31 @@ func (t *Training) Learner() *Learner {
 	if steps := t.Trainer.StepsPerEpoch(); steps > 0 {
 		m.Epoch = t.Trainer.Step / steps
 	}
-	return &Learner{m, t.Trainer.Machine, t.Trainer.Average, t.Trainer.Negative, t.Trainer.Optimizer, t.Trainer.Centring, t.Trainer.AfterUpdate, t.Trainer.Key}
+	return &Learner{m, t.Trainer.Machine, t.Trainer.Average, t.estimator(), t.Trainer.Optimizer, t.Trainer.Centring, t.Trainer.AfterUpdate, t.Trainer.Key}
+}
+
+// estimator returns that of the model average, with the chains of all shards where there are
+// several.
+func (t *Training) estimator() negative.Estimator {
+	if t.Trainer.Shards == nil {
+		return t.Trainer.Negative
+	}
+	n, err := t.Recipe.estimator(t.Trainer.Machine, whole)
+	if err != nil {
+		panic("recipe: " + err.Error()) // its parts have been built
+	}
+	state, err := t.Trainer.State()
+	if err != nil {
+		panic("recipe: " + err.Error()) // there are no other processes
+	}
+	for _, p := range n.State() {
+		for _, q := range state {
+			if q.Name == p.Name && q.Value != p.Value {
+				t.Machine.Engine().Copy(p.Value, q.Value)
+			}
+		}
+	}
+	return n
 }
 
 // Learner returns the recipe's model before its first update, for rows like those of the set: it

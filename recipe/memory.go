@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"mattis/bm"
+	"mattis/comm"
 	"mattis/compute"
 	"mattis/data"
 	"mattis/eval"
@@ -55,9 +56,12 @@ func (r *Recipe) LeastMemory(rows, visible int) (bytes float64, path string) {
 	case o.Momentum != nil && *o.Momentum > 0:
 		copies++
 	}
+	if r.Train.Shards > 1 {
+		copies += 3 // that of a shard, the sum, and one that waits for another
+	}
 	chains := 0.0
 	if n := r.Negative; n.Chains != nil {
-		chains = float64(*n.Chains)
+		chains = float64(*n.Chains / r.Train.Shards) // as many processes may share them
 		if n.Temperatures != nil {
 			chains *= 1 + float64(len(*n.Temperatures)) // the replicas, and those at rung 0 once more
 		}
@@ -87,10 +91,19 @@ const ownMemory = 24 << 20
 // they take beside it, and the data. LeastMemory has to fit: what is beside the engine is really
 // taken.
 func (r *Recipe) Memory(split *data.Split, meter Meter) (bytes float64, err error) {
+	return r.MemoryShared(1, split, meter)
+}
+
+// MemoryShared is Memory of each of as many processes that share the training.
+func (r *Recipe) MemoryShared(processes int, split *data.Split, meter Meter) (bytes float64, err error) {
 	var now runtime.MemStats
 	runtime.ReadMemStats(&now)
 	taken := float64(now.HeapSys - now.HeapReleased) // by reading the data, until now
-	bytes, m, err := r.updating(split, meter)
+	var c *comm.Comm
+	if processes > 1 {
+		c = comm.New(silent(processes))
+	}
+	bytes, m, err := r.updating(c, split, meter)
 	if err != nil {
 		return 0, err
 	}
@@ -105,7 +118,7 @@ func (r *Recipe) Memory(split *data.Split, meter Meter) (bytes float64, err erro
 
 // updating returns the bytes that a training holds after an update beside its split, and its
 // machine on the meter.
-func (r *Recipe) updating(split *data.Split, meter Meter) (bytes float64, m *bm.Machine, err error) {
+func (r *Recipe) updating(c *comm.Comm, split *data.Split, meter Meter) (bytes float64, m *bm.Machine, err error) {
 	few := *r // sweeps more than two take the memory of two
 	if n := few.Negative.Steps; n != nil {
 		few.Negative.Steps = ptr(min(*n, 2))
@@ -120,7 +133,7 @@ func (r *Recipe) updating(split *data.Split, meter Meter) (bytes float64, m *bm.
 		*list = short
 	}
 	before := held()
-	t, err := few.Build(split, meter)
+	t, err := few.BuildShared(c, split, meter)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -131,6 +144,14 @@ func (r *Recipe) updating(split *data.Split, meter Meter) (bytes float64, m *bm.
 	runtime.KeepAlive(t)
 	return bytes, t.Machine, nil
 }
+
+// silent is the first of as many processes, the others of which say nothing.
+type silent int
+
+func (silent) Rank() int                               { return 0 }
+func (s silent) Size() int                             { return int(s) }
+func (silent) Exchange(int, []byte, int, []byte) error { return nil }
+func (silent) Close() error                            { return nil }
 
 // updateOnce does one update, and the projections of an epoch's end.
 func (t *Training) updateOnce() error {

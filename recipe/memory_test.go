@@ -23,6 +23,7 @@ func TestLeastMemory(t *testing.T) {
 		{"adam", []string{"optimizer={kind: adam}"}, 336 + 4*4*8*1016, "machine.hidden"},
 		{"momentum", []string{"optimizer.momentum=0.5"}, 336 + 3*4*8*1016, "machine.hidden"},
 		{"chains", []string{"negative={kind: pcd, chains: 500}"}, 336 + 2*4*8*1016 + 500*1016, "negative.chains"},
+		{"shards", []string{"negative={kind: pcd, chains: 500}", "train={epochs: 1, batch: 2, shards: 2}"}, 336 + 5*4*8*1016 + 250*1016 + 16, "negative.chains"},
 		{"replicas", []string{"negative={kind: tempering, chains: 500, temperatures: [1, 0.5]}"}, 336 + 2*4*8*1016 + 1500*1016, "negative.chains"},
 	} {
 		r, err := Parse("test", []byte(bars), c.settings...)
@@ -47,6 +48,7 @@ func TestMemory(t *testing.T) {
 		"annealing":           {"negative={kind: annealing, chains: 20000, steps: 1}"},
 		"exact":               {"data={name: bars, size: 4}", "machine.hidden=2000", "negative={kind: exact}"},
 		"projections":         {"machine.hidden=3000", "couplings.patterns=400", "project={update: [{clip: 1}], epoch: [{gibbs: 3}]}"},
+		"shards":              {"machine.hidden=30000", "couplings.patterns=20", "negative={kind: pcd, chains: 9000, steps: 1}", "train.shards=3"},
 		"all rows in a batch": {"data={name: bas, size: 13}", "machine.hidden=100", "train.batch=100000"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -67,7 +69,7 @@ func TestMemory(t *testing.T) {
 			}
 			used := held() - before
 			runtime.KeepAlive(tr)
-			said, _, err := r.updating(split, cpu.NewDry(2))
+			said, _, err := r.updating(nil, split, cpu.NewDry(2))
 			if err != nil {
 				t.Fatal(err)
 			}
