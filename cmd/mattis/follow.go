@@ -51,6 +51,7 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool, page *trainingPa
 	}
 	s.Watch = append(s.Watch, w)
 	s.Told = p.Println
+	began, seconds := s.Trainer.Step, s.Trainer.Seconds
 	err := s.Run(cmd.Context())
 	processes.agreed = errors.Is(err, context.Canceled) // at an update's boundary
 	if processes.agreed {
@@ -67,6 +68,7 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool, page *trainingPa
 	} else {
 		p.Finish("")
 	}
+	processes.tellTraffic(errw, s.Trainer.Step-began, s.Trainer.Seconds-seconds)
 	if processes.first() {
 		if err := drawFigures(s); err != nil {
 			return err

@@ -167,6 +167,16 @@ func (t *team) tell(text string) (string, error) {
 	return string(b), err
 }
 
+// tellTraffic says what a training of so many updates and seconds has cost this process in messages.
+func (t *team) tellTraffic(w io.Writer, updates int, seconds float64) {
+	if t.Size() == 1 || updates < 1 {
+		return
+	}
+	bytes, waited := t.Traffic()
+	fmt.Fprintf(w, "%d processes: rank %d has sent %.4g MB, %.4g MB an update, and spent %.3g s in exchanges, beside updates of %.3g s\n",
+		t.Size(), t.Rank(), float64(bytes)/1e6, float64(bytes)/1e6/float64(updates), waited, seconds)
+}
+
 // wait returns when all processes have come here, however long that takes, and reports whether flag
 // is true at any of them.
 func (t *team) wait(flag bool) (any bool, err error) {

@@ -45,9 +45,6 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
   mattis sample runs/bars-1 --from patterns --steps 10 --out samples.png`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if !processes.undivided() {
-				return nil
-			}
 			if !cmd.Flags().Changed("chains") {
 				flags.chains = flags.count
 			}
@@ -138,7 +135,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 	labels := newLabelCounts(m)
 	draw := func(take func(row []int8) error) (err error) {
 		last, err = m.Sample(cmd.Context(), recipe.Sampling{
-			Count: f.count, Steps: f.steps, Chains: f.chains, Start: start, Moves: moves, Clamp: m.LabelClamp(f.label.name), Seed: f.seed, Progress: bar.count,
+			Count: f.count, Steps: f.steps, Chains: f.chains, Start: start, Moves: moves, Clamp: m.LabelClamp(f.label.name), Seed: f.seed, Progress: bar.count, Comm: processes.Comm,
 		}, func(spins []int8) error {
 			for row := range slices.Chunk(spins, m.Visible()) {
 				labels.add(row)
@@ -150,6 +147,9 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 		})
 		bar.clear()
 		return err
+	}
+	if !processes.first() {
+		return draw(func([]int8) error { return nil })
 	}
 	if f.out.is(".npy") {
 		err = writeSpins(f.out.path, f.count, m.Pixels(), m.Height, m.Width, draw)
