@@ -3,8 +3,10 @@ package recipe
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"mattis/bm"
+	"mattis/comm"
 	"mattis/compute"
 	"mattis/data"
 	"mattis/rng"
@@ -40,6 +42,43 @@ type Sampling struct {
 	Clamp                []int8 // V spins that stay in all chains, 0 where they are free; nil for none
 	Seed                 uint64
 	Progress             func(sweeps int) // told the sweeps done of all chains; may be nil
+	Comm                 *comm.Comm       // processes that move some of the chains each, and have all samples; nil for one
+}
+
+// own returns the chains [from, to) that this process moves: groups of four, by which random numbers
+// are addressed.
+func (s Sampling) own() (from, to int) {
+	from, to = s.Comm.Own((s.Chains + 3) / 4)
+	return min(s.Chains, 4*from), min(s.Chains, 4*to)
+}
+
+// spread sets the samples, width spins each, that other processes have drawn.
+func (s Sampling) spread(samples []int8, width int) error {
+	if s.Comm.Size() == 1 {
+		return nil
+	}
+	from, to := s.own()
+	own := make([]int64, s.Comm.Size())
+	one := slices.Repeat([]int{1}, len(own))
+	own[s.Comm.Rank()] = int64(to - from)
+	if err := comm.Gather(s.Comm, own, own[s.Comm.Rank():][:1], one); err != nil {
+		return err
+	}
+	sizes := make([]int, len(own))
+	for begin := 0; begin < s.Count; begin += s.Chains {
+		round := samples[begin*width : min(s.Count, begin+s.Chains)*width]
+		at := 0
+		for r, n := range own { // the last round may be short
+			first := min(at, len(round))
+			at += int(n) * width
+			sizes[r] = min(at, len(round)) - first
+		}
+		first := min(from*width, len(round))
+		if err := comm.Gather(s.Comm, round, round[first:first+sizes[s.Comm.Rank()]], sizes); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Start sets the visible spins of the chains from first on.
@@ -180,19 +219,20 @@ func (s *Moves) block(steps int) int {
 func (m *Model) Ordered(count, chains int) bool { return count <= chains || chains <= m.RowsAtOnce() }
 
 // Sample gives take the samples in order, V spins each, some at a time, and returns the sampler of
-// the last part of the chains. Their numbers do not depend on the parts in which chains move.
+// the last part of this process's chains. Their numbers do not depend on the parts in which chains move.
 func (m *Model) Sample(ctx context.Context, s Sampling, take func(spins []int8) error) (mover sampler.Sampler, err error) {
 	e, v, key := m.Machine.Engine(), m.Visible(), ChainsKey(s.Seed)
 	rounds := (s.Count + s.Chains - 1) / s.Chains
-	step, ordered := m.RowsAtOnce(), m.Ordered(s.Count, s.Chains)
+	step, ordered := m.RowsAtOnce(), m.Ordered(s.Count, s.Chains) && s.Comm.Size() == 1
+	begin, end := s.own()
 	held := s.Count // all samples, or those of a part in one round
 	if ordered {
 		held = min(step, s.Chains)
 	}
 	samples := make([]int8, held*v)
 	done := 0
-	for first := 0; first < s.Chains; first += step {
-		n := min(step, s.Chains-first)
+	for first := begin; first < end; first += step {
+		n := min(step, end-first)
 		state := sampler.Chains(m.Machine, n)
 		s.Start(first, state[bm.Visible])
 		var clamp bm.State
@@ -207,7 +247,7 @@ func (m *Model) Sample(ctx context.Context, s Sampling, take func(spins []int8) 
 			law := bm.Law{Row: uint64(first), Clamp: clamp}
 			err := s.Moves.move(ctx, mover, state, law, key, round*s.Steps, s.Steps, func(sweeps int) {
 				if done += n * sweeps; s.Progress != nil {
-					s.Progress(done)
+					s.Progress(min(done*s.Comm.Size(), s.Chains*s.Steps*rounds))
 				}
 			})
 			if err != nil {
@@ -230,10 +270,13 @@ func (m *Model) Sample(ctx context.Context, s Sampling, take func(spins []int8) 
 	if err := e.Sync(); err != nil {
 		return nil, err
 	}
-	if !ordered {
-		err = take(samples)
+	if ordered {
+		return mover, nil
 	}
-	return mover, err
+	if err := s.spread(samples, v); err != nil {
+		return nil, err
+	}
+	return mover, take(samples)
 }
 
 // lay sets the visible spins to those of row that are not 0.

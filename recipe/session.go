@@ -334,13 +334,14 @@ func (s *saver) Observe(ev train.Event) error {
 	c := s.Recipe.Train.Checkpoint
 	due := ev.Step == s.total || s.halts() || ev.Step > 0 && (c.Epochs > 0 && ev.EpochEnd && ev.Epoch%c.Epochs == 0 ||
 		ev.Asked || !s.shared() && s.overdue())
+	forUser := s.forUser || s.shared() && ev.Asked && !s.overdue() // the one of some other process
 	if due {
 		s.due = now
 		if err := s.save(); err != nil {
 			return err
 		}
 	}
-	if s.forUser {
+	if forUser {
 		s.forUser = false
 		return s.saveForUser()
 	}

@@ -70,6 +70,9 @@ sweeps of one row for each effective sample, all replicas counted, and milliseco
   mattis diagnose runs/bars-1 --sampler gibbs,tempering --chains 60 --steps 5000 --json`,
 		Args: exactly("DIR"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if !processes.undivided() {
+				return nil
+			}
 			if err := flags.check(); err != nil {
 				return err
 			}

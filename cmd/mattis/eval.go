@@ -80,7 +80,7 @@ random numbers are others: what changes by more than its error is not known as w
 					return err
 				}
 			}
-			return judge(cmd, &recipe.Judge{Model: m, Seed: seed}, measures, split, asJSON)
+			return judge(cmd, &recipe.Judge{Model: m, Seed: seed, Comm: processes.Comm}, measures, split, asJSON)
 		},
 	}
 	flags.add(cmd)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"maps"
@@ -14,6 +15,7 @@ import (
 	"mattis/compute"
 	"mattis/compute/cpu"
 	"mattis/internal/experiment"
+	"mattis/internal/share"
 	"mattis/view"
 )
 
@@ -21,7 +23,7 @@ func figureCommand() *cobra.Command {
 	o := experiment.Options{Seed: 1, Out: "figures"}
 	var list bool
 	var instances string
-	var share shareFlags
+	var shared shareFlags
 	cmd := &cobra.Command{
 		Use:   "figure NAME|all",
 		Short: "Make a figure or a table of the paper, with a verdict on each of its claims",
@@ -65,16 +67,16 @@ makes what is missing. The data have the bytes of one process. docs/cluster.md h
 					return usageError{fmt.Errorf("--instances %s: %w", instances, err)}
 				}
 			}
-			if err := share.read(o.Out); err != nil {
+			if err := shared.read(o.Out); err != nil {
 				return err
 			}
-			o.Part, o.Shared = share.part, share.shared
+			o.Part, o.Shared = shared.part, shared.shared
 			o.Shares = func(f *experiment.Figure, made, elsewhere int) {
 				draw := fmt.Sprintf("mattis figure %s --out %s draws", f.Name, o.Out)
-				fmt.Fprintf(cmd.OutOrStdout(), "figure %s: %s\n", f.Name, share.note("instances", made, elsewhere, draw))
+				fmt.Fprintf(cmd.OutOrStdout(), "figure %s: %s\n", f.Name, shared.note("instances", made, elsewhere, draw))
 			}
 			acceptRequests()
-			return makeFigures(cmd, figures, o)
+			return makeShared(cmd, figures, o)
 		},
 	}
 	f := cmd.Flags()
@@ -83,7 +85,7 @@ makes what is missing. The data have the bytes of one process. docs/cluster.md h
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first instance; the others follow it")
 	f.IntVar(&o.Threads, "threads", 0, "instances side by side; 0 takes one a core. Results do not depend on it")
 	f.StringVar(&o.Out, "out", o.Out, "`folder` of the figures")
-	share.add(cmd, "instances")
+	shared.add(cmd, "instances")
 	return cmd
 }
 
@@ -113,6 +115,32 @@ func parseInstances(text string) (n int, methods map[string]int, err error) {
 		methods[name] = k
 	}
 	return n, methods, nil
+}
+
+// makeShared makes figures with all processes of a job: each makes a part of the instances, as by
+// --part, and rank 0 draws.
+func makeShared(cmd *cobra.Command, figures []*experiment.Figure, o experiment.Options) error {
+	if processes.Size() > 1 {
+		mine := o
+		mine.Part = share.Part{I: processes.Rank() + 1, N: processes.Size()}
+		mine.Shares = func(*experiment.Figure, int, int) {}
+		err := makeFigures(cmd, figures, mine)
+		if err != nil && cmd.Context().Err() == nil {
+			return err
+		}
+		// One that was interrupted has its checkpoints, and waits for those of the others.
+		interrupted, others := processes.wait(cmd.Context().Err() != nil)
+		if others != nil {
+			return others
+		}
+		if processes.agreed = interrupted; interrupted {
+			return context.Canceled
+		}
+		if !processes.first() {
+			return nil
+		}
+	}
+	return makeFigures(cmd, figures, o)
 }
 
 func makeFigures(cmd *cobra.Command, figures []*experiment.Figure, o experiment.Options) error {

@@ -51,8 +51,10 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool, page *trainingPa
 	}
 	s.Watch = append(s.Watch, w)
 	s.Told = p.Println
+	began, seconds := s.Trainer.Step, s.Trainer.Seconds
 	err := s.Run(cmd.Context())
-	if errors.Is(err, context.Canceled) {
+	processes.agreed = errors.Is(err, context.Canceled) // at an update's boundary
+	if processes.agreed {
 		p.Set(s.Trainer.Step)
 		p.Finish("interrupted")
 		fmt.Fprintf(errw, "stopped at update %d with a checkpoint%s; go on with: mattis resume %s\n", s.Saved(), owed(s), s.Dir.Path())
@@ -66,8 +68,11 @@ func follow(cmd *cobra.Command, s *recipe.Session, asJSON bool, page *trainingPa
 	} else {
 		p.Finish("")
 	}
-	if err := drawFigures(s); err != nil {
-		return err
+	processes.tellTraffic(errw, s.Trainer.Step-began, s.Trainer.Seconds-seconds)
+	if processes.first() {
+		if err := drawFigures(s); err != nil {
+			return err
+		}
 	}
 	if asJSON {
 		return unread(written)

@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/pflag"
 	"golang.org/x/term"
 
+	"mattis/comm/mpi"
 	"mattis/compute/cpu"
 )
 
@@ -45,24 +46,39 @@ func Main() int {
 	if err == nil {
 		err = out.failure
 	}
+	if err == nil || errors.Is(err, context.Canceled) && processes.agreed {
+		if closing := processes.Close(); err == nil {
+			err = closing
+		}
+	}
 	switch {
 	case err == nil:
 		return 0
 	case errors.Is(err, context.Canceled):
-		return exitInterrupted
+		if processes.agreed {
+			return exitInterrupted
+		}
+		return processes.fail(exitInterrupted, func(string) {})
 	}
+	var usage usageError
 	unknown := strings.HasPrefix(err.Error(), "unknown command")
+	if mpi.Launched(os.Getenv).Rank > 0 && processes.Size() == 1 && (errors.As(err, &usage) || unknown) {
+		return exitUsage // all have the same command line, and rank 0 says what is wrong
+	}
 	text := strings.ReplaceAll(strings.TrimSpace(err.Error()), "\n", "; ")
 	if unknown {
 		text = strings.Join(strings.Fields(err.Error()), " ") // "... Did you mean this? sample"
 	}
-	fmt.Fprintln(os.Stderr, "mattis:", text)
-	var usage usageError
+	code := exitFailure
 	if errors.As(err, &usage) || unknown {
-		fmt.Fprintf(os.Stderr, "see %s --help\n", cmd.CommandPath())
-		return exitUsage
+		code = exitUsage
 	}
-	return exitFailure
+	return processes.fail(code, func(rank string) {
+		fmt.Fprintf(os.Stderr, "mattis: %s%s\n", rank, text)
+		if code == exitUsage {
+			fmt.Fprintf(os.Stderr, "see %s --help\n", cmd.CommandPath())
+		}
+	})
 }
 
 // output is the standard output. It remembers the first failure, so that no command that ignores it
@@ -92,7 +108,12 @@ with regularized axons and pattern-induced correlations (RAPID, arXiv:1910.01592
 		SilenceUsage:  true,
 		RunE:          func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 		// No command has a hook of its own: it would take the place of this one.
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return noEmptyFlag(cmd.Flags()) },
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+			if err := noEmptyFlag(cmd.Flags()); err != nil {
+				return err
+			}
+			return teamUp(cmd)
+		},
 	}
 	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError{flagError(err)} })
 	root.SetHelpCommand(helpCommand(root))
@@ -100,6 +121,7 @@ with regularized axons and pattern-induced correlations (RAPID, arXiv:1910.01592
 		scoreCommand(), recipesCommand(), dataCommand(), initCommand(), inspectCommand(), diagnoseCommand(), benchCommand(),
 		figureCommand(), sweepCommand(), convertCommand(), watchCommand(), serveCommand(), runsCommand(), versionCommand(),
 		workerCommand(), manCommand(root))
+	addTeamFlags(root)
 	completeAll(root, "")
 	layOutHelp(root)
 	return root

@@ -135,7 +135,7 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 	labels := newLabelCounts(m)
 	draw := func(take func(row []int8) error) (err error) {
 		last, err = m.Sample(cmd.Context(), recipe.Sampling{
-			Count: f.count, Steps: f.steps, Chains: f.chains, Start: start, Moves: moves, Clamp: m.LabelClamp(f.label.name), Seed: f.seed, Progress: bar.count,
+			Count: f.count, Steps: f.steps, Chains: f.chains, Start: start, Moves: moves, Clamp: m.LabelClamp(f.label.name), Seed: f.seed, Progress: bar.count, Comm: processes.Comm,
 		}, func(spins []int8) error {
 			for row := range slices.Chunk(spins, m.Visible()) {
 				labels.add(row)
@@ -147,6 +147,9 @@ func (f *sampleFlags) run(cmd *cobra.Command, dir string, m *recipe.Model) error
 		})
 		bar.clear()
 		return err
+	}
+	if !processes.first() {
+		return draw(func([]int8) error { return nil })
 	}
 	if f.out.is(".npy") {
 		err = writeSpins(f.out.path, f.count, m.Pixels(), m.Height, m.Width, draw)

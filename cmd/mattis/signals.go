@@ -52,7 +52,7 @@ func interruptible() (ctx context.Context, release func()) {
 
 func sayStopping() {
 	text := announced.Load()
-	if text == nil {
+	if text == nil || !processes.first() {
 		return
 	}
 	if tty, _ := terminal(os.Stderr); tty {

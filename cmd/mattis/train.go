@@ -82,6 +82,9 @@ addresses and a token are options of mattis watch, which shows running trainings
 			if err != nil {
 				return err
 			}
+			if err := processes.sameRecipe(r); err != nil {
+				return err
+			}
 			engine, arm, err := newEngine(flags.threads)
 			if err != nil {
 				return err
@@ -90,6 +93,9 @@ addresses and a token are options of mattis watch, which shows running trainings
 			frugal := debug.SetGCPercent(recipe.GCPercent)
 			split, err := r.LoadData()
 			if err != nil {
+				return err
+			}
+			if err := processes.sameData(split); err != nil {
 				return err
 			}
 			tellNotes(cmd, split.Train, split.Test, split.Validation)
@@ -107,7 +113,7 @@ addresses and a token are options of mattis watch, which shows running trainings
 				}
 			}
 			// All that can be wrong with the recipe is found before a directory is made.
-			t, err := r.Build(split, engine)
+			t, err := r.BuildShared(processes.Comm, split, engine)
 			if err != nil {
 				return err
 			}
@@ -116,17 +122,17 @@ addresses and a token are options of mattis watch, which shows running trainings
 					return fmt.Errorf("--init: %w", err)
 				}
 			}
-			var w *run.Writer
-			if dir != "" {
-				w, err = run.Create(dir)
-			} else {
-				w, err = run.CreateNext("runs", r.Name, r.Seed)
-			}
+			w, err := processes.beside(func() (*run.Writer, error) {
+				if dir != "" {
+					return run.Create(dir)
+				}
+				return run.CreateNext("runs", r.Name, r.Seed)
+			})
 			if err != nil {
 				return err
 			}
 			defer w.Close()
-			s, err := recipe.BeginFrom(r, split, w, engine, environment(engine.Threads(), arm), from)
+			s, err := recipe.BeginShared(processes.Comm, r, split, w, engine, environment(engine.Threads(), arm), from)
 			if err != nil {
 				return err
 			}
@@ -158,7 +164,7 @@ the rest of the recipe stays. Measures that were interrupted are made up for; a 
 				return err
 			}
 			defer page.Close()
-			w, err := run.Resume(filepath.Clean(args[0]))
+			w, err := processes.beside(func() (*run.Writer, error) { return run.Resume(filepath.Clean(args[0])) })
 			if err != nil {
 				return err
 			}
@@ -171,8 +177,11 @@ the rest of the recipe stays. Measures that were interrupted are made up for; a 
 			if err := enoughMemory(w.Path(), modelCopies*float64(w.CheckpointSize(-1))); err != nil {
 				return err
 			}
-			s, err := recipe.Continue(w, engine, environment(engine.Threads(), arm), flags.set...)
+			s, err := recipe.ContinueShared(processes.Comm, w, engine, environment(engine.Threads(), arm), flags.set...)
 			if err != nil {
+				return err
+			}
+			if err := processes.sameStart(s); err != nil {
 				return err
 			}
 			epoch := s.Trainer.Step / s.Trainer.StepsPerEpoch()
@@ -181,8 +190,10 @@ the rest of the recipe stays. Measures that were interrupted are made up for; a 
 			}
 			if s.Done() {
 				tellSession(cmd.ErrOrStderr(), s)
-				if err := completeFigures(s); err != nil {
-					return err
+				if processes.first() {
+					if err := completeFigures(s); err != nil {
+						return err
+					}
 				}
 				on := "--set train.epochs=N goes on to epoch N"
 				if why := s.Stopped(); why != "" {
