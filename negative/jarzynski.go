@@ -27,6 +27,7 @@ type Jarzynski struct {
 	now     compute.Matrix
 	weights compute.Matrix // n x 1 Float32
 
+	part                      bool // see Part
 	flag, log64, old64, new64 []float64
 	weight32                  []float32
 	rows32                    []int32
@@ -42,6 +43,11 @@ func NewJarzynski(m *bm.Machine, count, steps int, key rng.Key) *Jarzynski {
 		weights: e.Alloc(compute.Float32, count, 1), flag: make([]float64, 1), log64: make([]float64, count), old64: make([]float64, count),
 		new64: make([]float64, count), weight32: make([]float32, count), rows32: make([]int32, count), left: make(bm.State, len(m.Layers())), other: m.State(count)}
 }
+
+// Part makes the chains a part of those of a checkpoint: weights are kept with the mean 1, by which
+// the chains of all parts are weighed against each other where they are taken for those of one.
+// Without it weights grow with Z, from the last time on that the part has been drawn anew.
+func (j *Jarzynski) Part() { j.part = true }
 
 // Draw moves the chains and returns them with their weights, which sum to 1; none where all are
 // alike.
@@ -73,6 +79,13 @@ func (j *Jarzynski) Draw(positive bm.Batch, key rng.Key) bm.Batch {
 	j.freeEnergies(drawn.State, j.before)
 	compute.Read(e, j.log64, j.logs)
 	mean, variance := sampler.MeanWeight(j.log64)
+	if j.part {
+		for i := range j.log64 {
+			j.log64[i] -= mean
+		}
+		mean = 0
+		compute.Write(e, j.logs, j.log64)
+	}
 	if variance == 0 {
 		return drawn
 	}

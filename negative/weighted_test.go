@@ -183,3 +183,41 @@ func TestPCDRestartsAndGrows(t *testing.T) {
 		}
 	}
 }
+
+// The weights of a part of the chains are kept with the mean 1, whatever has become of Z, and are in
+// the same proportion as without that: parts of which one alone has been drawn anew weigh the same.
+func TestJarzynskiKeepsWeightsOfParts(t *testing.T) {
+	const count = 64
+	logs := func(part bool) []float64 {
+		r := check.SmallMachines(engine(t, 1), 4, 3, 43)[2].Machine
+		n := negative.NewJarzynski(r, count, 1, 5)
+		if part {
+			n.Part()
+		}
+		for i := range 4 {
+			n.Draw(bm.Batch{}, rng.Key(7).Fold(uint64(i)))
+			for _, p := range bm.Learned(r) {
+				r.Engine().Axpby(p.Value, 0, p.Value, 1.1)
+			}
+		}
+		for _, p := range n.State() {
+			if p.Name == "chains.weights" {
+				x := make([]float64, p.Value.Len())
+				compute.Read(r.Engine(), x, p.Value)
+				return x
+			}
+		}
+		t.Fatal("no weights are kept")
+		return nil
+	}
+	plain, part := logs(false), logs(true)
+	whole, _ := sampler.MeanWeight(plain)
+	if mean, _ := sampler.MeanWeight(part); math.Abs(mean) > 1e-12 || math.Abs(whole) < 0.05 {
+		t.Errorf("the logarithm of the mean weight is %g, of chains that are no part %g", mean, whole)
+	}
+	for i := range part {
+		if d := plain[i] - part[i] - whole; math.Abs(d) > 1e-12 {
+			t.Errorf("chain %d: the weight is off by %g in its logarithm", i, d)
+		}
+	}
+}

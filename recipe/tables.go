@@ -104,8 +104,12 @@ var negatives = []negativeKind{
 			return n.renewed(m, negative.NewFPCD(m, n.held(), *n.Steps, *n.FastRate, *n.FastKeep, key))
 		}},
 	{name: "jarzynski", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, key rng.Key) (negative.Estimator, error) {
-			return negative.NewJarzynski(m, *n.Chains, *n.Steps, key), nil
+		build: func(m *bm.Machine, n Negative, _ positive.Estimator, of part, key rng.Key) (negative.Estimator, error) {
+			j := negative.NewJarzynski(m, *n.Chains, *n.Steps, key)
+			if of != whole {
+				j.Part()
+			}
+			return j, nil
 		}},
 	{name: "pid", axons: true, defaults: func(*Negative) {},
 		build: func(m *bm.Machine, _ Negative, given positive.Estimator, of part, _ rng.Key) (negative.Estimator, error) {
