@@ -65,8 +65,12 @@ func NewTracked(own *bm.Machine, paths int) *Tracked {
 	t := &Tracked{machine: own, params: own.Params(), host: make([]float64, 4), sums: e.Alloc(compute.Float64, 1, 4)}
 	for _, p := range t.params {
 		t.coupled = append(t.coupled, strings.HasPrefix(p.Name, "patterns.") || strings.HasPrefix(p.Name, "weights"))
+		name := "tracked." + p.Name
+		if p.Name == "weights" { // those of the paths have that name
+			name = "tracked.couplings"
+		}
 		for _, list := range []*[]bm.Param{&t.last, &t.next} {
-			*list = append(*list, bm.Param{Name: "tracked." + p.Name, Value: e.Alloc(p.Value.Type(), p.Value.Rows(), p.Value.Cols())})
+			*list = append(*list, bm.Param{Name: name, Value: e.Alloc(p.Value.Type(), p.Value.Rows(), p.Value.Cols())})
 		}
 	}
 	t.old, t.fresh = newWalkers(own, paths, "tracked."), newWalkers(own, max(1, paths/2), "tracked.fresh.")

@@ -3,6 +3,7 @@ package eval_test
 import (
 	"context"
 	"math"
+	"slices"
 	"strings"
 	"testing"
 
@@ -50,6 +51,13 @@ func TestTracked(t *testing.T) {
 			}
 		}
 		tracked := eval.NewTracked(copies[0][i].Machine, 400)
+		var names []string
+		for _, p := range tracked.State() {
+			if slices.Contains(names, p.Name) { // a checkpoint cannot hold both
+				t.Errorf("%s: two parts of the state are named %s", small.Name, p.Name)
+			}
+			names = append(names, p.Name)
+		}
 		if _, _, _, _, ok := tracked.LogZ(); ok {
 			t.Errorf("%s: an estimate before the first state", small.Name)
 		}
