@@ -74,6 +74,9 @@ random numbers are others: what changes by more than its error is not known as w
 				return asTyped(err, settings, typed)
 			}
 			defer closing()
+			if err := processes.sameModel(m); err != nil {
+				return err
+			}
 			if len(measures) == 0 {
 				r := m.Recipe.Measure
 				if err := idle(settings, typed, slices.Concat(r.Test, r.Train, r.Last), false); err != nil {
@@ -169,6 +172,9 @@ func judge(cmd *cobra.Command, j *recipe.Judge, measures []string, split string,
 			return err
 		} else if err != nil {
 			fmt.Fprintln(errw, "warning: measured without the data:", err)
+		}
+		if err := processes.sameData(j.Split); err != nil {
+			return err
 		}
 		if j.Split != nil {
 			tellNotes(cmd, j.Split.Train, j.Split.Test, j.Split.Validation)

@@ -109,8 +109,20 @@ func (t *team) sameRecipe(r *recipe.Recipe) error {
 	return t.alike("recipe", fmt.Sprintf("%s (SHA-256 %x)", r.Name, sum[:8]))
 }
 
-// sameData compares the rows of all processes.
+// sameModel compares what is measured or drawn from: the recipe with its settings, and the checkpoint,
+// of which a training under way may have written another since the first process looked.
+func (t *team) sameModel(m *recipe.Model) error {
+	if err := t.sameRecipe(m.Recipe); err != nil {
+		return err
+	}
+	return t.alike("checkpoint", fmt.Sprintf("of update %d", m.Step))
+}
+
+// sameData compares the rows of all processes; nil is none.
 func (t *team) sameData(s *data.Split) error {
+	if s == nil {
+		return t.alike("data", "that cannot be read")
+	}
 	var digests []byte
 	for _, set := range []*data.Set{s.Train, s.Test, s.Validation} {
 		if set != nil {

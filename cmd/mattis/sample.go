@@ -68,6 +68,9 @@ FILE.npy holds int8 spins, N x height x width, or N x V of plain rows.
 				return err
 			}
 			defer closing()
+			if err := processes.sameModel(m); err != nil {
+				return err
+			}
 			return flags.run(cmd, args[0], m)
 		},
 	}
