@@ -18,10 +18,14 @@ type Taken struct{ From, Drawn, Left []string }
 // Initialize sets the parameters to those of another run's newest checkpoint. Of a machine with the
 // same layers and pairs all are taken, and shapes have to agree; of another one those of equal name
 // and shape are, the hidden layer of a restricted machine being hidden1 of a deep one. It is an
-// error where there are none. The newer checkpoints that were damaged are in refused.
+// error where there are none, and where processes that share the training find different newest
+// checkpoints. The newer checkpoints that were damaged are in refused.
 func (t *Training) Initialize(from *run.Directory) (taken Taken, refused []error, err error) {
 	c, refused, err := from.Newest()
 	if err != nil {
+		return taken, refused, err
+	}
+	if err := sameStep(t.comm, from.Path(), c.Step); err != nil {
 		return taken, refused, err
 	}
 	params, f := t.Machine.Params(), c.File

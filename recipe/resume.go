@@ -62,6 +62,14 @@ func ContinueShared(c *comm.Comm, dir *run.Writer, e compute.Engine, env run.Ses
 	t.start = t.reference() // of the recipe's parameters, which the checkpoint's replace
 	found, refused, err := dir.Newest()
 	saved := -1
+	if found != nil {
+		saved = found.Step
+	}
+	if err == nil || errors.Is(err, run.ErrNoCheckpoint) {
+		if other := sameStep(c, dir.Path(), saved); other != nil {
+			return nil, other
+		}
+	}
 	switch {
 	case errors.Is(err, run.ErrNoCheckpoint):
 		refused = passedOver(refused, "going on from the start")
@@ -71,7 +79,6 @@ func ContinueShared(c *comm.Comm, dir *run.Writer, e compute.Engine, env run.Ses
 		if err := t.resume(found); err != nil {
 			return nil, fmt.Errorf("%s: %w", found.Path, err)
 		}
-		saved = found.Step
 		refused = passedOver(refused, "going on from update %d", saved)
 	}
 	s := newSession(t, dir, saved)

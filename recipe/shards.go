@@ -108,7 +108,8 @@ func (r *Recipe) showDraws(s *train.Shards) {
 	s.Shows = func(epoch int) bool { return epoch == r.Train.Epochs || m.Every > 0 && epoch%m.Every == 0 }
 }
 
-// sameStep returns an error where processes have begun at other updates than the first of them.
+// sameStep returns an error where processes have found checkpoints of other updates than the first of
+// them, -1 for none.
 func sameStep(c *comm.Comm, dir string, step int) error {
 	if c.Size() == 1 {
 		return nil
@@ -117,17 +118,23 @@ func sameStep(c *comm.Comm, dir string, step int) error {
 	if err := comm.Broadcast(c, first); err != nil {
 		return err
 	}
+	found := func(step int64) string {
+		if step < 0 {
+			return "no checkpoint"
+		}
+		return fmt.Sprintf("the checkpoint of update %d", step)
+	}
 	var mine error
 	if first[0] != int64(step) {
-		mine = fmt.Errorf("%s: rank %d finds the checkpoint of update %d, rank 0 that of %d: all processes have to see one folder",
-			dir, c.Rank(), step, first[0])
+		mine = fmt.Errorf("%s: rank %d finds %s, rank 0 %s: all processes have to see one folder",
+			dir, c.Rank(), found(int64(step)), found(first[0]))
 	}
 	if any, err := c.Any(mine != nil); err != nil || !any {
 		return err
 	}
 	if mine == nil {
-		mine = fmt.Errorf("%s: not all processes find the checkpoint of update %d: all have to see one folder",
-			dir, step)
+		mine = fmt.Errorf("%s: rank %d finds %s, and not all others do: all processes have to see one folder",
+			dir, c.Rank(), found(int64(step)))
 	}
 	return mine
 }
