@@ -102,6 +102,12 @@ func (n Negative) renewal() int {
 	return int(math.Round(*n.Fresh.Share * float64(*n.Chains)))
 }
 
+// fromRows reports whether some chains start from rows of the batch.
+func (n Negative) fromRows() bool {
+	rows := string(negative.Rows)
+	return n.Fresh != nil && *n.Fresh.From == rows || n.Restart != nil && *n.Restart.From == rows
+}
+
 // held returns how many of the chains go on from update to update.
 func (n Negative) held() int { return *n.Chains - n.renewal() }
 

@@ -227,7 +227,7 @@ func (m *Model) Draw(split *data.Split) (bm.Batch, negative.Kind, error) {
 	}
 	key := r.Key().Fold(purposeDraw).Fold(uint64(m.Step))
 	var batch bm.Batch
-	if kind.batch {
+	if kind.batch || r.Negative.fromRows() {
 		if split == nil {
 			return bm.Batch{}, "", fmt.Errorf("%s starts from rows of the training set, and there are no data", kind.name)
 		}
@@ -289,7 +289,7 @@ func (j *Judge) NeedsData(names []string) (looks, needs bool) {
 	kind, _ := find(negatives, j.Recipe.Negative.Kind)
 	for _, n := range names {
 		measure, err := eval.Named(n)
-		needs = needs || err == nil && measure.Data == eval.NeedsData || n == "method_accessibility" && kind.batch
+		needs = needs || err == nil && measure.Data == eval.NeedsData || n == ofDraw && (kind.batch || j.Recipe.Negative.fromRows())
 		looks = looks || err == nil && measure.Data != eval.NoData
 	}
 	return looks || needs, needs
