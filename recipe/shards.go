@@ -2,10 +2,10 @@ package recipe
 
 import (
 	"fmt"
+	"slices"
 
 	"mattis/bm"
 	"mattis/comm"
-	"mattis/negative"
 	"mattis/rng"
 	"mattis/train"
 )
@@ -48,10 +48,12 @@ func (r *Recipe) checkShards() error {
 		return nil
 	}
 	if c := *n.Chains; c%s != 0 {
-		return wrong("negative.chains", "%d cannot be divided over the %d shards of train.shards: want a multiple, such as %d", c, s, (c/s+1)*s)
+		return wrong("negative.chains", "%d cannot be divided over the %d shards of train.shards: want a multiple, such as %d",
+			c, s, (c/s+1)*s)
 	}
 	if f := n.renewal(); f%s != 0 {
-		return wrong("negative.fresh.share", "%v of %d chains starts %d anew, which cannot be divided over the %d shards of train.shards: want a multiple, such as a share of %v",
+		return wrong("negative.fresh.share", "%v of %d chains starts %d anew, which cannot be divided over the %d shards "+
+			"of train.shards: want a multiple, such as a share of %v",
 			*n.Fresh.Share, *n.Chains, f, s, float64(max(1, f/s)*s)/float64(*n.Chains))
 	}
 	return nil
@@ -63,7 +65,8 @@ func (r *Recipe) divides(c *comm.Comm) error {
 	if s%p == 0 {
 		return nil
 	}
-	return r.origin.place(wrong("train.shards", "%d processes cannot share %d: their number has to divide it; a new training takes --set train.shards=%d", p, s, (s/p+1)*p))
+	return r.origin.place(wrong("train.shards", "%d processes cannot share %d: their number has to divide it; "+
+		"a new training takes --set train.shards=%d", p, s, (s/p+1)*p))
 }
 
 // shards returns the parts of the negative phase that are this process's.
@@ -89,23 +92,20 @@ func (r *Recipe) shards(c *comm.Comm, m *bm.Machine) (*train.Shards, error) {
 		}
 		s.Estimators = append(s.Estimators, n)
 	}
-	s.Shows = r.showsDraws(s.Estimators[0])
+	r.showDraws(s)
 	return s, nil
 }
 
-// showsDraws reports whether anyone looks at what the estimators have drawn.
-func (r *Recipe) showsDraws(n negative.Estimator) bool {
-	if len(n.State()) > 0 { // see unreached
-		return true
+// showDraws lets the draws of all shards be shown where someone looks at them: method_accessibility
+// at all layers, and unreached at what persistent chains hold, at measured epochs and the last.
+func (r *Recipe) showDraws(s *train.Shards) {
+	m := r.Measure
+	looked := slices.Contains(slices.Concat(m.Test, m.Train, m.Last), ofDraw)
+	if !looked && len(s.Estimators[0].State()) == 0 {
+		return
 	}
-	for _, list := range [...][]string{r.Measure.Test, r.Measure.Train, r.Measure.Last} {
-		for _, name := range list {
-			if name == ofDraw {
-				return true
-			}
-		}
-	}
-	return false
+	s.Visible = !looked
+	s.Shows = func(epoch int) bool { return epoch == r.Train.Epochs || m.Every > 0 && epoch%m.Every == 0 }
 }
 
 // sameStep returns an error where processes have begun at other updates than the first of them.
@@ -119,13 +119,15 @@ func sameStep(c *comm.Comm, dir string, step int) error {
 	}
 	var mine error
 	if first[0] != int64(step) {
-		mine = fmt.Errorf("%s: rank %d finds the checkpoint of update %d, rank 0 that of %d: all processes have to see one folder", dir, c.Rank(), step, first[0])
+		mine = fmt.Errorf("%s: rank %d finds the checkpoint of update %d, rank 0 that of %d: all processes have to see one folder",
+			dir, c.Rank(), step, first[0])
 	}
 	if any, err := c.Any(mine != nil); err != nil || !any {
 		return err
 	}
 	if mine == nil {
-		mine = fmt.Errorf("%s: not all processes find the checkpoint of update %d: all have to see one folder", dir, step)
+		mine = fmt.Errorf("%s: not all processes find the checkpoint of update %d: all have to see one folder",
+			dir, step)
 	}
 	return mine
 }

@@ -257,6 +257,30 @@ func TestShardsHaveTheGradient(t *testing.T) {
 	}
 }
 
+// Offsets follow the means of the whole batch: at a rate of 0, where it does not matter whether they
+// are taken before the step, shards change them by rounding alone.
+func TestShardsHaveTheMeans(t *testing.T) {
+	offsets := func(epochs, shards int) (all []float64) {
+		_, tr := inShards(t, epochs, dense, "machine={kind: deep, hidden: [4, 3], biases: both, offset: all, offset_rate: 0.3}", "negative={kind: exact}",
+			"optimizer.rate=0", fmt.Sprint("train.shards=", shards))
+		for l := range tr.Machine.Layers() {
+			offset := tr.Machine.Couplings().Offset(l)
+			x := make([]float32, offset.Len())
+			compute.Read(tr.Machine.Engine(), x, offset)
+			for _, v := range x {
+				all = append(all, float64(v))
+			}
+		}
+		return all
+	}
+	began, want := offsets(0, 1), offsets(2, 1)
+	for _, shards := range []int{3, 4} {
+		if d, moved := near(offsets(2, shards), want, began); d > 1e-6 || moved < 1e-2 {
+			t.Errorf("%d shards: offsets differ by %g, and have moved by %g", shards, d, moved)
+		}
+	}
+}
+
 // The gradient of an update in shards is that of the whole batch and of the configurations that all
 // shards have drawn together.
 func TestShardsHaveTheirDraws(t *testing.T) {
@@ -277,7 +301,7 @@ func TestShardsHaveTheirDraws(t *testing.T) {
 		}
 		m, e := tr.Trainer.Machine, tr.Trainer.Machine.Engine()
 		began := learned(m)
-		tr.Trainer.Shards.Shows = true
+		tr.Trainer.Shards.Shows, tr.Trainer.Shards.Visible = func(int) bool { return true }, false
 		tr.Trainer.Observers = []train.Observer{observe(func(ev train.Event) error {
 			if ev.Step == 0 {
 				return nil
@@ -331,6 +355,16 @@ func chainsOf(r *Recipe) int {
 // start alike or draw the same numbers in two shards would be fewer than they seem.
 func TestChainsOfShardsHaveTheLaw(t *testing.T) {
 	const chains = 4096
+	_, tr := inShards(t, 0, dense, "negative={kind: pcd, chains: 8}")
+	var starts []string
+	for _, n := range tr.Trainer.Shards.Estimators {
+		x := make([]int8, n.State()[0].Value.Len())
+		compute.Read(tr.Machine.Engine(), x, n.State()[0].Value)
+		starts = append(starts, fmt.Sprint(x))
+	}
+	if slices.Sort(starts); len(slices.Compact(starts)) != 4 {
+		t.Errorf("shards whose chains start alike: %v", starts)
+	}
 	for _, n := range []string{"{kind: pcd, chains: 4096, steps: 5}", "{kind: tempering, chains: 4096, steps: 5, temperatures: [1, 0.5, 0]}"} {
 		_, tr := inShards(t, 4, "data={name: bars, size: 3, split: random}", dense, "machine={hidden: 3, biases: both}", "negative="+n, "optimizer.rate=0", "measure={last: [method_accessibility]}")
 		state, err := tr.Trainer.State()
@@ -422,7 +456,7 @@ func TestShardsAllocateNothing(t *testing.T) {
 						t.Error(err)
 						return
 					}
-					tr.Trainer.Shards.Shows = false // what observers look at is made for them
+					tr.Trainer.Shards.Shows = nil // what observers look at is made for them
 					epochs := 0
 					epoch := func() {
 						epochs++

@@ -28,8 +28,10 @@ type Shards struct {
 	// Asks, if there is one, is called before each update, and Event.Asked tells all processes
 	// whether it was true at any of them.
 	Asks func() bool
-	// Shows brings the draws of all shards together for the observers of an epoch's end.
-	Shows bool
+	// Shows, if there is one, says whether the draws of all shards are brought together for the
+	// observers of an epoch's end, epochs counted from 1: of all layers, or of the visible one alone.
+	Shows   func(epoch int) bool
+	Visible bool
 }
 
 // Part returns the rows [from, to) of n that are those of a shard: groups of four, by which random
@@ -148,7 +150,11 @@ func (t *Trainer) gradients(batch compute.Matrix, rows []int32, up, down float64
 	if err := t.weigh(len(rows)); err != nil {
 		return false, err
 	}
-	flags := [flagsCount]bool{flagLeft: left, flagEnds: t.ending != nil && t.ending.Err() != nil, flagAsked: t.Shards.Asks != nil && t.Shards.Asks()}
+	flags := [flagsCount]bool{
+		flagLeft:  left,
+		flagEnds:  t.ending != nil && t.ending.Err() != nil,
+		flagAsked: t.Shards.Asks != nil && t.Shards.Asks(),
+	}
 	for i := range s.drawn {
 		shard := s.from + i
 		from, to := Part(len(rows), t.Shards.Count, shard)
@@ -159,7 +165,8 @@ func (t *Trainer) gradients(batch compute.Matrix, rows []int32, up, down float64
 		s.row[bm.Visible] = batch.Slice(from, to)
 		positive := bm.Batch{State: s.row[:]}
 		if t.Positive != nil && from < to {
-			positive = t.Positive.Draw(s.row[bm.Visible], rows[from:to], t.Key.Fold(purposePositive).Fold(uint64(t.Step)).Fold(uint64(shard)))
+			key := t.Key.Fold(purposePositive).Fold(uint64(t.Step)).Fold(uint64(shard))
+			positive = t.Positive.Draw(s.row[bm.Visible], rows[from:to], key)
 		}
 		if from < to {
 			t.Machine.Phase(positive, up*share)

@@ -88,7 +88,7 @@ type Event struct {
 	Seconds  float64
 	Positive bm.Batch // the batch of the update
 	// Drawn is what the estimator returned for it; empty at step 0. With shards it is that of all of
-	// them together, and there at the end of an epoch alone, where Shards.Shows.
+	// them together, and there at the end of the epochs that Shards.Shows.
 	Drawn bm.Batch
 	Asked bool // Shards.Asks was true at some process
 }
@@ -410,7 +410,7 @@ func (t *Trainer) update(steps int) (Event, error) {
 	if err := e.Sync(); err != nil {
 		return Event{}, fmt.Errorf("update %d: %w", t.Step, err)
 	}
-	if ended && t.Shards != nil && t.Shards.Shows {
+	if ended && t.Shards != nil && t.Shards.Shows != nil && t.Shards.Shows(t.Step/steps) {
 		var err error
 		if drawn, err = t.bringTogether(); err != nil {
 			return Event{}, fmt.Errorf("update %d: %w", t.Step, err)

@@ -64,8 +64,9 @@ func (t *Trainer) Restored(state []bm.Param) {
 	}
 }
 
-// bringTogether returns the configurations that the estimators of all shards have drawn, in the
-// order of the shards, or none where they are no sample of the model.
+// bringTogether returns the configurations that the estimators of all shards have drawn, in the order
+// of the shards, or none where they are no sample of the model. Where Shards.Visible they are the
+// visible layer alone.
 func (t *Trainer) bringTogether() (bm.Batch, error) {
 	s := &t.sharded
 	if k := t.Estimator().Kind(); k == negative.Exact || k == negative.Conditional {
@@ -76,6 +77,9 @@ func (t *Trainer) bringTogether() (bm.Batch, error) {
 	}
 	parts := make([]compute.Matrix, len(s.drawn))
 	for l := range s.whole {
+		if t.Shards.Visible && l != bm.Visible {
+			continue
+		}
 		for i, b := range s.drawn {
 			parts[i] = b.State.Layer(l)
 		}
@@ -130,7 +134,8 @@ func (t *Trainer) gatherRows(parts []compute.Matrix, room compute.Matrix) (compu
 }
 
 // gather sets dst to the parts of all ranks, sizes[r] entries of rank r.
-func gather[T float32 | float64 | int8](c *comm.Comm, e compute.Engine, dst compute.Matrix, parts []compute.Matrix, sizes []int) error {
+func gather[T compute.Entry](c *comm.Comm, e compute.Engine, dst compute.Matrix, parts []compute.Matrix,
+	sizes []int) error {
 	all, at := make([]T, dst.Len()), 0
 	for _, n := range sizes[:c.Rank()] {
 		at += n
