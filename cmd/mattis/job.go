@@ -178,7 +178,7 @@ func (t *team) tellTraffic(w io.Writer, updates int, seconds float64) {
 	}
 	bytes, waited := t.Traffic()
 	fmt.Fprintf(w, "%d processes: rank %d has sent %.4g MB, %.4g MB an update, and spent %.3g s in exchanges, "+
-		"of %.3g s of updates\n", t.Size(), t.Rank(), float64(bytes)/1e6, float64(bytes)/1e6/float64(updates), waited, seconds)
+		"beside %.3g s of updates\n", t.Size(), t.Rank(), float64(bytes)/1e6, float64(bytes)/1e6/float64(updates), waited, seconds)
 }
 
 // wait returns when all processes have come here, however long that takes, and reports whether flag
