@@ -12,18 +12,20 @@ type blocks struct {
 	n, size int
 }
 
-// Many paths are cut in some manyBlocks blocks, so that as many processes can have a share of them.
-// Up to manyPaths there are as few as memory allows.
+// More than manyPaths are cut in manyBlocks blocks, so that as many processes can have a share of
+// them, but of leastPaths at least: products of few rows are slower. Up to manyPaths there are as few
+// blocks as memory allows.
 const (
 	manyPaths  = 1024
 	manyBlocks = 32
+	leastPaths = 512
 )
 
 // blocksOf returns n paths of a machine as blocks.
 func blocksOf(c *comm.Comm, m *bm.Machine, n int) blocks {
 	size := rowsAtOnce(m)
 	if n > manyPaths {
-		size = min(size, max(64, (n/manyBlocks+3)&^3))
+		size = min(size, max(leastPaths, (n/manyBlocks+3)&^3))
 	}
 	return blocks{comm: c, n: n, size: size}
 }

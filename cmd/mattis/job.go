@@ -50,7 +50,8 @@ func (t *team) first() bool { return t.Rank() == 0 }
 // teamUp joins the processes that mpirun has started, for a command that shares work.
 func teamUp(cmd *cobra.Command) error {
 	l := mpi.Launched(os.Getenv)
-	if l.Size == 1 || !slices.Contains(divided, cmd.Name()) || cmd.Flags().Changed("part") || cmd.Flags().Changed("shared") {
+	parts := cmd.Flags().Changed("part") || cmd.Flags().Changed("shared")
+	if l.Size == 1 || parts || !slices.Contains(divided, cmd.Name()) {
 		return nil
 	}
 	processes.launch = l
@@ -67,7 +68,9 @@ func teamUp(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	for _, x := range []struct{ what, mine string }{{"version", version()}, {"arm of kernels", arm}, {"command", cmd.Name()}} {
+	for _, x := range []struct{ what, mine string }{
+		{"version", version()}, {"arm of kernels", arm}, {"command", cmd.Name()},
+	} {
 		if err := processes.alike(x.what, x.mine); err != nil {
 			return err
 		}
@@ -94,7 +97,8 @@ func (t *team) alike(what, mine string) error {
 	word := func(r int) []byte { return bytes.TrimRight(all[r*alikeLength:(r+1)*alikeLength], "\x00") }
 	for r := range sizes {
 		if !bytes.Equal(word(r), word(0)) {
-			return fmt.Errorf("rank %d has the %s %s, and rank 0 %s: all processes of a job want the same", r, what, word(r), word(0))
+			return fmt.Errorf("rank %d has the %s %s, and rank 0 %s: all processes of a job want the same",
+				r, what, word(r), word(0))
 		}
 	}
 	return nil
@@ -185,8 +189,8 @@ func (t *team) tellTraffic(w io.Writer, updates int, seconds float64) {
 		return
 	}
 	bytes, waited := t.Traffic()
-	fmt.Fprintf(w, "%d processes: rank %d has sent %.4g MB, %.4g MB an update, and spent %.3g s in exchanges, beside updates of %.3g s\n",
-		t.Size(), t.Rank(), float64(bytes)/1e6, float64(bytes)/1e6/float64(updates), waited, seconds)
+	fmt.Fprintf(w, "%d processes: rank %d has sent %.4g MB, %.4g MB an update, and spent %.3g s in exchanges, "+
+		"beside %.3g s of updates\n", t.Size(), t.Rank(), float64(bytes)/1e6, float64(bytes)/1e6/float64(updates), waited, seconds)
 }
 
 // wait returns when all processes have come here, however long that takes, and reports whether flag

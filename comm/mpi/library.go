@@ -135,7 +135,8 @@ func open(path string) (*library, error) {
 			return l, nil
 		}
 	}
-	return nil, fmt.Errorf("%s is neither Open MPI nor of MPICH's family, which is all that is known here; it says %q", path, version)
+	return nil, fmt.Errorf("%s is neither Open MPI nor of MPICH's family, which is all that is known here; it says %q",
+		path, version)
 }
 
 // version returns what the library says of itself; it may be asked before the start.

@@ -68,9 +68,8 @@ func Start(l Launch, o Options) (*Job, error) {
 		return nil, err
 	}
 	if j.count != l.Size {
-		err := fmt.Errorf("mpirun has started %d processes, and %s knows of %d: it is not the library of this mpirun; --mpi-library FILE or %s=FILE names that one",
-			l.Size, lib.path, j.count, LibraryVariable)
-		return nil, err
+		return nil, fmt.Errorf("mpirun has started %d processes, and %s knows of %d: it is not the library of this mpirun; "+
+			"--mpi-library FILE or %s=FILE names that one", l.Size, lib.path, j.count, LibraryVariable)
 	}
 	return j, nil
 }
@@ -174,7 +173,8 @@ func (j *Job) wait(waits []int, bytes int) error {
 			if waits[k] < 0 {
 				continue
 			}
-			code := status(purego.SyscallN(j.test, uintptr(unsafe.Pointer(&j.requests[k])), uintptr(unsafe.Pointer(&j.flag)), j.statusIgnore))
+			code := status(purego.SyscallN(j.test,
+				uintptr(unsafe.Pointer(&j.requests[k])), uintptr(unsafe.Pointer(&j.flag)), j.statusIgnore))
 			if code != 0 {
 				return j.check(fmt.Sprintf("wait for rank %d", waits[k]), code)
 			}
@@ -221,7 +221,8 @@ func (j *Job) watch(call string, l Launch) (returned func()) {
 		return func() {}
 	}
 	timer := time.AfterFunc(j.Timeout, func() {
-		j.Tell(fmt.Sprintf("rank %d of %d has waited %v in %s: a process is missing (--mpi-timeout)", l.Rank, l.Size, j.Timeout, call))
+		j.Tell(fmt.Sprintf("rank %d of %d has waited %v in %s: a process is missing (--mpi-timeout)",
+			l.Rank, l.Size, j.Timeout, call))
 		os.Exit(1)
 	})
 	return func() { timer.Stop() }
