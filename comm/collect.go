@@ -16,6 +16,21 @@ func Gather[T Number](c *Comm, all, own []T, sizes []int) error {
 	return c.gather(view(all), view(own), sizes, width[T]())
 }
 
+// Spread sets x at every rank to what each has set of it: the entries [from, to) of block(rank). The
+// blocks follow each other and cover x, and all ranks have the same.
+func Spread[T Number](c *Comm, x []T, block func(rank int) (from, to int)) error {
+	if c.Size() == 1 {
+		return nil
+	}
+	sizes := make([]int, c.Size())
+	for r := range sizes {
+		from, to := block(r)
+		sizes[r] = to - from
+	}
+	from, to := block(c.rank)
+	return Gather(c, x, x[from:to], sizes)
+}
+
 // Broadcast is the method Broadcast for numbers.
 func Broadcast[T Number](c *Comm, x []T) error {
 	return c.Broadcast(view(x))

@@ -61,16 +61,15 @@ func (c *Comm) Size() int {
 	return c.size
 }
 
-// Own returns the block [from, to) of n items that is this rank's. The blocks of all ranks follow each
-// other and cover [0, n); their sizes differ by one at most, and some are empty where n < Size().
-func (c *Comm) Own(n int) (from, to int) {
-	return block(n, c.Rank(), c.Size())
-}
+// Own returns the block [from, to) of n items that is this rank's; see Block.
+func (c *Comm) Own(n int) (from, to int) { return c.Block(n, c.Rank()) }
 
-// block returns the part of n items that is rank's.
-func block(n, rank, size int) (from, to int) {
-	share, rest := n/size, n%size
-	return rank*share + rank*rest/size, (rank+1)*share + (rank+1)*rest/size
+// Block returns the block [from, to) of n items that is a rank's. The blocks of all ranks follow each
+// other and cover [0, n). The first ranks have one item more where they cannot have equally many:
+// the last have none where n < Size(), and rank 0 has one wherever there is any.
+func (c *Comm) Block(n, rank int) (from, to int) {
+	share, rest := n/c.Size(), n%c.Size()
+	return rank*share + min(rank, rest), (rank+1)*share + min(rank+1, rest)
 }
 
 // Traffic returns the bytes that this process has sent so far and the seconds that it has spent in

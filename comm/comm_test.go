@@ -33,7 +33,7 @@ func each(t *testing.T, size int, f func(*comm.Comm) error) {
 }
 
 // TestOwn: blocks follow each other, cover all, and differ by one at most; those of P that divides n are
-// equal.
+// equal, and rank 0 has an item where there is any.
 func TestOwn(t *testing.T) {
 	for _, n := range []int{0, 1, 2, 5, 8, 9, 60, 1 << 40} {
 		for size := 0; size <= 9; size++ {
@@ -47,6 +47,12 @@ func TestOwn(t *testing.T) {
 				if from != next || to-from < n/len(all) || to-from > (n+len(all)-1)/len(all) {
 					t.Errorf("rank %d of %d has [%d, %d) of %d, want it to begin at %d", r, size, from, to, n, next)
 				}
+				if b, e := c.Block(n, (r+1)%len(all)); r+1 < len(all) && b != to || e < b {
+					t.Errorf("rank %d of %d says that the next has [%d, %d) of %d, and has [%d, %d) itself", r, size, b, e, n, from, to)
+				}
+				if r == 0 && n > 0 && to == 0 {
+					t.Errorf("rank 0 of %d has none of %d items", size, n)
+				}
 				if next = to; c.Rank() != r || c.Size() != len(all) {
 					t.Errorf("rank %d of %d, want %d of %d", c.Rank(), c.Size(), r, len(all))
 				}
@@ -54,6 +60,34 @@ func TestOwn(t *testing.T) {
 			if next != n {
 				t.Errorf("%d processes have %d of %d items", size, next, n)
 			}
+		}
+	}
+}
+
+// TestSpread: each sets its block and has those of the others then, empty ones too.
+func TestSpread(t *testing.T) {
+	for size := 0; size <= 9; size++ {
+		for _, n := range []int{0, 1, 5, 9, 31} {
+			each(t, size, func(c *comm.Comm) error {
+				x := make([]int32, 2*n)
+				block := func(rank int) (from, to int) {
+					from, to = c.Block(n, rank)
+					return 2 * from, 2 * to
+				}
+				from, to := block(c.Rank())
+				for i := from; i < to; i++ {
+					x[i] = int32(i + 1)
+				}
+				if err := comm.Spread(c, x, block); err != nil {
+					return err
+				}
+				for i, got := range x {
+					if got != int32(i+1) {
+						return fmt.Errorf("entry %d of %d is %d, want %d", i, 2*n, got, i+1)
+					}
+				}
+				return nil
+			})
 		}
 	}
 }

@@ -47,7 +47,7 @@ func (c *Comm) Tree(shards, length int) *Tree {
 	for r := range c.Size() {
 		t.first = append(t.first, len(t.nodes))
 		var open []node
-		from, to := block(shards, r, c.Size())
+		from, to := c.Block(shards, r)
 		for i := from; i < to; i++ {
 			if open = t.push(open, node{index: i}); r == c.Rank() {
 				most = max(most, len(open))
@@ -76,7 +76,7 @@ func (t *Tree) plan() {
 	}
 	t.sizes = make([]int, size)
 	for r := range size {
-		b, e := block(t.length, r, size)
+		b, e := t.c.Block(t.length, r)
 		t.sizes[r] = e - b
 	}
 	t.part = make([]float32, len(t.nodes)*t.sizes[rank])
@@ -189,13 +189,13 @@ func halves(b [2]int, upper bool) (keep, give [2]int) {
 func (t *Tree) exchangeParts(dst []float32) error {
 	size, rank := t.c.size, t.c.rank
 	own := t.sizes[rank]
-	begin, end := block(t.length, rank, size)
+	begin, end := t.c.Block(t.length, rank)
 	for i, n := range t.open {
 		copy(t.row(t.first[rank]+i), n.sum[begin:end])
 	}
 	for step := 1; step < size; step++ {
 		to, from := (rank+step)%size, (rank+size-step)%size
-		b, e := block(t.length, to, size)
+		b, e := t.c.Block(t.length, to)
 		out := t.parts[:0]
 		for _, n := range t.open {
 			out = append(out, n.sum[b:e]...)

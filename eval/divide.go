@@ -34,11 +34,14 @@ func blocksOf(c *comm.Comm, m *bm.Machine, n int) blocks {
 func (b blocks) divided() bool { return b.comm.Size() > 1 && b.n > b.size }
 
 // own returns the rows of this process's blocks.
-func (b blocks) own() (from, to int) {
+func (b blocks) own() (from, to int) { return b.of(b.comm.Rank()) }
+
+// of returns the rows of a rank's blocks.
+func (b blocks) of(rank int) (from, to int) {
 	if !b.divided() {
 		return 0, b.n
 	}
-	from, to = b.comm.Own((b.n + b.size - 1) / b.size)
+	from, to = b.comm.Block((b.n+b.size-1)/b.size, rank)
 	return min(b.n, from*b.size), min(b.n, to*b.size)
 }
 
@@ -58,20 +61,10 @@ func spread[T comm.Number](b blocks, x []T, width int) error {
 	if !b.divided() {
 		return nil
 	}
-	from, to := b.own()
-	counts, one := make([]int64, b.comm.Size()), make([]int, b.comm.Size())
-	for r := range one {
-		one[r] = 1
-	}
-	counts[b.comm.Rank()] = int64(to - from)
-	if err := comm.Gather(b.comm, counts, counts[b.comm.Rank():][:1], one); err != nil {
-		return err
-	}
-	sizes := one
-	for r, rows := range counts {
-		sizes[r] = int(rows) * width
-	}
-	return comm.Gather(b.comm, x, x[from*width:to*width], sizes)
+	return comm.Spread(b.comm, x, func(rank int) (from, to int) {
+		from, to = b.of(rank)
+		return from * width, to * width
+	})
 }
 
 // decided returns what rank 0 has decided, for what depends on time.

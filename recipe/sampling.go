@@ -3,7 +3,6 @@ package recipe
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"mattis/bm"
 	"mattis/comm"
@@ -45,36 +44,25 @@ type Sampling struct {
 	Comm                 *comm.Comm       // processes that move some of the chains each, and have all samples; nil for one
 }
 
-// own returns the chains [from, to) that this process moves: groups of four, by which random numbers
-// are addressed.
-func (s Sampling) own() (from, to int) {
-	from, to = s.Comm.Own((s.Chains + 3) / 4)
+// own returns the chains [from, to) that this process moves.
+func (s Sampling) own() (from, to int) { return s.of(s.Comm.Rank()) }
+
+// of returns the chains [from, to) that a rank moves: groups of four, by which random numbers are
+// addressed.
+func (s Sampling) of(rank int) (from, to int) {
+	from, to = s.Comm.Block((s.Chains+3)/4, rank)
 	return min(s.Chains, 4*from), min(s.Chains, 4*to)
 }
 
 // spread sets the samples, width spins each, that other processes have drawn.
 func (s Sampling) spread(samples []int8, width int) error {
-	if s.Comm.Size() == 1 {
-		return nil
-	}
-	from, to := s.own()
-	own := make([]int64, s.Comm.Size())
-	one := slices.Repeat([]int{1}, len(own))
-	own[s.Comm.Rank()] = int64(to - from)
-	if err := comm.Gather(s.Comm, own, own[s.Comm.Rank():][:1], one); err != nil {
-		return err
-	}
-	sizes := make([]int, len(own))
 	for begin := 0; begin < s.Count; begin += s.Chains {
 		round := samples[begin*width : min(s.Count, begin+s.Chains)*width]
-		at := 0
-		for r, n := range own { // the last round may be short
-			first := min(at, len(round))
-			at += int(n) * width
-			sizes[r] = min(at, len(round)) - first
-		}
-		first := min(from*width, len(round))
-		if err := comm.Gather(s.Comm, round, round[first:first+sizes[s.Comm.Rank()]], sizes); err != nil {
+		err := comm.Spread(s.Comm, round, func(rank int) (from, to int) { // the last round may be short
+			from, to = s.of(rank)
+			return min(from*width, len(round)), min(to*width, len(round))
+		})
+		if err != nil {
 			return err
 		}
 	}

@@ -27,12 +27,15 @@ func TestSamplesOfSeveral(t *testing.T) {
 				return nil, err
 			}
 			var all []int8
-			_, err = m.Sample(t.Context(), Sampling{
+			moved, err := m.Sample(t.Context(), Sampling{
 				Count: c.count, Steps: c.steps, Chains: c.chains, Start: m.RandomStart(3), Moves: moves, Seed: 3, Comm: p,
 			}, func(spins []int8) error {
 				all = append(all, spins...)
 				return nil
 			})
+			if err == nil && p.Rank() == 0 && moved == nil { // it tells how the chains moved
+				err = errors.New("rank 0 has moved no chain")
+			}
 			return all, err
 		}
 		want, err := draw(nil)

@@ -129,7 +129,7 @@ func sameStep(c *comm.Comm, dir string, step int) error {
 		mine = fmt.Errorf("%s: rank %d finds %s, rank 0 %s: all processes have to see one folder",
 			dir, c.Rank(), found(int64(step)), found(first[0]))
 	}
-	if any, err := c.Any(mine != nil); err != nil || !any {
+	if differ, err := c.Any(mine != nil); err != nil || !differ {
 		return err
 	}
 	if mine == nil {

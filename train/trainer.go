@@ -371,6 +371,7 @@ func (t *Trainer) update(steps int) (Event, error) {
 		for i, p := range t.chains {
 			e.Copy(p.Value, t.before[i])
 		}
+		e.Release(mark)
 		return Event{}, errLeft
 	}
 	if t.Shards == nil {

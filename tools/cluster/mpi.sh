@@ -22,29 +22,8 @@ build() { (cd "$root" && CGO_ENABLED=0 go build -tags mpi "$@" ./cmd/mattis); }
 if [[ -n ${2:-} ]]; then cp "$2" "$dir/mattis-mpi"; else build -o "$dir/mattis-mpi"; fi
 cd "$dir"
 
-# What mpirun starts: a process that says who it is, and becomes the program.
-cat >rank <<-'RANK'
-	#!/bin/bash
-	echo $$ >"$PIDS/${OMPI_COMM_WORLD_RANK:-$PMI_RANK}"
-	exec "$@"
-RANK
-chmod 755 rank
-export PIDS=$dir/pids
-mkdir "$PIDS"
-launchers=()
-for l in openmpi mpich; do
-	if command -v "mpirun.$l" >/dev/null; then launchers+=("$l"); fi
-done
-((${#launchers[@]} > 0)) || fail 'there is no mpirun.openmpi and no mpirun.mpich'
-# launch MPI ARGUMENT... is its mpirun. Processes are not bound to cores, of which there may be fewer.
-launch() {
-	local mpi=$1
-	shift
-	if [[ $mpi == openmpi ]]; then
-		exec timeout -k 5 120 mpirun.openmpi --allow-run-as-root --oversubscribe --bind-to none "$@"
-	fi
-	exec timeout -k 5 120 mpirun.mpich "$@"
-}
+. "$root/tools/cluster/ranks.sh"
+limit=(timeout -k 5 120)
 over() { (local mpi=$1 p=$2; shift 2; launch "$mpi" -n "$p" ./mattis-mpi "$@" --threads 1 >out 2>log); }
 
 # The template of docs/cluster.md, which goes on with another number of processes.

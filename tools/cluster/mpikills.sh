@@ -5,6 +5,7 @@
 #
 #	tools/cluster/mpikills.sh PROGRAM MPI-PROGRAM [KILLS [SEED]]
 set -euo pipefail
+here=$(realpath "$(dirname "${BASH_SOURCE[0]}")")
 plain=$(realpath "$1")
 program=$(realpath "$2")
 kills=${3:-30}
@@ -13,19 +14,7 @@ dir=$(mktemp -d /tmp/mattis-mpikills.XXXXXX)
 trap 'rm -rf "$dir"' EXIT
 fail() { echo "mpikills: $*" >&2; tail -n 12 "$dir/log" >&2 || true; exit 1; }
 cd "$dir"
-cat >rank <<-'RANK'
-	#!/bin/bash
-	echo $$ >"$PIDS/${OMPI_COMM_WORLD_RANK:-${PMI_RANK:-0}}"
-	exec "$@"
-RANK
-chmod 755 rank
-export PIDS=$dir/pids
-mkdir "$PIDS"
-launchers=()
-for l in openmpi mpich; do
-	if command -v "mpirun.$l" >/dev/null; then launchers+=("$l"); fi
-done
-((${#launchers[@]} > 0)) || fail 'there is no mpirun.openmpi and no mpirun.mpich'
+. "$here/ranks.sh"
 settings=(bars-pcd --set machine.hidden=100 --set negative.chains=64 --set train.batch=4 --set train.shards=4
 	--set train.checkpoint.epochs=25 --set train.checkpoint.keep=3 --set 'measure={every: 40, test: [hamming], options: {hamming: {draws: 2000}}}')
 # newest prints the update of the newest checkpoint, - where there is none.
@@ -44,9 +33,7 @@ for ((n = 1; n <= kills; n++)); do
 	where=train
 	if [[ -e run/recipe.yaml ]]; then command=(resume run) where=resume; fi
 	rm -f "$PIDS"/*
-	arguments=(-n "$p" ./rank "$program" "${command[@]}" --threads 1)
-	if [[ $mpi == openmpi ]]; then arguments=(--allow-run-as-root --oversubscribe --bind-to none "${arguments[@]}"); fi
-	"mpirun.$mpi" "${arguments[@]}" >out 2>log &
+	launch "$mpi" -n "$p" ./rank "$program" "${command[@]}" --threads 1 >out 2>log &
 	job=$!
 	victim=$((RANDOM % p))
 	until [[ -s $PIDS/$victim ]]; do
