@@ -105,7 +105,8 @@ func (e *Enumeration) Len() int { return e.count }
 // First returns the number of the first state listed; the others follow it.
 func (e *Enumeration) First() uint64 { return e.first }
 
-// Blocks returns how many times Exponents calls visit: with equally many states each time.
+// Blocks returns how many times Exponents calls visit: with equally many states each time, but for the
+// last one of a part (see Only).
 func (e *Enumeration) Blocks() int { return (e.count>>e.low + e.block - 1) / e.block }
 
 // Only leaves of the states those of the parts [from, to) of so many that follow each other and are
