@@ -49,6 +49,9 @@ func (t *team) first() bool { return t.Rank() == 0 }
 
 // teamUp joins the processes that mpirun has started, for a command that shares work.
 func teamUp(cmd *cobra.Command) error {
+	if err := checkTeamFlags(); err != nil {
+		return err
+	}
 	l := mpi.Launched(os.Getenv)
 	parts := cmd.Flags().Changed("part") || cmd.Flags().Changed("shared")
 	if l.Size == 1 || parts || !slices.Contains(divided, cmd.Name()) {

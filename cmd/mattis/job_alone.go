@@ -13,6 +13,8 @@ import (
 
 func addTeamFlags(*cobra.Command) {}
 
+func checkTeamFlags() error { return nil }
+
 // join refuses: this program knows nothing of MPI.
 func join(l mpi.Launch) (*comm.Comm, joined, error) {
 	return nil, nil, usageError{fmt.Errorf("mpirun has started %d processes, and each would do the whole work: this mattis is built without MPI. "+

@@ -29,6 +29,14 @@ func addTeamFlags(root *cobra.Command) {
 	}
 }
 
+// checkTeamFlags returns what is wrong with them, whether or not there are other processes.
+func checkTeamFlags() error {
+	if mpiFlags.timeout < 0 {
+		return usageError{fmt.Errorf("--mpi-timeout %v is out of range, want a time such as 10m, or 0 to wait for ever", mpiFlags.timeout)}
+	}
+	return nil
+}
+
 // member is a process that MPI has joined.
 type member struct{ *mpi.Job }
 
@@ -36,9 +44,6 @@ func (m member) Forever() { m.Timeout = 0 }
 
 // join joins the processes that mpirun has started.
 func join(l mpi.Launch) (*comm.Comm, joined, error) {
-	if mpiFlags.timeout < 0 {
-		return nil, nil, usageError{fmt.Errorf("--mpi-timeout %v is out of range, want a time such as 10m, or 0 to wait for ever", mpiFlags.timeout)}
-	}
 	j, err := mpi.Start(l, mpi.Options{Library: mpiFlags.library, Timeout: mpiFlags.timeout, Tell: func(line string) {
 		fmt.Fprintln(os.Stderr, "mattis:", line)
 	}})

@@ -168,4 +168,7 @@ for mpi in "${launchers[@]}"; do
 	refused 1 'mattis: read recipe: open nobody.yaml' "$mpi" -n 2 ./mattis-mpi train nobody.yaml --run none
 	refused 2 'mattis: --mpi-timeout -1s is out of range' "$mpi" -n 2 "${train[@]}" --mpi-timeout -1s
 done
+code=0
+./mattis-mpi train bars --mpi-timeout -1s --run alone >out 2>log || code=$?
+((code == 2)) && grep -q 'mpi-timeout -1s is out of range' log || fail 'a wrong time is taken where there is no mpirun'
 echo "other programs, other recipes, no library, processes that do not divide the shards: told in a line, after ${SECONDS}s"
