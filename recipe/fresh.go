@@ -108,6 +108,9 @@ func (n Negative) fromRows() bool {
 	return n.Fresh != nil && *n.Fresh.From == rows || n.Restart != nil && *n.Restart.From == rows
 }
 
+// Rows returns how many chains go on from update to update, and how many start anew at each.
+func (n Negative) Rows() (held, fresh int) { return n.held(), n.renewal() }
+
 // held returns how many of the chains go on from update to update.
 func (n Negative) held() int { return *n.Chains - n.renewal() }
 

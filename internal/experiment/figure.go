@@ -43,6 +43,7 @@ type arm struct {
 	miniature []string // laid over the settings at miniature scale
 	seconds   float64  // about what an instance takes on one core
 	single    bool     // one instance is enough: a table of costs
+	timed     bool     // its seconds count: an instance has one thread, however many there are
 }
 
 // Figures are all figures in the order of the paper, the extras last.
@@ -69,6 +70,7 @@ var Figures = []Figure{
 	{"hybrid", "Hybrid machines and their Hopfield machines", "App. E", 4, 0, []*study{summedOut}, finishHybrid},
 	{"deep", "RAPID on two hidden layers", "Sec. VI", 4, 0, []*study{deeper}, finishDeep},
 	{"full", "Fully connected machines", "Secs. III and IV", 4, 0, []*study{fullyCoupled}, finishFull},
+	{"quality", "Likelihood over the time of training on MNIST", "beside the paper", 3, 0, []*study{qualities}, finishQuality},
 	{"calibration", "Standard errors of measures where the truth is known", "beside the paper", 100, 0, []*study{calibrated}, finishCalibration},
 }
 
