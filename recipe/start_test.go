@@ -1,8 +1,6 @@
 package recipe
 
 import (
-	"math"
-	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -67,53 +65,49 @@ func equalParams(a, b *bm.Machine) bool {
 	return len(p) == len(q)
 }
 
-// The chains of a training that start from the mean law have the means of the training set, smoothed as machine.start has them,
-// before the first update: within five standard errors of 4000 chains, pixel by pixel; by every kind of chains that last.
-func TestChainsStartFromTheMeans(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "x.csv")
-	var text strings.Builder
-	for i := range 40 { // up in 0, 10, 20, 30 and 40 of them
-		for j := range 5 {
-			if j > 0 {
-				text.WriteByte(',')
-			}
-			text.WriteString([]string{"0", "1"}[there01(i < 10*j)])
+// Biases move by machine.bias_rate times what they move by at 1, and nothing else does: after an
+// update of SGD from the same parameters and draws the couplings have the same bits.
+func TestBiasRate(t *testing.T) {
+	moved := func(settings ...string) map[string][]float32 {
+		e := engine(t)
+		r, err := Load("bars", append(settings, "train={epochs: 1, batch: 100}", "machine.biases=both", "machine.hidden=5", "negative={kind: cd}", "optimizer={kind: sgd, rate: 0.5}", "project={}")...)
+		if err != nil {
+			t.Fatal(err)
 		}
-		text.WriteByte('\n')
-	}
-	if err := os.WriteFile(path, []byte(text.String()), 0o666); err != nil {
-		t.Fatal(err)
-	}
-	for _, negative := range []string{"kind: pcd", "kind: fpcd", "kind: jarzynski", "kind: tempering, temperatures: [1, 0.5]"} {
-		r := parse(t, "data: {name: csv, path: "+path+", split: all}\nmachine: {hidden: 3, biases: both}\ncouplings: {kind: dense, init: {normal: 1}}\nnegative: {"+negative+", chains: 4000, start: mean}\ntrain: {epochs: 1, batch: 4}\n")
 		split, err := r.LoadData()
 		if err != nil {
 			t.Fatal(err)
 		}
-		x, err := r.Build(split, engine(t))
+		b, err := r.Build(split, e)
 		if err != nil {
 			t.Fatal(err)
 		}
-		chains := x.Trainer.Negative.State()[0].Value
-		spins := make([]int8, chains.Len())
-		compute.Read(x.Machine.Engine(), spins, chains)
-		for j := range 5 {
-			var sum float64
-			for i := range chains.Rows() {
-				sum += float64(spins[5*i+j])
-			}
-			n, up := float64(chains.Rows()), float64(10*j+1)/42
-			want := 2*up - 1
-			if mean := sum / n; math.Abs(mean-want) > 5*math.Sqrt((1-want*want)/n) {
-				t.Errorf("%s: pixel %d has the mean %.4f, want %.4f", negative, j, mean, want)
+		if err := b.Trainer.Run(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		all := map[string][]float32{}
+		for _, p := range b.Machine.Params() {
+			x := make([]float32, p.Value.Len())
+			compute.Read(e, x, p.Value)
+			all[p.Name] = x
+		}
+		return all
+	}
+	one, four := moved(), moved("machine.bias_rate=4")
+	any := false
+	for name, x := range one {
+		factor := float32(1)
+		if strings.HasPrefix(name, "bias.") {
+			factor = 4
+		}
+		for i := range x {
+			any = any || factor == 4 && x[i] != 0
+			if four[name][i] != factor*x[i] {
+				t.Errorf("%s[%d] is %v at rate 1 and %v at 4", name, i, x[i], four[name][i])
 			}
 		}
 	}
-}
-
-func there01(x bool) int {
-	if x {
-		return 1
+	if !any {
+		t.Error("no bias has moved")
 	}
-	return 0
 }

@@ -13,6 +13,7 @@ import (
 	"strconv"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/recipe"
 	"mattis/view"
 )
@@ -96,6 +97,11 @@ func updateOps(r *recipe.Recipe, m *bm.Machine) (float64, error) {
 	if n.Kind != "pcd" || n.Grow != nil {
 		return 0, fmt.Errorf("multiply-adds are known of pcd with as many sweeps an update, and the negative phase is %s", n.Kind)
 	}
+	precision, err := compute.ParsePrecision(r.Train.Precision)
+	if err != nil {
+		return 0, err
+	}
+	defer m.SetPrecision(m.SetPrecision(precision)) // which decides about the orders
 	held, fresh := n.Rows()
 	ops := m.PhaseOps(r.Train.Batch) + m.PhaseOps(held+fresh) + float64(*n.Steps)*m.SweepOps(held)
 	if fresh > 0 {
