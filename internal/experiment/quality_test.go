@@ -30,6 +30,13 @@ func (c *counting) Mul(dst, a, b compute.Matrix, op compute.Op) {
 	c.Engine.Mul(dst, a, b, op)
 }
 
+func (c *counting) Descend(rows, cols int, terms []compute.Outer, moves []compute.Move) bool {
+	for _, t := range terms {
+		c.adds += float64(rows) * float64(cols) * float64(t.A.Rows())
+	}
+	return c.Engine.Descend(rows, cols, terms, moves)
+}
+
 // The multiply-adds of an update by its shapes are those of the products that an update makes, up to those of one row that
 // offsets take: for axons with many patterns, which go by W, and with few, and for dense couplings.
 func TestUpdateOps(t *testing.T) {
