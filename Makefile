@@ -30,4 +30,4 @@ asm:
 # docs/figures is a folder of figures without its instances: mattis figure NAME --out docs/figures makes one anew
 # and leaves the others, and this brings the page to its place.
 results: docs/figures/results.md
-	sed -E 's#\]\(([a-z0-9]+\.(png|csv))\)#](figures/\1)#g' docs/figures/results.md > docs/results.md
+	sed -E 's#\]\(([a-z0-9-]+\.(png|csv))\)#](figures/\1)#g' docs/figures/results.md > docs/results.md

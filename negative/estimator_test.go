@@ -52,6 +52,11 @@ var estimators = []entry{
 	{"pcd-1, fresh from coins", "NewRenewed", negative.Heuristic, renewed(negative.Uniform)},
 	{"pcd-1, fresh from patterns", "NewRenewed", negative.Heuristic, renewed(negative.Patterns)},
 	{"pcd-1, fresh from data", "NewRenewed", negative.Stationary, renewed(negative.Rows)},
+	{"pcd-1, fresh from the mean law", "NewRenewed", negative.Heuristic, renewed(negative.Mean)},
+	{"pcd-1, begun in the mean law", "NewPCD", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) {
+		p := negative.NewPCD(r, rows, 1, 9)
+		return p, p.Begin(start(r, negative.Mean), 9)
+	}},
 	{"jarzynski-1", "NewJarzynski", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) {
 		return negative.NewJarzynski(r, rows, 1, 9), nil
 	}},
@@ -69,8 +74,23 @@ var estimators = []entry{
 // renewed returns what makes pcd with a quarter of its rows fresh.
 func renewed(from negative.From) func(r *bm.Machine, rows int) (negative.Estimator, error) {
 	return func(r *bm.Machine, rows int) (negative.Estimator, error) {
-		return negative.NewRenewed(r, negative.NewPCD(r, rows-rows/4, 1, 9), rows/4, 2, from)
+		return negative.NewRenewed(r, negative.NewPCD(r, rows-rows/4, 1, 9), rows/4, 2, start(r, from))
 	}
+}
+
+// start returns where chains start; the mean law's fields are -0.8, -0.5, -0.2, ...
+func start(r *bm.Machine, from negative.From) negative.Start {
+	s := negative.Start{From: from}
+	if from == negative.Mean {
+		e, n := r.Engine(), r.Layers()[bm.Visible]
+		x := make([]float32, n)
+		for i := range x {
+			x[i] = 0.3*float32(i%6) - 0.8
+		}
+		s.Fields = e.Alloc(compute.Float32, 1, n)
+		compute.Write(e, s.Fields, x)
+	}
+	return s
 }
 
 type entry struct {

@@ -30,11 +30,15 @@ func NewPCD(m *bm.Machine, count, steps int, key rng.Key) *PCD {
 	return p
 }
 
+// Begin sets the chains to where they begin instead of fair coins. It is an error where there is
+// nothing to begin from.
+func (p *PCD) Begin(at Start, key rng.Key) error { return begin(p.machine, p.rows(p.count), at, key) }
+
 // Restart lets each chain start anew before an update with the probability rate. It is an error
 // where there is nothing to start from.
-func (p *PCD) Restart(rate float64, from From) (err error) {
+func (p *PCD) Restart(rate float64, at Start) (err error) {
 	p.rate, p.spare = rate, p.machine.State(p.count)
-	p.restart, err = newStarter(p.machine, from, p.count)
+	p.restart, err = newStarter(p.machine, at, p.count)
 	return err
 }
 
@@ -92,7 +96,7 @@ func (p *PCD) State() []bm.Param {
 
 // Kind returns Stationary, but Heuristic where chains start anew elsewhere than in the data.
 func (p *PCD) Kind() Kind {
-	if p.restart != nil && p.restart.from != Rows {
+	if p.restart != nil && p.restart.From != Rows {
 		return Heuristic
 	}
 	return Stationary

@@ -25,8 +25,8 @@ type Renewed struct {
 
 // NewRenewed returns the estimator of held's rows, which have equal weights, and count more that
 // start anew and move by so many sweeps. It is an error where there is nothing to start from.
-func NewRenewed(m *bm.Machine, held Estimator, count, steps int, from From) (*Renewed, error) {
-	s, err := newStarter(m, from, count)
+func NewRenewed(m *bm.Machine, held Estimator, count, steps int, at Start) (*Renewed, error) {
+	s, err := newStarter(m, at, count)
 	if err != nil {
 		return nil, err
 	}
@@ -73,7 +73,7 @@ func (r *Renewed) State() []bm.Param { return r.held.State() }
 // Kind returns Heuristic, but Stationary where the other estimator is and rows start from data, as
 // contrastive divergence has it.
 func (r *Renewed) Kind() Kind {
-	if r.starter.from == Rows {
+	if r.starter.From == Rows {
 		return r.held.Kind()
 	}
 	return Heuristic

@@ -34,6 +34,16 @@ func NewTempering(m *bm.Machine, betas []float64, count, steps int, key rng.Key)
 	return t, nil
 }
 
+// Begin sets all replicas to where they begin instead of fair coins. It is an error where there is
+// nothing to begin from.
+func (t *Tempering) Begin(at Start, key rng.Key) error {
+	s := make(bm.State, len(t.machine.Layers()))
+	for i, l := range t.machine.View().Left {
+		s[l] = t.replicas.State()[i].Value
+	}
+	return begin(t.machine, s, at, key)
+}
+
 // Draw moves the replicas and returns those at rung 0, all of weight 1/count.
 func (t *Tempering) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 	t.replicas.Advance(bm.Law{Key: key, Stop: t.stop}, t.steps)

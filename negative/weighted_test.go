@@ -3,6 +3,7 @@ package negative_test
 import (
 	"math"
 	"slices"
+	"strings"
 	"testing"
 
 	"mattis/bm"
@@ -134,7 +135,7 @@ func TestPCDRestartsAndGrows(t *testing.T) {
 	r := check.SmallMachines(engine(t, 2), 6, 5, 33)[7].Machine
 	e := r.Engine()
 	n := negative.NewPCD(r, count, 0, 7) // without a sweep chains stay where they start
-	if err := n.Restart(rate, negative.Patterns); err != nil {
+	if err := n.Restart(rate, start(r, negative.Patterns)); err != nil {
 		t.Fatal(err)
 	}
 	if n.Kind() != negative.Heuristic {
@@ -219,5 +220,105 @@ func TestJarzynskiKeepsWeightsOfParts(t *testing.T) {
 		if d := plain[i] - part[i] - whole; math.Abs(d) > 1e-12 {
 			t.Errorf("chain %d: the weight is off by %g in its logarithm", i, d)
 		}
+	}
+}
+
+// Chains that start from the mean law are independent spins in its fields on the visible layer, and fair coins on the other
+// layers of the left side: means within 4.5 standard errors of tanh(field), products of two within as much of the product of
+// the means. 28 numbers for each of four ways are tested, with a chance of 8e-4 that a right program fails; the key is fixed.
+func TestStartsFromTheMeanLaw(t *testing.T) {
+	const count = 20_000
+	for _, at := range []string{"begun", "fresh", "restarted", "tempering"} {
+		e := engine(t, 2)
+		d := bm.NewDense(e, bm.Deep(4, 3, 5))
+		d.Normal(2, 3) // couplings that start has no business with
+		m := bm.New(e, d, true, true, true)
+		var s bm.State
+		switch at {
+		case "begun":
+			p := negative.NewPCD(m, count, 0, 7)
+			if err := p.Begin(start(m, negative.Mean), 8); err != nil {
+				t.Fatal(err)
+			}
+			s = p.Draw(bm.Batch{}, 9).State
+		case "fresh":
+			p, err := negative.NewRenewed(m, negative.NewPCD(m, 1, 0, 7), count, 0, start(m, negative.Mean))
+			if err != nil {
+				t.Fatal(err)
+			}
+			p.Draw(bm.Batch{}, 8)
+			s = p.Draw(bm.Batch{}, 9).State.Slice(1, 1+count)
+		case "restarted":
+			p := negative.NewPCD(m, count, 0, 7)
+			if err := p.Restart(1, start(m, negative.Mean)); err != nil {
+				t.Fatal(err)
+			}
+			s = p.Draw(bm.Batch{}, 9).State
+		case "tempering":
+			p, err := negative.NewTempering(m, []float64{1, 0.5}, count/2, 0, 7)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Begin(start(m, negative.Mean), 8); err != nil {
+				t.Fatal(err)
+			}
+			s = bm.State{p.State()[0].Value, p.State()[1].Value}
+		}
+		var means []float64
+		var columns [][]int8
+		for l, n := range map[int]int{bm.Visible: 4, 1: 3} {
+			x := spins(e, s[l].Slice(0, count))
+			for j := range n {
+				var column []int8
+				for i := range count {
+					column = append(column, x[i*n+j])
+				}
+				columns = append(columns, column)
+				mean := 0.0
+				if l == bm.Visible {
+					mean = math.Tanh(0.3*float64(j%6) - 0.8)
+				}
+				means = append(means, mean)
+			}
+		}
+		for i, x := range columns {
+			for j, y := range columns[:i+1] {
+				var sum float64
+				want, variance := means[i], 1-means[i]*means[i]
+				for k := range x {
+					if i == j {
+						sum += float64(x[k])
+					} else {
+						sum += float64(x[k]) * float64(y[k])
+					}
+				}
+				if i != j {
+					want = means[i] * means[j]
+					variance = 1 - want*want
+				}
+				if z := (sum/count - want) / math.Sqrt(variance/count); math.Abs(z) > 4.5 {
+					t.Errorf("%s: spins %d and %d: %.4f, want %.4f, %.1f standard errors off", at, i, j, sum/count, want, z)
+				}
+			}
+		}
+	}
+}
+
+func TestWrongStarts(t *testing.T) {
+	m := check.SmallMachines(engine(t, 1), 4, 3, 33)[7].Machine
+	p := negative.NewPCD(m, 3, 1, 7)
+	for want, at := range map[string]negative.Start{
+		"chains start from the mean law of 4 visible spins, and its fields are": {From: negative.Mean},
+		"want one of [uniform patterns data mean]":                              {From: "noise"},
+		"before there are rows of a batch: take one of [uniform patterns mean]": {From: negative.Rows},
+	} {
+		if err := p.Begin(at, 1); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%+v: %v, want %s", at, err, want)
+		}
+	}
+	// Beginning with coins is what NewPCD does.
+	before := spins(m.Engine(), p.State()[0].Value)
+	if err := p.Begin(negative.Start{From: negative.Uniform}, 7); err != nil || !slices.Equal(before, spins(m.Engine(), p.State()[0].Value)) {
+		t.Errorf("coins of the same key are others: %v", err)
 	}
 }

@@ -54,7 +54,7 @@ var where = map[string]string{
 	"data.size": "data: {name: bas}\n", "data.split": "data: {name: bas}\n", "data.count": "data: {name: memories}\n", "couplings.rule": "couplings: {init: data}\n", "data.closed": "data: {name: bas, split: random}\n", "data.test": "data: {name: bas, split: random}\n",
 	"data.dir": "data: {name: mnist}\n", "data.header": "data: {name: csv, path: x}\n", "data.delimiter": "data: {name: csv, path: x}\n",
 	"data.":      "data: {name: npy, path: x, split: all}\n",
-	"couplings.": "couplings: {}\n", "negative.steps": "negative: {kind: pcd}\n", "negative.chains": "negative: {kind: pcd}\n",
+	"couplings.": "couplings: {}\n", "negative.steps": "negative: {kind: pcd}\n", "negative.start": "negative: {kind: pcd}\n", "negative.chains": "negative: {kind: pcd}\n",
 	"negative.temperatures": "negative: {kind: tempering}\n", "negative.seeds": "negative: {kind: pid-gibbs}\n",
 	"optimizer.beta": "optimizer: {kind: adam}\n", "optimizer.eps": "optimizer: {kind: adam}\n",
 }

@@ -288,9 +288,9 @@ func (r *Recipe) build(c *comm.Comm, split *data.Split, e compute.Engine) (*Trai
 	var estimator negative.Estimator
 	var shards *train.Shards
 	if r.Train.Shards > 1 {
-		shards, err = r.shards(c, m)
+		shards, err = r.shards(c, m, set)
 	} else {
-		estimator, err = r.estimator(m, whole)
+		estimator, err = r.estimator(m, set, whole)
 	}
 	if err != nil {
 		return nil, err
@@ -365,10 +365,15 @@ func (r *Recipe) given(m *bm.Machine, rows int) (positive.Estimator, error) {
 	return given, nil
 }
 
-// estimator returns that of the model average, or of a part of it.
-func (r *Recipe) estimator(m *bm.Machine, of part) (negative.Estimator, error) {
+// estimator returns that of the model average, or of a part of it; set is the training set.
+func (r *Recipe) estimator(m *bm.Machine, set *data.Set, of part) (negative.Estimator, error) {
 	n, _ := find(negatives, r.Negative.Kind)
-	estimator, err := n.build(m, r.Negative.part(of), r.patternsGiven(m), of, of.key(r.Key().Fold(purposeChains)))
+	x := basis{r.patternsGiven(m), of, of.key(r.Key().Fold(purposeChains)), compute.Matrix{}}
+	if r.Negative.fromMeans() {
+		x.fields = m.Engine().Alloc(compute.Float32, 1, set.Visible)
+		compute.Write(m.Engine(), x.fields, eval.LawOfRows(eval.BaseData, set.Spins[:set.Rows*set.Visible], set.Visible).Fields)
+	}
+	estimator, err := n.build(m, r.Negative.part(of), x)
 	if err != nil {
 		return nil, r.origin.place(wrong("negative.kind", "%v", err))
 	}

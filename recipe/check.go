@@ -291,6 +291,9 @@ func (r *Recipe) checkNegative() error {
 	if k.growing {
 		takes = append(takes, "restart", "grow")
 	}
+	if k.lasting {
+		takes = append(takes, "start")
+	}
 	if err := given("negative", n.Kind, n, defaults(r).Negative, nil, takes); err != nil {
 		return err
 	}

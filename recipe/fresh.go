@@ -2,6 +2,8 @@ package recipe
 
 import (
 	"math"
+	"slices"
+	"strings"
 
 	"mattis/bm"
 	"mattis/negative"
@@ -11,6 +13,11 @@ import (
 // checkFresh fills in the defaults of negative.fresh and refuses what cannot be.
 func (r *Recipe) checkFresh() error {
 	n := r.Negative
+	if n.Start != nil {
+		if err := checkFrom("negative.start", *n.Start, r.Couplings.Kind, negative.Begins()); err != nil {
+			return err
+		}
+	}
 	if err := n.checkRestart(r.Couplings.Kind); err != nil {
 		return err
 	}
@@ -36,16 +43,18 @@ func (r *Recipe) checkFresh() error {
 	if err := between(k+".steps", *f.Steps, 1, mostCount); err != nil {
 		return err
 	}
-	return checkFrom(k+".from", *f.From, r.Couplings.Kind)
+	return checkFrom(k+".from", *f.From, r.Couplings.Kind, negative.Froms())
 }
 
 // checkFrom refuses what chains cannot start from.
-func checkFrom(path, from, couplings string) error {
-	if err := oneOf(path, from, negative.Froms()); err != nil {
+func checkFrom(path, from, couplings string, places []string) error {
+	if err := oneOf(path, from, places); err != nil {
 		return err
 	}
-	if from == string(negative.Patterns) && couplings != "axons" {
-		return wrong(path, "patterns are of axons, and couplings.kind is %s: take uniform or data", couplings)
+	if patterns := string(negative.Patterns); from == patterns && couplings != "axons" {
+		others := slices.DeleteFunc(slices.Clone(places), func(p string) bool { return p == patterns })
+		last := len(others) - 1
+		return wrong(path, "patterns are of axons, and couplings.kind is %s: take %s or %s", couplings, strings.Join(others[:last], ", "), others[last])
 	}
 	return nil
 }
@@ -63,7 +72,7 @@ func (n Negative) checkRestart(couplings string) error {
 		if err := within("negative.restart.rate", *s.Rate, 0, 1); err != nil {
 			return err
 		}
-		if err := checkFrom("negative.restart.from", *s.From, couplings); err != nil {
+		if err := checkFrom("negative.restart.from", *s.From, couplings, negative.Froms()); err != nil {
 			return err
 		}
 	}
@@ -83,15 +92,40 @@ func (n Negative) checkRestart(couplings string) error {
 }
 
 // persistent returns the chains that go on.
-func (n Negative) persistent(m *bm.Machine, key rng.Key) (*negative.PCD, error) {
-	p := negative.NewPCD(m, n.held(), *n.Steps, key)
+func (n Negative) persistent(m *bm.Machine, x basis) (*negative.PCD, error) {
+	p := negative.NewPCD(m, n.held(), *n.Steps, x.key)
+	if err := n.begin(p, x); err != nil {
+		return nil, err
+	}
 	if g := n.Grow; g != nil {
 		p.Grow(*g.To, *g.Over)
 	}
 	if s := n.Restart; s != nil {
-		return p, p.Restart(*s.Rate, negative.From(*s.From))
+		return p, p.Restart(*s.Rate, x.start(*s.From))
 	}
 	return p, nil
+}
+
+// start returns where chains start that the recipe calls so.
+func (x basis) start(from string) negative.Start {
+	return negative.Start{From: negative.From(from), Fields: x.fields}
+}
+
+// begin sets chains that go on from update to update to where they begin.
+func (n Negative) begin(e interface {
+	Begin(negative.Start, rng.Key) error
+}, x basis) error {
+	if n.Start == nil {
+		return nil
+	}
+	return e.Begin(x.start(*n.Start), x.key)
+}
+
+// fromMeans reports whether some chains start from independent spins with the means of the training
+// set.
+func (n Negative) fromMeans() bool {
+	mean := string(negative.Mean)
+	return n.Start != nil && *n.Start == mean || n.Fresh != nil && *n.Fresh.From == mean || n.Restart != nil && *n.Restart.From == mean
 }
 
 // renewal returns how many of the chains start anew at each update.
@@ -102,19 +136,22 @@ func (n Negative) renewal() int {
 	return int(math.Round(*n.Fresh.Share * float64(*n.Chains)))
 }
 
-// fromRows reports whether some chains start from rows of the batch.
-func (n Negative) fromRows() bool {
-	rows := string(negative.Rows)
-	return n.Fresh != nil && *n.Fresh.From == rows || n.Restart != nil && *n.Restart.From == rows
+// fromData reports whether some chains start anew from rows of the batch, or from their means.
+func (n Negative) fromData() bool {
+	is := func(from *string) bool { return *from == string(negative.Rows) || *from == string(negative.Mean) }
+	return n.Fresh != nil && is(n.Fresh.From) || n.Restart != nil && is(n.Restart.From)
 }
+
+// Rows returns how many chains go on from update to update, and how many start anew at each.
+func (n Negative) Rows() (held, fresh int) { return n.held(), n.renewal() }
 
 // held returns how many of the chains go on from update to update.
 func (n Negative) held() int { return *n.Chains - n.renewal() }
 
 // renewed returns the estimator with the chains beside it that start anew.
-func (n Negative) renewed(m *bm.Machine, e negative.Estimator) (negative.Estimator, error) {
+func (n Negative) renewed(m *bm.Machine, e negative.Estimator, x basis) (negative.Estimator, error) {
 	if n.renewal() == 0 {
 		return e, nil
 	}
-	return negative.NewRenewed(m, e, n.renewal(), *n.Fresh.Steps, negative.From(*n.Fresh.From))
+	return negative.NewRenewed(m, e, n.renewal(), *n.Fresh.Steps, x.start(*n.Fresh.From))
 }

@@ -50,7 +50,7 @@ func (t *Training) estimator() negative.Estimator {
 	if t.Trainer.Shards == nil {
 		return t.Trainer.Negative
 	}
-	n, err := t.Recipe.estimator(t.Trainer.Machine, whole)
+	n, err := t.Recipe.estimator(t.Trainer.Machine, t.Split.Train, whole)
 	if err != nil {
 		panic("recipe: " + err.Error()) // its parts have been built
 	}

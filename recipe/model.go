@@ -215,7 +215,17 @@ func (m *Model) Draw(split *data.Split) (bm.Batch, negative.Kind, error) {
 	if _, err := r.given(m.Machine, 0); err != nil {
 		return bm.Batch{}, "", err
 	}
-	estimator, err := r.estimator(m.Machine, whole)
+	fromData := kind.batch || r.Negative.fromData()
+	var set *data.Set
+	switch {
+	case split != nil:
+		set = split.Train
+	case fromData:
+		return bm.Batch{}, "", fmt.Errorf("%s starts from the training set, and there are no data", kind.name)
+	}
+	held := *r
+	held.Negative.Start = nil // the checkpoint has the chains
+	estimator, err := held.estimator(m.Machine, set, whole)
 	if err != nil {
 		return bm.Batch{}, "", err
 	}
@@ -227,10 +237,7 @@ func (m *Model) Draw(split *data.Split) (bm.Batch, negative.Kind, error) {
 	}
 	key := r.Key().Fold(purposeDraw).Fold(uint64(m.Step))
 	var batch bm.Batch
-	if kind.batch || r.Negative.fromRows() {
-		if split == nil {
-			return bm.Batch{}, "", fmt.Errorf("%s starts from rows of the training set, and there are no data", kind.name)
-		}
+	if fromData {
 		order := make([]int32, split.Train.Rows)
 		data.Order(order, key.Fold(0))
 		rows := split.Train.Take(order[:min(r.Train.Batch, len(order))])
@@ -289,7 +296,7 @@ func (j *Judge) NeedsData(names []string) (looks, needs bool) {
 	kind, _ := find(negatives, j.Recipe.Negative.Kind)
 	for _, n := range names {
 		measure, err := eval.Named(n)
-		needs = needs || err == nil && measure.Data == eval.NeedsData || n == ofDraw && (kind.batch || j.Recipe.Negative.fromRows())
+		needs = needs || err == nil && measure.Data == eval.NeedsData || n == ofDraw && (kind.batch || j.Recipe.Negative.fromData())
 		looks = looks || err == nil && measure.Data != eval.NoData
 	}
 	return looks || needs, needs

@@ -84,6 +84,7 @@ type Negative struct {
 	FastRate *float64 `yaml:"fast_rate,omitempty"` // of the fast parameters of fpcd
 	FastKeep *float64 `yaml:"fast_keep,omitempty"` // the share of them that an update leaves
 
+	Start   *string  `yaml:"start,omitempty"`   // of chains that go on: uniform, patterns or mean
 	Restart *Restart `yaml:"restart,omitempty"` // of chains that go on
 	Grow    *Grow    `yaml:"grow,omitempty"`    // of the sweeps
 
@@ -93,7 +94,7 @@ type Negative struct {
 // Restart says how often a chain of a negative phase starts anew.
 type Restart struct {
 	Rate *float64 `yaml:"rate,omitempty"` // the probability before an update
-	From *string  `yaml:"from,omitempty"` // uniform, patterns or data
+	From *string  `yaml:"from,omitempty"` // uniform, patterns, data or mean
 }
 
 // Grow says how the sweeps of an update become more.
@@ -106,7 +107,7 @@ type Grow struct {
 type Fresh struct {
 	Share *float64 `yaml:"share,omitempty"` // of all rows
 	Steps *int     `yaml:"steps,omitempty"` // Gibbs sweeps of each
-	From  *string  `yaml:"from,omitempty"`  // uniform, patterns or data
+	From  *string  `yaml:"from,omitempty"`  // uniform, patterns, data or mean
 }
 
 // Optimizer is how parameters move.

@@ -40,7 +40,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 		"strings":      "data: {name: csv, path: 'a b: #c.csv', labels: '3', delimiter: ';', binarize: stochastic}\n",
 		"seed":         "seed: 18446744073709551615\n",
 		"anew":         "data: {name: csv, path: x.csv, binarize: {stochastic: epoch}}\n",
-		"fresh":        "negative: {kind: pcd, fresh: {from: patterns}, restart: {rate: 1e-5}, grow: {to: 20, over: 100}}\n",
+		"fresh":        "negative: {kind: pcd, fresh: {from: patterns}, start: mean, restart: {rate: 1e-5, from: mean}, grow: {to: 20, over: 100}}\n",
 		"rates":        "optimizer: {kind: adam, warm_up: 0.5, decay: {kind: power, over: 10, per: update}}\n",
 	} {
 		texts[name] = least + couplings
@@ -269,9 +269,12 @@ func TestWrongRecipes(t *testing.T) {
 		{"machine: {hidden: 10, start: data}\n", "r.yaml:1:30: machine.start: data sets the visible biases, and machine.biases is none: take visible or both"},
 		{least + "negative: {kind: cd, fresh: {}}\n", "r.yaml:3:29: negative.fresh: has no meaning for cd: leave it out"},
 		{least + "negative: {kind: pcd, fresh: {share: 1}}\n", "r.yaml:3:38: negative.fresh.share: 1 of 2048 chains leaves none that goes on"},
-		{least + "negative: {kind: pcd, fresh: {from: noise}}\n", `r.yaml:3:37: negative.fresh.from: "noise" is unknown, want one of uniform, patterns, data`},
+		{least + "negative: {kind: pcd, fresh: {from: noise}}\n", `r.yaml:3:37: negative.fresh.from: "noise" is unknown, want one of uniform, patterns, data, mean`},
 		{least + "negative: {kind: pcd, fresh: {steps: 0}}\n", "r.yaml:3:38: negative.fresh.steps: 0 is out of range, want 1 to"},
-		{least + "couplings: {kind: dense}\nnegative: {kind: pcd, fresh: {from: patterns}}\n", "r.yaml:4:37: negative.fresh.from: patterns are of axons, and couplings.kind is dense: take uniform or data"},
+		{least + "couplings: {kind: dense}\nnegative: {kind: pcd, fresh: {from: patterns}}\n", "r.yaml:4:37: negative.fresh.from: patterns are of axons, and couplings.kind is dense: take uniform, data or mean"},
+		{least + "couplings: {kind: dense}\nnegative: {kind: pcd, start: patterns}\n", "r.yaml:4:30: negative.start: patterns are of axons, and couplings.kind is dense: take uniform or mean"},
+		{least + "negative: {kind: jarzynski, start: data}\n", `r.yaml:3:36: negative.start: "data" is unknown, want one of uniform, patterns, mean`},
+		{least + "negative: {kind: cd, start: mean}\n", "r.yaml:3:29: negative.start: has no meaning for cd: leave it out"},
 		{least + "negative: {kind: pcd, restart: {rate: 2}}\n", "r.yaml:3:39: negative.restart.rate: 2 is out of range, want 0 to 1"},
 		{least + "negative: {kind: pcd, grow: {to: 20}}\n", "negative.grow.over: is missing: the updates in which sweeps become so many, such as 10000"},
 		{least + "negative: {kind: pcd, grow: {to: 2, over: 9}}\n", "r.yaml:3:34: negative.grow.to: 2 is out of range, want 10 to"},

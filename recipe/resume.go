@@ -98,6 +98,9 @@ func ContinueShared(c *comm.Comm, dir *run.Writer, e compute.Engine, env run.Ses
 	if err != nil {
 		return nil, err
 	}
+	if state, err := dir.State(); err == nil { // what the metrics do not tell of the last epochs
+		t.Trainer.Seconds = max(t.Trainer.Seconds, state.SecondsAt(s.begun))
+	}
 	if s.exhausted(s.begun) {
 		s.total = min(s.total, s.begun)
 	}

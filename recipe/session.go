@@ -142,7 +142,7 @@ func (s *Session) Checkpoint() { s.asked.Store(true) }
 // that takes long, and returns the context's error. A measure that fails is a Gap and no more. The
 // error of a training that the recipe stops where it diverges is a *Diverged.
 func (s *Session) Run(ctx context.Context) error {
-	state := run.State{State: run.Training, Step: s.Trainer.Step, Epoch: s.Trainer.Step / s.Trainer.StepsPerEpoch(), Epochs: s.Recipe.Train.Epochs}
+	state := run.State{State: run.Training, Step: s.Trainer.Step, Epoch: s.Trainer.Step / s.Trainer.StepsPerEpoch(), Epochs: s.Recipe.Train.Epochs, Seconds: s.Trainer.Seconds}
 	if s.diverged != "" {
 		state.State, state.Message = run.Diverged, s.diverged
 	}
@@ -323,7 +323,7 @@ func (s *Session) asks() bool {
 
 func (s *saver) Observe(ev train.Event) error {
 	s.reach(ev)
-	s.report.At(ev.Step, ev.Epoch)
+	s.report.At(ev.Step, ev.Epoch, ev.Seconds)
 	s.tellFailure()
 	now := time.Now()
 	if now.Sub(s.followed) >= followEvery {

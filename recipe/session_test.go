@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"os"
 	"path/filepath"
 	"strings"
@@ -218,6 +219,33 @@ func TestContinueGivesTheSameBits(t *testing.T) {
 				t.Errorf("env.json says %+v, %v", env.Resumes, err)
 			}
 		})
+	}
+}
+
+// A training that is not measured between its start and the end has the seconds of all its sessions: what a session took is
+// in state.json, and the next one begins with it.
+func TestSecondsGoOn(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "r")
+	s := begin(t, dir, resumed["chains, Adam, biases"], "measure={test: [], last: [nll_exact]}")
+	ctx, cancel := context.WithCancel(context.Background())
+	s.Watch = []train.Observer{stop{7, cancel}}
+	if err := s.Run(ctx); !errors.Is(err, context.Canceled) {
+		t.Fatal(err)
+	}
+	spent := s.Trainer.Seconds
+	s.Dir.Close()
+	s, err := goOn(t, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := s.Trainer.Seconds; !(spent > 0) || math.Abs(got-spent) > 1e-9*spent {
+		t.Errorf("goes on after %v s, an earlier session took %v", got, spent)
+	}
+	var last run.Metric
+	s.Measured = func(m run.Metric) { last = m }
+	finish(t, s)
+	if last.Step != 18 || !(last.Seconds > spent) {
+		t.Errorf("the measure of update %d is after %v s, the first session alone took %v", last.Step, last.Seconds, spent)
 	}
 }
 

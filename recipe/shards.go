@@ -6,6 +6,7 @@ import (
 
 	"mattis/bm"
 	"mattis/comm"
+	"mattis/data"
 	"mattis/rng"
 	"mattis/train"
 )
@@ -70,7 +71,7 @@ func (r *Recipe) divides(c *comm.Comm) error {
 }
 
 // shards returns the parts of the negative phase that are this process's.
-func (r *Recipe) shards(c *comm.Comm, m *bm.Machine) (*train.Shards, error) {
+func (r *Recipe) shards(c *comm.Comm, m *bm.Machine, set *data.Set) (*train.Shards, error) {
 	count := r.Train.Shards
 	s := &train.Shards{Count: count, Comm: c}
 	kind, _ := find(negatives, r.Negative.Kind)
@@ -86,7 +87,7 @@ func (r *Recipe) shards(c *comm.Comm, m *bm.Machine) (*train.Shards, error) {
 		}
 	}
 	for from, to := c.Own(count); from < to; from++ {
-		n, err := r.estimator(m, part{from, count})
+		n, err := r.estimator(m, set, part{from, count})
 		if err != nil {
 			return nil, err
 		}

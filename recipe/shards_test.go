@@ -35,15 +35,16 @@ const dense, wide = "couplings={kind: dense, init: {normal: 0.3}}", "couplings={
 
 // ofKind are settings of every estimator of the table.
 var ofKind = map[string][][]string{
-	"exact":             {{wide, "negative={kind: exact}"}, {dense, "machine={hidden: 4, biases: both}", "negative={kind: exact}", "optimizer={kind: adam}"}},
-	"cd":                {{dense, "negative={kind: cd, steps: 2}", "optimizer={kind: adam}"}},
-	"pcd":               {{wide, "negative={kind: pcd, chains: 20, steps: 2, fresh: {share: 0.4}}", "optimizer={kind: adam}"}, {dense, "negative={kind: pcd, chains: 8, steps: 1, restart: {rate: 0.3, from: data}, grow: {to: 3, over: 5}}"}},
-	"fpcd":              {{dense, "negative={kind: fpcd, chains: 8, steps: 1}", "optimizer.momentum=0.5"}},
-	"jarzynski":         {{dense, "negative={kind: jarzynski, chains: 16, steps: 1}", "optimizer.rate=0.5"}},
+	"exact": {{wide, "negative={kind: exact}"}, {dense, "machine={hidden: 4, biases: both}", "negative={kind: exact}", "optimizer={kind: adam}"}},
+	"cd":    {{dense, "negative={kind: cd, steps: 2}", "optimizer={kind: adam}"}},
+	"pcd": {{wide, "negative={kind: pcd, chains: 20, steps: 2, fresh: {share: 0.4}}", "optimizer={kind: adam}"}, {dense, "negative={kind: pcd, chains: 8, steps: 1, restart: {rate: 0.3, from: data}, grow: {to: 3, over: 5}}"},
+		{dense, "negative={kind: pcd, chains: 8, steps: 1, start: mean, fresh: {share: 0.5, from: mean}}"}},
+	"fpcd":              {{dense, "negative={kind: fpcd, chains: 8, steps: 1, start: mean}", "optimizer.momentum=0.5"}},
+	"jarzynski":         {{dense, "negative={kind: jarzynski, chains: 16, steps: 1, start: mean}", "optimizer.rate=0.5"}},
 	"pid":               {{wide, "negative={kind: pid}", "project={epoch: [sign]}"}},
 	"pid-literal":       {{"couplings={patterns: 3}", "negative={kind: pid-literal}"}}, // a shard without a pattern
 	"pid-gibbs":         {{wide, "negative={kind: pid-gibbs, steps: 3}", "project={update: [{clip: 1}]}"}, {wide, "negative={kind: pid-gibbs, steps: 2, seeds: continuous}", "train.precision=bf16"}},
-	"tempering":         {{dense, "negative={kind: tempering, chains: 8, steps: 3, temperatures: [1, 0.6, 0.2], fresh: {share: 0.5}}", "train.average={exponential: 0.9}"}},
+	"tempering":         {{dense, "negative={kind: tempering, chains: 8, steps: 3, start: mean, temperatures: [1, 0.6, 0.2], fresh: {share: 0.5}}", "train.average={exponential: 0.9}"}},
 	"annealing":         {{wide, "negative={kind: annealing, chains: 8, steps: 3}"}},
 	"pseudo-likelihood": {{dense, "machine={kind: full, hidden: 0}", "negative={kind: pseudo-likelihood}"}},
 }

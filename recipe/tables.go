@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/negative"
 	"mattis/optim"
 	"mattis/positive"
@@ -75,83 +76,99 @@ type negativeKind struct {
 	batch    bool // starts from the rows of the batch
 	fresh    bool // takes fresh chains beside its own
 	growing  bool // takes restart and grow
+	lasting  bool // its chains go on from update to update: takes start
 	defaults func(*Negative)
-	build    func(m *bm.Machine, n Negative, given positive.Estimator, of part, key rng.Key) (negative.Estimator, error)
+	build    func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error)
+}
+
+// basis is what a negative phase is built from beside the machine and its settings.
+type basis struct {
+	given  positive.Estimator // what stands for the hidden layers given the visible parts of patterns
+	of     part
+	key    rng.Key
+	fields compute.Matrix // of independent visible spins with the means of the training set; none where nothing starts there
 }
 
 var negatives = []negativeKind{
 	{name: "exact", defaults: func(*Negative) {},
-		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, of part, _ rng.Key) (negative.Estimator, error) {
-			return negative.NewExactPart(m, of.at, of.of)
+		build: func(m *bm.Machine, _ Negative, x basis) (negative.Estimator, error) {
+			return negative.NewExactPart(m, x.of.at, x.of.of)
 		}},
 	{name: "cd", batch: true, defaults: func(n *Negative) { n.Steps = ptr(10) },
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, _ rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error) {
 			return negative.NewCD(m, *n.Steps), nil
 		}},
-	{name: "pcd", fresh: true, growing: true, defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, key rng.Key) (negative.Estimator, error) {
-			p, err := n.persistent(m, key)
+	{name: "pcd", fresh: true, growing: true, lasting: true, defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
+		build: func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error) {
+			p, err := n.persistent(m, x)
 			if err != nil {
 				return nil, err
 			}
-			return n.renewed(m, p)
+			return n.renewed(m, p, x)
 		}},
-	{name: "fpcd", fresh: true,
+	{name: "fpcd", fresh: true, lasting: true,
 		defaults: func(n *Negative) {
 			n.Steps, n.Chains, n.FastRate, n.FastKeep = ptr(10), ptr(2048), ptr(0.001), ptr(0.95)
 		},
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, key rng.Key) (negative.Estimator, error) {
-			return n.renewed(m, negative.NewFPCD(m, n.held(), *n.Steps, *n.FastRate, *n.FastKeep, key))
+		build: func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error) {
+			f := negative.NewFPCD(m, n.held(), *n.Steps, *n.FastRate, *n.FastKeep, x.key)
+			if err := n.begin(f, x); err != nil {
+				return nil, err
+			}
+			return n.renewed(m, f, x)
 		}},
-	{name: "jarzynski", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, of part, key rng.Key) (negative.Estimator, error) {
-			j := negative.NewJarzynski(m, *n.Chains, *n.Steps, key)
-			if of != whole {
+	{name: "jarzynski", lasting: true, defaults: func(n *Negative) { n.Steps, n.Chains = ptr(10), ptr(2048) },
+		build: func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error) {
+			j := negative.NewJarzynski(m, *n.Chains, *n.Steps, x.key)
+			if x.of != whole {
 				j.Part()
 			}
-			return j, nil
+			return j, n.begin(j, x)
 		}},
 	{name: "pid", axons: true, defaults: func(*Negative) {},
-		build: func(m *bm.Machine, _ Negative, given positive.Estimator, of part, _ rng.Key) (negative.Estimator, error) {
-			p := negative.NewPID(m, m.Axons(), given)
-			p.Only(of.rows(m.Axons().K()))
+		build: func(m *bm.Machine, _ Negative, x basis) (negative.Estimator, error) {
+			p := negative.NewPID(m, m.Axons(), x.given)
+			p.Only(x.of.rows(m.Axons().K()))
 			return p, nil
 		}},
 	{name: "pid-literal", axons: true, defaults: func(*Negative) {},
-		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, of part, _ rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, _ Negative, x basis) (negative.Estimator, error) {
 			p, err := negative.NewPIDLiteral(m, m.Axons())
 			if err != nil {
 				return nil, err
 			}
-			p.Only(of.rows(m.Axons().K()))
+			p.Only(x.of.rows(m.Axons().K()))
 			return p, nil
 		}},
 	{name: "pid-gibbs", axons: true, defaults: func(n *Negative) { n.Steps, n.Seeds = ptr(10), ptr("sign") },
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, of part, _ rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error) {
 			p, err := negative.NewPIDGibbs(m, m.Axons(), *n.Steps, *n.Seeds == "continuous")
 			if err != nil {
 				return nil, err
 			}
-			p.Only(of.rows(m.Axons().K()))
+			p.Only(x.of.rows(m.Axons().K()))
 			return p, nil
 		}},
-	{name: "tempering", fresh: true,
+	{name: "tempering", fresh: true, lasting: true,
 		defaults: func(n *Negative) {
 			n.Steps, n.Chains, n.Temperatures = ptr(10), ptr(100), &[]float64{1, 0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0}
 		},
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, key rng.Key) (negative.Estimator, error) {
-			t, err := negative.NewTempering(m, *n.Temperatures, n.held(), *n.Steps, key)
+		build: func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error) {
+			t, err := negative.NewTempering(m, *n.Temperatures, n.held(), *n.Steps, x.key)
 			if err != nil {
 				return nil, err
 			}
-			return n.renewed(m, t)
+			if err := n.begin(t, x); err != nil {
+				return nil, err
+			}
+			return n.renewed(m, t, x)
 		}},
 	{name: "annealing", defaults: func(n *Negative) { n.Steps, n.Chains = ptr(100), ptr(100) },
-		build: func(m *bm.Machine, n Negative, _ positive.Estimator, _ part, _ rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error) {
 			return negative.NewAnnealing(m, *n.Chains, *n.Steps), nil
 		}},
 	{name: "pseudo-likelihood", batch: true, defaults: func(*Negative) {},
-		build: func(m *bm.Machine, _ Negative, _ positive.Estimator, _ part, _ rng.Key) (negative.Estimator, error) {
+		build: func(m *bm.Machine, _ Negative, x basis) (negative.Estimator, error) {
 			return negative.NewPseudoLikelihood(m)
 		}},
 }

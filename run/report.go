@@ -74,10 +74,10 @@ func (w *Writer) NewReport(s State) *Report {
 	return r
 }
 
-// At sets how far the run has come, to be written in time.
-func (r *Report) At(step, epoch int) {
+// At sets how far the run has come, and in how many seconds of training, to be written in time.
+func (r *Report) At(step, epoch int, seconds float64) {
 	r.mu.Lock()
-	r.state.Step, r.state.Epoch = step, epoch
+	r.state.Step, r.state.Epoch, r.state.Seconds = step, epoch, seconds
 	r.mu.Unlock()
 }
 

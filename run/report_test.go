@@ -41,12 +41,12 @@ func TestReport(t *testing.T) {
 	if now := stateOf(t, w).Now(host, time.Now()); now != Training {
 		t.Errorf("a reader sees %s", now)
 	}
-	r.At(6, 2)
+	r.At(6, 2, 1.5)
 	r.Say(Diverged, "it runs away")
-	if s := stateOf(t, w); s.Step != 6 || s.Epoch != 2 || s.State != Diverged || s.Message != "it runs away" {
+	if s := stateOf(t, w); s.Step != 6 || s.Epoch != 2 || s.Seconds != 1.5 || s.State != Diverged || s.Message != "it runs away" {
 		t.Errorf("later %+v", s)
 	}
-	r.At(8, 2)
+	r.At(8, 2, 2)
 	r.Close(Ended, "")
 	if s := stateOf(t, w); s.Step != 8 || s.State != Ended || s.Message != "" || s.Epochs != 9 {
 		t.Errorf("at the end %+v", s)

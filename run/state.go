@@ -23,9 +23,10 @@ const silence = time.Minute
 // State is the content of state.json: how far the run's last writer had come.
 type State struct {
 	State   string    `json:"state"`
-	Step    int       `json:"step"`   // updates done
-	Epoch   int       `json:"epoch"`  // epochs done
-	Epochs  int       `json:"epochs"` // epochs at the end
+	Step    int       `json:"step"`    // updates done
+	Epoch   int       `json:"epoch"`   // epochs done
+	Epochs  int       `json:"epochs"`  // epochs at the end
+	Seconds float64   `json:"seconds"` // of training that Step took, measures left out; 0 where that is not known
 	Host    string    `json:"host"`
 	PID     int       `json:"pid"`
 	Updated time.Time `json:"updated"`
@@ -43,10 +44,19 @@ func ParseState(b []byte) (State, error) {
 	default:
 		return State{}, fmt.Errorf("state is %q, want %s, %s, %s, %s or %s", s.State, Training, Ended, Interrupted, Diverged, Failed)
 	}
-	if s.Step < 0 || s.Epoch < 0 || s.Epochs < 0 {
-		return State{}, fmt.Errorf("step %d, epoch %d, epochs %d: want numbers that are not negative", s.Step, s.Epoch, s.Epochs)
+	if s.Step < 0 || s.Epoch < 0 || s.Epochs < 0 || s.Seconds < 0 {
+		return State{}, fmt.Errorf("step %d, epoch %d, epochs %d, %v seconds: want numbers that are not negative", s.Step, s.Epoch, s.Epochs, s.Seconds)
 	}
 	return s, nil
+}
+
+// SecondsAt returns the seconds of training that a checkpoint of an earlier step took, as the part of
+// those of the state's step; 0 where the state does not know.
+func (s State) SecondsAt(step int) float64 {
+	if step <= 0 || s.Step < step {
+		return 0
+	}
+	return s.Seconds * float64(step) / float64(s.Step)
 }
 
 // Now returns the state as a reader on the given host sees it: Killed in place of Training where

@@ -12,12 +12,12 @@ import (
 )
 
 func TestParseState(t *testing.T) {
-	const good = `{"state":"training","step":3,"epoch":1,"epochs":9,"host":"a","pid":7,"updated":"2026-01-02T03:04:05Z","message":"m"}`
+	const good = `{"state":"training","step":3,"epoch":1,"epochs":9,"seconds":2.5,"host":"a","pid":7,"updated":"2026-01-02T03:04:05Z","message":"m"}`
 	got, err := ParseState([]byte(good))
 	if err != nil {
 		t.Fatal(err)
 	}
-	want := State{Training, 3, 1, 9, "a", 7, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "m"}
+	want := State{Training, 3, 1, 9, 2.5, "a", 7, time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), "m"}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
@@ -25,11 +25,24 @@ func TestParseState(t *testing.T) {
 		{`{"state":"resting"}`, `state is "resting", want training, ended, interrupted, diverged or failed`},
 		{`{"state":"killed"}`, `state is "killed"`}, // readers say that, no writer
 		{`{"state":"ended","step":-1}`, "want numbers that are not negative"},
+		{`{"state":"ended","seconds":-1}`, "want numbers that are not negative"},
 		{`{"state":`, "unexpected end"},
 		{``, "unexpected end"},
 	} {
 		_, err := ParseState([]byte(c.text))
 		wantError(t, err, c.want)
+	}
+}
+
+// The seconds of an earlier step are its part; of a later one, and of runs of former versions, nothing is known.
+func TestSecondsAt(t *testing.T) {
+	for step, want := range map[int]float64{0: 0, 3: 1.5, 6: 3, 7: 0} {
+		if got := (State{Step: 6, Seconds: 3}).SecondsAt(step); got != want {
+			t.Errorf("update %d after %v s, want %v", step, got, want)
+		}
+	}
+	if got := (State{Step: 6}).SecondsAt(3); got != 0 {
+		t.Errorf("without seconds %v", got)
 	}
 }
 

@@ -69,12 +69,12 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 	case "pcd, restarted":
 		p := negative.NewPCD(r, 5, 1, 5)
 		p.Grow(3, 4)
-		err = p.Restart(0.3, negative.Uniform)
+		err = p.Restart(0.3, negative.Start{From: negative.Uniform})
 		tr.Negative = p
 	case "pcd, fresh":
-		from := negative.Uniform
+		from := negative.Start{From: negative.Mean, Fields: e.Alloc(compute.Float32, 1, visible)}
 		if axons != nil {
-			from = negative.Patterns
+			from = negative.Start{From: negative.Patterns}
 		}
 		tr.Negative, err = negative.NewRenewed(r, negative.NewPCD(r, 5, 1, 5), 3, 2, from)
 	case "jarzynski":

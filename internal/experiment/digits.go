@@ -243,14 +243,14 @@ func finishDigits(r *results) error {
 	r.claim("the machine learns from patterns of ±1", "Algorithm 1's start; decided by a final test NLL within 5 % of that from ±0.1, open where less than half of the mass is found where the data lie", learns, "%.1f nats (a share of %.2g of the mass where the data lie), from ±0.1 %.1f", unitTest, unitShare, test.last())
 	last := train.last()
 	gap, best := test.last()-last, slices.Min(test.Mean)
-	r.claim("training and test NLL move parallel: no overfitting", "final test NLL within 5 % of the training one and of its own lowest value", decided(math.Abs(gap) <= 0.05*last && test.last() <= 1.05*best, gap, best), "%.1f and %.1f nats, lowest test value %.1f", last, test.last(), best)
+	r.claim("training and test NLL move parallel: no overfitting", "final test NLL within 5 % of the training one and of its own lowest value", decided(math.Abs(gap) <= 0.05*last && test.last() <= 1.05*best, gap, best), "%s and %s nats, lowest test value %.1f", pm(last, train.stderr(math.Inf(1)), 1), pm(test.last(), test.stderr(math.Inf(1)), 1), best)
 	share := at["share of the data's phase"]
-	r.claim("the mass of the machine lies where the data do", "annealing from several bases finds at least half of the mass in the phase of the data at the end", decided(share.last() >= 0.5, share.last()), "a share of %.3g", share.last())
+	r.claim("the mass of the machine lies where the data do", "annealing from several bases finds at least half of the mass in the phase of the data at the end", decided(share.last() >= 0.5, share.last()), "%s", shareOf(share))
 	k290 := at["K = 290, test, AIS"]
 	if len(k290.Mean) > 0 {
 		inf := math.Inf(1)
 		v := above(k290.last(), test.last(), k290.stderr(inf), test.stderr(inf))
-		r.claim("a lower K gives a lower NLL", "K = 190 below K = 290 on the test set by two standard errors", v, "%.1f against %.1f nats", test.last(), k290.last())
+		r.claim("a lower K gives a lower NLL", "K = 190 below K = 290 on the test set by two standard errors", v, "%s against %s nats", pm(test.last(), test.stderr(inf), 1), pm(k290.last(), k290.stderr(inf), 1))
 	}
 	c, classesSeen := r.curve("", "rapid-290", "confidence in samples"), r.curve("", "rapid-290", "classes in samples")
 	text := ""
@@ -263,88 +263,146 @@ func finishDigits(r *results) error {
 	return nil
 }
 
-// finishPatterns is Fig. 7: visible parts of patterns, and what chains from one of them become.
-func finishPatterns(r *results) error {
-	m, err := r.model(r.of("rapid")[0])
-	if err != nil {
-		return err
+// shareOf writes the share of the mass at the end, and its range over machines.
+func shareOf(c Curve) string {
+	text := fmt.Sprintf("a share of %.3g", c.last())
+	if list := c.lists[len(c.lists)-1]; len(list) > 1 {
+		text += fmt.Sprintf(", from %.3g to %.3g", slices.Min(list), slices.Max(list))
 	}
-	split, err := m.LoadData()
-	if err != nil {
-		return err
-	}
+	return text
+}
+
+// patternsShown are drawn of one machine in Fig. 7; from the first of them so many chains start, and
+// are looked at after so many sweeps.
+const patternsShown, patternChains, patternSweeps = 8, 32, 100
+
+// ofPatterns is what Fig. 7 has of one machine.
+type ofPatterns struct {
+	flat    []float32 // K x V: the visible parts
+	order   []int32   // in which they are shown; the samples start from the first
+	samples [][]int8  // of the chains from it
+	classes []int     // that a reader of digits finds among them
+	// nearest are the overlaps of signs of patterns, of test images and of samples with the nearest
+	// training image.
+	nearest [3][]float64
+}
+
+// nearestTo are the rows whose nearest training images Fig. 7 looks for.
+var nearestTo = [3]string{"patterns", "test images", "samples from one pattern"}
+
+// lookAtPatterns gives what Fig. 7 has of a machine. The test images are the same for all.
+func (r *results) lookAtPatterns(m *recipe.Model, split *data.Split, reader *reader, unseen []float64) ofPatterns {
 	visible := m.Axons.Patterns(bm.Visible)
 	e, k, v := m.Machine.Engine(), visible.Value.Rows(), visible.Value.Cols()
-	flat := make([]float32, k*v)
-	compute.Read(e, flat, visible.Value)
-	order := make([]int32, k)
-	data.Order(order, recipe.SampleKey(m.Recipe.Seed))
-	const shown, chains, steps = 8, 32, 100
-	var images [][]float32
-	borders := make([]color.Color, min(shown, k))
-	borders[0] = view.BorderSeed
-	var largest float32
-	for _, p := range order[:len(borders)] {
-		for _, x := range flat[int(p)*v : (int(p)+1)*v] {
-			largest = max(largest, x, -x)
-		}
-	}
-	for _, p := range order[:len(borders)] { // in greys up to the largest entry that is shown
-		image := slices.Clone(flat[int(p)*v : (int(p)+1)*v])
-		for j := range image {
-			image[j] /= max(largest, 1e-30)
-		}
-		images = append(images, image)
-	}
-	seed := make([]int8, v)
-	for j, x := range images[0] {
-		seed[j] = 1
-		if x < 0 {
-			seed[j] = -1
-		}
-	}
-	samples := drawDigits(m.Machine, seed, chains, steps, recipe.SampleKey(m.Recipe.Seed))
-	reader, err := newReader(r.ctx, r.engine, split.Train)
-	if err != nil {
-		return err
-	}
-	classes, confidence := reader.read(samples)
-	var tiles [][]float32
-	for _, s := range samples {
-		tiles = append(tiles, shades(s))
-	}
-	seen := sure(classes, confidence)
-	if err := r.paint([]view.Panel{
-		view.ImagesPanel{Title: fmt.Sprintf("visible parts of patterns, white -%.2f to black +%.2f", largest, largest), Images: images, Sheet: view.Sheet{Height: m.Height, Width: m.Width, Columns: 4, Borders: borders},
-			Frames: []view.Frame{{Border: view.BorderSeed, Label: "where the samples start"}}},
-		view.ImagesPanel{Title: fmt.Sprintf("samples, %d Gibbs steps from the marked one", steps), Images: tiles, Sheet: view.Sheet{Height: m.Height, Width: m.Width, Columns: 8}},
-	}); err != nil {
-		return err
-	}
-	// How near the nearest training image is: for patterns, samples, and images that were never
-	// seen.
+	x := ofPatterns{flat: make([]float32, k*v), order: make([]int32, k)}
+	compute.Read(e, x.flat, visible.Value)
+	data.Order(x.order, recipe.SampleKey(m.Recipe.Seed))
 	signs := make([][]int8, k)
 	for p := range signs {
 		signs[p] = make([]int8, v)
 		for j := range v {
 			signs[p][j] = 1
-			if flat[p*v+j] < 0 {
+			if x.flat[p*v+j] < 0 {
 				signs[p][j] = -1
 			}
 		}
 	}
-	test := slices.Collect(slices.Chunk(split.Test.Spins, v))
-	near := func(name string, rows [][]int8) (mean float64) {
-		all := nearest(e, rows, split.Train)
-		mean, sd := moments(all)
-		r.add(Curve{Name: "overlap with the nearest training image, " + name, X: []float64{float64(len(rows))}, Mean: []float64{mean}, SD: []float64{sd}, N: []int{len(rows)}})
-		return mean
+	x.samples = drawDigits(m.Machine, signs[x.order[0]], patternChains, patternSweeps, recipe.SampleKey(m.Recipe.Seed))
+	x.classes = sure(reader.read(x.samples))
+	x.nearest = [...][]float64{nearest(e, signs, split.Train), unseen, nearest(e, x.samples, split.Train)}
+	return x
+}
+
+// finishPatterns is Fig. 7: visible parts of patterns, and what chains from one of them become. The
+// picture is of the first machine.
+func finishPatterns(r *results) error {
+	var all []ofPatterns
+	var split *data.Split
+	var reader *reader
+	var unseen []float64
+	var height, width int
+	for _, i := range r.of("rapid") {
+		m, err := r.model(i)
+		if err != nil {
+			return err
+		}
+		if split == nil {
+			height, width = m.Height, m.Width
+			if split, err = m.LoadData(); err != nil {
+				return err
+			}
+			if reader, err = newReader(r.ctx, r.engine, split.Train); err != nil {
+				return err
+			}
+			test := slices.Collect(slices.Chunk(split.Test.Spins, split.Test.Visible))
+			unseen = nearest(r.engine, test[:min(len(test), 200)], split.Train)
+		}
+		if err := r.ctx.Err(); err != nil {
+			return err
+		}
+		all = append(all, r.lookAtPatterns(m, split, reader, unseen))
 	}
-	patterns, unseen, drawn := near("patterns", signs), near("test images", test[:min(len(test), 200)]), near("samples from one pattern", samples)
-	r.add(exactly("classes of samples from one pattern", []float64{steps}, []float64{float64(len(seen))}))
-	r.claim("patterns do not resemble images of the training set", "overlap with the nearest training image below that of test images by 0.1 or more", decided(unseen-patterns >= 0.1, patterns, unseen), "%.3f for patterns (the nearer of the two signs), %.3f for test images, %.3f for samples", patterns, unseen, drawn)
-	r.claim("one pattern leads to images of different classes", "at least 2 classes named with a confidence over 0.8 among the chains from one pattern", decided(len(seen) >= 2), "%d classes among %d chains", len(seen), chains)
+	first, v := all[0], split.Train.Visible
+	shown := first.order[:min(patternsShown, len(first.order))]
+	borders := make([]color.Color, len(shown))
+	borders[0] = view.BorderSeed
+	var largest float32
+	for _, p := range shown {
+		for _, x := range first.flat[int(p)*v : (int(p)+1)*v] {
+			largest = max(largest, x, -x)
+		}
+	}
+	var images, tiles [][]float32
+	for _, p := range shown { // in greys up to the largest entry that is shown
+		image := slices.Clone(first.flat[int(p)*v : (int(p)+1)*v])
+		for j := range image {
+			image[j] /= max(largest, 1e-30)
+		}
+		images = append(images, image)
+	}
+	for _, s := range first.samples {
+		tiles = append(tiles, shades(s))
+	}
+	if err := r.paint([]view.Panel{
+		view.ImagesPanel{Title: fmt.Sprintf("visible parts of patterns, white -%.2f to black +%.2f", largest, largest), Images: images, Sheet: view.Sheet{Height: height, Width: width, Columns: 4, Borders: borders},
+			Frames: []view.Frame{{Border: view.BorderSeed, Label: "where the samples start"}}},
+		view.ImagesPanel{Title: fmt.Sprintf("samples, %d Gibbs steps from the marked one", patternSweeps), Images: tiles, Sheet: view.Sheet{Height: height, Width: width, Columns: 8}},
+	}); err != nil {
+		return err
+	}
+	// How near the nearest training image is: for patterns, samples, and images that were never
+	// seen.
+	var near [len(nearestTo)]Curve
+	for k, name := range nearestTo {
+		mean, sd := moments(first.nearest[k])
+		r.add(Curve{Name: "overlap with the nearest training image, " + name, X: []float64{float64(len(first.nearest[k]))}, Mean: []float64{mean}, SD: []float64{sd}, N: []int{len(first.nearest[k])}})
+		near[k] = overMachines("mean overlap over machines, "+name, float64(len(first.nearest[k])), all, func(x ofPatterns) float64 { mean, _ := moments(x.nearest[k]); return mean })
+	}
+	r.add(exactly("classes of samples from one pattern", []float64{patternSweeps}, []float64{float64(len(first.classes))}))
+	classes := overMachines("classes over machines", patternSweeps, all, func(x ofPatterns) float64 { return float64(len(x.classes)) })
+	if len(all) > 1 {
+		r.add(append(near[:], classes)...)
+	}
+	of := func(k int) string { mean, stderr := ends(near[k]); return pm(mean, stderr, 3) }
+	patterns, other := near[0].last(), near[1].last()
+	r.claim("patterns do not resemble images of the training set", "overlap with the nearest training image below that of test images by 0.1 or more", decided(other-patterns >= 0.1, patterns, other), "%s for patterns (the nearer of the two signs), %.3f for test images, %s for samples", of(0), other, of(2))
+	least := slices.Min(classes.lists[0])
+	found := fmt.Sprintf("%.0f classes among %d chains", classes.last(), patternChains)
+	if len(all) > 1 {
+		found = fmt.Sprintf("%.1f classes among %d chains, at least %.0f for each machine", classes.last(), patternChains, least)
+	}
+	r.claim("one pattern leads to images of different classes", "at least 2 classes named with a confidence over 0.8 among the chains from one pattern, for every machine", decided(least >= 2), "%s", found)
 	return nil
+}
+
+// overMachines returns a curve of one point: the mean of a number over machines.
+func overMachines(name string, x float64, all []ofPatterns, number func(ofPatterns) float64) Curve {
+	c := Curve{Name: name, X: []float64{x}, lists: [][]float64{nil}}
+	for _, m := range all {
+		c.lists[0] = append(c.lists[0], number(m))
+	}
+	c.sort()
+	return c
 }
 
 // nearest returns the largest |q| of each row with the rows of the set.

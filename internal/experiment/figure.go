@@ -43,6 +43,7 @@ type arm struct {
 	miniature []string // laid over the settings at miniature scale
 	seconds   float64  // about what an instance takes on one core
 	single    bool     // one instance is enough: a table of costs
+	timed     bool     // its seconds count: an instance has one thread, however many there are
 }
 
 // Figures are all figures in the order of the paper, the extras last.
@@ -57,6 +58,9 @@ var Figures = []Figure{
 	{"6", "RAPID on MNIST: likelihood and samples", "Fig. 6", 1, 25, []*study{digits, frozenDigits, moreDigits}, finishDigits},
 	{"7", "Patterns after training on MNIST", "Fig. 7", 1, 0, []*study{digits}, finishPatterns},
 	{"probe", "Labels of MNIST from the hidden layer", "Sec. V.B", 1, 100, []*study{digits, frozenDigits, standardDigits}, finishProbe},
+	{"6-small", "RAPID on MNIST at reduced size: likelihood and samples", "Fig. 6", 10, 0, []*study{reducedDigits, reducedFrozenDigits, reducedMoreDigits}, finishDigits},
+	{"7-small", "Patterns after training on MNIST at reduced size", "Fig. 7", 10, 0, []*study{reducedDigits}, finishPatterns},
+	{"probe-small", "Labels of MNIST from the hidden layer at reduced size", "Sec. V.B", 10, 0, []*study{reducedDigits, reducedFrozenDigits, reducedStandardDigits}, finishProbe},
 	{"c1", "What reconstruction starts from", "Fig. C.1", 1, 0, []*study{rapidBars}, finishCorrupted},
 	{"cost", "Cost of the negative phase", "App. D", 1, 0, []*study{costs}, finishCosts},
 	{"ultrametricity", "Overlaps and ultrametricity of samples", "Sec. IV.B", 4, 0, []*study{glassy}, finishUltrametricity},
@@ -69,6 +73,7 @@ var Figures = []Figure{
 	{"hybrid", "Hybrid machines and their Hopfield machines", "App. E", 4, 0, []*study{summedOut}, finishHybrid},
 	{"deep", "RAPID on two hidden layers", "Sec. VI", 4, 0, []*study{deeper}, finishDeep},
 	{"full", "Fully connected machines", "Secs. III and IV", 4, 0, []*study{fullyCoupled}, finishFull},
+	{"quality", "Likelihood over the time of training on MNIST", "beside the paper", 3, 0, []*study{qualities}, finishQuality},
 	{"calibration", "Standard errors of measures where the truth is known", "beside the paper", 100, 0, []*study{calibrated}, finishCalibration},
 }
 

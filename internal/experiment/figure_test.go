@@ -43,9 +43,14 @@ func readFile(t *testing.T, path ...string) string {
 	return string(b)
 }
 
+// ofMNIST reports whether a figure trains on MNIST at its miniature size too.
+func ofMNIST(name string) bool {
+	return slices.Contains([]string{"6", "7", "probe"}, strings.TrimSuffix(name, "-small"))
+}
+
 // needsDigits skips a figure of MNIST where there is none.
 func needsDigits(t *testing.T, name string) {
-	if slices.Contains([]string{"6", "7", "probe"}, name) {
+	if ofMNIST(name) {
 		if _, err := data.FindMNIST(""); err != nil {
 			t.Skip(err)
 		}
@@ -65,7 +70,7 @@ func TestEveryFigure(t *testing.T) {
 			needsDigits(t, f.Name)
 			var report experiment.Report
 			o := options(out)
-			if slices.Contains([]string{"6", "7", "probe"}, f.Name) {
+			if ofMNIST(f.Name) {
 				o.Instances = 1 // reading MNIST takes longer than training on it
 			}
 			o.Finished = func(r experiment.Report) { report = r }
@@ -117,6 +122,40 @@ func TestEveryFigure(t *testing.T) {
 	}
 	if text := readFile(t, out, "results.md"); !strings.Contains(text, "\n| claim | paper, and what decides | found | verdict |\n") || strings.Contains(text, "%!") {
 		t.Errorf("results.md:\n%s", text)
+	}
+}
+
+// Figure 7 of two machines at reduced size has means over them beside the numbers of the one that is drawn, and its verdict is
+// about both; figure 7 at full size, with other machines, is told apart.
+func TestPatternsOfSeveralMachines(t *testing.T) {
+	needsDigits(t, "7-small")
+	o := options(t.TempDir())
+	if err := experiment.Run(context.Background(), find(t, "7-small"), o); err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(strings.NewReader(readFile(t, o.Out, "7-small.csv"))).ReadAll()
+	if err != nil {
+		t.Fatal(err)
+	}
+	n := map[string]string{}
+	for _, row := range rows {
+		n[row[0]] = row[4]
+		if over := strings.Contains(row[0], "over machines"); over && row[3] == "" {
+			t.Errorf("no deviation over machines: %v", row)
+		}
+	}
+	for name, want := range map[string]string{
+		"overlap with the nearest training image, patterns": "6", "mean overlap over machines, patterns": "2", "mean overlap over machines, test images": "2",
+		"mean overlap over machines, samples from one pattern": "2", "classes over machines": "2", "classes of samples from one pattern": "1",
+	} {
+		if n[name] != want {
+			t.Errorf("%s is of %q, want %s", name, n[name], want)
+		}
+	}
+	var claims []map[string]string
+	if err := json.Unmarshal([]byte(readFile(t, o.Out, "claims.json")), &claims); err != nil || len(claims) != 2 || claims[0]["figure"] != "7-small" ||
+		!strings.Contains(claims[0]["ours"], " ± ") || !strings.Contains(claims[1]["ours"], "for each machine") {
+		t.Errorf("%v, %v", err, claims)
 	}
 }
 
@@ -214,13 +253,13 @@ func TestInterrupted(t *testing.T) {
 
 func TestRefused(t *testing.T) {
 	for name, want := range map[string]string{
-		"3": "", "2a": "", "all": "", "c1": "", "C1": "", "Cost": "", "All": "", "2C": "\"2C\" is no figure", "": "is no figure: 1, 2a,", "2c": "is no figure", "c": "is no figure", "10": "is no figure", "pro": "is no figure",
+		"3": "", "2a": "", "6": "", "7-small": "", "6-": "is no figure", "all": "", "c1": "", "C1": "", "Cost": "", "All": "", "2C": "\"2C\" is no figure", "": "is no figure: 1, 2a,", "2c": "is no figure", "c": "is no figure", "10": "is no figure", "pro": "is no figure",
 	} {
 		f, err := experiment.Find(name)
 		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
 			t.Errorf("%q: %v", name, err)
 		}
-		if n := map[string]int{"3": 2, "2a": 1, "all": len(experiment.Figures), "All": len(experiment.Figures), "c1": 1, "C1": 1, "Cost": 1}[name]; len(f) != n {
+		if n := map[string]int{"3": 2, "2a": 1, "6": 1, "7-small": 1, "all": len(experiment.Figures), "All": len(experiment.Figures), "c1": 1, "C1": 1, "Cost": 1}[name]; len(f) != n {
 			t.Errorf("%q is %d figures, want %d", name, len(f), n)
 		}
 	}

@@ -219,6 +219,9 @@ func (f *Figure) work(
 
 // one performs one instance on an engine of its own.
 func (f *Figure) one(ctx context.Context, o Options, threads int, i *instance, m *meter) error {
+	if i.arm.timed {
+		threads = 1
+	}
 	e := o.Engine(threads)
 	defer closeEngine(e)
 	if err := i.perform(ctx, o, e, func(share float64) { m.share(i, share) }); err != nil {

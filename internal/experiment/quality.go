@@ -1,0 +1,391 @@
+package experiment
+
+import (
+	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+
+	"mattis/bm"
+	"mattis/compute"
+	"mattis/recipe"
+	"mattis/view"
+)
+
+// trainedFor are machines of MNIST that the figure quality trains for so many minutes each.
+type trainedFor struct {
+	name, label string // of its arms, and in legends
+	recipe      string
+	settings    []string
+	cost        float64 // of an update, milliseconds of one thread
+}
+
+// qualityMinutes are the lengths of the trainings. A machine of one minute is no checkpoint of one of
+// ten: its learning rate comes to the floor in its own last epochs.
+var qualityMinutes = [...]int{1, 3, 10}
+
+// qualityUpdates are those of an epoch: 60 000 rows in batches of 200.
+const qualityUpdates = 300
+
+// The costs were measured beforehand on one core of an EPYC (docs/models.md). With them the numbers of
+// epochs are settings and results can be repeated; the seconds are those that a training took.
+var qualityMethods = []trainedFor{
+	{name: "k50", label: "K = 50", recipe: "digits", settings: []string{"couplings.patterns=50"}, cost: 6.3},
+	{name: "k100", label: "K = 100", recipe: "digits", settings: []string{"couplings.patterns=100"}, cost: 9.9},
+	{name: axonsOfRecipe, label: "K = 200", recipe: "digits", cost: 17},
+	{name: axonsWider, label: "K = 200, H = 2000", recipe: "digits", settings: []string{"machine.hidden=2000"}, cost: 30},
+	{name: densely, label: "dense", recipe: "digits-dense", cost: 20},
+}
+
+// epochs returns the epochs that so many minutes are enough for.
+func (m trainedFor) epochs(minutes int) int {
+	return int(math.Round(float64(minutes) * 60_000 / (qualityUpdates * m.cost)))
+}
+
+// The methods that claims are about.
+const (
+	axonsOfRecipe = "k200" // of the recipe digits
+	axonsWider    = "k200-wide"
+	densely       = "dense" // of the recipe digits-dense
+)
+
+// qualities is the figure quality: the likelihood that minutes of training buy.
+var qualities = &study{qualityArms()}
+
+// qualityFloor is what the learning rate of the recipes digits and digits-dense has come to at their
+// end.
+const qualityFloor = 2.5e-5
+
+func qualityArms() (list []*arm) {
+	for _, m := range qualityMethods {
+		for i, minutes := range qualityMinutes {
+			epochs := m.epochs(minutes)
+			after := (epochs*50 + 42) / 85 // as the recipes, which have 85
+			list = append(list, &arm{name: m.arm(minutes), recipe: m.recipe, seconds: 60*float64(minutes) + 200, timed: true, after: addOperations,
+				settings: settingsFrom(m.settings, []string{fmt.Sprintf("train.epochs=%d", epochs), "measure.test=[]", "measure.train=[]", "measure.last=[nll]",
+					fmt.Sprintf("optimizer.decay={kind: exponential, after: %d, over: %d, floor: %g, per: update}", after, epochs-after, qualityFloor)}),
+				why: fmt.Sprintf("%d epochs, %d min at %g ms an update of one thread; the rate falls in the last %d", epochs, minutes, m.cost, epochs-after),
+				miniature: []string{"data={name: bars, size: 4}", "machine.hidden=4", "negative.chains=10", "negative.steps=1", "train.batch=4", fmt.Sprintf("train.epochs=%d", 2+i),
+					"optimizer.decay={kind: exponential, after: 1, over: 1, floor: 1e-5, per: update}"}})
+		}
+	}
+	return list
+}
+
+// arm returns the name of the arm of so many minutes.
+func (m trainedFor) arm(minutes int) string { return fmt.Sprintf("%s-%dmin", m.name, minutes) }
+
+// addOperations gives the multiply-adds of a training and its updates.
+func addOperations(w *work, t *trained) error {
+	ops, err := updateOps(t.Recipe, t.Machine)
+	w.add("multiply-adds", 0, ops*float64(t.Trainer.Step))
+	w.add("updates", 0, float64(t.Trainer.Step))
+	return err
+}
+
+// updateOps returns the multiply-adds of an update by PCD with fresh chains beside, in the orders of
+// contraction that the machine takes: the sweeps of both kinds of chains, and the phases of the batch
+// and of the chains.
+func updateOps(r *recipe.Recipe, m *bm.Machine) (float64, error) {
+	n := r.Negative
+	if n.Kind != "pcd" || n.Grow != nil {
+		return 0, fmt.Errorf("multiply-adds are known of pcd with as many sweeps an update, and the negative phase is %s", n.Kind)
+	}
+	precision, err := compute.ParsePrecision(r.Train.Precision)
+	if err != nil {
+		return 0, err
+	}
+	defer m.SetPrecision(m.SetPrecision(precision)) // which decides about the orders
+	held, fresh := n.Rows()
+	ops := m.PhaseOps(r.Train.Batch) + m.PhaseOps(held+fresh) + float64(*n.Steps)*m.SweepOps(held)
+	if fresh > 0 {
+		ops += float64(*n.Fresh.Steps) * m.SweepOps(fresh)
+	}
+	return ops, nil
+}
+
+// gained is what the machines of an arm have come to, in the order of their seeds.
+type gained struct {
+	minutes            int
+	seconds, test, all []float64 // of training; NLL of the test set and of the training set, nats
+	operations         float64   // multiply-adds of a training
+	updates            float64
+	apart              float64 // the largest difference of log Z between two bases of a machine, NaN where there are none
+	few                int     // bases left out, for their paths are hardly any
+}
+
+// fewPaths is below how many effective paths a base says nothing: the weights' mean is then what one
+// path happened to bring.
+const fewPaths = 10
+
+// gainedBy reads the machines of an arm.
+func (r *results) gainedBy(m trainedFor, minutes int) (gained, error) {
+	g := gained{minutes: minutes, apart: math.NaN()}
+	for _, i := range r.of(m.arm(minutes)) {
+		seen := false
+		for _, x := range i.metrics {
+			switch {
+			case x.Name != "nll":
+			case x.Split == "train":
+				g.all = append(g.all, x.Value)
+			case x.Split == "test":
+				seen = true
+				g.seconds, g.test = append(g.seconds, x.Seconds), append(g.test, x.Value)
+				apart, few := basesApart(x.Detail)
+				g.few += few
+				if !(apart <= g.apart) && !math.IsNaN(apart) {
+					g.apart = apart
+				}
+			}
+		}
+		if !seen {
+			return g, fmt.Errorf("%s has no nll of the test set", i.dir)
+		}
+		for _, p := range i.Points {
+			switch p.Name {
+			case "multiply-adds":
+				g.operations = p.Value
+			case "updates":
+				g.updates = p.Value
+			}
+		}
+	}
+	return g, nil
+}
+
+// basesApart returns the largest difference between the estimates of log Z from the bases that a
+// measure's detail has, NaN of fewer than two, and how many are left out for their few effective
+// paths.
+func basesApart(detail map[string]any) (apart float64, few int) {
+	list, _ := detail["bases"].([]any)
+	var z []float64
+	for _, x := range list {
+		b, _ := x.(map[string]any)
+		value, ok := b["log_z"].(float64)
+		if ess, _ := b["ess"].(float64); !ok || !(ess >= fewPaths) {
+			few++
+			continue
+		}
+		z = append(z, value)
+	}
+	if len(z) < 2 {
+		return math.NaN(), few
+	}
+	return slices.Max(z) - slices.Min(z), few
+}
+
+// point is a mean over machines with its standard error, and the mean of their seconds.
+type point struct{ nll, stderr, seconds float64 }
+
+func pointOf(seconds, nll []float64) point {
+	s, _ := moments(seconds)
+	mean, sd := moments(nll)
+	return point{mean, sd / math.Sqrt(float64(len(nll))), s}
+}
+
+// noWorse is the verdict on "a has no higher NLL than b in the same time", by two standard errors. A
+// verdict for the one that had over a fifth more time is none.
+func noWorse(a, b point) Verdict {
+	const more = 1.2
+	v := notAbove(a.nll, b.nll, a.stderr, b.stderr)
+	if v == Agrees && a.seconds > more*b.seconds || v == Differs && b.seconds > more*a.seconds {
+		return Open
+	}
+	return v
+}
+
+func (p point) String() string {
+	return fmt.Sprintf("%s nats in %.3g s", pm(p.nll, p.stderr, 2), p.seconds)
+}
+
+// PeersFile is the name of the table of other programs' machines in the folder of the figures.
+const PeersFile = "quality-peers.csv"
+
+// peer are the machines of another program.
+type peer struct {
+	name    string
+	minutes []int // rising
+	of      map[int]*gained
+}
+
+var peersHead = []string{"name", "minutes", "seed", "seconds", "nll"}
+
+// readPeers reads a table of other programs' machines, a line each: whose it is, the length that it
+// was trained for, its seed, the seconds that the training took, and the NLL of the test set by the
+// measure nll. No file is no machines.
+func readPeers(path string) (list []*peer, err error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer f.Close()
+	in := csv.NewReader(f)
+	line := 1
+	wrong := func(format string, args ...any) error {
+		return fmt.Errorf("%s, line %d: "+format, append([]any{path, line}, args...)...)
+	}
+	head, err := in.Read()
+	if err != nil && err != io.EOF {
+		return nil, fmt.Errorf("%s: %w", path, err)
+	}
+	if !slices.Equal(head, peersHead) {
+		return nil, wrong("the columns are %q, want %q", head, peersHead)
+	}
+	seen := map[string]bool{}
+	for {
+		row, err := in.Read()
+		if err == io.EOF {
+			return list, nil
+		}
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+		line, _ = in.FieldPos(0)
+		minutes, err := strconv.Atoi(row[1])
+		if err != nil || minutes < 1 {
+			return nil, wrong("minutes is %q, want a whole number of 1 or more", row[1])
+		}
+		var x [2]float64
+		for k := range x {
+			if x[k], err = strconv.ParseFloat(row[3+k], 64); err != nil || !(x[k] > 0) || math.IsInf(x[k], 0) {
+				return nil, wrong("%s is %q, want a number above 0", peersHead[3+k], row[3+k])
+			}
+		}
+		name := row[0]
+		if name == "" || slices.ContainsFunc(qualityMethods, func(m trainedFor) bool { return m.label == name }) {
+			return nil, wrong("name is %q, want that of another program", name)
+		}
+		if key := fmt.Sprint(name, minutes, row[2]); seen[key] {
+			return nil, wrong("%s of %d minutes has seed %s twice", name, minutes, row[2])
+		} else {
+			seen[key] = true
+		}
+		at := slices.IndexFunc(list, func(p *peer) bool { return p.name == name })
+		if at < 0 {
+			at = len(list)
+			list = append(list, &peer{name: name, of: map[int]*gained{}})
+		}
+		p := list[at]
+		g := p.of[minutes]
+		if g == nil {
+			g = &gained{minutes: minutes}
+			p.of[minutes] = g
+			p.minutes = append(p.minutes, minutes)
+			slices.Sort(p.minutes)
+		}
+		g.seconds, g.test = append(g.seconds, x[0]), append(g.test, x[1])
+	}
+}
+
+// over returns the NLL of the test set over what is spent: seconds or multiply-adds.
+func over(name string, all []gained, spent func(gained) float64) Curve {
+	c := Curve{Name: name}
+	for _, g := range all {
+		mean, sd := moments(g.test)
+		c.X, c.Mean, c.SD, c.N = append(c.X, spent(g)), append(c.Mean, mean), append(c.SD, sd), append(c.N, len(g.test))
+	}
+	return c
+}
+
+func meanSeconds(g gained) float64 {
+	mean, _ := moments(g.seconds)
+	return mean
+}
+
+// finishQuality is the figure quality: the test NLL over the time of training and over its
+// multiply-adds.
+func finishQuality(r *results) error {
+	peers, err := readPeers(filepath.Join(r.options.Out, PeersFile))
+	if err != nil {
+		return err
+	}
+	bySeconds, byOps := []Curve{}, []Curve{}
+	at := map[string]point{} // by arm
+	apart, few := math.NaN(), 0
+	r.table.Header = []string{"machine", "minutes", "updates", "seconds", "10¹² multiply-adds", "NLL, test", "NLL, training"}
+	r.caption = "Nats a row by the measure `nll`; seconds are those of training alone, on one thread."
+	row := func(name string, minutes int, updates, operations string, g gained, train string) {
+		p := pointOf(g.seconds, g.test)
+		r.table.Rows = append(r.table.Rows, []string{name, strconv.Itoa(minutes), updates, fmt.Sprintf("%.0f", p.seconds), operations, pm(p.nll, p.stderr, 2), train})
+	}
+	for _, m := range qualityMethods {
+		var all []gained
+		for _, minutes := range qualityMinutes {
+			g, err := r.gainedBy(m, minutes)
+			if err != nil {
+				return err
+			}
+			all = append(all, g)
+			at[m.arm(minutes)] = pointOf(g.seconds, g.test)
+			few += g.few
+			if !(g.apart <= apart) && !math.IsNaN(g.apart) {
+				apart = g.apart
+			}
+			train := pointOf(g.seconds, g.all)
+			row(m.label, minutes, fmt.Sprintf("%.0f", g.updates), fmt.Sprintf("%.4g", g.operations/1e12), g, pm(train.nll, train.stderr, 2))
+		}
+		seconds, ops := over(m.label, all, meanSeconds), over(m.label+", over multiply-adds", all, func(g gained) float64 { return g.operations })
+		r.add(seconds, ops)
+		bySeconds = append(bySeconds, seconds)
+		ops.Name = m.label
+		byOps = append(byOps, ops)
+	}
+	for _, p := range peers {
+		var all []gained
+		for _, minutes := range p.minutes {
+			all = append(all, *p.of[minutes])
+			row(p.name, minutes, "-", "-", *p.of[minutes], "-")
+		}
+		c := over(p.name, all, meanSeconds)
+		r.add(c)
+		bySeconds = append(bySeconds, c)
+	}
+	nats := view.Axis{Label: "NLL of the test set (nats)"}
+	if err := r.paint([]view.Panel{
+		view.CurvesPanel{Chart: view.Chart{Title: r.title(), X: view.Axis{Label: "seconds of training, one thread", Log: true}, Y: nats}, Series: series(bySeconds...)},
+		view.CurvesPanel{Chart: view.Chart{Title: "the same over the work", X: view.Axis{Label: "multiply-adds of the training", Log: true}, Y: nats}, Series: series(byOps...)},
+	}); err != nil {
+		return err
+	}
+	r.judgeQuality(at, peers)
+	found := fmt.Sprintf("at most %.2f nats apart", apart)
+	if math.IsNaN(apart) {
+		found = "log Z was summed, or one base alone says anything"
+	}
+	if few > 0 {
+		found += fmt.Sprintf("; left out are %d estimates", few)
+	}
+	r.claim("all bases of annealing find the same log Z", fmt.Sprintf("of every machine, the estimates from all bases with %d effective paths or more lie within 1 nat", fewPaths), decided(apart <= 1, apart), "%s", found)
+	return nil
+}
+
+// judgeQuality judges the claims about points, which are by arm.
+func (r *results) judgeQuality(at map[string]point, peers []*peer) {
+	const how = "mean test NLL not above by two standard errors; open where the better one had over a fifth more time"
+	of := func(name string, minutes int) point { return at[trainedFor{name: name}.arm(minutes)] }
+	for _, minutes := range qualityMinutes {
+		a, b := of(axonsOfRecipe, minutes), of(densely, minutes)
+		r.claim(fmt.Sprintf("axons (K = 200) are no worse than dense couplings after %d min of training", minutes), how, noWorse(a, b), "%s against %s; K = 50 %s, K = 100 %s", a, b, of("k50", minutes), of("k100", minutes))
+	}
+	for _, p := range peers {
+		for _, minutes := range p.minutes {
+			if !slices.Contains(qualityMinutes[:], minutes) {
+				continue
+			}
+			a, b := of(axonsOfRecipe, minutes), pointOf(p.of[minutes].seconds, p.of[minutes].test)
+			r.claim(fmt.Sprintf("axons (K = 200) are no worse than %s after %d min of training", p.name, minutes), how, noWorse(a, b), "%s against %s", a, b)
+		}
+	}
+	last := qualityMinutes[len(qualityMinutes)-1]
+	wide, narrow := of(axonsWider, last), of(axonsOfRecipe, last)
+	r.claim(fmt.Sprintf("axons with 2000 hidden spins are better than with 1000 after %d min of training", last), "mean test NLL lower by two standard errors, in no more than a fifth more time", provided(above(narrow.nll, wide.nll, narrow.stderr, wide.stderr), wide.seconds <= 1.2*narrow.seconds), "%s against %s", wide, narrow)
+}

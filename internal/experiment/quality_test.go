@@ -1,0 +1,234 @@
+package experiment
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"mattis/compute"
+	"mattis/compute/cpu"
+	"mattis/recipe"
+	"mattis/train"
+)
+
+// counting counts the multiply-adds of products.
+type counting struct {
+	compute.Engine
+	adds float64
+}
+
+func (c *counting) Mul(dst, a, b compute.Matrix, op compute.Op) {
+	inner := a.Cols()
+	if op.TransA {
+		inner = a.Rows()
+	}
+	c.adds += float64(dst.Rows()) * float64(dst.Cols()) * float64(inner)
+	c.Engine.Mul(dst, a, b, op)
+}
+
+func (c *counting) Descend(rows, cols int, terms []compute.Outer, moves []compute.Move) bool {
+	for _, t := range terms {
+		c.adds += float64(rows) * float64(cols) * float64(t.A.Rows())
+	}
+	return c.Engine.Descend(rows, cols, terms, moves)
+}
+
+// The multiply-adds of an update by its shapes are those of the products that an update makes, up to those of one row that
+// offsets take: for axons with many patterns, which go by W, and with few, and for dense couplings.
+func TestUpdateOps(t *testing.T) {
+	for _, c := range []struct {
+		name     string
+		settings []string
+	}{
+		{"digits", []string{"couplings.patterns=5"}}, {"digits", []string{"couplings.patterns=60"}}, {"digits-dense", nil},
+		{"digits-dense", []string{"negative={kind: pcd, steps: 3, chains: 40}"}},
+	} {
+		e := &counting{Engine: cpu.New(1)}
+		r, err := recipe.Load(c.name, append([]string{"data={name: bars, size: 8, test: 0, split: random}", "machine.hidden=90", "negative.chains=300", "train.epochs=1",
+			"measure.test=[]", "measure.last=[]"}, c.settings...)...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		split, err := r.LoadData()
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Train.Batch = split.Train.Rows // one update
+		x, err := r.Build(split, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		x.Trainer.Observers = []train.Observer{observe(func(ev train.Event) {
+			if ev.Step == 0 {
+				e.adds = 0
+			}
+		})}
+		if err := x.Trainer.Run(context.Background(), 1); err != nil {
+			t.Fatal(err)
+		}
+		want, err := updateOps(r, x.Machine)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if ratio := e.adds / float64(x.Trainer.Step) / want; !(ratio > 0.999 && ratio < 1.03) || x.Trainer.Step != 1 {
+			t.Errorf("%s %v: %d updates make %v multiply-adds each, %v by their shapes", c.name, c.settings, x.Trainer.Step, e.adds/float64(x.Trainer.Step), want)
+		}
+		e.Engine.(*cpu.Engine).Close()
+	}
+	r, err := recipe.Load("bars-cd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := updateOps(r, nil); err == nil {
+		t.Error("an update of cd is counted as one of pcd")
+	}
+}
+
+// Every training of the figure takes about its minutes by what an update costs, its rate is at the floor when it ends and not
+// before its last epoch, and arms of one method differ in nothing else than their length.
+func TestQualityArms(t *testing.T) {
+	for _, m := range qualityMethods {
+		for _, minutes := range qualityMinutes {
+			i := instance{seed: 1}
+			for _, a := range qualities.arms {
+				if a.name == m.arm(minutes) {
+					i.arm = a
+				}
+			}
+			r, err := i.recipeOf(false)
+			if err != nil {
+				t.Fatal(err)
+			}
+			took := float64(r.Train.Epochs) * 60_000 / float64(r.Train.Batch) * m.cost / 60_000
+			if math.Abs(took/float64(minutes)-1) > 0.06 {
+				t.Errorf("%s takes %.2f min", i.arm.name, took)
+			}
+			d := r.Optimizer.Decay
+			if d.After+*d.Over != r.Train.Epochs || *d.Per != "update" || d.Floor != qualityFloor || !i.arm.timed {
+				t.Errorf("%s: of %d epochs the rate falls for %d after %d", i.arm.name, r.Train.Epochs, *d.Over, d.After)
+			}
+		}
+	}
+}
+
+func TestNoWorse(t *testing.T) {
+	for _, c := range []struct {
+		a, b point
+		want Verdict
+	}{
+		{point{70, 0.1, 60}, point{71, 0.1, 60}, Agrees},
+		{point{70, 0.1, 60}, point{69.8, 0.1, 60}, Agrees}, // 0.28 are two standard errors
+		{point{70, 0.1, 60}, point{69.7, 0.1, 60}, Differs},
+		{point{70, math.NaN(), 60}, point{80, 0.1, 60}, Open}, // one machine
+		{point{70, 0.1, 80}, point{71, 0.1, 60}, Open},        // it had a third more time
+		{point{70, 0.1, 40}, point{71, 0.1, 60}, Agrees},
+		{point{72, 0.1, 40}, point{71, 0.1, 60}, Open}, // the other one had half more
+		{point{72, 0.1, 80}, point{71, 0.1, 60}, Differs},
+	} {
+		if got := noWorse(c.a, c.b); got != c.want {
+			t.Errorf("%+v against %+v: %s, want %s", c.a, c.b, got, c.want)
+		}
+	}
+}
+
+func TestBasesApart(t *testing.T) {
+	base := func(z any, ess float64) any { return map[string]any{"base": "x", "log_z": z, "ess": ess} }
+	for _, c := range []struct {
+		bases []any
+		apart float64
+		few   int
+	}{
+		{nil, math.NaN(), 0},
+		{[]any{base(10.0, 100)}, math.NaN(), 0},
+		{[]any{base(10.0, 100), base(8.5, 40), base(10.25, 10)}, 1.75, 0},
+		{[]any{base(10.0, 100), base(8.5, 4), base(nil, 50), base(10.25, 10)}, 0.25, 2},
+	} {
+		apart, few := basesApart(map[string]any{"bases": c.bases})
+		if few != c.few || apart != c.apart && !(math.IsNaN(apart) && math.IsNaN(c.apart)) {
+			t.Errorf("%v: %v apart, %d left out", c.bases, apart, few)
+		}
+	}
+}
+
+func TestReadPeers(t *testing.T) {
+	path := filepath.Join(t.TempDir(), PeersFile)
+	if list, err := readPeers(path); list != nil || err != nil {
+		t.Errorf("without a file: %v, %v", list, err)
+	}
+	const head = "name,minutes,seed,seconds,nll\n"
+	put := func(text string) {
+		t.Helper()
+		if err := os.WriteFile(path, []byte(text), 0o666); err != nil {
+			t.Fatal(err)
+		}
+	}
+	put(head + "other,10,1,601,80\nother,1,1,61,100\nother,1,2,59,104\nthird,3,1,180,90.5\n")
+	list, err := readPeers(path)
+	if err != nil || len(list) != 2 {
+		t.Fatalf("%v, %v", list, err)
+	}
+	if p := list[0]; p.name != "other" || fmt.Sprint(p.minutes, p.of[1].test, p.of[1].seconds, p.of[10].test) != "[1 10] [100 104] [61 59] [80]" {
+		t.Errorf("%+v", p)
+	}
+	for text, want := range map[string]string{
+		"":                                  "line 1: the columns are",
+		"name,seconds,nll\n":                "line 1: the columns are",
+		head + "other,1,1,60\n":             "wrong number of fields",
+		head + "a,1,1,60,90\na,x,1,60,90":   `line 3: minutes is "x", want a whole number`,
+		head + "a,1,1,0,90":                 `line 2: seconds is "0", want a number above 0`,
+		head + "a,1,1,60,NaN":               `line 2: nll is "NaN"`,
+		head + "a,1,1,60,90\na,1,1,61,91":   "line 3: a of 1 minutes has seed 1 twice",
+		head + "K = 50,1,1,60,90":           `line 2: name is "K = 50", want that of another program`,
+		head + ",1,1,60,90":                 `line 2: name is ""`,
+		head + "a,1,1,60,90\n\"b\n,1,1,1,1": "quality-peers.csv",
+	} {
+		put(text)
+		if _, err := readPeers(path); err == nil || !strings.Contains(err.Error(), want) || !strings.Contains(err.Error(), PeersFile) {
+			t.Errorf("%q: %v, want %s", text, err, want)
+		}
+	}
+}
+
+// With other programs' points the figure has their series and a claim for each length that it has itself; every training runs
+// on one thread, though there are two for each.
+func TestQualityWithPeers(t *testing.T) {
+	out := t.TempDir()
+	if err := os.WriteFile(filepath.Join(out, PeersFile), []byte("name,minutes,seed,seconds,nll\nother,1,1,0.5,3\nother,1,2,0.7,4\nother,2,1,0.5,3\n"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	figures, err := Find("quality")
+	if err != nil {
+		t.Fatal(err)
+	}
+	threads := 2 * len(qualities.arms)
+	var claims []Claim
+	o := Options{Instances: 1, Seed: 1, Threads: threads, Out: out, Miniature: true, Finished: func(r Report) { claims = r.Claims },
+		Engine: func(n int) compute.Engine {
+			if n != 1 && n != threads { // all of them draw
+				t.Errorf("a training on %d threads", n)
+			}
+			return cpu.New(min(n, 2))
+		}}
+	if err := Run(context.Background(), figures, o); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(out, "quality.csv"))
+	if err != nil || !strings.Contains(string(b), "\nother,0.6,3.5,0.70710678118654") || !strings.Contains(string(b), "\nother,0.5,3,,1\n") {
+		t.Errorf("%v\n%s", err, b)
+	}
+	about := map[string]int{}
+	for _, c := range claims {
+		for _, other := range []string{"other", "dense"} {
+			if strings.Contains(c.Claim, "no worse than "+other) {
+				about[other]++
+			}
+		}
+	}
+	if about["other"] != 1 || about["dense"] != len(qualityMinutes) {
+		t.Errorf("claims: %v", claims)
+	}
+}
