@@ -43,7 +43,7 @@ const (
 	wordSteps   = 32                       // signs in a word of popcounts
 	exactLimit  = 1 << 24                  // float32 has all integers up to here
 	shortLimit  = 1<<15 - 1
-	integerOps  = 1 << 18 // below this packing takes what multiplying saves
+	integerOps  = 1 << 15 // below this there is nothing to win
 	packRows    = 64      // rows of a packed at once
 )
 
