@@ -118,6 +118,49 @@ type integers struct {
 	ends    []int     // of the blocks of the sum, in words
 	refused atomic.Bool
 	done    int
+	doubts  [8]doubt
+	next    int // of doubts to be replaced
+}
+
+// doubt is of signs that were others when all of them were packed: so many products with them are not tried.
+type doubt struct {
+	signs uintptr // where they lie; other signs that come to lie there wait for nothing worse
+	kind  int
+	left  int
+}
+
+// doubted is how many products wait after one was packed in vain.
+const doubted = 31
+
+// doubtful returns the doubt about the product's signs, or nil.
+func (t *mulTask) doubtful() *doubt {
+	x := &t.integers
+	for i := range x.doubts {
+		if d := &x.doubts[i]; d.signs == uintptr(unsafe.Pointer(&t.bOp.f32[0])) && d.kind == x.kind {
+			return d
+		}
+	}
+	return nil
+}
+
+// hopeful reports whether the product is worth packing: what was in vain is tried anew now and then.
+func (t *mulTask) hopeful() bool {
+	d := t.doubtful()
+	if d == nil || d.left == 0 || t.e.integers == always {
+		return true
+	}
+	d.left--
+	return false
+}
+
+// doubt remembers that the product was packed in vain.
+func (t *mulTask) doubt() {
+	x, d := &t.integers, t.doubtful()
+	if d == nil {
+		d = &x.doubts[x.next]
+		x.next = (x.next + 1) % len(x.doubts)
+	}
+	*d = doubt{uintptr(unsafe.Pointer(&t.bOp.f32[0])), x.kind, doubted}
 }
 
 // cutIntegers decides whether the product may be one with signs, by its shape alone, and cuts it. The column blocks
@@ -207,7 +250,13 @@ func (t *mulTask) multiplyIntegers(threads int) bool {
 		t.coshWork = t.e.Scratch(compute.Float64, n[needSignsCosh].rows, n[needSignsCosh].cols).Float64s()
 		t.coshParts = t.e.Scratch(compute.Float64, n[needSignsParts].rows, n[needSignsParts].cols).Float64s()
 	}
-	if t.likely() && t.packIntegers(threads) {
+	if t.likely() && t.hopeful() {
+		if !t.packIntegers(threads) {
+			t.doubt()
+			t.plan = plan
+			t.e.Release(mark)
+			return false
+		}
 		phase := (*mulTask).multiplyPopcounts
 		if x.kind == lookups {
 			phase = (*mulTask).multiplyLookups

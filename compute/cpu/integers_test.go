@@ -439,6 +439,39 @@ func TestOthersAreFloats(t *testing.T) {
 	}
 }
 
+// Signs of which one is another, wherever it stands, are packed in vain once in 32 products, and once they are signs at most 31 products
+// go by before they are taken as such.
+func TestDoubts(t *testing.T) {
+	e := newEngine(t, 1)
+	if !e.kernels.signs.fast {
+		t.Skip("this arm multiplies in float32")
+	}
+	const n, m, l = 200, 500, 100
+	a, b, dst := e.Alloc(compute.Float32, n, l), e.Alloc(compute.Float32, l, m), e.Alloc(compute.Float32, n, m)
+	e.Fill(b, 1)
+	multiply := func() bool {
+		before := e.IntegerProducts()
+		e.Mul(dst, a, b, compute.Op{Alpha: 1})
+		return e.IntegerProducts() > before
+	}
+	if !multiply() {
+		t.Error("signs are multiplied in float32")
+	}
+	b.Float32s()[777] = 0.5
+	if multiply() || e.mul.integers.doubts[0].left != doubted {
+		t.Error("a half is taken for a sign")
+	}
+	b.Float32s()[777] = 1
+	for i := range doubted {
+		if multiply() {
+			t.Fatalf("product %d after one in vain is tried", i)
+		}
+	}
+	if !multiply() || !multiply() {
+		t.Error("signs are not tried anew")
+	}
+}
+
 // The bounds are sharp: sums of 2^24 are worked out as integers, and beyond, where float32 rounds on the way to another sum, as in float32;
 // and so are 15 integers whose sizes add up to 2^15 - 1, the most of a block, and to 2^15.
 func TestIntegerBounds(t *testing.T) {
@@ -478,6 +511,13 @@ func TestIntegerBounds(t *testing.T) {
 		check("a block of 2^15-1", a.Columns(0, lookupSteps), few, false, shortLimit, 1)
 		a.Float32s()[3]++
 		check("a block of 2^15", a.Columns(0, lookupSteps), few, false, shortLimit+1, 0)
+		// The last of many rows alone wants two blocks.
+		many, sums := off.Alloc(compute.Float32, 2*packRows+1, 2*lookupSteps), off.Alloc(compute.Float32, 2*packRows+1, 1)
+		off.Fill(many.Slice(2*packRows, 2*packRows+1), 1400)
+		on.Mul(sums, many, signs.Slice(0, 2*lookupSteps), compute.Op{Alpha: 1})
+		if got := sums.Float32s()[2*packRows]; got != 1400*2*lookupSteps || len(on.mul.integers.ends) != 2 {
+			t.Errorf("%s: a last row of large integers: %v in %d blocks", arm, got, len(on.mul.integers.ends))
+		}
 	}
 }
 
