@@ -273,10 +273,7 @@ func (a *Axons) offsetGradient(grad, g, m, weights compute.Matrix, scale float64
 	if m.IsNone() {
 		return
 	}
-	e := a.engine
-	sum := e.Scratch(compute.Float32, 1, g.Cols())
-	columnSums(e, sum, g, weights, 1, false)
-	e.Mul(grad, sum, m, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
+	a.engine.Mul(grad, summed(a.engine, g, weights), m, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
 }
 
 // correlateSingle is Correlate of a machine of one pair, with S = (g/sqrt K) y Xh^T for G of the

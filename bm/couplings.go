@@ -110,15 +110,12 @@ func learned(e compute.Engine, name string, rows, cols int, decay float32) Param
 // layer x, n of the layer y, either may be none.
 func offsetCorrelation(e compute.Engine, dst, x, y, weights, m, n compute.Matrix, scale float64) {
 	if !m.IsNone() { // - scale * m (sum_b w_b y_b)
-		sum := e.Scratch(compute.Float32, 1, y.Cols())
-		columnSums(e, sum, y, weights, 1, false)
-		e.Mul(dst, m, sum, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
+		e.Mul(dst, m, summed(e, y, weights), compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
 	}
 	if n.IsNone() {
 		return
 	}
-	sum := e.Scratch(compute.Float32, 1, x.Cols()) // - scale * (sum_b w_b (x_b-m))^T n
-	columnSums(e, sum, x, weights, 1, false)
+	sum := summed(e, x, weights) // - scale * (sum_b w_b (x_b-m))^T n
 	if !m.IsNone() {
 		all, one := e.Scratch(compute.Float32, 1, 1), e.Scratch(compute.Float32, x.Rows(), 1)
 		e.Fill(one, 1)
@@ -146,6 +143,13 @@ func columnSums(e compute.Engine, dst, x, weights compute.Matrix, alpha float64,
 		e.Fill(weights, 1)
 	}
 	e.Mul(dst, weights, x, compute.Op{TransA: true, Accumulate: add, Alpha: alpha})
+}
+
+// summed returns sum_b w_b x_b, 1xN scratch.
+func summed(e compute.Engine, x, weights compute.Matrix) compute.Matrix {
+	sum := e.Scratch(compute.Float32, 1, x.Cols())
+	columnSums(e, sum, x, weights, 1, false)
+	return sum
 }
 
 // withShift returns bias + shift, which is used up; either may be none.

@@ -13,10 +13,10 @@ func (t *Terms) add(a, b compute.Matrix, op compute.Op) {
 }
 
 // Defers reports whether Phases may take the place of Phase on each of two batches: a restricted
-// machine without offsets and a gain to learn, batches whose hidden layer is integrated out and which are small
+// machine whose hidden layer has no offset and which learns no gain, batches whose hidden layer is integrated out and which are small
 // beside the couplings. The parameters get the same bits either way.
 func (m *Machine) Defers(a, b Batch) bool {
-	if !m.single || !m.couplings.Offset(Visible).IsNone() || max(m.sizes[Visible], m.sizes[Hidden]) >= compute.LongSum {
+	if !m.single || max(m.sizes[Visible], m.sizes[Hidden]) >= compute.LongSum {
 		return false
 	}
 	axons := m.Axons()
@@ -48,12 +48,13 @@ func (m *Machine) Phases(a, b Batch, up, down float64) {
 	t := e.Scratch(compute.Float32, v.Rows(), m.sizes[Hidden])
 	e.Copy(v.Slice(0, n), a.State[Visible])
 	e.Copy(v.Slice(n, v.Rows()), b.State[Visible])
-	bias := m.biases[Hidden]
+	bias, offset := m.biases[Hidden], m.couplings.Offset(Visible)
 	then := compute.Epilogue{Kind: compute.Tanh, Bias: bias.Value}
 	var overlap, s compute.Matrix
 	axons := m.Axons()
 	if axons == nil {
 		d := m.couplings.(*Dense)
+		then.Bias = withShift(e, then.Bias, d.Shift(Visible, Hidden))
 		e.Mul(t, v, d.weights[0].Value, compute.Op{Alpha: 1, Precision: d.precision, Then: then})
 	} else {
 		xh := axons.layers[Hidden].Value
@@ -75,9 +76,15 @@ func (m *Machine) Phases(a, b Batch, up, down float64) {
 			w := m.couplings.(*Dense)
 			op.Precision = w.precision
 			w.weights[0].Terms.add(rows, means, op)
+			if !offset.IsNone() { // - scale * m (sum_b w_b t_b), as offsetCorrelation has it
+				w.weights[0].Terms.add(offset, summed(e, means, x.Weights), compute.Op{TransA: true, Alpha: -scale})
+			}
 		} else {
 			op.Precision = axons.precision
 			axons.layers[Visible].Terms.add(s.Slice(from, to), rows, op)
+			if !offset.IsNone() { // - scale * (sum_b w_b S_b)^T m, as offsetGradient has it
+				axons.layers[Visible].Terms.add(summed(e, s.Slice(from, to), x.Weights), offset, compute.Op{TransA: true, Alpha: -scale})
+			}
 			op = axons.scaled(op, 0)
 			op.Alpha *= scale
 			axons.layers[Hidden].Terms.add(overlap.Slice(from, to), means, op)

@@ -226,6 +226,13 @@ func (m *Machine) Near(l int) []int { return m.near[l] }
 // Bias returns the biases of layer l, the zero Param if it has none.
 func (m *Machine) Bias(l int) Param { return m.biases[l] }
 
+// SetBiasRate sets the factor of the learning rate of all biases.
+func (m *Machine) SetBiasRate(factor float64) {
+	for l := range m.biases {
+		m.biases[l].Rate = float32(factor)
+	}
+}
+
 // Layers returns how many spins each layer has, the visible one first. It is not to be changed.
 func (m *Machine) Layers() []int { return m.sizes }
 

@@ -20,23 +20,26 @@ func TestDeferredGradients(t *testing.T) {
 	const v, h, n, k = 301, 530, 10, 7
 	for _, kind := range []string{"sgd", "momentum", "adam"} {
 		for _, precision := range []compute.Precision{compute.Single, compute.BF16} {
-			for i := range 4 {
-				weighted, axons := i&1 != 0, i&2 != 0
+			for i := range 8 {
+				weighted, axons, offset := i&1 != 0, i&2 != 0, i&4 != 0
 				var want [][]float32
 				for _, threads := range []int{0, 1, 2, 3} { // 0: formed
 					e := cpu.New(max(1, threads))
 					var c bm.Couplings
 					if axons {
-						a := bm.NewAxons(e, bm.Restricted(v, h, false), 11, false)
+						a := bm.NewAxons(e, bm.Restricted(v, h, offset), 11, false)
 						a.Uniform(1, 1)
 						c = a
 					} else {
-						d := bm.NewDense(e, bm.Restricted(v, h, false))
+						d := bm.NewDense(e, bm.Restricted(v, h, offset))
 						d.Normal(0.05, 1)
 						c = d
 					}
 					m := bm.New(e, c, weighted, weighted)
 					m.SetPrecision(precision)
+					if offset {
+						e.Normals(c.Offset(bm.Visible), 8, 0, 0)
+					}
 					var o optim.Optimizer
 					switch kind {
 					case "sgd":
@@ -89,7 +92,7 @@ func TestDeferredGradients(t *testing.T) {
 					if !slices.EqualFunc(got, want, func(a, b []float32) bool {
 						return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) })
 					}) {
-						t.Errorf("%s", fmt.Sprintf("%s, %v, weighted %v, axons %v, %d threads: other bits", kind, precision, weighted, axons, threads))
+						t.Errorf("%s", fmt.Sprintf("%s, %v, weighted %v, axons %v, offset %v, %d threads: other bits", kind, precision, weighted, axons, offset, threads))
 					}
 				}
 			}

@@ -214,7 +214,11 @@ func (r *Recipe) BuildMachine(visible int, e compute.Engine) *bm.Machine {
 	for l := range biased {
 		biased[l] = m.Biases == "both" || l == bm.Visible && m.Biases == "visible" || l != bm.Visible && m.Biases == "hidden"
 	}
-	return bm.New(e, w, biased...)
+	machine := bm.New(e, w, biased...)
+	if m.BiasRate != nil {
+		machine.SetBiasRate(*m.BiasRate)
+	}
+	return machine
 }
 
 // Training is a recipe made into objects.

@@ -317,7 +317,7 @@ func (r *Recipe) checkMachine() error {
 	if m.OffsetRate != nil && (m.Offset == "none" || m.Offset == "mean") {
 		return wrong("machine.offset_rate", "has no meaning for offset %s, which stays: take offset: all, or leave it out", m.Offset)
 	}
-	if err := given("machine", "kind "+m.Kind, m, defaults(r).Machine, k.needs, []string{"start"}); err != nil {
+	if err := given("machine", "kind "+m.Kind, m, defaults(r).Machine, k.needs, []string{"start", "bias_rate"}); err != nil {
 		return err
 	}
 	switch {
@@ -356,6 +356,14 @@ func (r *Recipe) checkMachine() error {
 		}
 		if *m.Start == "data" && (m.Biases == "none" || m.Biases == "hidden") {
 			return wrong("machine.start", "data sets the visible biases, and machine.biases is %s: take visible or both", m.Biases)
+		}
+	}
+	if m.BiasRate != nil {
+		if m.Biases == "none" {
+			return wrong("machine.bias_rate", "has no meaning where machine.biases is none: leave it out, or take visible, hidden or both")
+		}
+		if err := within("machine.bias_rate", *m.BiasRate, 0, math.MaxFloat32); err != nil {
+			return err
 		}
 	}
 	if err := oneOf("machine.offset", m.Offset, []string{"none", "mean", "all"}); err != nil {

@@ -60,6 +60,8 @@ func TestWrongGraphs(t *testing.T) {
 		{"machine: {kind: deep, hidden: [3, 2]}\ncouplings: {gain: {a-b: 1}}\n", "couplings.gain: there is no pair a-b, only visible-hidden1, hidden1-hidden2"},
 		{"machine: {kind: deep, hidden: [3, 2]}\ncouplings: {gain: {visible-hidden1: 1, hidden1-hidden2: 0}}\n", "couplings.gain: 0 is out of range, want a positive number"},
 		{"machine: {hidden: 3}\ncouplings: {gain: x}\n", "couplings.gain: x is no number, and no mapping of one a pair"},
+		{"machine: {hidden: 3, bias_rate: 4}\n", "machine.bias_rate: has no meaning where machine.biases is none"},
+		{"machine: {hidden: 3, biases: both, bias_rate: -1}\n", "machine.bias_rate: -1 is out of range"},
 		{"machine: {hidden: 3}\ncouplings: {gain_rate: 0.1}\n", "couplings.gain_rate: has no meaning where the gain is not learned"},
 		{"machine: {hidden: 3}\ncouplings: {learn_gain: true, gain_rate: -1}\n", "couplings.gain_rate: -1 is out of range"},
 		{"machine: {hidden: 3}\npositive: {kind: best}\n", `positive.kind: "best" is unknown, want one of marginal, mean-field, clamped`},

@@ -44,6 +44,9 @@ type Machine struct {
 	// OffsetRate is how far offsets move towards the means of the positive phase in an update.
 	OffsetRate *float64 `yaml:"offset_rate,omitempty"`
 
+	// BiasRate is the factor of the learning rate of all biases; 1 where it is not given.
+	BiasRate *float64 `yaml:"bias_rate,omitempty"`
+
 	// Start says what the visible biases are at first: zero, or data for those of independent spins
 	// with the means of the training set.
 	Start *string `yaml:"start,omitempty"`

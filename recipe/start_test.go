@@ -64,3 +64,50 @@ func equalParams(a, b *bm.Machine) bool {
 	}
 	return len(p) == len(q)
 }
+
+// Biases move by machine.bias_rate times what they move by at 1, and nothing else does: after an
+// update of SGD from the same parameters and draws the couplings have the same bits.
+func TestBiasRate(t *testing.T) {
+	moved := func(settings ...string) map[string][]float32 {
+		e := engine(t)
+		r, err := Load("bars", append(settings, "train={epochs: 1, batch: 100}", "machine.biases=both", "machine.hidden=5", "negative={kind: cd}", "optimizer={kind: sgd, rate: 0.5}", "project={}")...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		split, err := r.LoadData()
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := r.Build(split, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := b.Trainer.Run(t.Context(), 1); err != nil {
+			t.Fatal(err)
+		}
+		all := map[string][]float32{}
+		for _, p := range b.Machine.Params() {
+			x := make([]float32, p.Value.Len())
+			compute.Read(e, x, p.Value)
+			all[p.Name] = x
+		}
+		return all
+	}
+	one, four := moved(), moved("machine.bias_rate=4")
+	any := false
+	for name, x := range one {
+		factor := float32(1)
+		if strings.HasPrefix(name, "bias.") {
+			factor = 4
+		}
+		for i := range x {
+			any = any || factor == 4 && x[i] != 0
+			if four[name][i] != factor*x[i] {
+				t.Errorf("%s[%d] is %v at rate 1 and %v at 4", name, i, x[i], four[name][i])
+			}
+		}
+	}
+	if !any {
+		t.Error("no bias has moved")
+	}
+}

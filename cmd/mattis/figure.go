@@ -22,7 +22,7 @@ import (
 func figureCommand() *cobra.Command {
 	o := experiment.Options{Seed: 1, Out: "figures"}
 	var list bool
-	var instances string
+	var instances, precision string
 	var shared shareFlags
 	cmd := &cobra.Command{
 		Use:   "figure NAME|all",
@@ -38,7 +38,9 @@ to those that are there. Results do not depend on --threads.
 
 Several processes may make one figure in one folder, on machines that share it: --part 2/4 makes the second quarter of the
 instances, --shared those that no other process makes. They draw nothing; the command without either does, and
-makes what is missing. The data have the bytes of one process. docs/cluster.md has job arrays.`,
+makes what is missing. The data have the bytes of one process. docs/cluster.md has job arrays.
+
+--precision bf16 trains the figure's machines with factors of products rounded to bfloat16; measures are float32 as ever.`,
 		Example: `  mattis figure --list
   mattis figure crosstalk
   mattis figure 3 --instances 100 --out figures
@@ -67,6 +69,12 @@ makes what is missing. The data have the bytes of one process. docs/cluster.md h
 					return usageError{fmt.Errorf("--instances %s: %w", instances, err)}
 				}
 			}
+			if o.Precision, err = compute.ParsePrecision(precision); err != nil {
+				return usageError{fmt.Errorf("--precision %q is unknown, want float32 or bf16", precision)}
+			}
+			if err := experiment.CheckPrecision(figures, o.Precision); err != nil {
+				return usageError{fmt.Errorf("--precision %s: %w", precision, err)}
+			}
 			if err := shared.read(o.Out); err != nil {
 				return err
 			}
@@ -85,6 +93,7 @@ makes what is missing. The data have the bytes of one process. docs/cluster.md h
 	f.Uint64Var(&o.Seed, "seed", 1, "seed of the first instance; the others follow it")
 	f.IntVar(&o.Threads, "threads", 0, "instances side by side; 0 takes one a core. Results do not depend on it")
 	f.StringVar(&o.Out, "out", o.Out, "`folder` of the figures")
+	f.StringVar(&precision, "precision", compute.Single.String(), "of the trainings: float32 or bf16")
 	shared.add(cmd, "instances")
 	return cmd
 }

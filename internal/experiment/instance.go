@@ -39,10 +39,11 @@ const recordName = "instance.json"
 
 // instance is one seed of an arm.
 type instance struct {
-	study *study
-	arm   *arm
-	seed  uint64
-	dir   string
+	study     *study
+	arm       *arm
+	seed      uint64
+	precision compute.Precision // of a training
+	dir       string
 
 	record
 	metrics []run.Metric // of a training
@@ -82,6 +83,9 @@ func (a *arm) settingsOf(miniature bool) []string {
 // recipeOf returns the complete recipe of an instance.
 func (i *instance) recipeOf(miniature bool) (*recipe.Recipe, error) {
 	settings := append(i.arm.settingsOf(miniature), "train.checkpoint.keep=1", fmt.Sprintf("seed=%d", i.seed))
+	if i.precision != compute.Single {
+		settings = append(settings, "train.precision="+i.precision.String())
+	}
 	r, err := recipe.Load(i.arm.recipe, settings...)
 	if err != nil {
 		return nil, fmt.Errorf("arm %s: %w", i.arm.name, err)

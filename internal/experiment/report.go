@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 
+	"mattis/compute"
 	"mattis/run"
 )
 
@@ -25,7 +26,8 @@ type summary struct {
 	Instances int            `json:"instances"`
 	Methods   map[string]int `json:"methods,omitempty"` // with another number of instances
 	Seed      uint64         `json:"seed"`
-	Seconds   float64        `json:"seconds"` // of all instances, added up
+	Precision string         `json:"precision,omitempty"` // of trainings, where it is not float32
+	Seconds   float64        `json:"seconds"`             // of all instances, added up
 	Picture   string         `json:"picture"`
 	Miniature bool           `json:"miniature,omitempty"` // tiny machines, for tests
 }
@@ -37,6 +39,22 @@ func (s summary) counts() string {
 		text += fmt.Sprintf(",%s=%d", name, s.Methods[name])
 	}
 	return text
+}
+
+// precisionName is what a summary has of a precision.
+func precisionName(p compute.Precision) string {
+	if p == compute.Single {
+		return ""
+	}
+	return p.String()
+}
+
+// asked writes the precision as the command takes it.
+func (s summary) asked() string {
+	if s.Precision == "" {
+		return ""
+	}
+	return " --precision " + s.Precision
 }
 
 // writeResults writes OUT/results.md from the claims and the summaries of all figures that were
@@ -66,7 +84,7 @@ func writeResults(out string) error {
 			if s.Picture != "" {
 				fmt.Fprintf(w, "![%s](%s)\n\n", f.Title, s.Picture)
 			}
-			fmt.Fprintf(w, "%s. `mattis figure %s --instances %s --seed %d`; %s, instances added up", f.Place, f.Name, s.counts(), s.Seed, duration(s.Seconds))
+			fmt.Fprintf(w, "%s. `mattis figure %s --instances %s --seed %d%s`; %s, instances added up", f.Place, f.Name, s.counts(), s.Seed, s.asked(), duration(s.Seconds))
 			if f.Paper > 0 && f.Paper != s.Instances {
 				fmt.Fprintf(w, " (the paper has %d instances)", f.Paper)
 			}

@@ -28,6 +28,9 @@ type Options struct {
 	// Seed of the first instance; the others follow it. More instances are added to those that are
 	// there.
 	Seed uint64
+	// Precision of the trainings, in place of the recipes'. A figure without trainings has none but
+	// compute.Single.
+	Precision compute.Precision
 	// Threads is the number of workers. Nothing depends on it but the time.
 	Threads int
 	Out     string // folder of everything that is written
@@ -125,6 +128,18 @@ func CheckInstances(figures []*Figure, n int, methods map[string]int) error {
 	return nil
 }
 
+// CheckPrecision returns an error for a precision that one of the figures can't have: it has no
+// training.
+func CheckPrecision(figures []*Figure, p compute.Precision) error {
+	for _, f := range figures {
+		trains := func(s *study) bool { return slices.ContainsFunc(s.arms, func(a *arm) bool { return a.recipe != "" }) }
+		if p != compute.Single && !slices.ContainsFunc(f.studies, trains) {
+			return fmt.Errorf("figure %s trains no machine, and precision is a training's", f.Name)
+		}
+	}
+	return nil
+}
+
 // instancesOf returns how many instances of an arm a figure has that was asked for n.
 func (o Options) instancesOf(a *arm, n int) int {
 	if k, ok := o.Methods[a.name]; ok {
@@ -157,7 +172,7 @@ func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 				methods[a.name] = count
 			}
 			for k := range uint64(count) {
-				i := &instance{study: s, arm: a, seed: o.Seed + k}
+				i := &instance{study: s, arm: a, seed: o.Seed + k, precision: o.Precision}
 				finished, err := i.locate(o.Out, f.Name, o.Miniature)
 				if err != nil {
 					return Report{}, err
@@ -297,7 +312,7 @@ func (f *Figure) draw(ctx context.Context, o Options, n int, methods map[string]
 	if err := r.writeTable(); err != nil {
 		return report, err
 	}
-	if err := writeJSON(filepath.Join(o.Out, f.Name, summaryName), summary{n, methods, o.Seed, report.Seconds, r.picture(), o.Miniature}); err != nil {
+	if err := writeJSON(filepath.Join(o.Out, f.Name, summaryName), summary{n, methods, o.Seed, precisionName(o.Precision), report.Seconds, r.picture(), o.Miniature}); err != nil {
 		return report, err
 	}
 	return report, writeResults(o.Out)

@@ -44,6 +44,8 @@ var recipes = [][]string{
 		"train={epochs: 100, batch: 3, checkpoint: {epochs: 0, minutes: 0}}", "measure={every: 20, train: [method_accessibility, hamming_clamped], last: [logz_bridge, autocorrelation], options: {ais: {runs: 60, betas: 400}}}"},
 	{"negative={kind: annealing, chains: 8, steps: 20}", "machine={hidden: 10, biases: visible}", "couplings={patterns: 3}",
 		"train={epochs: 20, batch: 2, checkpoint: {epochs: 5}}", "measure={every: 4, test: [hamming, nll_exact], last: [probe_accuracy, crosstalk, ultrametricity, method_accessibility]}"},
+	{"negative={kind: pcd, chains: 16, steps: 2, fresh: {share: 0.25, steps: 3, from: patterns}}", "machine={hidden: 30, biases: both, offset: mean}", "optimizer={kind: adam}", "couplings={patterns: 5}", "project={}",
+		"train={epochs: 60, batch: 4, precision: bf16, average: {exponential: 0.9}, checkpoint: {epochs: 3, keep: 2}}", "measure={every: 2, test: [hamming], last: [nll_ais, overlap], options: {hamming: {draws: 500}, ais: {runs: 200, betas: 300}}}"},
 	{"negative={kind: exact}", "machine={hidden: 8}", "couplings={patterns: 3}", "data={name: bars, size: 3, split: random}",
 		"train={epochs: 40, batch: 4, checkpoint: {epochs: 1, keep: 1}}", "measure={every: 1, test: [hamming, logz_exact], last: [nll_exact, method_accessibility], options: {hamming: {draws: 200}}}"},
 }
