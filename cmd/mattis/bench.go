@@ -30,6 +30,7 @@ type benchShape struct {
 	Gibbs    int    `json:"gibbs,omitempty"`
 	Chains   int    `json:"chains,omitempty"`
 	Machine  string `json:"machine,omitempty"` // its YAML, in place of Hidden
+	Signs    bool   `json:"signs,omitempty"`   // patterns of entries 1 and -1
 
 	graph     bm.Graph
 	precision compute.Precision
@@ -49,6 +50,9 @@ func (s benchShape) String() string {
 	if s.Machine != "" {
 		words = append(words, fmt.Sprintf("--machine '%s'", s.Machine))
 	}
+	if s.Signs {
+		words = append(words, "--signs")
+	}
 	return strings.Join(words, " ")
 }
 
@@ -65,7 +69,8 @@ type benchResult struct {
 	Couplings string  `json:"couplings,omitempty"`
 	Precision string  `json:"precision"`
 	benchShape
-	Runs int `json:"runs"`
+	Runs     int `json:"runs"`
+	Integers int `json:"integer_products,omitempty"` // of all runs
 }
 
 // benchmark is one entry of the table: the default shape, and what prepares the
@@ -168,6 +173,9 @@ func benchCommand() *cobra.Command {
 			if s.precision != compute.Single && args[0] == "exact" {
 				return usageError{fmt.Errorf("--precision %s has no meaning for bench exact, whose work is no product", precision)}
 			}
+			if s.Signs = shape.Signs; s.Signs && (s.Patterns == 0 || args[0] == "gemm" || args[0] == "update") {
+				return usageError{fmt.Errorf("--signs has no meaning for bench %s without patterns that stay as they are", args[0])}
+			}
 			if runs < 1 || runs > 10000 {
 				return usageError{fmt.Errorf("--runs %d is out of range, want 1 to 10000", runs)}
 			}
@@ -187,7 +195,7 @@ func benchCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			r.What, r.benchShape, r.Threads, r.Arch, r.Precision = args[0], s, e.Threads(), arm, precision
+			r.What, r.benchShape, r.Threads, r.Arch, r.Precision, r.Integers = args[0], s, e.Threads(), arm, precision, e.IntegerProducts()
 			if args[0] != "gemm" {
 				r.Couplings = "axons"
 				if s.Patterns == 0 {
@@ -197,7 +205,11 @@ func benchCommand() *cobra.Command {
 			if asJSON {
 				return json.NewEncoder(cmd.OutOrStdout()).Encode(r)
 			}
-			fmt.Fprintf(cmd.OutOrStdout(), "%s: median %s, min %s of %d runs; %.1f GFLOP/s, %.0f %% of the %.1f that %d threads reach (%s, %s)\n", r.What, duration(r.Seconds), duration(r.Min), r.Runs, r.GFLOPS, 100*r.Fraction, r.Peak, r.Threads, r.Arch, r.Precision)
+			integers := ""
+			if r.Integers > 0 {
+				integers = ", integers where they are exact"
+			}
+			fmt.Fprintf(cmd.OutOrStdout(), "%s: median %s, min %s of %d runs; %.1f GFLOP/s, %.0f %% of the %.1f that %d threads reach (%s, %s%s)\n", r.What, duration(r.Seconds), duration(r.Min), r.Runs, r.GFLOPS, 100*r.Fraction, r.Peak, r.Threads, r.Arch, r.Precision, integers)
 			return nil
 		},
 	}
@@ -213,6 +225,7 @@ func benchCommand() *cobra.Command {
 	f.StringVar(&precision, "precision", compute.Single.String(), "factors of products: float32, or bf16 beside the peak of bf16")
 	f.IntVar(&threads, "threads", 0, "threads; 0 takes one a core")
 	f.IntVar(&runs, "runs", 9, "repetitions after one to warm up")
+	f.BoolVar(&shape.Signs, "signs", false, "patterns of entries 1 and -1, whose products are those of integers (MATTIS_INTEGERS=off: of float32)")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }
@@ -298,7 +311,9 @@ func benchMachine(e compute.Engine, s benchShape) *bm.Machine {
 		return bm.New(e, d)
 	}
 	a := bm.NewAxons(e, s.graph, s.Patterns, false)
-	a.Uniform(1, 1)
+	if a.Uniform(1, 1); s.Signs {
+		a.Bernoulli(1, 1)
+	}
 	return bm.New(e, a)
 }
 

@@ -8,6 +8,7 @@ import (
 
 //go:generate sh -c "cd _asm && go run . avx512 -out ../kernels_avx512_amd64.s -stubs ../kernels_avx512_amd64.go -pkg cpu"
 //go:generate sh -c "cd _asm && go run . bf16 -out ../kernels_bf16_amd64.s -stubs ../kernels_bf16_amd64.go -pkg cpu"
+//go:generate sh -c "cd _asm && go run . integers -out ../kernels_integers_amd64.s -stubs ../kernels_integers_amd64.go -pkg cpu"
 //go:generate sh -c "cd _asm && go run . avx2 -out ../kernels_avx2_amd64.s -stubs ../kernels_avx2_amd64.go -pkg cpu"
 
 // micro is a micro-kernel: see the declarations of the assembly.
@@ -55,6 +56,7 @@ type kernels struct {
 
 	vectors *vectorKernels // nil: plain Go
 	bf16    bf16Kernels
+	signs   signKernels
 }
 
 // pairMeansKernel is a kernel of PairMeans on one vector of columns.
@@ -82,9 +84,10 @@ func (k *kernels) cols() int { return tileVectors * k.lanes }
 // overrides what the processor offers.
 var chosen struct {
 	sync.Mutex
-	arm *kernels
-	err error
-	set bool
+	arm      *kernels
+	integers int
+	err      error
+	set      bool
 }
 
 func current() *kernels {
@@ -101,6 +104,7 @@ func current() *kernels {
 				chosen.arm = arm
 			}
 		}
+		chooseIntegers()
 	}
 	return chosen.arm
 }
@@ -111,6 +115,14 @@ func current() *kernels {
 func Arch() (string, error) {
 	arm := current()
 	return arm.name, chosen.err
+}
+
+// modeOfIntegers returns what new engines do with products of integers.
+func modeOfIntegers() int {
+	current()
+	chosen.Lock()
+	defer chosen.Unlock()
+	return chosen.integers
 }
 
 // Force makes new engines take the named arm and returns the undo.

@@ -17,7 +17,7 @@ var avx2 = &kernels{
 	vectors:  &vectorKernels{combineAVX2, combineSpinsAVX2, scaleAVX2, scaleSpinsAVX2, adamAVX2, clipAVX2, signAVX2, signSpinsAVX2, dotAVX2, dotSpinsAVX2, largestAVX2},
 	pairRows: 2, pairFactors: pairFactorsAVX2, pairProducts: pairProductsAVX2, pairMaxima: pairMaximaAVX2,
 	pairRatios: pairRatiosAVX2, pairMeans: [2]pairMeansKernel{pairMeansAVX2, pairMeansOfRatiosAVX2},
-	bf16: newBF16Generic(4, 8),
+	bf16: newBF16Generic(4, 8), signs: newSignsGeneric(4, 8),
 }
 
 var avx512 = &kernels{
@@ -33,7 +33,7 @@ var avx512 = &kernels{
 	vectors:  &vectorKernels{combineAVX512, combineSpinsAVX512, scaleAVX512, scaleSpinsAVX512, adamAVX512, clipAVX512, signAVX512, signSpinsAVX512, dotAVX512, dotSpinsAVX512, largestAVX512},
 	pairRows: 4, pairFactors: pairFactorsAVX512, pairProducts: pairProductsAVX512, pairMaxima: pairMaximaAVX512,
 	pairRatios: pairRatiosAVX512, pairMeans: [2]pairMeansKernel{pairMeansAVX512, pairMeansOfRatiosAVX512},
-	bf16: newBF16Generic(8, 16),
+	bf16: newBF16Generic(8, 16), signs: newSignsGeneric(8, 16),
 }
 
 // ofAVX512BF16 are those of avx512 where the processor multiplies bfloat16.
@@ -46,7 +46,19 @@ var ofAVX512BF16 = bf16Kernels{
 	panels: panelsBF16, panelsSpins: panelsSpinsBF16, peak: peakBF16,
 }
 
+// ofAVX512Signs are those of avx512 where the processor counts the ones of words.
+var ofAVX512Signs = signKernels{
+	popcounts: [2][tileVectors]func(c *float32, a, b *uint32, steps uintptr){
+		{popcounts4x1AVX512, popcounts4x2AVX512, popcounts4x3AVX512}, {popcounts8x1AVX512, popcounts8x2AVX512, popcounts8x3AVX512}},
+	lookups: [2][tileVectors]func(c *float32, tables *int16, b *uint16, steps, add uintptr){
+		{lookups4x1AVX512, lookups4x2AVX512, lookups4x3AVX512}, {lookups8x1AVX512, lookups8x2AVX512, lookups8x3AVX512}},
+	spinWords: spinWordsAVX512, signWords: signWordsAVX512, shorts: shortsAVX512, signIndices: signIndicesAVX512, tables: tablesAVX512, fast: true,
+}
+
 func init() {
+	if cpu.X86.HasAVX512VPOPCNTDQ && cpu.X86.HasPOPCNT {
+		avx512.signs = ofAVX512Signs
+	}
 	if cpu.X86.HasAVX512BF16 {
 		avx512.bf16 = ofAVX512BF16
 	}

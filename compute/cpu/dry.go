@@ -27,7 +27,7 @@ func NewDry(threads int) *Dry {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	return &Dry{engine: Engine{kernels: current()}, threads: threads}
+	return &Dry{engine: Engine{kernels: current(), integers: modeOfIntegers()}, threads: threads}
 }
 
 // Bytes returns what an Engine would have taken by now.
@@ -83,14 +83,23 @@ func (d *Dry) Mul(dst, a, b compute.Matrix, op compute.Op) {
 		return
 	}
 	t.makePlan()
-	threads := t.threads(d.threads)
-	mark := d.Mark()
-	for _, x := range t.needs(threads, !op.Then.LogCosh.IsNone()) {
-		if x.rows > 0 {
-			d.Scratch(x.kind, x.rows, x.cols)
+	threads, logCosh := t.threads(d.threads), !op.Then.LogCosh.IsNone()
+	take := func(needs ...need) {
+		mark := d.Mark()
+		for _, x := range needs {
+			if x.rows > 0 {
+				d.Scratch(x.kind, x.rows, x.cols)
+			}
 		}
+		d.Release(mark)
 	}
-	d.Release(mark)
+	if plan := t.plan; t.cutIntegers() {
+		n := t.integerNeeds(threads, logCosh)
+		take(n[:]...)
+		t.plan = plan
+	}
+	n := t.needs(threads, logCosh)
+	take(n[:]...)
 }
 
 // Rowwise sets how products are cut, as Engine.Rowwise does.

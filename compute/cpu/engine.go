@@ -14,21 +14,22 @@ import (
 // Engine computes on the CPU. Make it with New; its results are the same bits
 // for every number of threads.
 type Engine struct {
-	pool    *pool
-	kernels *kernels
-	arena   arena
-	workers []worker
-	rowwise bool
-	mul     mulTask
-	scan    scanTask
-	vector  vectorTask
-	sums    sumTask
-	pairs   pairTask
-	means   meansTask
-	descend descendTask
-	inner   []inner // one a thread; nil before the first Descend
-	lent    compute.Buffer
-	finite  finiteTask
+	pool     *pool
+	kernels  *kernels
+	arena    arena
+	workers  []worker
+	rowwise  bool
+	integers int // auto, off or always
+	mul      mulTask
+	scan     scanTask
+	vector   vectorTask
+	sums     sumTask
+	pairs    pairTask
+	means    meansTask
+	descend  descendTask
+	inner    []inner // one a thread; nil before the first Descend
+	lent     compute.Buffer
+	finite   finiteTask
 
 	infinite atomic.Bool // something that Descend has moved
 }
@@ -41,7 +42,7 @@ func New(threads int) *Engine {
 	if threads <= 0 {
 		threads = runtime.GOMAXPROCS(0)
 	}
-	return &Engine{pool: newPool(threads), kernels: current(), workers: make([]worker, threads)}
+	return &Engine{pool: newPool(threads), kernels: current(), integers: modeOfIntegers(), workers: make([]worker, threads)}
 }
 
 // Threads returns the number of threads.

@@ -23,7 +23,7 @@ var generic = &kernels{
 	scanBlock: scanBlockGeneric, turn: turnGeneric,
 	pairRows: 1, pairFactors: pairFactorsGeneric, pairProducts: pairProductsGeneric, pairMaxima: pairMaximaGeneric,
 	pairRatios: pairRatiosGeneric, pairMeans: [2]pairMeansKernel{pairMeansGeneric(fieldMean), pairMeansGeneric(ratioMean)},
-	bf16: newBF16Generic(4, genericLanes),
+	bf16: newBF16Generic(4, genericLanes), signs: newSignsGeneric(4, genericLanes),
 }
 
 const genericLanes, genericCols = 8, 8 * tileVectors

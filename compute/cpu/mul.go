@@ -33,6 +33,7 @@ type mulTask struct {
 	partial    []float32 // the tiles of each split
 	coshWork   []float64 // eight sums for each row of a worker's piece
 	coshParts  []float64 // n x colBlocks: the row sums of each column block
+	integers   integers
 }
 
 // Mul sets dst to the epilogue of the product; see compute.Op.
@@ -46,7 +47,24 @@ func (e *Engine) Mul(dst, a, b compute.Matrix, op compute.Op) {
 	mark := e.Mark()
 	t.makePlan()
 	t.slices()
-	threads := t.threads(e.pool.threads)
+	if threads := t.threads(e.pool.threads); !t.multiplyIntegers(threads) {
+		t.multiplyFloats(threads)
+	}
+	if t.logCosh != nil {
+		stride := op.Then.LogCosh.Stride()
+		for i := range t.n {
+			var s float64
+			for _, x := range t.coshParts[i*t.colBlocks:][:t.colBlocks] {
+				s += x
+			}
+			t.logCosh[i*stride] += s
+		}
+	}
+	e.Release(mark)
+}
+
+// multiplyFloats works the product out as the plan has it.
+func (t *mulTask) multiplyFloats(threads int) {
 	t.scratch(threads)
 	if t.packB {
 		t.run((*mulTask).packAll, t.sums*t.slivers, threads)
@@ -60,17 +78,6 @@ func (e *Engine) Mul(dst, a, b compute.Matrix, op compute.Op) {
 	if t.splits > 1 {
 		t.run((*mulTask).join, t.panels*t.colBlocks, threads)
 	}
-	if t.logCosh != nil {
-		stride := op.Then.LogCosh.Stride()
-		for i := range t.n {
-			var s float64
-			for _, x := range t.coshParts[i*t.colBlocks:][:t.colBlocks] {
-				s += x
-			}
-			t.logCosh[i*stride] += s
-		}
-	}
-	e.Release(mark)
 }
 
 // threads returns how many threads the product is worth.

@@ -1,6 +1,6 @@
 // Command _asm writes the assembly kernels of package cpu: one file of code and
-// one of declarations for each of the arms avx512 and avx2, and for bf16, what the first of them takes
-// for products in bfloat16. Run it by "go generate ./compute/cpu".
+// one of declarations for each of the arms avx512 and avx2, for bf16, what the first of them takes
+// for products in bfloat16, and for integers, what it takes for integers times signs. Run it by "go generate ./compute/cpu".
 package main
 
 import (
@@ -21,11 +21,18 @@ func main() {
 		a = arm{suffix: "AVX2", lanes: 8, rows: 4}
 	case "bf16":
 		a = arm{suffix: "BF16", lanes: 16, rows: 8, bf16: true}
+	case "integers":
+		a = arm{suffix: "AVX512", lanes: 16, rows: 8}
 	default:
-		fmt.Fprintf(os.Stderr, "no arm %q, want avx512, avx2 or bf16\n", name)
+		fmt.Fprintf(os.Stderr, "no arm %q, want avx512, avx2, bf16 or integers\n", name)
 		os.Exit(2)
 	}
 	ConstraintExpr("amd64,!purego")
+	if name == "integers" {
+		a.integers()
+		Generate()
+		return
+	}
 	a.micros()
 	if a.bf16 {
 		a.roundRect("", "float32", 4)
