@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -173,8 +174,8 @@ func benchCommand() *cobra.Command {
 			if s.precision != compute.Single && args[0] == "exact" {
 				return usageError{fmt.Errorf("--precision %s has no meaning for bench exact, whose work is no product", precision)}
 			}
-			if s.Signs = shape.Signs; s.Signs && (s.Patterns == 0 || args[0] == "gemm" || args[0] == "update") {
-				return usageError{fmt.Errorf("--signs has no meaning for bench %s without patterns that stay as they are", args[0])}
+			if s.Signs = shape.Signs; s.Signs && (s.Patterns == 0 || args[0] != "sweep") {
+				return usageError{errors.New("--signs is for bench sweep with axons, whose patterns stay as they are")}
 			}
 			if runs < 1 || runs > 10000 {
 				return usageError{fmt.Errorf("--runs %d is out of range, want 1 to 10000", runs)}
@@ -225,7 +226,7 @@ func benchCommand() *cobra.Command {
 	f.StringVar(&precision, "precision", compute.Single.String(), "factors of products: float32, or bf16 beside the peak of bf16")
 	f.IntVar(&threads, "threads", 0, "threads; 0 takes one a core")
 	f.IntVar(&runs, "runs", 9, "repetitions after one to warm up")
-	f.BoolVar(&shape.Signs, "signs", false, "patterns of entries 1 and -1, whose products are those of integers (MATTIS_INTEGERS=off: of float32)")
+	f.BoolVar(&shape.Signs, "signs", false, "of a sweep: patterns of entries 1 and -1, whose products are those of integers (MATTIS_INTEGERS=off: of float32)")
 	f.BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

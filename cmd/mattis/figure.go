@@ -40,12 +40,14 @@ Several processes may make one figure in one folder, on machines that share it: 
 instances, --shared those that no other process makes. They draw nothing; the command without either does, and
 makes what is missing. The data have the bytes of one process. docs/cluster.md has job arrays.
 
---precision bf16 trains the figure's machines with factors of products rounded to bfloat16; measures are float32 as ever.`,
+--precision bf16 trains the figure's machines with factors of products rounded to bfloat16; measures are float32 as ever. It wants an --out of its own: instances of another precision are not mixed. Of
+all, the figures that train nothing are left out.`,
 		Example: `  mattis figure --list
   mattis figure crosstalk
   mattis figure 3 --instances 100 --out figures
   mattis figure 3 --instances 100,pcd-10=20 --out figures
-  mattis figure 3 --instances 100 --part 2/4 --out figures`,
+  mattis figure 3 --instances 100 --part 2/4 --out figures
+  mattis figure 3a --precision bf16 --out figures-bf16`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if list {
 				return exactly()(cmd, args)
@@ -71,6 +73,11 @@ makes what is missing. The data have the bytes of one process. docs/cluster.md h
 			}
 			if o.Precision, err = compute.ParsePrecision(precision); err != nil {
 				return usageError{fmt.Errorf("--precision %q is unknown, want float32 or bf16", precision)}
+			}
+			if args[0] == "all" && o.Precision != compute.Single {
+				figures = slices.DeleteFunc(figures, func(f *experiment.Figure) bool {
+					return experiment.CheckPrecision([]*experiment.Figure{f}, o.Precision) != nil
+				})
 			}
 			if err := experiment.CheckPrecision(figures, o.Precision); err != nil {
 				return usageError{fmt.Errorf("--precision %s: %w", precision, err)}

@@ -467,7 +467,7 @@ func TestDoubts(t *testing.T) {
 			t.Fatalf("product %d after one in vain is tried", i)
 		}
 	}
-	if !multiply() || !multiply() {
+	if first := multiply(); !first || !multiply() {
 		t.Error("signs are not tried anew")
 	}
 }

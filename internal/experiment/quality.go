@@ -30,17 +30,17 @@ type trainedFor struct {
 // ten: its learning rate comes to the floor in its own last epochs.
 var qualityMinutes = [...]int{1, 3, 10}
 
-// qualityUpdates are those of an epoch: 60 000 rows in batches of 200.
-const qualityUpdates = 300
+// qualityUpdates are those of an epoch: 60 000 rows in the batches of 100 of the recipes digits and digits-dense.
+const qualityUpdates = 600
 
 // The costs were measured beforehand on one core of an EPYC (docs/models.md). With them the numbers of
 // epochs are settings and results can be repeated; the seconds are those that a training took.
 var qualityMethods = []trainedFor{
-	{name: "k50", label: "K = 50", recipe: "digits", settings: []string{"couplings.patterns=50"}, cost: 6.3},
-	{name: "k100", label: "K = 100", recipe: "digits", settings: []string{"couplings.patterns=100"}, cost: 9.9},
-	{name: axonsOfRecipe, label: "K = 200", recipe: "digits", cost: 17},
-	{name: axonsWider, label: "K = 200, H = 2000", recipe: "digits", settings: []string{"machine.hidden=2000"}, cost: 30},
-	{name: densely, label: "dense", recipe: "digits-dense", cost: 20},
+	{name: "k50", label: "K = 50", recipe: "digits", settings: []string{"couplings.patterns=50"}, cost: 3},
+	{name: "k100", label: "K = 100", recipe: "digits", settings: []string{"couplings.patterns=100"}, cost: 5.8},
+	{name: axonsOfRecipe, label: "K = 200", recipe: "digits", cost: 9.9},
+	{name: axonsWider, label: "K = 200, H = 2000", recipe: "digits", settings: []string{"machine.hidden=2000"}, cost: 16},
+	{name: densely, label: "dense", recipe: "digits-dense", cost: 8.8},
 }
 
 // epochs returns the epochs that so many minutes are enough for.
@@ -58,21 +58,16 @@ const (
 // qualities is the figure quality: the likelihood that minutes of training buy.
 var qualities = &study{qualityArms()}
 
-// qualityFloor is what the learning rate of the recipes digits and digits-dense has come to at their
-// end.
-const qualityFloor = 2.5e-5
-
 func qualityArms() (list []*arm) {
 	for _, m := range qualityMethods {
 		for i, minutes := range qualityMinutes {
 			epochs := m.epochs(minutes)
-			after := (epochs*50 + 42) / 85 // as the recipes, which have 85
 			list = append(list, &arm{name: m.arm(minutes), recipe: m.recipe, seconds: 60*float64(minutes) + 200, timed: true, after: addOperations,
 				settings: settingsFrom(m.settings, []string{fmt.Sprintf("train.epochs=%d", epochs), "measure.test=[]", "measure.train=[]", "measure.last=[nll]",
-					fmt.Sprintf("optimizer.decay={kind: exponential, after: %d, over: %d, floor: %g, per: update}", after, epochs-after, qualityFloor)}),
-				why: fmt.Sprintf("%d epochs, %d min at %g ms an update of one thread; the rate falls in the last %d", epochs, minutes, m.cost, epochs-after),
+					fmt.Sprintf("optimizer.decay={kind: cosine, over: %d, floor: 1e-5, per: update}", epochs)}),
+				why: fmt.Sprintf("%d epochs, %d min at %g ms an update of one thread; the rate falls along a cosine in all of them", epochs, minutes, m.cost),
 				miniature: []string{"data={name: bars, size: 4}", "machine.hidden=4", "negative.chains=10", "negative.steps=1", "train.batch=4", fmt.Sprintf("train.epochs=%d", 2+i),
-					"optimizer.decay={kind: exponential, after: 1, over: 1, floor: 1e-5, per: update}"}})
+					fmt.Sprintf("optimizer.decay={kind: cosine, over: %d, floor: 1e-5, per: update}", 2+i)}})
 		}
 	}
 	return list

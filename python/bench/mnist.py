@@ -17,6 +17,7 @@ sampling for all alike. """
 
 import argparse
 import gzip
+import math
 import os
 import resource
 import subprocess
@@ -167,7 +168,7 @@ def compare(hidden, rows, held, judged, epochs, seeds, threads):
         """Return how many epochs of all rows the time of BernoulliRBM's is enough for. What fit
         takes before its first epoch counts."""
         two, more = (min(timed(lambda: fit(x, 0, n, setting))[1] for _ in range(2)) for n in (2, 7))
-        return max(1, 2 + int((budget - two) / max(1e-9, more - two) * 5))
+        return max(1, 2 + math.floor((budget - two) / max(1e-9, more - two) * 5))
 
     sides = [("BernoulliRBM", theirs, THEIRS), ("mattis", ours, OURS)]
     plans = [("as it comes", name, fit, [({}, epochs)]) for name, fit, _ in sides]
