@@ -423,7 +423,8 @@ func TestChainsOfShardsHaveTheLaw(t *testing.T) {
 	}
 }
 
-// In the steady state an epoch in shards allocates nothing, on its own and beside another process.
+// In the steady state an epoch in shards allocates nothing, on its own and beside another process. The least of some turns counts: what the
+// runtime takes for goroutines that wait for each other comes and goes, and what an epoch takes is there in each.
 func TestShardsAllocateNothing(t *testing.T) {
 	for _, settings := range shardCases(t) {
 		if slices.Contains(settings, "machine={kind: full, hidden: 0}") && slices.Contains(settings, "negative={kind: exact}") {
@@ -435,7 +436,7 @@ func TestShardsAllocateNothing(t *testing.T) {
 			if processes > 1 {
 				all = comm.Local(processes)
 			}
-			const runs = 3
+			const runs, turns = 3, 3
 			var wait sync.WaitGroup
 			for rank, c := range all {
 				wait.Go(func() {
@@ -467,13 +468,17 @@ func TestShardsAllocateNothing(t *testing.T) {
 					}
 					epoch()
 					if rank > 0 {
-						for range runs + 1 {
+						for range turns * (runs + 1) {
 							epoch()
 						}
 						return
 					}
-					if n := testing.AllocsPerRun(runs, epoch); n != 0 {
-						t.Errorf("%v, %d processes: %v allocations an epoch", settings, processes, n)
+					least := math.Inf(1)
+					for range turns {
+						least = min(least, testing.AllocsPerRun(runs, epoch))
+					}
+					if least != 0 {
+						t.Errorf("%v, %d processes: %v allocations an epoch", settings, processes, least)
 					}
 				})
 			}
