@@ -125,6 +125,16 @@ func lowest(r reg.GPVirtual) {
 	DECQ(r)
 }
 
+// leftOver sets left to its remainder by 32, and first and second to the masks of so many columns in two vectors; CX and r are overwritten.
+func leftOver(left, r reg.GPVirtual, first, second reg.OpmaskVirtual) {
+	ANDQ(U8(31), left)
+	MOVQ(left, reg.RCX)
+	lowest(r)
+	KMOVW(r.As32(), first)
+	SHRQ(U8(16), r)
+	KMOVW(r.As32(), second)
+}
+
 func (a arm) roundRect(name, element string, size int) {
 	a.text("round"+name, "func(dst *float32, src *"+element+", dstStep, srcStep, rows, cols uintptr)",
 		"rounds rows to bfloat16; steps are bytes between rows:\n\tword j of row i = src[i,2*j], src[i,2*j+1], 0 beyond the last column")
@@ -132,12 +142,7 @@ func (a arm) roundRect(name, element string, size int) {
 	first, second, words := K(), K(), K() // of the 31 or fewer columns left over
 	left, r := GP64(), GP64()
 	MOVQ(cols, left)
-	ANDQ(U8(31), left)
-	MOVQ(left, reg.RCX)
-	lowest(r)
-	KMOVW(r.As32(), first)
-	SHRQ(U8(16), r)
-	KMOVW(r.As32(), second)
+	leftOver(left, r, first, second)
 	INCQ(reg.RCX)
 	SHRQ(U8(1), reg.RCX)
 	lowest(r)
