@@ -20,15 +20,15 @@ func TestDeferredGradients(t *testing.T) {
 	const v, h, n, k = 301, 530, 10, 7
 	for _, kind := range []string{"sgd", "momentum", "adam"} {
 		for _, precision := range []compute.Precision{compute.Single, compute.BF16} {
-			for i := range 16 {
-				weighted, axons, offsets, off := i&1 != 0, i&2 != 0, min(i>>2, 2), i>>2 == 3 // of no layer, of the visible one, of both, at off
+			for i := range 20 {
+				weighted, axons, offsets, off := i&1 != 0, i&2 != 0, min(i>>2, 2), max(0, i>>2-2) // of no layer, of the visible one, of both, at off from layer off-1 on
 				var want [][]float32
 				for _, threads := range []int{0, 1, 2, 3} { // 0: formed
 					e := cpu.New(max(1, threads))
 					g := bm.Restricted(v, h, offsets > 0)
 					g.Layers[bm.Hidden].Offset = offsets > 1
 					for l := range g.Layers {
-						g.Layers[l].Off = off
+						g.Layers[l].Off = off > 0 && l >= off-1
 					}
 					var c bm.Couplings
 					if axons {
@@ -42,7 +42,7 @@ func TestDeferredGradients(t *testing.T) {
 					}
 					m := bm.New(e, c, weighted, weighted)
 					m.SetPrecision(precision)
-					for l := 0; l < offsets && !off; l++ {
+					for l := 0; l < offsets && !g.Layers[l].Off; l++ {
 						e.Normals(c.Offset(l), rng.Key(8+2*l), 0, 0)
 					}
 					var o optim.Optimizer

@@ -92,7 +92,7 @@ func bernoulliOf(t *testing.T, m *Model) (w, a, b []float64) {
 // Machines with offsets of their hidden spins are those of 0/1 variables that Bernoulli writes, and those that a run directory
 // holds after a conversion: free energies of all rows agree, the constant included. A sign or an offset forgotten moves them by more than 0.1.
 func TestHiddenOffsetsAreConverted(t *testing.T) {
-	for _, offset := range []string{"off", "all"} {
+	for _, offset := range []string{"off", "sparse", "all"} {
 		for _, couplings := range []string{"{kind: dense, init: {normal: 0.3}}", "{kind: axons, patterns: 3}"} {
 			dir := filepath.Join(t.TempDir(), "from")
 			finish(t, begin(t, dir, "data: {name: bars}\nmachine: {hidden: 5, biases: both, offset: "+offset+"}\ntrain: {epochs: 20, batch: 7}\n"+

@@ -39,19 +39,19 @@ var Topologies = []struct {
 
 // Machines returns machines of every topology with dense couplings and axons, plain and with biases
 // and offsets on all layers, all parameters random and none of them special; and after them such as
-// have offsets that stay at off.
+// have offsets that stay at off, on all layers and on the hidden ones.
 func Machines(e compute.Engine, key rng.Key) []Small {
 	var all []Small
-	for _, off := range []bool{false, true} {
+	for _, off := range []string{"", "at off", "hidden ones at off"} {
 		for n, t := range Topologies {
 			for i, axons := range []bool{false, true} {
 				for _, full := range []bool{false, true} {
-					if off && !(full && t.Off) {
+					if off != "" && !(full && t.Off) {
 						continue
 					}
 					name := fmt.Sprintf("%s, %s, biases and offsets %v", t.Name, [2]string{"dense", "axons"}[i], full)
-					if off {
-						name += ", at off"
+					if off != "" {
+						name += ", " + off
 					}
 					all = append(all, Small{name, machineOf(e, t.Graph, axons, full, off, key.Fold(uint64(n)).Fold(uint64(i)))})
 				}
@@ -61,14 +61,15 @@ func Machines(e compute.Engine, key rng.Key) []Small {
 	return all
 }
 
-// machineOf returns a machine of the graph with random parameters. off has the offsets of spins stay
-// at off, and Gaussian layers without one.
-func machineOf(e compute.Engine, graph bm.Graph, axons, full, off bool, k rng.Key) *bm.Machine {
+// machineOf returns a machine of the graph with random parameters. off names the layers of spins whose offsets
+// stay at off; Gaussian layers are then without one.
+func machineOf(e compute.Engine, graph bm.Graph, axons, full bool, off string, k rng.Key) *bm.Machine {
 	g := bm.Graph{Layers: append([]bm.Layer(nil), graph.Layers...), Pairs: graph.Pairs}
 	biased := make([]bool, len(g.Layers))
 	for l := range g.Layers {
 		spins := g.Layers[l].Kind == bm.Spins
-		g.Layers[l].Offset, g.Layers[l].Off, biased[l] = full && (!off || spins), off && spins, full
+		g.Layers[l].Offset, biased[l] = full && (off == "" || spins), full
+		g.Layers[l].Off = off != "" && spins && !(l == bm.Visible && off == "hidden ones at off")
 	}
 	var c bm.Couplings
 	if axons {
@@ -86,7 +87,7 @@ func machineOf(e compute.Engine, graph bm.Graph, axons, full, off bool, k rng.Ke
 	m := bm.New(e, c, biased...)
 	for l := range g.Layers {
 		for j, to := range []compute.Matrix{m.Bias(l).Value, c.Offset(l)} {
-			if to.IsNone() || j == 1 && off {
+			if to.IsNone() || j == 1 && g.Layers[l].Off {
 				continue
 			}
 			x := make([]float32, to.Len())
