@@ -30,7 +30,7 @@ import numpy as np
 
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."))
 
-from mattis import BoltzmannMachine, _binary  # noqa: E402
+from mattis import BoltzmannMachine, MattisError, _binary  # noqa: E402
 
 
 def idx(name):
@@ -84,19 +84,35 @@ THEIRS = [
     {"learning_rate": rate, "batch_size": batch}
     for rate, batch in [(0.1, 10), (0.05, 10), (0.02, 10), (0.2, 50), (0.1, 50), (0.05, 50)]
 ]
-# Features for a classifier: one step of CD, biases that move faster than patterns, half precision.
+# Features for a classifier: hidden spins that are off move no couplings and learn to be off, visible
+# ones are centred, and the rate falls to 0 in all epochs.
 FEATURES = {
-    "negative": {"kind": "cd", "steps": 1},
-    "machine.bias_rate": 16,
-    "train.precision": "bf16",
+    "machine.offset": "sparse",
+    "machine.bias_rate": 4,
+    "machine.start": "data",
+    "optimizer.decay": {"kind": "cosine", "floor": 0, "per": "update"},
 }
+
+
+def by_axons(patterns, rate):
+    """Return a setting by axons, at the rate that their patterns move by."""
+    couplings = {"kind": "axons", "patterns": patterns, "init": {"bernoulli": 0.1}}
+    how = {"couplings": couplings, "optimizer.kind": "sgd", "optimizer.rate": rate}
+    return {"patterns": patterns, "batch_size": 50, "n_chains": 50, "settings": FEATURES | how}
+
+
+def densely(rate):
+    """Return a setting by dense couplings."""
+    return {"learning_rate": rate, "batch_size": 10, "n_chains": 10, "settings": FEATURES}
+
+
 OURS = [
-    {"patterns": 64, "batch_size": 50, "learning_rate": 0.05},
-    {"patterns": 64, "batch_size": 50, "learning_rate": 0.05, "settings": FEATURES},
-    {"patterns": 64, "batch_size": 50, "learning_rate": 0.1, "settings": FEATURES},
-    {"patterns": 64, "batch_size": 20, "learning_rate": 0.05, "settings": FEATURES},
-    {"batch_size": 10, "learning_rate": 0.05},
-    {"batch_size": 50, "learning_rate": 0.1},
+    by_axons(64, 0.05),
+    by_axons(64, 0.1),
+    by_axons(128, 0.1),
+    densely(0.06),
+    densely(0.12),
+    densely(0.25),
 ]
 # Inverse penalties of the logistic regression, of both sides.
 PENALTIES = [0.01, 0.1, 1.0, 10.0]
@@ -104,10 +120,9 @@ PENALTIES = [0.01, 0.1, 1.0, 10.0]
 
 def text(setting):
     """Return a setting in a few words; FEATURES are named so."""
-    return ", ".join(
-        "features" if name == "settings" else f"{name.split('_')[-1]} {value}"
-        for name, value in setting.items()
-    )
+    words = [f"{k.split('_')[-1]} {v}" for k, v in setting.items() if k not in ("settings", "n_chains")]
+    rate = setting.get("settings", {}).get("optimizer.rate")
+    return ", ".join(words + [f"rate {rate}"] * (rate is not None) + ["features"] * ("settings" in setting))
 
 
 def regression(train, penalty):
@@ -125,7 +140,11 @@ def choose(fit, settings, rows, held):
     regressions of the other rows, with that accuracy. Each of settings goes with its epochs."""
     best = (-1.0,)
     for setting, epochs in settings:
-        machine = fit(rows[0], 0, epochs, setting)
+        try:
+            machine = fit(rows[0], 0, epochs, setting)
+        except MattisError as err:  # a rate that is too high
+            print(f"{text(setting)}: {err}", flush=True)
+            continue
         learn, judge = (machine.transform(rows[0]), rows[1]), machine.transform(held[0])
         for penalty in PENALTIES:
             share = regression(learn, penalty).score(judge, held[1])
@@ -150,6 +169,9 @@ def compare(hidden, rows, held, judged, epochs, seeds, threads):
             return BernoulliRBM(hidden, n_iter=n, random_state=seed, **setting).fit(x)
 
     def ours(x, seed, n, setting, threads=None):
+        if "settings" in setting:
+            falls = setting["settings"]["optimizer.decay"] | {"over": n}
+            setting = setting | {"settings": setting["settings"] | {"optimizer.decay": falls}}
         return BoltzmannMachine(
             hidden, n_iter=n, random_state=seed, threads=threads or own, **setting
         ).fit(x)
