@@ -133,7 +133,7 @@ func TestTrackedOfRowsWithGaps(t *testing.T) {
 	}
 	m := machines[0]
 	s := eval.Subject{Machine: m, Split: &data.Split{Train: rowsOf(gappy(m, 6)...)}, SetName: "train", Key: 8, Tracked: eval.NewTracked(machines[1], 20)}
-	s.Tracked.Follow(m, 0, 4, 1)
+	s.Tracked.Follow(m, 0, 4, eval.Chains{}, 1)
 	got := measure(t, "nll_tracked", s, eval.Defaults()).Detail["mean_free_energy"].(float64)
 	want := measure(t, "nll_exact", s, eval.Defaults()).Detail["mean_free_energy"].(float64)
 	if math.Abs(got-want) > 1e-6 {

@@ -122,7 +122,7 @@ func barsSubject(t testing.TB, e compute.Engine) eval.Subject {
 	}
 	own := bm.NewAxons(e, bm.Restricted(16, 9, false), 3, true)
 	tracked := eval.NewTracked(bm.New(e, own, true, true), 20)
-	tracked.Follow(r, 0, 4, 1)
+	tracked.Follow(r, 0, 4, eval.Chains{}, 1)
 	return eval.Subject{
 		Machine: r, Split: split, SetName: "test", Key: 3, Tracked: tracked,
 		Drawn: negative.NewPID(r, a, nil).Draw(bm.Batch{}, 0), Kind: negative.Heuristic,

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"math"
-	"slices"
 	"strings"
 
 	"mattis/bm"
@@ -13,171 +12,200 @@ import (
 	"mattis/sampler"
 )
 
-// Tracked carries an estimate of log Z along a training: annealed importance sampling whose path is
-// that of the parameters (Jarzynski; Carbone et al. 2023, arXiv:2305.19414). Paths begin in the
-// machine without couplings, whose log Z is known. From one state of the parameters to the next
-// they go by steps on the straight line between them, a sweep each, and
+// Tracked estimates log Z at states of a training, for a share of what the training costs. At each of
+// them fresh paths go from the machine without couplings, whose log Z is known, to the state, the
+// couplings growing evenly and a sweep a step (annealed importance sampling): no error of one state is
+// carried to the next, and nothing lags behind parameters that move. With the log weights
 //
-//	log w += F_k(s) - F_k+1(s)        log Z = log Z_0 + log mean w
+//	log w += F_k(s) - F_k+1(s)
 //
-// Where weights have come apart paths are drawn anew by them, and what that costs is added to the
-// variance. Beside these others go from no couplings to all of them in freshStages states of the
-// training, again and again. Where they find clearly more than the old paths, a phase that training
-// has made since, they take their place: an estimate is too large by t nats with a chance of at
-// most e^-t (docs/decisions/0008-several-bases.md).
+// Where the training has chains that go on, as many paths come back from these by the reverse of the
+// sweeps, and Bennett's acceptance ratio puts both together (Bennett 1976; Crooks 1999). Chains that
+// are not the machine's show: log Z by the paths of one direction alone then differs from that of the
+// other, and half of the difference is added to the error. Too few steps show as well: mean log weights
+// of the two directions lie apart, and what is more than n paths see, ln n, adds an eighth of itself,
+// which is what was measured of machines whose log Z is known from more steps. Where the paths from no couplings find
+// clearly more they are believed alone: a mean weight is too large by a factor of e^t with a chance of
+// at most e^-t (docs/decisions/0008-several-bases.md).
 type Tracked struct {
-	machine *bm.Machine // at a point between two states of the training
-	params  []bm.Param  // its
-	coupled []bool      // of these, the couplings
-	last    []bm.Param  // the state of the training that was followed to
-	next    []bm.Param
-	old     walkers
-	fresh   walkers
-	sums    compute.Matrix // 1x4 Float64: whether it has begun, the stage of the fresh paths, how often they took over, the update followed to
+	machine *bm.Machine
+	params  []bm.Param // its
+	coupled []bool     // of these, the couplings
+	state   []bm.Param // of the training
+	forward walkers
+	back    walkers
+	sums    compute.Matrix // 1 x trackedSums Float64, see below
 	host    []float64
 	f       compute.Matrix // Float64, one a path
 	f0, f1  []float64
 }
 
-// walkers are paths and what they have come to.
+// walkers are paths, the logarithms of their weights and the rows that they begin from.
 type walkers struct {
-	state   bm.State
-	kept    []bm.Param
-	weights compute.Matrix // n x 1 Float64: logarithms
-	sums    compute.Matrix // 1x2 Float64: log Z and its variance up to where all weights were last 1
-	logs    []float64
-	host    []float64
-	rows    []int32
-	other   bm.State
+	state, left bm.State
+	logs        []float64
+	rows        []int32
 }
+
+// What Tracked.sums holds.
+const (
+	sumBegun  = iota // whether it has begun
+	sumUpdate        // the update followed to
+	sumLogZ          // there
+	sumVar           // its variance
+	sumPaths         // the effective paths
+	sumGap           // log Z by paths from no couplings less that by those from the chains
+	sumAlone         // whether the former are believed alone though there are chains
+	trackedSums
+)
 
 // How the paths are.
 const (
-	freshStages = 10   // in which fresh paths come to all couplings
-	startSteps  = 10   // times the usual steps from no couplings to the first state
-	fewPaths    = 10.0 // fewer effective paths are told of
+	fewPaths   = 10.0 // fewer effective paths are told of
+	wideGap    = 2.0  // nats between the two directions of paths that are told of
+	lagShare   = 8    // see Tracked
+	relaxShare = 4    // chains move by a sweep for so many steps of a path first
 )
 
-// NewTracked returns the estimate by so many paths, and half as many fresh ones, for the states of
-// machines with the shape of the given one, which it makes its own.
+// Chains are those of a training in the state that is followed to.
+type Chains struct {
+	Visible compute.Matrix // the zero Matrix where there are none
+	Rows    []int32        // those of its rows that count, all alike
+}
+
+// NewTracked returns the estimate by so many paths in each direction for the states of machines with
+// the shape of the given one, which it makes its own.
 func NewTracked(own *bm.Machine, paths int) *Tracked {
 	e := own.Engine()
-	t := &Tracked{machine: own, params: own.Params(), host: make([]float64, 4), sums: e.Alloc(compute.Float64, 1, 4)}
+	t := &Tracked{machine: own, params: own.Params(), host: make([]float64, trackedSums), sums: e.Alloc(compute.Float64, 1, trackedSums)}
 	for _, p := range t.params {
 		t.coupled = append(t.coupled, strings.HasPrefix(p.Name, "patterns.") || strings.HasPrefix(p.Name, "weights"))
-		name := "tracked." + p.Name
-		if p.Name == "weights" { // those of the paths have that name
-			name = "tracked.couplings"
-		}
-		for _, list := range []*[]bm.Param{&t.last, &t.next} {
-			*list = append(*list, bm.Param{Name: name, Value: e.Alloc(p.Value.Type(), p.Value.Rows(), p.Value.Cols())})
+		t.state = append(t.state, bm.Param{Name: p.Name, Value: e.Alloc(p.Value.Type(), p.Value.Rows(), p.Value.Cols())})
+	}
+	for _, w := range []*walkers{&t.forward, &t.back} {
+		*w = walkers{state: own.State(paths), left: make(bm.State, len(own.Layers())), logs: make([]float64, paths), rows: make([]int32, paths)}
+		for _, l := range own.View().Left {
+			w.left[l] = w.state[l]
 		}
 	}
-	t.old, t.fresh = newWalkers(own, paths, "tracked."), newWalkers(own, max(1, paths/2), "tracked.fresh.")
 	t.f, t.f0, t.f1 = e.Alloc(compute.Float64, paths, 1), make([]float64, paths), make([]float64, paths)
 	return t
 }
 
-func newWalkers(m *bm.Machine, n int, prefix string) walkers {
-	e := m.Engine()
-	w := walkers{state: m.State(n), other: m.State(n), weights: e.Alloc(compute.Float64, n, 1), sums: e.Alloc(compute.Float64, 1, 2),
-		logs: make([]float64, n), host: make([]float64, 2), rows: make([]int32, n)}
-	sampler.Randomize(m, w.state, bm.Law{})
-	w.kept = sampler.Kept(m, w.state)
-	for i := range w.kept {
-		w.kept[i].Name = prefix + w.kept[i].Name
-	}
-	w.kept = append(w.kept, bm.Param{Name: prefix + "weights", Value: w.weights}, bm.Param{Name: prefix + "sums", Value: w.sums})
-	return w
-}
+// TrackedName is the tensor of State that says what log Z is and where. Versions before this one kept
+// other tensors and not this one.
+const TrackedName = "tracked.sums"
 
 // State returns what a checkpoint keeps.
-func (t *Tracked) State() []bm.Param {
-	return slices.Concat(t.last, t.old.kept, t.fresh.kept, []bm.Param{{Name: "tracked.stage", Value: t.sums}})
-}
+func (t *Tracked) State() []bm.Param { return []bm.Param{{Name: TrackedName, Value: t.sums}} }
 
 // Products returns how many products of a row with the couplings following by so many steps takes.
 func (t *Tracked) Products(steps int) float64 {
-	return 4 * float64(steps*(len(t.old.rows)+len(t.fresh.rows)))
+	return (8 + 2./relaxShare) * float64(steps*len(t.forward.rows))
 }
 
 // At returns the update whose state was followed to; ok is false before the first.
 func (t *Tracked) At() (update int, ok bool) {
 	compute.Read(t.machine.Engine(), t.host, t.sums)
-	return int(t.host[3]), t.host[0] != 0
+	return int(t.host[sumUpdate]), t.host[sumBegun] != 0
 }
 
 // Peek follows to the present state of the machine while look is called, and comes back.
-func (t *Tracked) Peek(m *bm.Machine, update, steps int, key rng.Key, look func() error) error {
+func (t *Tracked) Peek(m *bm.Machine, update, steps int, chains Chains, key rng.Key, look func() error) error {
 	e := t.machine.Engine()
-	kept := t.State()
-	before := make([]compute.Matrix, len(kept))
-	for i, p := range kept {
-		before[i] = e.Alloc(p.Value.Type(), p.Value.Rows(), p.Value.Cols())
-		e.Copy(before[i], p.Value)
-	}
-	t.Follow(m, update, steps, key)
+	before := make([]float64, trackedSums)
+	compute.Read(e, before, t.sums)
+	t.Follow(m, update, steps, chains, key)
 	err := look()
-	for i, p := range kept {
-		e.Copy(p.Value, before[i])
-	}
+	compute.Write(e, t.sums, before)
 	return err
 }
 
-// Follow goes on to the present state of the machine, that after so many updates, by so many steps.
-func (t *Tracked) Follow(m *bm.Machine, update, steps int, key rng.Key) {
+// Follow goes to the present state of the machine, that after so many updates, by so many steps.
+func (t *Tracked) Follow(m *bm.Machine, update, steps int, chains Chains, key rng.Key) {
 	e := t.machine.Engine()
 	for i, p := range m.Params() {
-		e.Copy(t.next[i].Value, p.Value)
+		e.Copy(t.state[i].Value, p.Value)
 	}
-	compute.Read(e, t.host, t.sums)
-	if t.host[0] == 0 {
-		for i, p := range t.next {
-			e.Copy(t.last[i].Value, p.Value)
-		}
-		t.begin(&t.old, key.Fold(0))
-		t.advance(&t.old, 0, 1, startSteps*steps, key.Fold(1))
-		t.host[0] = 1
-	} else {
-		t.advance(&t.old, 1, 1, steps, key.Fold(1))
+	w, h := &t.forward, t.host
+	h[sumBegun], h[sumUpdate], h[sumGap], h[sumAlone] = 1, float64(update), 0, 0
+	base := t.begin(key.Fold(0))
+	t.walk(w, 0, 1, steps, key.Fold(1))
+	up := weigh(w.logs)
+	mean := 0.0
+	for _, l := range w.logs {
+		mean += l / float64(len(w.logs))
 	}
-	if t.host[1] == 0 {
-		t.begin(&t.fresh, key.Fold(2))
-	}
-	stage := t.host[1]
-	t.advance(&t.fresh, stage/freshStages, (stage+1)/freshStages, steps, key.Fold(3))
-	if t.host[1] = math.Mod(stage+1, freshStages); t.host[1] == 0 && t.moreThan() {
-		t.takeOver(key.Fold(4))
-		t.host[2]++
-	}
-	t.host[3] = float64(update)
-	compute.Write(e, t.sums, t.host)
-	for i, p := range t.next {
-		e.Copy(t.last[i].Value, p.Value)
-	}
+	// Where the logarithms are normal, the log of the mean weight is this far above their mean: what
+	// the paths lack of it they may have missed.
+	lacks := mean + up.logVar/2 - up.logMean
+	h[sumLogZ], h[sumVar], h[sumPaths] = base+up.logMean, up.stderr*up.stderr+lacks*lacks, up.ess
+	t.comeBack(base, up, steps, chains, key)
+	compute.Write(e, t.sums, h)
 }
 
-// set brings the machine to the part of the way from last to next, its couplings times scale.
-func (t *Tracked) set(part, scale float64) {
-	e := t.machine.Engine()
+// comeBack puts log Z together with that of paths back from the chains. Where there are none paths come
+// back from the ends of the others: they have no say in log Z, and show what it may lack.
+func (t *Tracked) comeBack(base float64, up weighed, steps int, chains Chains, key rng.Key) {
+	b, h, ends := &t.back, t.host, chains.Visible
+	if ends.IsNone() {
+		sampler.Redraw(b.rows, t.forward.logs, key.Fold(4))
+		ends = t.forward.state[bm.Visible]
+	} else {
+		for i := range b.rows {
+			b.rows[i] = chains.Rows[i%len(chains.Rows)]
+		}
+	}
+	t.machine.Engine().Gather(b.state[bm.Visible], ends, b.rows)
+	t.set(1)
+	for k := range max(1, steps/relaxShare) {
+		t.machine.Sweep(b.state, bm.Law{Key: key.Fold(2).Fold(uint64(k))})
+	}
+	t.walk(b, 1, 0, steps, key.Fold(3))
+	down := weigh(b.logs)
+	for i := range b.logs {
+		b.logs[i] = -b.logs[i]
+	}
+	var apart, n = 0.0, float64(len(b.logs))
+	for i, l := range b.logs {
+		apart += (l - t.forward.logs[i]) / n
+	}
+	lag := max(0, apart-math.Log(n)) / lagShare
+	if chains.Visible.IsNone() {
+		h[sumVar] += lag * lag
+		return
+	}
+	worth := min(1, float64(len(chains.Rows))/float64(len(b.rows))) // independent chains a path
+	gap := up.logMean + down.logMean
+	h[sumGap] = gap
+	if gap > math.Log(100)+3*math.Hypot(up.stderr, down.stderr/math.Sqrt(worth)) {
+		h[sumAlone] = 1
+		h[sumVar] += lag * lag
+		return
+	}
+	both := bennett(t.forward.logs, b.logs)
+	h[sumLogZ], h[sumVar], h[sumPaths] = base+both.d, both.stderr*both.stderr/worth+gap*gap/4+lag*lag, both.ess*worth
+}
+
+// set brings the machine to the state with its couplings times scale.
+func (t *Tracked) set(scale float64) {
 	for i, p := range t.params {
 		x := scale
 		if !t.coupled[i] {
 			x = 1
 		}
-		e.Axpby(p.Value, (1-part)*x, t.last[i].Value, 0)
-		e.Axpby(p.Value, part*x, t.next[i].Value, 1)
+		t.machine.Engine().Axpby(p.Value, x, t.state[i].Value, 0)
 	}
 }
 
-// begin draws paths in the machine without couplings: all spins are independent there.
-func (t *Tracked) begin(w *walkers, key rng.Key) {
-	e, m := t.machine.Engine(), t.machine
-	t.set(0, 0)
+// begin draws the paths without couplings, where all spins are independent, and returns log Z there.
+func (t *Tracked) begin(key rng.Key) (logZ float64) {
+	e, m, w := t.machine.Engine(), t.machine, &t.forward
+	t.set(0)
+	sampler.Randomize(m, w.state, bm.Law{})
 	m.Sweep(w.state, bm.Law{Key: key})
-	n := len(w.rows)
-	t.freeEnergies(w, t.f0[:n])
-	logZ := -t.f0[0] // of the layers that are summed out, less what the others have in path 0
+	t.freeEnergies(w, t.f0)
+	logZ = -t.f0[0] // of the layers that are summed out, less what the others have in path 0
 	for _, l := range m.View().Left {
 		b, spins := make([]float32, m.Layers()[l]), make([]int8, m.Layers()[l])
 		if bias := m.Bias(l).Value; !bias.IsNone() {
@@ -188,101 +216,41 @@ func (t *Tracked) begin(w *walkers, key rng.Key) {
 			logZ += compute.LogTwoCosh(float64(x)) - float64(x)*float64(spins[i])
 		}
 	}
-	w.host[0], w.host[1] = logZ, 0
-	compute.Write(e, w.sums, w.host)
-	clear(w.logs)
-	compute.Write(e, w.weights, w.logs)
+	return logZ
 }
 
 func (t *Tracked) freeEnergies(w *walkers, f []float64) {
-	left := make(bm.State, len(w.state))
-	for _, l := range t.machine.View().Left {
-		left[l] = w.state[l]
-	}
-	to := t.f.Slice(0, len(f))
-	t.machine.Energy(to, left, bm.Law{})
-	compute.Read(t.machine.Engine(), f, to)
+	t.machine.Energy(t.f, w.left, bm.Law{})
+	compute.Read(t.machine.Engine(), f, t.f)
 }
 
-// advance takes paths along the way from last to next while couplings go from one scale to another.
-func (t *Tracked) advance(w *walkers, from, to float64, steps int, key rng.Key) {
-	e, n := t.machine.Engine(), len(w.rows)
-	compute.Read(e, w.logs, w.weights)
-	compute.Read(e, w.host, w.sums)
-	f0, f1 := t.f0[:n], t.f1[:n]
-	t.set(0, from)
-	for k := range steps {
-		part := float64(k+1) / float64(steps)
-		t.freeEnergies(w, f0)
-		t.set(part, from+part*(to-from))
-		t.freeEnergies(w, f1)
-		for i := range w.logs {
-			w.logs[i] += f0[i] - f1[i]
-		}
-		if _, variance := sampler.MeanWeight(w.logs); variance > 1 { // fewer than half of the paths are left
-			w.redraw(e, key.Fold(uint64(2*k)))
-		}
-		t.machine.Sweep(w.state, bm.Law{Key: key.Fold(uint64(2*k + 1))})
-	}
-	compute.Write(e, w.weights, w.logs)
-	compute.Write(e, w.sums, w.host)
-}
-
-// redraw draws the paths anew by their weights, which are then 1.
-func (w *walkers) redraw(e compute.Engine, key rng.Key) {
-	mean, variance := sampler.MeanWeight(w.logs)
-	w.host[0] += mean
-	w.host[1] += variance / float64(len(w.logs))
-	sampler.Redraw(w.rows, w.logs, key)
+// walk takes paths from one scale of the couplings to another. Those forward move after the couplings
+// have, those back before, by the reverse of these sweeps: so each is the other's reverse.
+func (t *Tracked) walk(w *walkers, from, to float64, steps int, key rng.Key) {
+	back := to < from
 	clear(w.logs)
-	for l, x := range w.state {
-		e.Gather(w.other[l], x, w.rows)
-	}
-	for l, x := range w.other {
-		e.Copy(w.state[l], x)
+	for k := range steps {
+		sweep := bm.Law{Key: key.Fold(uint64(k)), Back: back}
+		if back {
+			t.machine.Sweep(w.state, sweep)
+		}
+		t.freeEnergies(w, t.f0)
+		t.set(from + (to-from)*float64(k+1)/float64(steps))
+		t.freeEnergies(w, t.f1)
+		for i := range w.logs {
+			w.logs[i] += t.f0[i] - t.f1[i]
+		}
+		if !back {
+			t.machine.Sweep(w.state, sweep)
+		}
 	}
 }
 
-// logZ returns the estimate and its variance.
-func (w *walkers) logZ(e compute.Engine) (value, variance float64) {
-	compute.Read(e, w.logs, w.weights)
-	compute.Read(e, w.host, w.sums)
-	mean, spread := sampler.MeanWeight(w.logs)
-	return w.host[0] + mean, w.host[1] + spread/float64(len(w.logs))
-}
-
-// moreThan reports whether the fresh paths have found clearly more than the old ones.
-func (t *Tracked) moreThan() bool {
-	e := t.machine.Engine()
-	a, va := t.old.logZ(e)
-	b, vb := t.fresh.logZ(e)
-	return b-a > math.Log(100)+3*math.Sqrt(va+vb)
-}
-
-// takeOver draws the old paths among the fresh ones.
-func (t *Tracked) takeOver(key rng.Key) {
-	e := t.machine.Engine()
-	compute.Read(e, t.fresh.logs, t.fresh.weights)
-	compute.Read(e, t.fresh.host, t.fresh.sums)
-	t.fresh.redraw(e, key)
-	for i := range t.old.rows {
-		t.old.rows[i] = int32(i % len(t.fresh.rows))
-	}
-	for l, x := range t.old.state {
-		e.Gather(x, t.fresh.state[l], t.old.rows)
-	}
-	clear(t.old.logs)
-	compute.Write(e, t.old.weights, t.old.logs)
-	compute.Write(e, t.old.sums, t.fresh.host)
-}
-
-// LogZ returns the estimate in nats, its standard error, how many independent paths would be as
-// certain, and how often fresh paths have found more than the others knew; ok is false before the
-// first state.
-func (t *Tracked) LogZ() (value, stderr, paths float64, found int, ok bool) {
+// LogZ returns the estimate in nats, its standard error and how many effective paths it has; ok is
+// false before the first state.
+func (t *Tracked) LogZ() (value, stderr, paths float64, ok bool) {
 	_, ok = t.At()
-	value, variance := t.old.logZ(t.machine.Engine())
-	return value, math.Sqrt(variance), min(1/variance, float64(len(t.old.rows))), int(t.host[2]), ok
+	return t.host[sumLogZ], math.Sqrt(t.host[sumVar]), t.host[sumPaths], ok
 }
 
 // carried is for what a training carries along.
@@ -296,10 +264,10 @@ func carried(s Subject, _ Options) error {
 	return nil
 }
 
-// nllTracked is the mean over the rows of the set of F(v), plus log Z as weights carried along the
-// training have it (see Tracked), in nats.
+// nllTracked is the mean over the rows of the set of F(v), plus log Z as it is followed along the
+// training (see Tracked), in nats.
 func nllTracked(ctx context.Context, s Subject, o Options) (Result, error) {
-	z, stderr, paths, found, ok := s.Tracked.LogZ()
+	z, stderr, paths, ok := s.Tracked.LogZ()
 	if !ok {
 		return Result{}, &NoValue{"log Z is not followed yet"}
 	}
@@ -320,7 +288,11 @@ func nllTracked(ctx context.Context, s Subject, o Options) (Result, error) {
 	if paths < fewPaths {
 		warnings = append(warnings, fmt.Sprintf("the weights of the paths have come apart, and %.1f effective ones are left: take nll", paths))
 	}
+	gap := s.Tracked.host[sumGap]
+	if math.Abs(gap) > wideGap {
+		warnings = append(warnings, fmt.Sprintf("paths from no couplings say %.2g nats more of log Z than paths back from the chains: these are not in equilibrium, or the paths too few; nll tells more", gap))
+	}
 	return Result{Value: f.mean + z, Stderr: math.Hypot(f.stderr, stderr), N: f.rows, Detail: map[string]any{
-		"log_z": z, "log_z_stderr": stderr, "mean_free_energy": f.mean, "effective_paths": paths, "found": found, "warnings": warnings,
+		"log_z": z, "log_z_stderr": stderr, "mean_free_energy": f.mean, "effective_paths": paths, "gap": gap, "alone": s.Tracked.host[sumAlone] != 0, "warnings": warnings,
 	}}, nil
 }

@@ -6,27 +6,31 @@ import (
 	"slices"
 
 	"mattis/bm"
+	"mattis/compute"
 	"mattis/eval"
 	"mattis/run"
+	"mattis/sampler"
 	"mattis/train"
 )
 
-// tracking is what a training carries log Z along by, for the measure nll_tracked.
+// tracking is what a training estimates log Z by on its way, for the measure nll_tracked.
 type tracking struct {
 	*eval.Tracked     // nil where nothing asks for it
 	every         int // epochs from one state that is followed to to the next
 	steps         int // to each
 }
 
-// trackedName is the measure that wants log Z carried along.
+// trackedName is the measure that wants log Z estimated along the training.
 const trackedName = "nll_tracked"
 
-// How log Z is carried along: by so many paths, by at least so many steps at a time, for this share
+// How log Z is estimated: by so many paths in each direction, by at least so many steps, for this share
 // of the products of the training.
 const (
 	trackedPaths = 100
 	trackedSteps = 20
 	trackedShare = 0.05
+
+	mostTrackedSteps = 5000 // more are left to nll
 )
 
 // tracks reports whether the recipe asks for log Z carried along.
@@ -53,8 +57,18 @@ func (t *Training) track() {
 	}
 	step := t.Products(1) + 6*updateCells/t.cells() // the calls beside the products
 	every := math.Ceil(trackedSteps * step / epoch)
+	if e := t.Recipe.Measure.Every; e > 0 { // what is not measured needs no paths, and saves up for what is
+		every = math.Ceil(every/float64(e)) * float64(e)
+	}
 	t.tracking.every = int(min(max(every, 1), math.MaxInt32))
-	t.tracking.steps = int(max(float64(t.tracking.every)*epoch/step, 1))
+	t.tracking.steps = int(min(max(float64(t.tracking.every)*epoch/step, 1), mostTrackedSteps))
+}
+
+// goOn reports whether the training has chains that go on from update to update in the machine that
+// is followed: not where that is a mean of parameters, for chains move under others.
+func (t *Training) goOn() bool {
+	kind, _ := find(negatives, t.Recipe.Negative.Kind)
+	return kind.lasting && t.Trainer.Average == nil
 }
 
 // updateRows returns what an update costs in products of one row with the couplings, and what it
@@ -89,18 +103,64 @@ func (t *Training) trackedState() []bm.Param {
 	return t.Tracked.State()
 }
 
-// follow takes log Z along to the parameters after so many updates.
-func (t *Training) follow(step int) {
-	t.Follow(t.Machine, step, t.steps, t.Recipe.Key().Fold(purposeTracked).Fold(uint64(step)))
+// held returns the chains of the training that go on from update to update, as they are after the last
+// one: samples of the machine or near to it. With shards they are those of all processes, which have
+// to ask at once.
+func (t *Training) held() (h eval.Chains) {
+	if !t.goOn() {
+		return h
+	}
+	state, err := t.Trainer.State()
+	if err != nil {
+		return h
+	}
+	e := t.Machine.Engine()
+	named := func(name string) compute.Matrix {
+		for _, p := range state {
+			if p.Name == name {
+				return p.Value
+			}
+		}
+		return compute.Matrix{}
+	}
+	h.Visible = named("chains." + t.Machine.Graph().Layers[bm.Visible].Name)
+	if h.Visible.IsNone() {
+		return eval.Chains{}
+	}
+	rungs, weights := named("chains.rungs"), named("chains.weights")
+	var rung []float32
+	if !rungs.IsNone() {
+		rung = make([]float32, rungs.Len())
+		compute.Read(e, rung, rungs)
+	}
+	for i := range h.Visible.Rows() {
+		if rung == nil || rung[i] == 0 {
+			h.Rows = append(h.Rows, int32(i))
+		}
+	}
+	if !weights.IsNone() {
+		logs := make([]float64, weights.Len())
+		compute.Read(e, logs, weights)
+		sampler.Redraw(h.Rows, logs, t.Recipe.Key().Fold(purposeTracked).Fold(uint64(t.Trainer.Step)).Fold(heldStream))
+	}
+	return h
 }
 
-// recallTracked sets it to what a checkpoint holds, and begins anew where that is nothing.
+// heldStream is what the key of a step is folded for where chains are drawn by their weights.
+const heldStream = 1 << 40
+
+// follow takes log Z along to the parameters after so many updates.
+func (t *Training) follow(step int) {
+	t.Follow(t.Machine, step, t.steps, t.held(), t.Recipe.Key().Fold(purposeTracked).Fold(uint64(step)))
+}
+
+// recallTracked sets it to what a checkpoint holds, and begins anew where that is nothing, or
+// what versions before wrote, whose paths had other tensors.
 func (t *Training) recallTracked(c *run.Checkpoint) error {
-	state := t.trackedState()
-	if !slices.ContainsFunc(state, func(p bm.Param) bool { _, ok := c.File.Tensor(p.Name); return ok }) {
+	if _, ok := c.File.Tensor(eval.TrackedName); !ok || t.Tracked == nil {
 		return nil
 	}
-	return restore(t.Machine.Engine(), state, c.File)
+	return restore(t.Machine.Engine(), t.trackedState(), c.File)
 }
 
 // tracked returns log Z as the checkpoint has it carried along, nil where it has not. It is an error
@@ -136,7 +196,7 @@ func (s *Session) withTracked(look func() error) error {
 	if at, ok := s.Tracked.At(); ok && at == s.now.Step {
 		return look()
 	}
-	return s.Peek(s.Machine, s.now.Step, s.steps, s.Recipe.Key().Fold(purposeTracked).Fold(uint64(s.now.Step)), look)
+	return s.Peek(s.Machine, s.now.Step, s.steps, s.held(), s.Recipe.Key().Fold(purposeTracked).Fold(uint64(s.now.Step)), look)
 }
 
 // passes reports whether the measure is left out at the epoch of the event: log Z is not followed
