@@ -106,13 +106,13 @@ func (t *Training) trackedState() []bm.Param {
 // held returns the chains of the training that go on from update to update, as they are after the last
 // one: samples of the machine or near to it. With shards they are those of all processes, which have
 // to ask at once.
-func (t *Training) held() (h eval.Chains) {
+func (t *Training) held() (h eval.Chains, err error) {
 	if !t.goOn() {
-		return h
+		return h, nil
 	}
 	state, err := t.Trainer.State()
 	if err != nil {
-		return h
+		return h, err
 	}
 	e := t.Machine.Engine()
 	named := func(name string) compute.Matrix {
@@ -125,7 +125,7 @@ func (t *Training) held() (h eval.Chains) {
 	}
 	h.Visible = named("chains." + t.Machine.Graph().Layers[bm.Visible].Name)
 	if h.Visible.IsNone() {
-		return eval.Chains{}
+		return h, nil
 	}
 	rungs, weights := named("chains.rungs"), named("chains.weights")
 	var rung []float32
@@ -143,15 +143,20 @@ func (t *Training) held() (h eval.Chains) {
 		compute.Read(e, logs, weights)
 		sampler.Redraw(h.Rows, logs, t.Recipe.Key().Fold(purposeTracked).Fold(uint64(t.Trainer.Step)).Fold(heldStream))
 	}
-	return h
+	return h, nil
 }
 
 // heldStream is what the key of a step is folded for where chains are drawn by their weights.
 const heldStream = 1 << 40
 
 // follow takes log Z along to the parameters after so many updates.
-func (t *Training) follow(step int) {
-	t.Follow(t.Machine, step, t.steps, t.held(), t.Recipe.Key().Fold(purposeTracked).Fold(uint64(step)))
+func (t *Training) follow(step int) error {
+	chains, err := t.held()
+	if err != nil {
+		return err
+	}
+	t.Follow(t.Machine, step, t.steps, chains, t.Recipe.Key().Fold(purposeTracked).Fold(uint64(step)))
+	return nil
 }
 
 // recallTracked sets it to what a checkpoint holds, and begins anew where that is nothing, or
@@ -185,7 +190,7 @@ type tracker struct{ *Session }
 
 func (t tracker) Observe(ev train.Event) error {
 	if t.Tracked != nil && ev.EpochEnd && ev.Epoch%t.tracking.every == 0 {
-		t.Training.follow(ev.Step)
+		return t.Training.follow(ev.Step)
 	}
 	return nil
 }
@@ -196,7 +201,11 @@ func (s *Session) withTracked(look func() error) error {
 	if at, ok := s.Tracked.At(); ok && at == s.now.Step {
 		return look()
 	}
-	return s.Peek(s.Machine, s.now.Step, s.steps, s.held(), s.Recipe.Key().Fold(purposeTracked).Fold(uint64(s.now.Step)), look)
+	chains, err := s.held()
+	if err != nil {
+		return err
+	}
+	return s.Peek(s.Machine, s.now.Step, s.steps, chains, s.Recipe.Key().Fold(purposeTracked).Fold(uint64(s.now.Step)), look)
 }
 
 // passes reports whether the measure is left out at the epoch of the event: log Z is not followed
