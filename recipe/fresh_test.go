@@ -31,7 +31,7 @@ func TestChainsStartFromTheMeans(t *testing.T) {
 	if err := os.WriteFile(path, []byte(text.String()), 0o666); err != nil {
 		t.Fatal(err)
 	}
-	for _, negative := range []string{"kind: pcd", "kind: fpcd", "kind: jarzynski", "kind: tempering, temperatures: [1, 0.5]"} {
+	for _, negative := range []string{"kind: pcd", "kind: fpcd", "kind: jarzynski", "kind: tempering, temperatures: [1, 0.5]", "kind: trajectory, rungs: 2"} {
 		r := parse(t, "data: {name: csv, path: "+path+", split: all}\nmachine: {hidden: 3, biases: both}\ncouplings: {kind: dense, init: {normal: 1}}\nnegative: {"+negative+", chains: 4000, start: mean}\ntrain: {epochs: 1, batch: 4}\n")
 		split, err := r.LoadData()
 		if err != nil {
