@@ -101,6 +101,22 @@ func TestTrajectoryNoDrift(t *testing.T) {
 			if err := check.ChiSquare(counts, joint); err != nil {
 				t.Errorf("%s, every %d: %v", small.Name, every, err)
 			}
+			independent, base := make([]float64, 1<<3), make([]float64, 1<<3)
+			for k, x := 0, spins(e, n.Ladder().At(3)[bm.Visible]); k < o.Chains; k++ {
+				independent[number(x[3*k:][:3])]++
+			}
+			for k := range base {
+				base[k] = 1
+				for j, f := range floats(e, o.Base) {
+					base[k] /= 1 + math.Exp(-2*f*float64(k>>j&1*2-1))
+				}
+			}
+			if err := check.ChiSquare(independent, base); err != nil {
+				t.Errorf("%s, every %d: independent spins: %v", small.Name, every, err)
+			}
+			if !slices.Equal(present, spins(e, n.Ladder().At(0)[bm.Visible])) {
+				t.Errorf("%s, every %d: what was drawn is not where the next draw goes on", small.Name, every)
+			}
 			if moved := !slices.Equal(before, first); moved != (every == 1) {
 				t.Errorf("%s: the frozen state's replicas moved: %v, at a draw of every %d", small.Name, moved, every)
 			}
@@ -144,7 +160,7 @@ func TestTrajectoryCrosses(t *testing.T) {
 		return n
 	}
 	m, set := build()
-	n, err := negative.NewTrajectory(m, negative.TrajectoryOptions{Chains: count, Steps: 2, Rungs: 6, Every: 1, Acceptance: 0.5}, 3)
+	n, err := negative.NewTrajectory(m, negative.TrajectoryOptions{Chains: count, Steps: 2, Rungs: 20, Every: 1, Acceptance: 0.5}, 3)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,8 +171,8 @@ func TestTrajectoryCrosses(t *testing.T) {
 	}
 	set(most)
 	rungs := n.Ladder().Rungs()
-	if rungs < 4 {
-		t.Errorf("%d rungs, of which one is the present machine's and one of independent spins", rungs)
+	if rungs < 4 || rungs > 16 {
+		t.Errorf("%d rungs, of which one is the present machine's and one of independent spins; want 2 to 14 more", rungs)
 	}
 	var p float64
 	for state, q := range law(m, 1) {
@@ -264,7 +280,7 @@ func TestTrajectoryPersists(t *testing.T) {
 	e := engine(t, 1)
 	build := func(key rng.Key) (*bm.Machine, *negative.Trajectory) {
 		m := check.SmallMachines(e, 6, 5, 41)[7].Machine
-		n, err := negative.NewTrajectory(m, negative.TrajectoryOptions{Chains: 12, Steps: 12, Rungs: 2, Every: 2, Acceptance: 0.99}, key)
+		n, err := negative.NewTrajectory(m, negative.TrajectoryOptions{Chains: 12, Steps: 11, Rungs: 2, Every: 2, Acceptance: 0.99}, key)
 		if err != nil {
 			t.Fatal(err)
 		}
