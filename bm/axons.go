@@ -77,18 +77,20 @@ func (a *Axons) Factor(pair int) float64 {
 
 // Overlap returns A = (s-m) X^T, or none where the fields are cheaper by W.
 func (a *Axons) Overlap(x compute.Matrix, layer int) Overlap {
-	o := Overlap{Layer: layer, X: x}
+	o := Overlap{Layer: layer, X: x, Up: a.up(a.engine, x, layer)}
 	if !a.single || a.rowwise || !a.order().denseFields(x.Rows()) {
-		o.A = a.overlap(x, layer)
+		o.A = a.overlap(o)
 	}
 	return o
 }
 
-func (a *Axons) overlap(x compute.Matrix, layer int) compute.Matrix {
-	e := a.engine
+// overlap returns A = (s-m) X^T of spins whose overlap so far is o.
+func (a *Axons) overlap(o Overlap) compute.Matrix {
+	e, layer := a.engine, o.Layer
+	x, m := a.factor(o)
 	dst := e.Scratch(compute.Float32, x.Rows(), a.rows)
 	then := compute.Epilogue{}
-	if !a.m[layer].IsNone() {
+	if !m.IsNone() {
 		then.Bias = a.offsetOverlap(layer)
 	}
 	e.Mul(dst, x, a.layers[layer].Value, compute.Op{TransB: true, Alpha: 1, Precision: a.precision, Then: then})
@@ -243,8 +245,9 @@ func (a *Axons) Correlate(layers []Overlap, weights compute.Matrix, scale float6
 		}
 		mark := e.Mark()
 		g, grad := a.sum(near, l), a.layers[l].Grad
-		e.Mul(grad, g, o.X, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights, Precision: a.precision})
-		a.offsetGradient(grad, g, a.m[l], weights, scale)
+		s, m := a.factor(o)
+		e.Mul(grad, g, s, compute.Op{TransA: true, Accumulate: true, Alpha: scale, Weights: weights, Precision: a.precision})
+		a.offsetGradient(grad, g, m, weights, scale)
 		if pair := a.graph.PairOf(l, l); pair >= 0 { // - scale * (g/sqrt K) X_ki sum_b w_b (s_i-m_i)^2
 			x := centred(e, o.X, a.m[l])
 			squares, sums := e.Scratch(compute.Float32, x.Rows(), x.Cols()), e.Scratch(compute.Float32, 1, x.Cols())
@@ -290,7 +293,7 @@ func (a *Axons) correlateSingle(o Overlap, y, weights compute.Matrix, scale floa
 		return
 	}
 	if o.A.IsNone() {
-		o.A = a.overlap(o.X, o.Layer)
+		o.A = a.overlap(o)
 	}
 	xh := a.layers[Hidden]
 	s := a.engine.Scratch(compute.Float32, y.Rows(), a.rows)
@@ -398,7 +401,7 @@ func (a *Axons) marginalPhase(v, weights, bias, biasGrad compute.Matrix, scale f
 	e := a.engine
 	o := Overlap{Layer: Visible, X: v}
 	if !byW || !byG {
-		o.A = a.overlap(v, Visible)
+		o.A = a.overlap(o)
 	}
 	if byW {
 		bias = withShift(e, bias, a.Shift(Visible, Hidden))

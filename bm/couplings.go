@@ -8,6 +8,7 @@ type Overlap struct {
 	Layer int            // the layer that X belongs to
 	X     compute.Matrix // BxN, the spins themselves (Int8), or Float32 for means and Gaussian layers; none where they are not there
 	A     compute.Matrix // axons: BxK Float32, (X-m) Xi^T
+	Up    compute.Matrix // BxN Float32, X+1 of a layer whose offset stays at off (Layer.Off) and that is not coupled to itself: products then need no correction
 }
 
 // Couplings are the matrices W between the layers of a graph, however they are kept. The offsets m
@@ -58,6 +59,8 @@ type Couplings interface {
 type offsets struct {
 	names     []string
 	m         []compute.Matrix
+	off       []bool // the m that are -1 and stay
+	lifted    []bool // those of them whose overlaps have Up
 	precision compute.Precision
 }
 
@@ -68,11 +71,15 @@ func (o *offsets) SetPrecision(p compute.Precision) (before compute.Precision) {
 }
 
 func newOffsets(e compute.Engine, g Graph) offsets {
-	o := offsets{names: make([]string, len(g.Layers)), m: make([]compute.Matrix, len(g.Layers))}
+	o := offsets{names: make([]string, len(g.Layers)), m: make([]compute.Matrix, len(g.Layers)), off: make([]bool, len(g.Layers)), lifted: make([]bool, len(g.Layers))}
 	for l, layer := range g.Layers {
 		if o.names[l] = "offset." + layer.Name; layer.Offset {
 			o.m[l] = e.Alloc(compute.Float32, 1, layer.N)
 		}
+		if o.off[l] = layer.Off; layer.Off {
+			e.Fill(o.m[l], -1)
+		}
+		o.lifted[l] = layer.Off && g.PairOf(l, l) < 0 // a scan goes on with an overlap, whose Up would be that of the spins before
 	}
 	return o
 }
@@ -80,16 +87,32 @@ func newOffsets(e compute.Engine, g Graph) offsets {
 func (o offsets) params() (p []Param) {
 	for l, m := range o.m {
 		if !m.IsNone() {
-			p = append(p, Param{Name: o.names[l], Value: m})
+			p = append(p, Param{Name: o.names[l], Value: m, Fixed: o.off[l]})
 		}
 	}
 	return p
 }
 
-// SetOffset sets the offset m of a layer (N entries). It panics if the layer has none.
+// up returns Overlap.Up of the spins or means x of a layer, Float32 scratch, or none.
+func (o *offsets) up(e compute.Engine, x compute.Matrix, layer int) compute.Matrix {
+	if !o.lifted[layer] || x.IsNone() {
+		return compute.Matrix{}
+	}
+	return centred(e, x, o.m[layer])
+}
+
+// factor returns what products have for the spins of an overlap, and the offset that they then have to take account of.
+func (o *offsets) factor(x Overlap) (s, m compute.Matrix) {
+	if !x.Up.IsNone() {
+		return x.Up, compute.Matrix{}
+	}
+	return x.X, o.m[x.Layer]
+}
+
+// SetOffset sets the offset m of a layer (N entries). It panics if the layer has none, or one that stays.
 func (o offsets) SetOffset(e compute.Engine, layer int, m []float32) {
-	if o.m[layer].IsNone() {
-		panic("bm: a layer without " + o.names[layer])
+	if o.m[layer].IsNone() || o.off[layer] {
+		panic("bm: a layer without " + o.names[layer] + " to set")
 	}
 	compute.Write(e, o.m[layer], m)
 }
@@ -115,14 +138,8 @@ func offsetCorrelation(e compute.Engine, dst, x, y, weights, m, n compute.Matrix
 	if n.IsNone() {
 		return
 	}
-	sum := summed(e, x, weights) // - scale * (sum_b w_b (x_b-m))^T n
-	if !m.IsNone() {
-		all, one := e.Scratch(compute.Float32, 1, 1), e.Scratch(compute.Float32, x.Rows(), 1)
-		e.Fill(one, 1)
-		columnSums(e, all, one, weights, 1, false)
-		e.Mul(sum, all, m, compute.Op{Accumulate: true, Alpha: -1})
-	}
-	e.Mul(dst, sum, n, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
+	// - scale * (sum_b w_b (x_b-m))^T n
+	e.Mul(dst, summedFrom(e, x, weights, m), n, compute.Op{TransA: true, Accumulate: true, Alpha: -scale})
 }
 
 // centred returns x - m in Float32 scratch, or x itself where there is no offset.
@@ -149,6 +166,18 @@ func columnSums(e compute.Engine, dst, x, weights compute.Matrix, alpha float64,
 func summed(e compute.Engine, x, weights compute.Matrix) compute.Matrix {
 	sum := e.Scratch(compute.Float32, 1, x.Cols())
 	columnSums(e, sum, x, weights, 1, false)
+	return sum
+}
+
+// summedFrom returns sum_b w_b (x_b-m), 1xN scratch; m may be none.
+func summedFrom(e compute.Engine, x, weights, m compute.Matrix) compute.Matrix {
+	sum := summed(e, x, weights)
+	if !m.IsNone() {
+		all, one := e.Scratch(compute.Float32, 1, 1), e.Scratch(compute.Float32, x.Rows(), 1)
+		e.Fill(one, 1)
+		columnSums(e, all, one, weights, 1, false)
+		e.Mul(sum, all, m, compute.Op{Accumulate: true, Alpha: -1})
+	}
 	return sum
 }
 

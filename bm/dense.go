@@ -41,7 +41,9 @@ func (d *Dense) Graph() Graph { return d.graph }
 func (d *Dense) Params() []Param { return append(append([]Param(nil), d.weights...), d.params()...) }
 
 // Overlap of dense couplings is the spins themselves.
-func (d *Dense) Overlap(x compute.Matrix, layer int) Overlap { return Overlap{Layer: layer, X: x} }
+func (d *Dense) Overlap(x compute.Matrix, layer int) Overlap {
+	return Overlap{Layer: layer, X: x, Up: d.up(d.engine, x, layer)}
+}
 
 // pairOf returns the W of two layers, and whether fields from the one on the other take its
 // transpose.
@@ -66,19 +68,22 @@ func (d *Dense) Fields(dst compute.Matrix, near []Overlap, layer int, then compu
 	e := d.engine
 	for i, o := range near {
 		w, transposed := d.pairOf(o.Layer, layer)
-		then.Bias = withShift(e, then.Bias, d.Shift(o.Layer, layer))
+		x, m := d.factor(o)
+		if !m.IsNone() {
+			then.Bias = withShift(e, then.Bias, d.Shift(o.Layer, layer))
+		}
 		op := compute.Op{TransB: transposed, Alpha: 1, Precision: d.precision}
 		if i == len(near)-1 {
 			op.Then = then
-			e.Mul(dst, o.X, w, op)
+			e.Mul(dst, x, w, op)
 			return
 		}
 		if then.Add.IsNone() {
-			then.Add = e.Scratch(compute.Float32, o.X.Rows(), dst.Cols())
+			then.Add = e.Scratch(compute.Float32, x.Rows(), dst.Cols())
 		} else {
 			op.Accumulate = true
 		}
-		e.Mul(then.Add, o.X, w, op)
+		e.Mul(then.Add, x, w, op)
 	}
 }
 
@@ -102,7 +107,9 @@ func (d *Dense) Correlate(layers []Overlap, weights compute.Matrix, scale float6
 		case p.A == p.B:
 			d.selfCorrelate(d.weights[i].Grad, x, d.m[p.A], weights, scale)
 		default:
-			d.correlation(d.engine, d.weights[i].Grad, x, y, weights, d.m[p.A], d.m[p.B], scale, true)
+			x, m := d.factor(layers[p.A])
+			y, n := d.factor(layers[p.B])
+			d.correlation(d.engine, d.weights[i].Grad, x, y, weights, m, n, scale, true)
 		}
 	}
 }

@@ -27,6 +27,10 @@ type Layer struct {
 	N      int
 	Kind   Kind
 	Offset bool // s - m stands for s in the energy of its pairs (centring)
+
+	// Off says that the offset is -1 and stays: s+1 stands for s, which is 0 of a spin that is off and
+	// 2 of one that is on. It goes with Offset, and with spins alone.
+	Off bool
 }
 
 // Pair says that the layers A <= B are coupled, each spin of the one with each of the other. A == B
@@ -47,7 +51,7 @@ var layerName = regexp.MustCompile(`^[a-z][a-z0-9_]*$`)
 // Restricted returns the graph of a restricted machine, in which visible spins meet hidden ones and
 // nothing else.
 func Restricted(visible, hidden int, offset bool) Graph {
-	return Graph{[]Layer{{"visible", visible, Spins, offset}, {"hidden", hidden, Spins, false}}, []Pair{{0, 1}}}
+	return Graph{[]Layer{{Name: "visible", N: visible, Kind: Spins, Offset: offset}, {Name: "hidden", N: hidden, Kind: Spins}}, []Pair{{0, 1}}}
 }
 
 // Deep returns the graph of a deep machine, in which each layer meets the one before it. The hidden
@@ -101,6 +105,8 @@ func (g Graph) Check() error {
 			return fmt.Errorf("layer %s has %d spins, want at least 1", l.Name, l.N)
 		case l.Kind != Spins && l.Kind != Gaussian:
 			return fmt.Errorf("layer %s: kind %q, want %s or %s", l.Name, l.Kind, Spins, Gaussian)
+		case l.Off && (!l.Offset || l.Kind != Spins):
+			return fmt.Errorf("layer %s: its offset is to stay at off, which wants an offset, and spins", l.Name)
 		}
 	}
 	for i, p := range g.Pairs {

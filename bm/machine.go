@@ -23,6 +23,9 @@ type Param struct {
 	// have some each; or that each shard has its own.
 	Divided bool
 
+	// Fixed says that it never has another value than the one it was made with.
+	Fixed bool
+
 	// Terms are those of the gradient between Machine.Phases and the step, which Grad then does not
 	// hold; nil where there are never any.
 	Terms *Terms

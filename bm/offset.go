@@ -8,11 +8,14 @@ import "mattis/compute"
 //	b_n += delta W     and of a layer coupled to itself    b += delta J
 //
 // so that no probability changes; energies change by a constant. It panics where the layer has no
-// offset or a layer that it meets no bias.
+// offset or one that stays, or a layer that it meets has no bias.
 func (m *Machine) MoveOffset(layer int, mean compute.Matrix, rate float64) {
 	// What the biases take up is of the couplings as they are: rounded, it would move probabilities.
 	defer m.SetPrecision(m.SetPrecision(compute.Single))
 	e, offset := m.engine, m.couplings.Offset(layer)
+	if m.graph.Layers[layer].Off {
+		panic("bm: the offset of the layer " + m.graph.Layers[layer].Name + " stays where it is")
+	}
 	mark := e.Mark()
 	delta := e.Scratch(compute.Float32, 1, m.sizes[layer])
 	e.Axpby(delta, rate, mean, 0)

@@ -37,7 +37,7 @@ func BenchmarkOrder(b *testing.B) {
 			time(fmt.Sprintf("fields/byW=%v", byW), o.fields(rows, byW), func() {
 				from := [1]Overlap{{Layer: Visible, X: x}}
 				if !byW {
-					from[0].A = a.overlap(x, Visible)
+					from[0].A = a.overlap(Overlap{Layer: Visible, X: x})
 				}
 				a.Fields(y, from[:], Hidden, compute.Epilogue{Kind: compute.Spin})
 			})

@@ -230,7 +230,7 @@ func (s Subject) features(o ProbeOptions) (features, error) {
 		g := m.Graph()
 		g.Layers = slices.Clone(g.Layers)
 		for l := range g.Layers {
-			g.Layers[l].Offset = false
+			g.Layers[l].Offset, g.Layers[l].Off = false, false
 		}
 		switch c := m.Couplings().(type) {
 		case *bm.Axons:

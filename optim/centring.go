@@ -22,20 +22,20 @@ type Centring struct {
 	means   []compute.Matrix // 1xN of each of the layers
 }
 
-// NewCentring returns the centring of all layers that have an offset. It is an error where a layer
-// beside one has no biases.
+// NewCentring returns the centring of all layers that have an offset which does not stay. It is an
+// error where a layer beside one has no biases.
 func NewCentring(m *bm.Machine, rate float64) (*Centring, error) {
 	c := &Centring{machine: m, rate: rate, state: make(bm.State, len(m.Layers()))}
 	g := m.Graph()
 	for _, p := range g.Pairs {
 		for _, side := range [...][2]int{{p.A, p.B}, {p.B, p.A}} {
-			if g.Layers[side[0]].Offset && m.Bias(side[1]).Value.IsNone() {
+			if g.Layers[side[0]].Offset && !g.Layers[side[0]].Off && m.Bias(side[1]).Value.IsNone() {
 				return nil, fmt.Errorf("the offsets of layer %s move, and the biases of layer %s would have to take that up, which has none", g.Layers[side[0]].Name, g.Layers[side[1]].Name)
 			}
 		}
 	}
 	for l, layer := range g.Layers {
-		if layer.Offset {
+		if layer.Offset && !layer.Off {
 			c.layers = append(c.layers, l)
 			c.means = append(c.means, m.Engine().Alloc(compute.Float32, 1, layer.N))
 		}
@@ -43,7 +43,7 @@ func NewCentring(m *bm.Machine, rate float64) (*Centring, error) {
 	return c, nil
 }
 
-// Means returns what Mean sets and Move moves to: a row for each layer that has an offset.
+// Means returns what Mean sets and Move moves to: a row for each layer whose offset moves.
 func (c *Centring) Means() []compute.Matrix { return c.means }
 
 // Move moves the offsets towards the means.

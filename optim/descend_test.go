@@ -20,25 +20,30 @@ func TestDeferredGradients(t *testing.T) {
 	const v, h, n, k = 301, 530, 10, 7
 	for _, kind := range []string{"sgd", "momentum", "adam"} {
 		for _, precision := range []compute.Precision{compute.Single, compute.BF16} {
-			for i := range 8 {
-				weighted, axons, offset := i&1 != 0, i&2 != 0, i&4 != 0
+			for i := range 20 {
+				weighted, axons, offsets, off := i&1 != 0, i&2 != 0, min(i>>2, 2), max(0, i>>2-2) // of no layer, of the visible one, of both, at off from layer off-1 on
 				var want [][]float32
 				for _, threads := range []int{0, 1, 2, 3} { // 0: formed
 					e := cpu.New(max(1, threads))
+					g := bm.Restricted(v, h, offsets > 0)
+					g.Layers[bm.Hidden].Offset = offsets > 1
+					for l := range g.Layers {
+						g.Layers[l].Off = off > 0 && l >= off-1
+					}
 					var c bm.Couplings
 					if axons {
-						a := bm.NewAxons(e, bm.Restricted(v, h, offset), 11, false)
+						a := bm.NewAxons(e, g, 11, false)
 						a.Uniform(1, 1)
 						c = a
 					} else {
-						d := bm.NewDense(e, bm.Restricted(v, h, offset))
+						d := bm.NewDense(e, g)
 						d.Normal(0.05, 1)
 						c = d
 					}
 					m := bm.New(e, c, weighted, weighted)
 					m.SetPrecision(precision)
-					if offset {
-						e.Normals(c.Offset(bm.Visible), 8, 0, 0)
+					for l := 0; l < offsets && !g.Layers[l].Off; l++ {
+						e.Normals(c.Offset(l), rng.Key(8+2*l), 0, 0)
 					}
 					var o optim.Optimizer
 					switch kind {
@@ -92,7 +97,7 @@ func TestDeferredGradients(t *testing.T) {
 					if !slices.EqualFunc(got, want, func(a, b []float32) bool {
 						return slices.EqualFunc(a, b, func(x, y float32) bool { return math.Float32bits(x) == math.Float32bits(y) })
 					}) {
-						t.Errorf("%s", fmt.Sprintf("%s, %v, weighted %v, axons %v, offset %v, %d threads: other bits", kind, precision, weighted, axons, offset, threads))
+						t.Errorf("%s", fmt.Sprintf("%s, %v, weighted %v, axons %v, offsets of %d layers, at off %v, %d threads: other bits", kind, precision, weighted, axons, offsets, off, threads))
 					}
 				}
 			}

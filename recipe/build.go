@@ -275,7 +275,7 @@ func (r *Recipe) build(c *comm.Comm, split *data.Split, e compute.Engine) (*Trai
 			principal(m.Axons(), e, set, value)
 		}
 	}
-	if offset := m.Couplings().Offset(bm.Visible); !offset.IsNone() {
+	if offset := m.Couplings().Offset(bm.Visible); !offset.IsNone() && !m.Graph().Layers[bm.Visible].Off {
 		compute.Write(e, offset, pixelMeans(set))
 	}
 	if r.Machine.Start != nil && *r.Machine.Start == "data" {

@@ -139,6 +139,15 @@ func restore(e compute.Engine, params []bm.Param, f *tensorfile.File) error {
 					return fmt.Errorf("tensor %s: entry %d is %v", p.Name, i, v)
 				}
 			}
+			if p.Fixed {
+				is := make([]float32, len(x))
+				compute.Read(e, is, p.Value)
+				for i, v := range x {
+					if v != is[i] {
+						return fmt.Errorf("tensor %s: entry %d is %v, and this machine's stays at %v", p.Name, i, v, is[i])
+					}
+				}
+			}
 			compute.Write(e, p.Value, x)
 		case []float64:
 			for i, v := range x {

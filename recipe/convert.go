@@ -340,7 +340,7 @@ func (d *Converted) recipe(from *origins) (*Recipe, error) {
 	if p := d.Machine; p != nil {
 		r.Machine.Hidden = Sizes{p.Hidden}
 		r.Machine.Biases = [2][2]string{{"none", "hidden"}, {"visible", "both"}}[there(p.VisibleBias)][there(p.HiddenBias)]
-		r.Machine.Offset = [2]string{"none", "mean"}[there(p.Offset)]
+		r.Machine.Offset, r.Machine.OffsetRate = [2]string{"none", "mean"}[there(p.Offset)], nil // hidden ones are in the biases
 	} else {
 		p := d.Pairwise
 		r.Machine = Machine{Kind: p.Kind(), Hidden: Sizes{p.Hidden}, Biases: [2]string{"none", "visible"}[there(p.Bias)], Offset: "none"}

@@ -208,7 +208,9 @@ func (r *Recipe) Graph(visible int) (bm.Graph, error) {
 		g = k.shape(visible, m.Hidden)
 	}
 	for l := range g.Layers {
-		g.Layers[l].Offset = m.Offset == "all" || m.Offset == "mean" && l == bm.Visible
+		off := (m.Offset == "off" || m.Offset == "sparse" && l != bm.Visible) && g.Layers[l].Kind == bm.Spins
+		mean := (m.Offset == "mean" || m.Offset == "sparse") && l == bm.Visible
+		g.Layers[l].Offset, g.Layers[l].Off = off || mean || m.Offset == "all", off
 	}
 	return g, nil
 }
@@ -314,7 +316,7 @@ func (r *Recipe) checkMachine() error {
 		return err
 	}
 	k, _ := find(machines, m.Kind)
-	if m.OffsetRate != nil && (m.Offset == "none" || m.Offset == "mean") {
+	if m.OffsetRate != nil && slices.Contains([]string{"none", "mean", "off", "sparse"}, m.Offset) {
 		return wrong("machine.offset_rate", "has no meaning for offset %s, which stays: take offset: all, or leave it out", m.Offset)
 	}
 	if err := given("machine", "kind "+m.Kind, m, defaults(r).Machine, k.needs, []string{"start", "bias_rate"}); err != nil {
@@ -366,7 +368,7 @@ func (r *Recipe) checkMachine() error {
 			return err
 		}
 	}
-	if err := oneOf("machine.offset", m.Offset, []string{"none", "mean", "all"}); err != nil {
+	if err := oneOf("machine.offset", m.Offset, []string{"none", "mean", "all", "off", "sparse"}); err != nil {
 		return err
 	}
 	if m.OffsetRate != nil {

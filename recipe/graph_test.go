@@ -48,6 +48,8 @@ func TestWrongGraphs(t *testing.T) {
 			"machine.pairs: no chain of pairs leads from the layer b to the visible one"},
 		{"{kind: deep, hidden: [3, 2], offset: all}", "machine.biases: none leaves a layer without biases, which take up what moving offsets change: want both, or machine.offset_rate=0"},
 		{"{kind: rbm, hidden: 3, offset_rate: 0.1}", "machine.offset_rate: has no meaning for offset none, which stays: take offset: all, or leave it out"},
+		{"{kind: rbm, hidden: 3, biases: both, offset: off, offset_rate: 0.1}", "machine.offset_rate: has no meaning for offset off, which stays: take offset: all, or leave it out"},
+		{"{kind: rbm, hidden: 3, biases: both, offset: of}", `machine.offset: "of" is unknown, want one of none, mean, all, off, sparse`},
 		{"{kind: deep, hidden: [3, 2], biases: both, offset: all, offset_rate: 2}", "machine.offset_rate: 2 is out of range, want 0 to 1"},
 	} {
 		_, err := Parse("r.yaml", []byte(graphBase+"machine: "+c.machine+"\n"))

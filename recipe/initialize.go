@@ -87,6 +87,7 @@ func (t *Training) alike(f *tensorfile.File) (params []bm.Param, own *tensorfile
 		}
 		return -1
 	}
+	all = slices.DeleteFunc(all, func(p bm.Param) bool { return p.Fixed })
 	for n, p := range all {
 		found[n] = find(p, []string{p.Name})
 	}

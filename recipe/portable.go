@@ -15,7 +15,7 @@ import (
 )
 
 // Portable is a restricted machine of spins as plain numbers, on its way between files,
-// parameterisations and programs:
+// parameterisations and programs (an offset of its hidden spins is in its biases and Constant):
 //
 //	E(v,h) = -(v-m) W h - b.v - c.h + Constant
 //
@@ -132,6 +132,7 @@ const (
 	visibleBiasName     = "bias.visible"
 	hiddenBiasName      = "bias.hidden"
 	offsetName          = "offset.visible"
+	hiddenOffsetName    = "offset.hidden"
 	constantName        = "energy_constant"
 )
 
@@ -267,9 +268,6 @@ func refuseGraph(f *tensorfile.File) error {
 		if strings.HasPrefix(t.Name, weightsName+".") || strings.HasPrefix(t.Name, logGainName+".") {
 			return fmt.Errorf("restricted machines are converted; the tensor %s is of another one", t.Name)
 		}
-		if t.Name == "offset.hidden" {
-			return fmt.Errorf("machines without hidden offsets are converted; this one has offset.hidden")
-		}
 	}
 	return nil
 }
@@ -315,6 +313,11 @@ func readOwn(f *tensorfile.File) (*Portable, error) {
 	if p.Constant, err = r.constant(); err != nil {
 		return nil, err
 	}
+	hidden, err := r.optional(hiddenOffsetName, p.Hidden)
+	if err != nil {
+		return nil, err
+	}
+	p.foldHidden(hidden)
 	for _, name := range r.rest() {
 		if !slices.ContainsFunc(besides, func(b string) bool { return strings.HasPrefix(name, b) }) {
 			return nil, fmt.Errorf("tensor %s is no part of a machine; there are %s", name, holdings(f))
@@ -327,6 +330,25 @@ func readOwn(f *tensorfile.File) (*Portable, error) {
 		return nil, err
 	}
 	return p, nil
+}
+
+// foldHidden takes the offset n of the hidden spins, or none, into the visible biases:
+//
+//	-(v-m) W (h-n) = -(v-m) W h + v.(W n) - m.(W n)    b' = b - W n    Constant -= m.(W n)
+func (p *Portable) foldHidden(n []float64) {
+	if n == nil {
+		return
+	}
+	weights, b := p.Dense().Weights, make([]float64, p.Visible)
+	copy(b, p.VisibleBias)
+	for i := range b {
+		field := dot(weights[i*p.Hidden:(i+1)*p.Hidden], n)
+		b[i] -= field
+		if p.Offset != nil {
+			p.Constant -= p.Offset[i] * field
+		}
+	}
+	p.VisibleBias = b
 }
 
 // constant returns the energy constant, 0 where there is none.

@@ -39,7 +39,7 @@ type Machine struct {
 	Layers *[]Layer    `yaml:"layers,omitempty"` // of a graph, the visible one first
 	Pairs  *[][]string `yaml:"pairs,omitempty"`  // of a graph: the names of two layers each
 	Biases string      `yaml:"biases"`           // none, visible, hidden or both; 0 at first
-	Offset string      `yaml:"offset"`           // none; mean: the mean of the training set is taken from v; all: each layer has one, which follows the data
+	Offset string      `yaml:"offset"`           // none; mean: the mean of the training set is taken from v; all: each layer has one, which follows the data; off: each layer of spins has -1, so that gradients are those of 0/1 variables; sparse: mean of v and off of the others
 
 	// OffsetRate is how far offsets move towards the means of the positive phase in an update.
 	OffsetRate *float64 `yaml:"offset_rate,omitempty"`

@@ -13,21 +13,21 @@ import (
 )
 
 // BenchmarkSmallBatch is an update of V = 784, H = 500, both biases, PCD-1 with as many chains as rows, SGD: what scikit-learn's
-// BernoulliRBM does. centred is the default from Python, machine.offset mean.
+// BernoulliRBM does. offset is machine.offset: mean is the default from Python, off makes its gradients those of BernoulliRBM.
 //
 //	go test -run '^$' -bench SmallBatch ./train
 func BenchmarkSmallBatch(b *testing.B) {
 	for _, threads := range []int{1, 2} {
 		for _, rows := range []int{10, 100} {
 			for _, patterns := range []int{0, 64} {
-				for _, centred := range []bool{false, true} {
+				for _, offset := range []string{"none", "mean", "off"} {
 					for _, precision := range []compute.Precision{compute.Single, compute.BF16} {
 						kind := "dense"
 						if patterns > 0 {
 							kind = "axons"
 						}
-						b.Run(fmt.Sprintf("%s/rows=%d/centred=%v/%v/threads=%d", kind, rows, centred, precision, threads), func(b *testing.B) {
-							smallBatch(b, threads, rows, patterns, centred, precision)
+						b.Run(fmt.Sprintf("%s/rows=%d/offset=%s/%v/threads=%d", kind, rows, offset, precision, threads), func(b *testing.B) {
+							smallBatch(b, threads, rows, patterns, offset, precision)
 						})
 					}
 				}
@@ -36,10 +36,15 @@ func BenchmarkSmallBatch(b *testing.B) {
 	}
 }
 
-func smallBatch(b *testing.B, threads, rows, patterns int, centred bool, precision compute.Precision) {
+func smallBatch(b *testing.B, threads, rows, patterns int, offset string, precision compute.Precision) {
 	e := cpu.New(threads)
 	defer e.Close()
-	g := bm.Restricted(784, 500, centred)
+	g := bm.Restricted(784, 500, offset != "none")
+	if offset == "off" {
+		for l := range g.Layers {
+			g.Layers[l].Offset, g.Layers[l].Off = true, true
+		}
+	}
 	var c bm.Couplings
 	if patterns > 0 {
 		a := bm.NewAxons(e, g, patterns, false)

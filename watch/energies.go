@@ -77,6 +77,7 @@ func energies(f *tensorfile.File) *Histogram {
 	}
 	_, hidden := field.Dims()
 	b, c, constant := vector("bias.visible", visible), vector("bias.hidden", hidden), scalar(f, "energy_constant", 0)
+	hiddenOffset := vector("offset.hidden", hidden) // (v-m) W (h-n)
 	values := make([]float64, m)
 	for i := range m {
 		values[i] = constant
@@ -85,7 +86,7 @@ func energies(f *tensorfile.File) *Histogram {
 		}
 		for j, x := range field.RawRowView(i) {
 			y := math.Abs(c[j] + x)
-			values[i] -= y + math.Log1p(math.Exp(-2*y))
+			values[i] -= y + math.Log1p(math.Exp(-2*y)) - hiddenOffset[j]*x
 		}
 	}
 	return histogram(values, 40)

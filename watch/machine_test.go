@@ -51,9 +51,9 @@ func TestMachine(t *testing.T) {
 		w := begin(t, filepath.Join(t.TempDir(), "a"))
 		first, _ := axons(k, v, h, 1, 0)
 		second, dense := axons(k, v, h, 2, 0.7)
-		b, c, offset := noise(v, 5), noise(h, 6), noise(v, 7)
+		b, c, offset, above := noise(v, 5), noise(h, 6), noise(v, 7), noise(h, 8)
 		chains := []int8{1, -1, 1, 1, -1, -1, -1, -1, -1, 1, 1, 1, 1, 1, 1, 1, 1, 1}
-		second = append(second, tensorfile.New("bias.visible", b, v), tensorfile.New("bias.hidden", c, h), tensorfile.New("offset.visible", offset, v),
+		second = append(second, tensorfile.New("bias.visible", b, v), tensorfile.New("bias.hidden", c, h), tensorfile.New("offset.visible", offset, v), tensorfile.New("offset.hidden", above, h),
 			tensorfile.New("energy_constant", []float64{0.25}), tensorfile.New("chains.visible", chains, 3, v))
 		for i, tensors := range [][]tensorfile.Tensor{first, second} {
 			if err := w.Save(10*(i+1), &tensorfile.File{Tensors: tensors, Metadata: map[string]string{"epoch": fmt.Sprint(i + 1), "height": "2", "width": "3"}}); err != nil {
@@ -103,11 +103,11 @@ func TestMachine(t *testing.T) {
 				}
 				for j := range h {
 					s := float64(2*(state>>j&1) - 1)
-					field := float64(c[j])
+					field := 0.0
 					for i := range v {
 						field += (float64(chains[r*v+i]) - float64(offset[i])) * dense.At(i, j)
 					}
-					e -= s * field
+					e -= (s-float64(above[j]))*field + s*float64(c[j])
 				}
 				sum += math.Exp(-e)
 			}

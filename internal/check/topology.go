@@ -15,72 +15,89 @@ import (
 var Topologies = []struct {
 	Name  string
 	Graph bm.Graph
+	Off   bool // there are machines of it with offsets at off
 }{
-	{"restricted", bm.Restricted(4, 3, false)},
-	{"deep of two", bm.Deep(4, 3, 2)},
-	{"deep of three", bm.Deep(3, 2, 3, 2)},
-	{"full", bm.Full(6, 0)},
-	{"full with hidden", bm.Full(4, 3)},
-	{"hybrid", bm.Hybrid(5, 3)},
+	{"restricted", bm.Restricted(4, 3, false), true},
+	{"deep of two", bm.Deep(4, 3, 2), true},
+	{"deep of three", bm.Deep(3, 2, 3, 2), false},
+	{"full", bm.Full(6, 0), false},
+	{"full with hidden", bm.Full(4, 3), true},
+	{"hybrid", bm.Hybrid(5, 3), true},
 	{"triangle", bm.Graph{
 		Layers: []bm.Layer{{Name: "visible", N: 3, Kind: bm.Spins}, {Name: "a", N: 2, Kind: bm.Spins}, {Name: "b", N: 3, Kind: bm.Spins}},
 		Pairs:  []bm.Pair{{A: 0, B: 1}, {A: 0, B: 2}, {A: 1, B: 2}},
-	}},
+	}, true},
 	{"gaussian top", bm.Graph{
 		Layers: []bm.Layer{{Name: "visible", N: 4, Kind: bm.Spins}, {Name: "h", N: 3, Kind: bm.Spins}, {Name: "z", N: 2, Kind: bm.Gaussian}},
 		Pairs:  []bm.Pair{{A: 0, B: 1}, {A: 1, B: 2}},
-	}},
+	}, false},
 	{"complete", bm.Graph{ // two hidden layers on the left side, whose order is turned in reverse sweeps
 		Layers: []bm.Layer{{Name: "visible", N: 2, Kind: bm.Spins}, {Name: "a", N: 2, Kind: bm.Spins}, {Name: "b", N: 2, Kind: bm.Spins}, {Name: "c", N: 2, Kind: bm.Spins}},
 		Pairs:  []bm.Pair{{A: 0, B: 1}, {A: 0, B: 2}, {A: 0, B: 3}, {A: 1, B: 2}, {A: 1, B: 3}, {A: 2, B: 3}},
-	}},
+	}, false},
 }
 
 // Machines returns machines of every topology with dense couplings and axons, plain and with biases
-// and offsets on all layers, all parameters random and none of them special.
+// and offsets on all layers, all parameters random and none of them special; and after them such as
+// have offsets that stay at off, on all layers and on the hidden ones.
 func Machines(e compute.Engine, key rng.Key) []Small {
 	var all []Small
-	for n, t := range Topologies {
-		for i, axons := range []bool{false, true} {
-			for _, full := range []bool{false, true} {
-				k := key.Fold(uint64(n)).Fold(uint64(i))
-				g := bm.Graph{Layers: append([]bm.Layer(nil), t.Graph.Layers...), Pairs: t.Graph.Pairs}
-				biased := make([]bool, len(g.Layers))
-				for l := range g.Layers {
-					g.Layers[l].Offset, biased[l] = full, full
-				}
-				name := "dense"
-				var c bm.Couplings
-				if axons {
-					a := bm.NewAxons(e, g, 3, true)
-					a.Uniform(1, k.Fold(0))
-					for p := range g.Pairs {
-						a.SetPairGain(p, max(0.1, 0.7-0.2*float64(p)))
+	for _, off := range []string{"", "at off", "hidden ones at off"} {
+		for n, t := range Topologies {
+			for i, axons := range []bool{false, true} {
+				for _, full := range []bool{false, true} {
+					if off != "" && !(full && t.Off) {
+						continue
 					}
-					c, name = a, "axons"
-				} else {
-					d := bm.NewDense(e, g)
-					d.Normal(0.4, k.Fold(0))
-					c = d
-				}
-				m := bm.New(e, c, biased...)
-				for l := range g.Layers {
-					for j, to := range []compute.Matrix{m.Bias(l).Value, c.Offset(l)} {
-						if to.IsNone() {
-							continue
-						}
-						x := make([]float32, to.Len())
-						for s := range x {
-							x[s] = float32(0.4 * k.Fold(uint64(10+2*l+j)).Normal(0, uint64(s)))
-						}
-						compute.Write(e, to, x)
+					name := fmt.Sprintf("%s, %s, biases and offsets %v", t.Name, [2]string{"dense", "axons"}[i], full)
+					if off != "" {
+						name += ", " + off
 					}
+					all = append(all, Small{name, machineOf(e, t.Graph, axons, full, off, key.Fold(uint64(n)).Fold(uint64(i)))})
 				}
-				all = append(all, Small{fmt.Sprintf("%s, %s, biases and offsets %v", t.Name, name, full), m})
 			}
 		}
 	}
 	return all
+}
+
+// machineOf returns a machine of the graph with random parameters. off names the layers of spins whose offsets
+// stay at off; Gaussian layers are then without one.
+func machineOf(e compute.Engine, graph bm.Graph, axons, full bool, off string, k rng.Key) *bm.Machine {
+	g := bm.Graph{Layers: append([]bm.Layer(nil), graph.Layers...), Pairs: graph.Pairs}
+	biased := make([]bool, len(g.Layers))
+	for l := range g.Layers {
+		spins := g.Layers[l].Kind == bm.Spins
+		g.Layers[l].Offset, biased[l] = full && (off == "" || spins), full
+		g.Layers[l].Off = off != "" && spins && !(l == bm.Visible && off == "hidden ones at off")
+	}
+	var c bm.Couplings
+	if axons {
+		a := bm.NewAxons(e, g, 3, true)
+		a.Uniform(1, k.Fold(0))
+		for p := range g.Pairs {
+			a.SetPairGain(p, max(0.1, 0.7-0.2*float64(p)))
+		}
+		c = a
+	} else {
+		d := bm.NewDense(e, g)
+		d.Normal(0.4, k.Fold(0))
+		c = d
+	}
+	m := bm.New(e, c, biased...)
+	for l := range g.Layers {
+		for j, to := range []compute.Matrix{m.Bias(l).Value, c.Offset(l)} {
+			if to.IsNone() || j == 1 && g.Layers[l].Off {
+				continue
+			}
+			x := make([]float32, to.Len())
+			for s := range x {
+				x[s] = float32(0.4 * k.Fold(uint64(10+2*l+j)).Normal(0, uint64(s)))
+			}
+			compute.Write(e, to, x)
+		}
+	}
+	return m
 }
 
 // PairWeights returns the W of a pair in float64 by the definition of its couplings; that of a

@@ -162,6 +162,7 @@ class Run:
         b = self.parameters.get("bias.visible", np.zeros(w.shape[0])).astype(np.float64)
         c = self.parameters.get("bias.hidden", np.zeros(w.shape[1])).astype(np.float64)
         c = c - self.parameters.get("offset.visible", np.zeros(w.shape[0])).astype(np.float64) @ w
+        b = b - w @ self.parameters.get("offset.hidden", np.zeros(w.shape[1])).astype(np.float64)
         return 4 * w.T, 2 * (c - w.sum(axis=0)), 2 * (b - w.sum(axis=1))
 
     def __repr__(self):

@@ -31,6 +31,9 @@ class Energies(unittest.TestCase):
         )
         yield x, small(settings={"machine.offset": "none", "machine.biases": "none"}).fit(x)
         yield x, small(settings={"machine.biases": "hidden"}).fit(x)
+        yield x, small(settings={"machine.offset": "off", "machine.bias_rate": 4}).fit(x)
+        yield x, small(patterns=3, settings={"machine.offset": "off"}).fit(x)
+        yield x, small(settings={"machine.offset": "all"}).fit(x)
         m = small()
         for part in np.array_split(x, 10):
             m.partial_fit(part)

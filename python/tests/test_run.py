@@ -51,9 +51,14 @@ class Runs(unittest.TestCase):
 
     def test_patterns(self):
         with tempfile.TemporaryDirectory() as folder:
-            m = small(patterns=3, run_dir=os.path.join(folder, "r")).fit(rows())
-            for got, want in zip(load_run(m.run_dir_).bernoulli(), of(m)):
-                np.testing.assert_allclose(got, want, atol=1e-5)
+            for name, offset in (("r", "mean"), ("s", "off"), ("t", "all")):
+                m = small(
+                    patterns=3,
+                    run_dir=os.path.join(folder, name),
+                    settings={"machine.offset": offset},
+                ).fit(rows())
+                for got, want in zip(load_run(m.run_dir_).bernoulli(), of(m)):
+                    np.testing.assert_allclose(got, want, atol=1e-5)
 
     def test_neither_the_program_nor_pandas_nor_sklearn_is_needed(self):
         code = (
