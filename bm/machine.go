@@ -20,7 +20,7 @@ type Param struct {
 	Decay float32        // factor of the weight decay: 1 for couplings, 0 for biases and gain
 
 	// Divided says that it has a row for each chain, or several, of which the shards of a training
-	// have some each.
+	// have some each; or that each shard has its own.
 	Divided bool
 
 	// Fixed says that it never has another value than the one it was made with.

@@ -49,6 +49,9 @@ var estimators = []entry{
 	{"tempering-2", "NewTempering", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) {
 		return negative.NewTempering(r, []float64{1, 0.3}, rows, 2, 9)
 	}},
+	{"trajectory-1", "NewTrajectory", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) {
+		return negative.NewTrajectory(r, negative.TrajectoryOptions{Chains: rows, Steps: 1, Rungs: 1, Every: 1}, 9)
+	}},
 	{"pcd-1, fresh from coins", "NewRenewed", negative.Heuristic, renewed(negative.Uniform)},
 	{"pcd-1, fresh from patterns", "NewRenewed", negative.Heuristic, renewed(negative.Patterns)},
 	{"pcd-1, fresh from data", "NewRenewed", negative.Stationary, renewed(negative.Rows)},

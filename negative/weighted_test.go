@@ -225,10 +225,10 @@ func TestJarzynskiKeepsWeightsOfParts(t *testing.T) {
 
 // Chains that start from the mean law are independent spins in its fields on the visible layer, and fair coins on the other
 // layers of the left side: means within 4.5 standard errors of tanh(field), products of two within as much of the product of
-// the means. 28 numbers for each of four ways are tested, with a chance of 8e-4 that a right program fails; the key is fixed.
+// the means. 28 numbers for each of five ways are tested, with a chance of 1e-3 that a right program fails; the key is fixed.
 func TestStartsFromTheMeanLaw(t *testing.T) {
 	const count = 20_000
-	for _, at := range []string{"begun", "fresh", "restarted", "tempering"} {
+	for _, at := range []string{"begun", "fresh", "restarted", "tempering", "trajectory"} {
 		e := engine(t, 2)
 		d := bm.NewDense(e, bm.Deep(4, 3, 5))
 		d.Normal(2, 3) // couplings that start has no business with
@@ -263,6 +263,15 @@ func TestStartsFromTheMeanLaw(t *testing.T) {
 				t.Fatal(err)
 			}
 			s = bm.State{p.State()[0].Value, p.State()[1].Value}
+		case "trajectory":
+			p, err := negative.NewTrajectory(m, negative.TrajectoryOptions{Chains: count, Rungs: 1, Every: 1}, 7)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := p.Begin(start(m, negative.Mean), 8); err != nil {
+				t.Fatal(err)
+			}
+			s = p.Draw(bm.Batch{}, 9).State
 		}
 		var means []float64
 		var columns [][]int8

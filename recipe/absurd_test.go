@@ -38,6 +38,7 @@ var meant = []string{
 	"train.checkpoint.epochs=0", "train.checkpoint.minutes=0", "train.checkpoint.keep=0", // never, never, and all
 	"train.checkpoint.epochs=9223372036854775807", "train.checkpoint.keep=9223372036854775807",
 	"train.checkpoint.minutes=1e-320", "train.checkpoint.minutes=9223372036854775807", "train.checkpoint.minutes=18446744073709551615",
+	"negative.acceptance=0",                                                                           // no state is frozen
 	"train.stop.patience=0", "measure.pictures.every=0", "measure.pictures.every=9223372036854775807", // never, never, and at the start and end
 	"measure.every=0", "measure.every=9223372036854775807", "measure.test=[]", "measure.train=[]", "measure.last=[]",
 	"measure.options.pseudo_likelihood.spins=0", "measure.options.probe.penalty=0", "measure.options.probe.penalty=1e-320",
@@ -55,6 +56,7 @@ var where = map[string]string{
 	"data.dir": "data: {name: mnist}\n", "data.header": "data: {name: csv, path: x}\n", "data.delimiter": "data: {name: csv, path: x}\n",
 	"data.":      "data: {name: npy, path: x, split: all}\n",
 	"couplings.": "couplings: {}\n", "negative.steps": "negative: {kind: pcd}\n", "negative.start": "negative: {kind: pcd}\n", "negative.chains": "negative: {kind: pcd}\n",
+	"negative.rungs": "negative: {kind: trajectory}\n", "negative.acceptance": "negative: {kind: trajectory}\n", "negative.every": "negative: {kind: trajectory}\n",
 	"negative.temperatures": "negative: {kind: tempering}\n", "negative.seeds": "negative: {kind: pid-gibbs}\n",
 	"optimizer.beta": "optimizer: {kind: adam}\n", "optimizer.eps": "optimizer: {kind: adam}\n",
 }

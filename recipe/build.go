@@ -369,7 +369,7 @@ func (r *Recipe) given(m *bm.Machine, rows int) (positive.Estimator, error) {
 func (r *Recipe) estimator(m *bm.Machine, set *data.Set, of part) (negative.Estimator, error) {
 	n, _ := find(negatives, r.Negative.Kind)
 	x := basis{r.patternsGiven(m), of, of.key(r.Key().Fold(purposeChains)), compute.Matrix{}}
-	if r.Negative.fromMeans() {
+	if r.Negative.fromMeans() || r.Negative.Rungs != nil && r.Machine.Start != nil && *r.Machine.Start == "data" {
 		x.fields = m.Engine().Alloc(compute.Float32, 1, set.Visible)
 		compute.Write(m.Engine(), x.fields, eval.LawOfRows(eval.BaseData, set.Spins[:set.Rows*set.Visible], set.Visible).Fields)
 	}

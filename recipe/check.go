@@ -275,6 +275,9 @@ func (r *Recipe) checkPositive() error {
 	return nil
 }
 
+// mostRungs bounds the frozen states of a training, each of which is as large as the machine.
+const mostRungs = 1 << 10
+
 func (r *Recipe) checkNegative() error {
 	n := r.Negative
 	if err := oneOf("negative.kind", n.Kind, Estimators()); err != nil {
@@ -307,6 +310,21 @@ func (r *Recipe) checkNegative() error {
 	}
 	if n.Chains != nil {
 		if err := between("negative.chains", *n.Chains, 1, mostCount); err != nil {
+			return err
+		}
+	}
+	if n.Rungs != nil {
+		if err := between("negative.rungs", *n.Rungs, 1, mostRungs); err != nil {
+			return err
+		}
+	}
+	if n.Acceptance != nil {
+		if err := within("negative.acceptance", *n.Acceptance, 0, 1); err != nil {
+			return err
+		}
+	}
+	if n.Every != nil {
+		if err := between("negative.every", *n.Every, 1, mostCount); err != nil {
 			return err
 		}
 	}

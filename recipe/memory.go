@@ -62,6 +62,10 @@ func (r *Recipe) LeastMemory(rows, visible int) (bytes float64, path string) {
 	chains := 0.0
 	if n := r.Negative; n.Chains != nil {
 		chains = float64(*n.Chains / r.Train.Shards) // as many processes may share them
+		if n.Rungs != nil {
+			copies += float64(*n.Rungs)
+			chains *= 3 + float64(*n.Rungs) // with the independent spins, and those of the present machine once more
+		}
 		if n.Temperatures != nil {
 			chains *= 1 + float64(len(*n.Temperatures)) // the replicas, and those at rung 0 once more
 		}

@@ -24,6 +24,7 @@ func TestLeastMemory(t *testing.T) {
 		{"momentum", []string{"optimizer.momentum=0.5"}, 336 + 3*4*8*1016, "machine.hidden"},
 		{"chains", []string{"negative={kind: pcd, chains: 500}"}, 336 + 2*4*8*1016 + 500*1016, "negative.chains"},
 		{"shards", []string{"negative={kind: pcd, chains: 500}", "train={epochs: 1, batch: 2, shards: 2}"}, 336 + 5*4*8*1016 + 250*1016 + 16, "negative.chains"},
+		{"frozen states", []string{"negative={kind: trajectory, chains: 500, rungs: 5}"}, 336 + 7*4*8*1016 + 4000*1016, "negative.chains"},
 		{"replicas", []string{"negative={kind: tempering, chains: 500, temperatures: [1, 0.5]}"}, 336 + 2*4*8*1016 + 1500*1016, "negative.chains"},
 	} {
 		r, err := Parse("test", []byte(bars), c.settings...)
@@ -45,6 +46,8 @@ func TestMemory(t *testing.T) {
 		"dense, Adam":         {"machine.hidden=60000", "couplings={kind: dense}", "negative={kind: cd, steps: 1}", "optimizer={kind: adam}", "project={}"},
 		"PCD":                 {"negative={kind: pcd, chains: 30000, steps: 1}"},
 		"tempering":           {"machine.hidden=200", "negative={kind: tempering, chains: 3000, steps: 1}"},
+		"trajectory":          {"machine.hidden=3000", "negative={kind: trajectory, chains: 500, steps: 1, rungs: 20}"},
+		"frozen states":       {"machine.hidden=30000", "couplings={kind: dense}", "negative={kind: trajectory, chains: 4, steps: 1, rungs: 20}", "project={}"},
 		"annealing":           {"negative={kind: annealing, chains: 20000, steps: 1}"},
 		"exact":               {"data={name: bars, size: 4}", "machine.hidden=2000", "negative={kind: exact}"},
 		"projections":         {"machine.hidden=3000", "couplings.patterns=400", "project={update: [{clip: 1}], epoch: [{gibbs: 3}]}"},

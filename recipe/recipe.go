@@ -81,6 +81,12 @@ type Negative struct {
 	// Temperatures is the ladder of tempering: inverse temperatures, falling from 1.
 	Temperatures *[]float64 `yaml:"temperatures,omitempty"`
 
+	// Of trajectory: frozen states at most, the exchange probability below which another is made, and
+	// the updates from one at which all rungs move to the next.
+	Rungs      *int     `yaml:"rungs,omitempty"`
+	Acceptance *float64 `yaml:"acceptance,omitempty"`
+	Every      *int     `yaml:"every,omitempty"`
+
 	FastRate *float64 `yaml:"fast_rate,omitempty"` // of the fast parameters of fpcd
 	FastKeep *float64 `yaml:"fast_keep,omitempty"` // the share of them that an update leaves
 

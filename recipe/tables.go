@@ -86,7 +86,7 @@ type basis struct {
 	given  positive.Estimator // what stands for the hidden layers given the visible parts of patterns
 	of     part
 	key    rng.Key
-	fields compute.Matrix // of independent visible spins with the means of the training set; none where nothing starts there
+	fields compute.Matrix // of independent visible spins with the means of the training set; none where nothing is drawn from these
 }
 
 var negatives = []negativeKind{
@@ -155,6 +155,21 @@ var negatives = []negativeKind{
 		},
 		build: func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error) {
 			t, err := negative.NewTempering(m, *n.Temperatures, n.held(), *n.Steps, x.key)
+			if err != nil {
+				return nil, err
+			}
+			if err := n.begin(t, x); err != nil {
+				return nil, err
+			}
+			return n.renewed(m, t, x)
+		}},
+	{name: "trajectory", fresh: true, lasting: true,
+		defaults: func(n *Negative) {
+			n.Steps, n.Chains, n.Rungs, n.Acceptance, n.Every = ptr(2), ptr(100), ptr(16), ptr(0.3), ptr(1)
+		},
+		build: func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error) {
+			t, err := negative.NewTrajectory(m, negative.TrajectoryOptions{Chains: n.held(), Steps: *n.Steps, Rungs: *n.Rungs, Every: *n.Every,
+				Acceptance: *n.Acceptance, Base: x.fields}, x.key)
 			if err != nil {
 				return nil, err
 			}

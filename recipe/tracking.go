@@ -82,6 +82,8 @@ func (t *Training) updateRows() float64 {
 		switch {
 		case n.Temperatures != nil:
 			rows = float64(n.held()) * float64(len(*n.Temperatures))
+		case n.Rungs != nil: // an exchange takes the products of a sweep, or half of them
+			rows = float64(n.held()) * (1 + 2*float64(*n.Rungs)/float64(*n.Every))
 		case n.Chains != nil:
 			rows = float64(n.held())
 		case t.Axons != nil && n.Seeds != nil:

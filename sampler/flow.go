@@ -42,6 +42,23 @@ func newFlow(rungs, replicas int) flow {
 	}
 }
 
+// reset begins all counts anew, in the room that there is if it is enough.
+func (f *flow) reset(rungs, replicas int) {
+	if cap(f.tried) < rungs || cap(f.label) < replicas {
+		*f = newFlow(rungs, replicas)
+		return
+	}
+	f.rounds, f.trips = 0, 0
+	for _, list := range []*[]int{&f.tried, &f.accepted, &f.fromEnd, &f.fromTop} {
+		*list = (*list)[:rungs]
+		clear(*list)
+	}
+	f.chance, f.label, f.returning = f.chance[:rungs], f.label[:replicas], f.returning[:replicas]
+	clear(f.chance)
+	clear(f.label)
+	clear(f.returning)
+}
+
 // swap counts a try of the pair (rung, rung+1).
 func (f *flow) swap(rung int, chance float64, accepted bool) {
 	f.tried[rung]++
@@ -74,14 +91,19 @@ func (f *flow) visit(replica, rung int) {
 	}
 }
 
+// rate returns the counts of the pair (rung, rung+1).
+func (f *flow) rate(rung int) SwapRate {
+	w := SwapRate{Tried: f.tried[rung], Accepted: f.accepted[rung]}
+	if w.Tried > 0 {
+		w.Chance = f.chance[rung] / float64(w.Tried)
+	}
+	return w
+}
+
 func (f *flow) stats() Stats {
 	s := Stats{Rounds: f.rounds, RoundTrips: f.trips}
 	for r := range max(0, len(f.tried)-1) {
-		w := SwapRate{Tried: f.tried[r], Accepted: f.accepted[r]}
-		if w.Tried > 0 {
-			w.Chance = f.chance[r] / float64(w.Tried)
-		}
-		s.Swaps = append(s.Swaps, w)
+		s.Swaps = append(s.Swaps, f.rate(r))
 	}
 	for r := range f.tried {
 		var share float64

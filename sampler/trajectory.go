@@ -21,16 +21,19 @@ import (
 // distribution smoothly, as few rungs carry states to the last machine as a ladder of temperatures
 // would need many for.
 type Trajectory struct {
-	rungs []rung // rung 0 is the target
-	rows  int
+	// Odd says that the pairs of rungs (1,2), (3,4), ... are tried next, and not (0,1), (2,3), ...
+	Odd bool
 
-	states, other bm.State       // rungs*rows of the left layers: rows of rung 0 first
+	rungs []rung // rung 0 is the target
+	rows  int    // of a rung
+
+	states, other bm.State       // the left layers, rows of rung 0 first
+	at            []bm.State     // of each rung its part of states
 	sweep         bm.State       // of a sweep: a rung's rows, and scratch for the others
 	zero          compute.Matrix // rows x 1 Float32, inverse temperature 0
 	replica       []int          // of each row of states
 	from          []int32
 	f             [4][]float64
-	parity        int // 0 where even pairs are next, 1 where odd ones are
 	flow          flow
 }
 
@@ -72,51 +75,87 @@ func NewTrajectory(machines []*bm.Machine, independent bool) (*Trajectory, error
 // Rungs returns their number.
 func (t *Trajectory) Rungs() int { return len(t.rungs) }
 
+// Earlier sets the machines before the target, the oldest first, of equal shape and on its engine; the
+// target and an independent rung stay. Replicas stay where they are, rung by rung, and what was counted
+// is gone. There has to be room for them (see Room).
+func (t *Trajectory) Earlier(machines []*bm.Machine) {
+	last := t.rungs[len(t.rungs)-1]
+	t.rungs = t.rungs[:1]
+	for _, m := range slices.Backward(machines) {
+		t.rungs = append(t.rungs, rung{machine: m})
+	}
+	if last.free {
+		t.rungs = append(t.rungs, last)
+	}
+	for i := range t.replica {
+		t.replica[i] = i
+	}
+	t.ResetStats()
+}
+
 // Stats returns what was counted since the first Move or ResetStats. Rung 0 is the last machine.
 func (t *Trajectory) Stats() Stats { return t.flow.stats() }
 
+// Swap is Stats().Swaps[pair] alone, of rungs (pair, pair+1).
+func (t *Trajectory) Swap(pair int) SwapRate { return t.flow.rate(pair) }
+
 // ResetStats begins all counts anew.
-func (t *Trajectory) ResetStats() { t.flow = newFlow(len(t.rungs), len(t.rungs)*t.rows) }
+func (t *Trajectory) ResetStats() { t.flow.reset(len(t.rungs), len(t.rungs)*t.rows) }
 
 func (t *Trajectory) engine() compute.Engine { return t.rungs[0].machine.Engine() }
 
-// Start makes a replica of each row of s at every rung; layers that s lacks begin with 0.
-func (t *Trajectory) Start(s bm.State) {
-	e, n := t.engine(), s.Rows()*len(t.rungs)
-	t.rows = s.Rows()
+// Room makes room for so many rungs of as many chains each, all spins 0: at least for those there are.
+func (t *Trajectory) Room(rungs, chains int) {
+	e, n := t.engine(), rungs*chains
+	t.rows = chains
 	m := t.rungs[0].machine
-	t.states, t.other, t.sweep = m.State(n), m.State(n), m.State(t.rows)
-	for _, l := range m.View().Right {
-		t.states[l], t.other[l] = compute.Matrix{}, compute.Matrix{}
+	t.states, t.other, t.sweep = make(bm.State, len(m.Layers())), make(bm.State, len(m.Layers())), make(bm.State, len(m.Layers()))
+	for _, l := range m.View().Left {
+		t.states[l], t.other[l] = e.Alloc(m.TypeOf(l), n, m.Layers()[l]), e.Alloc(m.TypeOf(l), n, m.Layers()[l])
 	}
+	for _, l := range m.View().Right {
+		t.sweep[l] = e.Alloc(m.TypeOf(l), t.rows, m.Layers()[l])
+	}
+	t.at = make([]bm.State, rungs)
+	for r := range t.at {
+		t.at[r] = t.states.Slice(r*chains, (r+1)*chains)
+	}
+	t.rungs = slices.Grow(t.rungs, rungs-len(t.rungs))
 	t.zero = e.Alloc(compute.Float32, t.rows, 1)
 	t.replica, t.from = make([]int, n), make([]int32, n)
 	for i := range t.f {
 		t.f[i] = make([]float64, t.rows)
 	}
-	for r := range t.rungs {
-		t.put(r, s)
-	}
 	for i := range t.replica {
 		t.replica[i] = i
 	}
-	t.parity = 0
+	t.Odd = false
+	t.flow = newFlow(rungs, n)
 	t.ResetStats()
 }
 
-// put sets the states at a rung to those of s, as far as it has their layers.
-func (t *Trajectory) put(rung int, s bm.State) {
-	for l, x := range t.At(rung) {
+// Start makes a replica of each row of s at every rung; layers that s lacks begin with 0.
+func (t *Trajectory) Start(s bm.State) {
+	t.Room(len(t.rungs), s.Rows())
+	for r := range t.rungs {
+		t.Put(r, s)
+	}
+}
+
+// Put sets the replicas at a rung to the rows of s, as far as it has their layers.
+func (t *Trajectory) Put(rung int, s bm.State) {
+	for l, x := range t.at[rung] {
 		if from := s.Layer(l); !x.IsNone() && !from.IsNone() {
 			t.engine().Copy(x, from)
 		}
 	}
 }
 
-// At returns the spins on the left side of the data view at a rung, valid until the next Move.
-func (t *Trajectory) At(rung int) bm.State {
-	return t.states.Slice(rung*t.rows, (rung+1)*t.rows)
-}
+// At returns the spins on the left side of the data view at a rung, which the next Move changes.
+func (t *Trajectory) At(rung int) bm.State { return t.at[rung] }
+
+// All returns those of all rungs that there is room for, rung after rung.
+func (t *Trajectory) All() bm.State { return t.states }
 
 // of returns the law at a rung.
 func (t *Trajectory) of(rung int, law bm.Law) bm.Law {
@@ -134,7 +173,7 @@ func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
 		t.Start(s)
 	}
 	e := t.engine()
-	t.put(0, s)
+	t.Put(0, s)
 	for round := range sweeps {
 		if law.Stopped() {
 			break
@@ -143,7 +182,7 @@ func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
 		for r := range t.rungs {
 			inner := t.of(r, law)
 			inner.Key = key.Fold(uint64(r))
-			for l, x := range t.At(r) {
+			for l, x := range t.at[r] {
 				if !x.IsNone() {
 					t.sweep[l] = x
 				}
@@ -152,14 +191,18 @@ func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
 		}
 		inner := law
 		inner.Key = key.Fold(trajectoryStream)
-		t.exchange(inner, t.parity)
-		t.parity = 1 - t.parity
+		first := 0
+		if t.Odd {
+			first = 1
+		}
+		t.exchange(inner, first)
+		t.Odd = !t.Odd
 		t.flow.rounds++
-		for i, k := range t.replica {
+		for i, k := range t.replica[:len(t.rungs)*t.rows] {
 			t.flow.visit(k, i/t.rows)
 		}
 	}
-	for l, x := range t.At(0) {
+	for l, x := range t.at[0] {
 		if !x.IsNone() {
 			e.Copy(s[l], x)
 		}
@@ -171,36 +214,57 @@ func (t *Trajectory) Move(s bm.State, law bm.Law, sweeps int) {
 // trajectoryStream is the key that a round's key is folded for beside the rungs.
 const trajectoryStream uint64 = math.MaxUint64
 
+// Chance returns the mean probability of an exchange between two rungs, neighbours or not, where
+// their replicas are.
+func (t *Trajectory) Chance(a, b int, law bm.Law) float64 {
+	var sum float64
+	for _, x := range t.ratios(a, b, law) {
+		sum += math.Exp(min(0, x))
+	}
+	return sum / float64(t.rows)
+}
+
+// ratios returns the logarithm of the ratio of the probabilities of the two rungs' replicas after and
+// before an exchange, row by row; valid until the next call.
+func (t *Trajectory) ratios(a, b int, law bm.Law) []float64 {
+	for i, c := range [...]struct{ machine, state int }{{a, a}, {b, b}, {a, b}, {b, a}} {
+		freeEnergies(t.rungs[c.machine].machine, t.f[i], t.at[c.state], t.of(c.machine, law))
+	}
+	x := t.f[0]
+	for i := range x {
+		x[i] = x[i] + t.f[1][i] - t.f[2][i] - t.f[3][i]
+	}
+	return x
+}
+
 // exchange tries the pairs of rungs from parity on.
 func (t *Trajectory) exchange(law bm.Law, parity int) {
-	e := t.engine()
-	for i := range t.from {
-		t.from[i] = int32(i)
+	e, n := t.engine(), len(t.rungs)*t.rows
+	from := t.from[:n]
+	for i := range from {
+		from[i] = int32(i)
 	}
 	moved := false
 	for a := parity; a+1 < len(t.rungs); a += 2 {
-		b := a + 1
-		for i, c := range [...]struct{ machine, state int }{{a, a}, {b, b}, {a, b}, {b, a}} {
-			freeEnergies(t.rungs[c.machine].machine, t.f[i], t.At(c.state), t.of(c.machine, law))
-		}
-		for i := range t.rows {
-			x := t.f[0][i] + t.f[1][i] - t.f[2][i] - t.f[3][i]
+		for i, x := range t.ratios(a, a+1, law) {
 			ok := accepts(x, law.Key, law.Row+uint64(i), uint64(a))
 			t.flow.swap(a, math.Exp(min(0, x)), ok)
 			if ok {
-				p, q := a*t.rows+i, b*t.rows+i
-				t.from[p], t.from[q] = t.from[q], t.from[p]
+				p, q := a*t.rows+i, (a+1)*t.rows+i
+				from[p], from[q] = from[q], from[p]
 				t.replica[p], t.replica[q] = t.replica[q], t.replica[p]
 				moved = true
 			}
 		}
 	}
-	if moved {
-		for l, x := range t.states {
-			if !x.IsNone() {
-				e.Gather(t.other[l], x, t.from)
-			}
+	if !moved {
+		return
+	}
+	for l, x := range t.states {
+		if !x.IsNone() {
+			y := t.other[l].Slice(0, n)
+			e.Gather(y, x, from)
+			e.Copy(x.Slice(0, n), y)
 		}
-		t.states, t.other = t.other, t.states
 	}
 }

@@ -26,6 +26,9 @@ var forever = map[string]func(r *bm.Machine) (negative.Estimator, error){
 	"tempering": func(r *bm.Machine) (negative.Estimator, error) {
 		return negative.NewTempering(r, []float64{1, 0.5, 0}, 4, 1<<50, 5)
 	},
+	"trajectory": func(r *bm.Machine) (negative.Estimator, error) {
+		return negative.NewTrajectory(r, negative.TrajectoryOptions{Chains: 4, Steps: 1 << 50, Rungs: 2, Every: 1, Acceptance: 1}, 5)
+	},
 	"annealing": func(r *bm.Machine) (negative.Estimator, error) { return negative.NewAnnealing(r, 5, 1<<50), nil },
 }
 

@@ -38,7 +38,7 @@ func configurations() []configuration {
 		l = append(l, configuration{"axons", false, n, "sgd", "sign"}, configuration{"axons", true, n, "momentum", "clip"},
 			configuration{"axons", true, n, "adam", "gibbs"})
 	}
-	for _, n := range []string{"jarzynski", "fpcd", "pcd, restarted"} {
+	for _, n := range []string{"jarzynski", "fpcd", "pcd, restarted", "trajectory", "trajectory, fresh"} {
 		l = append(l, configuration{"axons", true, n, "adam", ""}, configuration{"dense", false, n, "sgd", ""})
 	}
 	for _, project := range []string{"", "exponential", "from 1"} {
@@ -77,6 +77,13 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 			from = negative.Start{From: negative.Patterns}
 		}
 		tr.Negative, err = negative.NewRenewed(r, negative.NewPCD(r, 5, 1, 5), 3, 2, from)
+	case "trajectory": // of few rungs and many rounds: it freezes and gives up states all the time
+		tr.Negative, err = negative.NewTrajectory(r, negative.TrajectoryOptions{Chains: 5, Steps: 20, Rungs: 2, Every: 2, Acceptance: 1}, 5)
+	case "trajectory, fresh":
+		var n *negative.Trajectory
+		if n, err = negative.NewTrajectory(r, negative.TrajectoryOptions{Chains: 5, Steps: 20, Rungs: 3, Every: 1, Acceptance: 1}, 5); err == nil {
+			tr.Negative, err = negative.NewRenewed(r, n, 3, 2, negative.Start{From: negative.Uniform})
+		}
 	case "jarzynski":
 		tr.Negative = negative.NewJarzynski(r, 5, 1, 5)
 	case "fpcd":

@@ -92,7 +92,7 @@ func (l *Library) Pictures(
 	}
 	for _, prefix := range []string{"patterns.", "weights", "chains.", "positive."} {
 		for _, t := range c.File.Tensors {
-			if strings.HasPrefix(t.Name, prefix) && len(t.Shape) == 2 && t.Len() > 0 && t.Name != "chains.rungs" && t.Name != "chains.parity" {
+			if strings.HasPrefix(t.Name, prefix) && len(t.Shape) == 2 && t.Len() > 0 && t.Name != "chains.rungs" && t.Name != "chains.parity" && t.Name != "chains.course" && !strings.HasPrefix(t.Name, "chains.frozen.") {
 				p.Sources = append(p.Sources, t.Name)
 			}
 		}
