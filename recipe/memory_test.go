@@ -37,18 +37,19 @@ func TestLeastMemory(t *testing.T) {
 	}
 }
 
-// TestMemory compares the estimate with what a training on the engine holds after an update: it fails for what is missing
+// TestMemory compares the estimate with what a training on the engine holds after an update, 8 MB or more: what the tests before it held
+// is half a megabyte that may go meanwhile. It fails for what is missing
 // (gradients, moments, chains, replicas, scratch, listed states, the data on the engine) and for what is counted twice.
 func TestMemory(t *testing.T) {
 	const tolerance = 0.1
 	for name, settings := range map[string][]string{
 		"axons, momentum":     {"machine.hidden=30000", "couplings.patterns=20", "optimizer.momentum=0.5"},
-		"dense, Adam":         {"machine.hidden=60000", "couplings={kind: dense}", "negative={kind: cd, steps: 1}", "optimizer={kind: adam}", "project={}"},
+		"dense, Adam":         {"machine.hidden=400000", "couplings={kind: dense}", "negative={kind: cd, steps: 1}", "optimizer={kind: adam}", "project={}"},
 		"PCD":                 {"negative={kind: pcd, chains: 30000, steps: 1}"},
 		"tempering":           {"machine.hidden=200", "negative={kind: tempering, chains: 3000, steps: 1}"},
 		"trajectory":          {"machine.hidden=3000", "negative={kind: trajectory, chains: 500, steps: 1, rungs: 20}"},
 		"frozen states":       {"machine.hidden=30000", "couplings={kind: dense}", "negative={kind: trajectory, chains: 4, steps: 1, rungs: 20}", "project={}"},
-		"annealing":           {"negative={kind: annealing, chains: 20000, steps: 1}"},
+		"annealing":           {"negative={kind: annealing, chains: 200000, steps: 1}"},
 		"exact":               {"data={name: bars, size: 4}", "machine.hidden=2000", "negative={kind: exact}"},
 		"projections":         {"machine.hidden=3000", "couplings.patterns=400", "project={update: [{clip: 1}], epoch: [{gibbs: 3}]}"},
 		"shards":              {"machine.hidden=30000", "couplings.patterns=20", "negative={kind: pcd, chains: 9000, steps: 1}", "train.shards=3"},
