@@ -38,6 +38,8 @@ type Couplings interface {
 	// SetPrecision sets what the factors of products with W are rounded to, and returns what they were.
 	// Scans, shifts by offsets and sums of biases are float32 whatever it is.
 	SetPrecision(compute.Precision) (before compute.Precision)
+	// Precision returns what the factors of products with W are rounded to.
+	Precision() compute.Precision
 	// Offset returns the offset m of a layer (1xN), or none.
 	Offset(layer int) compute.Matrix
 	// Shift returns -m W: the constant that the offset of the layer from adds to the fields on the
@@ -69,6 +71,9 @@ func (o *offsets) SetPrecision(p compute.Precision) (before compute.Precision) {
 	before, o.precision = o.precision, p
 	return before
 }
+
+// Precision returns what the factors of products are rounded to.
+func (o *offsets) Precision() compute.Precision { return o.precision }
 
 func newOffsets(e compute.Engine, g Graph) offsets {
 	o := offsets{names: make([]string, len(g.Layers)), m: make([]compute.Matrix, len(g.Layers)), off: make([]bool, len(g.Layers)), lifted: make([]bool, len(g.Layers))}

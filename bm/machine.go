@@ -20,8 +20,11 @@ type Param struct {
 	Decay float32        // factor of the weight decay: 1 for couplings, 0 for biases and gain
 
 	// Divided says that it has a row for each chain, or several, of which the shards of a training
-	// have some each; or that each shard has its own.
+	// have some each.
 	Divided bool
+
+	// Settled says that of an estimator's state no draw changes it (see negative.Settling).
+	Settled bool
 
 	// Fixed says that it never has another value than the one it was made with.
 	Fixed bool
@@ -206,6 +209,9 @@ func (m *Machine) Couplings() Couplings { return m.couplings }
 func (m *Machine) SetPrecision(p compute.Precision) (before compute.Precision) {
 	return m.couplings.SetPrecision(p)
 }
+
+// Precision returns what the factors of products with the couplings are rounded to.
+func (m *Machine) Precision() compute.Precision { return m.couplings.Precision() }
 
 // Axons returns the couplings where they are axons, or nil.
 func (m *Machine) Axons() *Axons {

@@ -1,7 +1,5 @@
 package bm
 
-import "mattis/compute"
-
 // Still returns a machine with the graph and the present parameters of m, none of which has a
 // gradient: a state of a machine in training that stays as it is.
 func (m *Machine) Still() *Machine {
@@ -31,11 +29,4 @@ func (m *Machine) Still() *Machine {
 	}
 	s.SetPrecision(m.Precision())
 	return s
-}
-
-// Precision returns what the factors of products with the couplings are rounded to.
-func (m *Machine) Precision() compute.Precision {
-	p := m.couplings.SetPrecision(compute.Single)
-	m.couplings.SetPrecision(p)
-	return p
 }

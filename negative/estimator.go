@@ -40,6 +40,13 @@ type Leavable interface {
 	LeaveOn(flag *atomic.Bool)
 }
 
+// Settling is an estimator that changes more of its state than its draws do: Settle, once a draw
+// counts and before parameters change, and nothing else changes what State marks as Settled. A draw
+// that is left has no Settle.
+type Settling interface {
+	Settle()
+}
+
 // Massive is an estimator of a part of the model's states: beside others of other parts it counts by
 // its mass.
 type Massive interface {

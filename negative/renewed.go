@@ -67,6 +67,13 @@ func (r *Renewed) LeaveOn(flag *atomic.Bool) {
 	}
 }
 
+// Settle settles the other estimator.
+func (r *Renewed) Settle() {
+	if s, ok := r.held.(Settling); ok {
+		s.Settle()
+	}
+}
+
 // State returns that of the other estimator: what starts anew leaves nothing.
 func (r *Renewed) State() []bm.Param { return r.held.State() }
 

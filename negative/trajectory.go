@@ -18,10 +18,12 @@ import (
 //
 // The ladder grows by itself. As the machine moves away from its youngest frozen state (at first,
 // from the independent spins) they exchange less and less often. Once the running mean of the
-// probability is below TrajectoryOptions.Acceptance, the state that the machine is in then becomes a
-// rung, whose replicas begin at the present ones. Where there are as many frozen states as may be,
-// one is given up first: that between whose neighbours, the present machine being one of them,
-// states would be exchanged most often, by the mean probability over the replicas where they are.
+// probability is below TrajectoryOptions.Acceptance, or that of one draw alone below half of it, the
+// state that the machine is in then becomes a rung, whose replicas begin at the present ones. The
+// running mean would be too late where parameters are fast: between two rungs that hardly exchange
+// any more no later one comes. Where there are as many frozen states as may be, one is given up
+// first: that between whose neighbours, the present machine being one of them, states would be
+// exchanged most often, by the mean probability over the replicas where they are.
 type Trajectory struct {
 	chains
 	TrajectoryOptions
@@ -32,15 +34,16 @@ type Trajectory struct {
 	state  []bm.Param
 	course compute.Matrix // 1 x courseLength Float64
 	host   [courseLength]float64
+	due    bool // the last draw wants the machine frozen
 }
 
 // TrajectoryOptions say how trajectory tempering is done.
 type TrajectoryOptions struct {
 	Chains     int     // replicas of each rung
-	Steps      int     // rounds an update, a sweep and an exchange each
+	Steps      int     // rounds a draw, a sweep and an exchange each
 	Rungs      int     // frozen states at most, at least 1
-	Every      int     // updates from one at which all rungs move to the next; at the others the present machine's replicas alone do, by as many sweeps
-	Acceptance float64 // the running mean of the exchange probability below which a state is frozen
+	Every      int     // draws from one at which all rungs move to the next; at the others the present machine's replicas alone do, by as many sweeps
+	Acceptance float64 // the running mean of the exchange probability below which a state is frozen, at once where one draw's is below half of it
 
 	// Base are the fields of the independent spins, 1 x V Float32; none for fair coins.
 	Base compute.Matrix
@@ -57,11 +60,12 @@ const (
 	courseRungs         // frozen states
 	courseOdd           // 1 where the odd pairs of rungs are next
 	courseChance        // running mean of the exchange probability of the present machine and its neighbour
-	courseTries         // rounds that it is the mean of
+	courseTries         // draws since the last freeze in which these two were tried
 	courseLength
 )
 
-// window is how many rounds of exchanges the running mean is of, and those before it counts.
+// window is how many draws in which exchanges were tried the running mean is of, and those before it
+// counts.
 const window = 10
 
 // NewTrajectory returns trajectory tempering whose replicas start from fair coins, with no frozen
@@ -82,18 +86,21 @@ func NewTrajectory(m *bm.Machine, o TrajectoryOptions, key rng.Key) (*Trajectory
 	t.state = sampler.Kept(m, ladder.At(0))
 	for _, l := range left {
 		earlier := all[l].Slice(o.Chains, all[l].Rows())
-		t.state = append(t.state, bm.Param{Name: "chains.earlier." + m.Graph().Layers[l].Name, Value: earlier, Divided: true})
+		t.state = append(t.state, bm.Param{Name: "chains.earlier." + m.Graph().Layers[l].Name, Value: earlier})
+	}
+	if !o.Base.IsNone() {
+		t.state = append(t.state, bm.Param{Name: "chains.base", Value: o.Base, Settled: true})
 	}
 	for i := range o.Rungs {
 		f := frozen{machine: m.Still()}
 		f.params = f.machine.Params()
 		for _, p := range f.params {
-			t.state = append(t.state, bm.Param{Name: fmt.Sprintf("chains.frozen.%d.%s", i, p.Name), Value: p.Value, Divided: true})
+			t.state = append(t.state, bm.Param{Name: fmt.Sprintf("chains.frozen.%d.%s", i, p.Name), Value: p.Value, Settled: true})
 		}
 		t.frozen, t.still = append(t.frozen, f), append(t.still, f.machine)
 	}
 	t.course = m.Engine().Alloc(compute.Float64, 1, courseLength)
-	t.state = append(t.state, bm.Param{Name: "chains.course", Value: t.course, Divided: true})
+	t.state = append(t.state, bm.Param{Name: "chains.course", Value: t.course})
 	t.write()
 	return t, nil
 }
@@ -104,16 +111,12 @@ func (t *Trajectory) Begin(at Start, key rng.Key) error {
 	return begin(t.machine, t.ladder.All(), at, key)
 }
 
-// Draw moves the replicas and returns those of the present machine, all of weight 1/Chains.
+// Draw moves the replicas and returns those of the present machine, all of weight 1/Chains. Frozen
+// states stay: Settle alone changes them.
 func (t *Trajectory) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 	t.read()
+	t.due = false
 	law := bm.Law{Key: key, Base: t.Base, Stop: t.stop}
-	if t.host[courseTries] >= window && t.host[courseChance] < t.Acceptance {
-		t.freeze(law)
-	}
-	for _, m := range t.still {
-		m.SetPrecision(t.machine.Precision())
-	}
 	e, s := t.machine.Engine(), t.rows(t.Chains)
 	for l, x := range t.ladder.At(0) {
 		if !x.IsNone() {
@@ -123,7 +126,7 @@ func (t *Trajectory) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 	if int(t.host[courseDraws])%t.Every == 0 {
 		t.ladder.ResetStats()
 		t.ladder.Move(s, law, t.Steps)
-		t.count()
+		t.due = t.count()
 	} else {
 		sampler.Gibbs(t.machine, s, law, t.Steps)
 		t.ladder.Put(0, s)
@@ -133,17 +136,29 @@ func (t *Trajectory) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 	return bm.Batch{State: s, Marginal: true}
 }
 
-// count takes the exchanges of the present machine into their running mean.
-func (t *Trajectory) count() {
+// count takes the exchanges of the present machine into their running mean, and tells whether it is
+// to be frozen.
+func (t *Trajectory) count() bool {
 	x := t.ladder.Swap(0)
 	if x.Tried == 0 {
-		return
+		return false
 	}
 	t.host[courseTries]++
 	t.host[courseChance] += (x.Chance - t.host[courseChance]) / min(t.host[courseTries], window)
+	return t.host[courseTries] >= window && t.host[courseChance] < t.Acceptance || x.Chance < t.Acceptance/2
 }
 
-// read takes what course holds, which a checkpoint may have set.
+// Settle freezes the machine as it is where the last draw wants it.
+func (t *Trajectory) Settle() {
+	if !t.due {
+		return
+	}
+	t.due = false
+	t.freeze()
+	t.write()
+}
+
+// read takes what course holds, which a checkpoint may have set, and the machine's precision.
 func (t *Trajectory) read() {
 	compute.Read(t.machine.Engine(), t.host[:], t.course)
 	n := int(t.host[courseRungs])
@@ -154,6 +169,9 @@ func (t *Trajectory) read() {
 		t.ladder.Earlier(t.still[:n])
 	}
 	t.ladder.Odd = t.host[courseOdd] != 0
+	for _, m := range t.still {
+		m.SetPrecision(t.machine.Precision())
+	}
 }
 
 func (t *Trajectory) write() {
@@ -164,17 +182,11 @@ func (t *Trajectory) write() {
 	compute.Write(t.machine.Engine(), t.course, t.host[:])
 }
 
-// Freeze makes the present parameters of the machine a rung before it, as Draw does by itself.
-func (t *Trajectory) Freeze() {
-	t.read()
-	t.freeze(bm.Law{Base: t.Base})
-	t.write()
-}
-
-func (t *Trajectory) freeze(law bm.Law) {
+// freeze makes the present parameters of the machine a rung before it.
+func (t *Trajectory) freeze() {
 	n := int(t.host[courseRungs])
 	if n == len(t.frozen) {
-		t.thin(law)
+		t.thin()
 		n--
 	}
 	for r := n + 1; r >= 0; r-- { // the independent spins and the frozen states, and then the present ones
@@ -187,7 +199,8 @@ func (t *Trajectory) freeze(law bm.Law) {
 }
 
 // thin gives up the frozen state that is needed least, of as many as there may be.
-func (t *Trajectory) thin(law bm.Law) {
+func (t *Trajectory) thin() {
+	law := bm.Law{Base: t.Base}
 	n, least, best := len(t.frozen), 0, -1.0
 	for r := 1; r <= n; r++ {
 		if chance := t.ladder.Chance(r-1, r+1, law); chance > best {
@@ -209,14 +222,13 @@ func (t *Trajectory) copyTo(to, from []bm.Param) {
 	}
 }
 
-// Ladder returns the replicas of all rungs. Their machines and replicas are as the last Draw left
-// them; rung 0 is the present machine's.
-func (t *Trajectory) Ladder() *sampler.Trajectory { return t.ladder }
-
 // State returns the replicas of the present machine, as of chains that go on; of the other rungs that
-// there is room for, the youngest first and the independent spins last; the frozen parameters; and what
-// the course of draws has come to. Each shard of a training has a ladder of its own.
+// there is room for, the youngest first and the independent spins last; the fields of these, where
+// there are any; the frozen parameters; and what the course of draws has come to. It cannot be divided
+// over the shards of a training: each would freeze states by its own exchanges.
 func (t *Trajectory) State() []bm.Param { return append([]bm.Param(nil), t.state...) }
 
-// Kind returns Stationary: of the replicas at all rungs together.
+// Kind returns Stationary, which holds between freezes: the joint law of the replicas at all rungs
+// stays. A state that is frozen begins with copies of the present replicas, which have its law and are
+// not independent of them.
 func (t *Trajectory) Kind() Kind { return Stationary }

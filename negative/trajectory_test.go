@@ -39,6 +39,13 @@ func trajectory(t *testing.T, m *bm.Machine, o negative.TrajectoryOptions, froze
 	return n, factors
 }
 
+// draw is a draw that counts.
+func draw(n *negative.Trajectory, key rng.Key) bm.Batch {
+	drawn := n.Draw(bm.Batch{}, key)
+	n.Settle()
+	return drawn
+}
+
 // law returns the probabilities of the visible states of the machine with its parameters times a factor.
 func law(m *bm.Machine, factor float64) []float64 {
 	scale(m, factor)
@@ -167,7 +174,7 @@ func TestTrajectoryCrosses(t *testing.T) {
 	const updates = 150
 	for i := range updates {
 		set(most * float64(i) / updates)
-		n.Draw(bm.Batch{}, rng.Key(10).Fold(uint64(i)))
+		draw(n, rng.Key(10).Fold(uint64(i)))
 	}
 	set(most)
 	rungs := n.Ladder().Rungs()
@@ -195,7 +202,7 @@ func TestTrajectoryCrosses(t *testing.T) {
 	}
 	var ups int
 	for i := range 100 {
-		drawn := n.Draw(bm.Batch{}, rng.Key(11).Fold(uint64(i)))
+		drawn := draw(n, rng.Key(11).Fold(uint64(i)))
 		if i == 99 {
 			ups = up(drawn.State)
 		}
@@ -274,6 +281,52 @@ func TestTrajectoryThins(t *testing.T) {
 	}
 }
 
+// A state is frozen where the running mean of the exchange probability is below the acceptance, which takes ten draws, and at
+// the first draw whose own is below half of it. The probability of 400 replicas at one machine is known to 0.025 at most, and
+// the acceptance is half as much again as it, or two and a half times as much: the tenth of a draw is far from either bound.
+func TestTrajectoryFreezes(t *testing.T) {
+	e := engine(t, 2)
+	build := func(acceptance float64) *negative.Trajectory {
+		d := bm.NewDense(e, bm.Restricted(8, 6, false))
+		d.Normal(0.5, 3)
+		n, err := negative.NewTrajectory(bm.New(e, d, false, false), negative.TrajectoryOptions{Chains: 400, Steps: 4, Rungs: 3, Every: 1, Acceptance: acceptance}, 3)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i := range 20 { // which move the replicas and settle nothing
+			n.Draw(bm.Batch{}, rng.Key(6).Fold(uint64(i)))
+		}
+		compute.Write(e, n.State()[len(n.State())-1].Value, make([]float64, 5))
+		return n
+	}
+	n := build(0)
+	n.Draw(bm.Batch{}, 5)
+	chance := n.Ladder().Swap(0).Chance
+	if chance < 0.3 || chance > 0.6 {
+		t.Fatalf("exchanges have the probability %.3f: the test wants one from 0.3 to 0.6", chance)
+	}
+	for factor, want := range map[float64]int{0.7: 0, 1.5: 10, 2.5: 1} {
+		n, at := build(factor*chance), 0
+		for i := range 15 {
+			rungs := n.Ladder().Rungs()
+			drawn := n.Draw(bm.Batch{}, rng.Key(7).Fold(uint64(i)))
+			if n.Ladder().Rungs() != rungs {
+				t.Fatal("a draw freezes the machine by itself")
+			}
+			n.Settle()
+			if now := n.Ladder().Rungs(); at == 0 && now > rungs {
+				at = i + 1
+				if !slices.Equal(spins(e, n.Ladder().At(1)[bm.Visible]), spins(e, drawn.State[bm.Visible])) {
+					t.Error("the frozen state does not begin with the present replicas")
+				}
+			}
+		}
+		if at != want {
+			t.Errorf("acceptance %.2f of the probability: a state is frozen at draw %d, want %d (0: none)", factor, at, want)
+		}
+	}
+}
+
 // Draws go on from State alone, and allocate nothing once the first is done, whether they freeze a state, give one up before
 // that, move all rungs or one. The machine's parameters grow from draw to draw, as in a training.
 func TestTrajectoryPersists(t *testing.T) {
@@ -314,7 +367,7 @@ func TestTrajectoryPersists(t *testing.T) {
 		draws := 0
 		a := testing.AllocsPerRun(1, func() { // which runs it twice, and counts once
 			grow(m)
-			got = n.Draw(bm.Batch{}, keys[draws%2])
+			got = draw(n, keys[draws%2])
 			draws++
 		})
 		if a > 0 && i > 0 {
@@ -322,7 +375,7 @@ func TestTrajectoryPersists(t *testing.T) {
 		}
 		for _, key := range keys {
 			grow(other)
-			want = again.Draw(bm.Batch{}, key)
+			want = draw(again, key)
 		}
 		step += draws
 		for l := range 2 {

@@ -365,12 +365,15 @@ func (r *Recipe) given(m *bm.Machine, rows int) (positive.Estimator, error) {
 	return given, nil
 }
 
-// estimator returns that of the model average, or of a part of it; set is the training set.
+// estimator returns that of the model average, or of a part of it; set is the training set, nil where
+// the estimator's state is set after, and no rows start anew from the means of the set.
 func (r *Recipe) estimator(m *bm.Machine, set *data.Set, of part) (negative.Estimator, error) {
 	n, _ := find(negatives, r.Negative.Kind)
 	x := basis{r.patternsGiven(m), of, of.key(r.Key().Fold(purposeChains)), compute.Matrix{}}
 	if r.Negative.fromMeans() || r.Negative.Rungs != nil && r.Machine.Start != nil && *r.Machine.Start == "data" {
-		x.fields = m.Engine().Alloc(compute.Float32, 1, set.Visible)
+		x.fields = m.Engine().Alloc(compute.Float32, 1, m.Layers()[bm.Visible])
+	}
+	if !x.fields.IsNone() && set != nil {
 		compute.Write(m.Engine(), x.fields, eval.LawOfRows(eval.BaseData, set.Spins[:set.Rows*set.Visible], set.Visible).Fields)
 	}
 	estimator, err := n.build(m, r.Negative.part(of), x)

@@ -25,6 +25,8 @@ var measured = map[string]string{
 		"negative: {kind: pcd, chains: 7, steps: 2}\nmeasure: {every: 2, test: [hamming, method_accessibility], train: [hamming], last: [nll_exact, logz, method_accessibility, spectrum]}\n",
 	"pid": "machine: {hidden: 5}\ntrain: {epochs: 4, batch: 4, checkpoint: {epochs: 2, minutes: 0}}\ncouplings: {patterns: 3}\n" +
 		"measure: {every: 2, test: [hamming], last: [gibbs_accessibility, method_accessibility, nll]}\n",
+	"trajectory": "machine: {hidden: 5, biases: both, start: data}\ntrain: {epochs: 4, batch: 4, precision: bf16, checkpoint: {epochs: 2}}\ncouplings: {kind: dense, init: {normal: 0.4}}\n" +
+		"negative: {kind: trajectory, chains: 7, steps: 4, rungs: 2, acceptance: 1, fresh: {share: 0.3}}\noptimizer: {rate: 0.3}\nmeasure: {every: 2, test: [hamming, method_accessibility], last: [nll_exact, method_accessibility]}\n",
 	"cd, batches that end within": "machine: {hidden: 5}\ntrain: {epochs: 4, batch: 4, checkpoint: {epochs: 3}}\ncouplings: {kind: dense}\nnegative: {kind: cd, steps: 1}\n" +
 		"measure: {every: 2, test: [pseudo_likelihood, method_accessibility], last: [overlap]}\n",
 }

@@ -1,12 +1,59 @@
 package recipe
 
 import (
+	"bytes"
 	"math"
+	"slices"
 	"testing"
 
 	"mattis/bm"
 	"mattis/compute"
+	"mattis/data"
+	"mattis/negative"
+	"mattis/run"
 )
+
+// A learner that goes on from a state has the independent spins of a trajectory as the training had them: those of its rows.
+func TestLearnerKeepsTheBase(t *testing.T) {
+	for _, settings := range []string{"machine.start=data", "negative.start=mean"} {
+		r, split := load(t, least, "machine={hidden: 3, biases: both}", "negative={kind: trajectory, chains: 4, rungs: 2}", "data={name: bas, size: 3}", settings)
+		e := engine(t)
+		l, err := r.Learner(&data.Set{Rows: 2, Visible: 9, Spins: split.Train.Spins[:18]}, e) // of rows whose means are not all alike
+		if err != nil {
+			t.Fatal(err)
+		}
+		base := func(l *Learner) []float32 {
+			b := l.negative.(*negative.Trajectory).Base
+			x := make([]float32, b.Len())
+			compute.Read(e, x, b)
+			return x
+		}
+		want := base(l)
+		var file bytes.Buffer
+		if err := run.WriteSealed(&file, l.State()); err != nil {
+			t.Fatal(err)
+		}
+		f, _, err := run.ReadSealed(bytes.NewReader(file.Bytes()), int64(file.Len()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		m, err := r.ReadModel(f, 0, e)
+		if err != nil {
+			t.Fatal(err)
+		}
+		again, err := m.Learner()
+		if err != nil {
+			t.Fatal(err)
+		}
+		next, err := again.GoOn(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if slices.Min(want) == slices.Max(want) || !slices.Equal(base(again), want) || !slices.Equal(base(next), want) {
+			t.Errorf("%s: the fields are %v and %v, want %v", settings, base(again), base(next), want)
+		}
+	}
+}
 
 // Batches that come one by one move offsets and averages as a training's do: with offset_rate the hidden
 // offset leaves 0, and the mean from an epoch on weighs updates alike. Without either, offsets of a

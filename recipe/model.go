@@ -223,9 +223,7 @@ func (m *Model) Draw(split *data.Split) (bm.Batch, negative.Kind, error) {
 	case fromData:
 		return bm.Batch{}, "", fmt.Errorf("%s starts from the training set, and there are no data", kind.name)
 	}
-	held := *r
-	held.Negative.Start = nil // the checkpoint has the chains
-	estimator, err := held.estimator(m.Machine, set, whole)
+	estimator, err := r.estimator(m.Machine, set, whole) // whose chains begin in vain: the checkpoint has them
 	if err != nil {
 		return bm.Batch{}, "", err
 	}

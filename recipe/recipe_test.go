@@ -209,6 +209,7 @@ func TestWrongRecipes(t *testing.T) {
 		{least + "negative: {kind: trajectory, rungs: 0}\n", "r.yaml:3:37: negative.rungs: 0 is out of range, want 1 to 1024"},
 		{least + "negative: {kind: trajectory, acceptance: 1.5}\n", "negative.acceptance: 1.5 is out of range, want 0 to 1"},
 		{least + "negative: {kind: trajectory, every: 0}\n", "negative.every: 0 is out of range, want 1 to 1073741824"},
+		{strings.Replace(least, "batch: 3", "batch: 3, shards: 2", 1) + "negative: {kind: trajectory}\n", "train.shards: 2 is out of range, want 1: negative.kind trajectory has one ladder, which cannot be divided over shards"},
 		{least + "negative: {kind: tempering, rungs: 3}\n", "negative.rungs: has no meaning for tempering: leave it out"},
 		{least + "negative: {kind: cd, temperatures: [1]}\n", "negative.temperatures: has no meaning for cd: leave it out"},
 		{least + "couplings: {kind: dense}\n", "negative.kind: pid reads the patterns of axons, and couplings.kind is dense: take cd or pcd"},

@@ -45,6 +45,9 @@ func (r *Recipe) checkShards() error {
 	if s > t.Batch {
 		return wrong(path, "%d shards of batches of %d rows leave some without any; want at most train.batch", s, t.Batch)
 	}
+	if kind, _ := find(negatives, n.Kind); kind.whole && s > 1 {
+		return wrong(path, "%d is out of range, want 1: negative.kind %s has one ladder, which cannot be divided over shards", s, n.Kind)
+	}
 	if n.Chains == nil {
 		return nil
 	}

@@ -39,8 +39,6 @@ var ofKind = map[string][][]string{
 	"cd":    {{dense, "negative={kind: cd, steps: 2}", "optimizer={kind: adam}"}},
 	"pcd": {{wide, "negative={kind: pcd, chains: 20, steps: 2, fresh: {share: 0.4}}", "optimizer={kind: adam}"}, {dense, "negative={kind: pcd, chains: 8, steps: 1, restart: {rate: 0.3, from: data}, grow: {to: 3, over: 5}}"},
 		{dense, "negative={kind: pcd, chains: 8, steps: 1, start: mean, fresh: {share: 0.5, from: mean}}"}},
-	"trajectory": {{dense, "negative={kind: trajectory, chains: 8, steps: 20, rungs: 2, acceptance: 1, start: mean, fresh: {share: 0.5}}", "optimizer.rate=0.5"},
-		{wide, "machine={hidden: 5, biases: both, start: data, offset: mean}", "negative={kind: trajectory, chains: 8, steps: 20, rungs: 2, acceptance: 1, every: 2}", "optimizer={kind: adam}"}},
 	"fpcd":              {{dense, "negative={kind: fpcd, chains: 8, steps: 1, start: mean}", "optimizer.momentum=0.5"}},
 	"jarzynski":         {{dense, "negative={kind: jarzynski, chains: 16, steps: 1, start: mean}", "optimizer.rate=0.5"}},
 	"pid":               {{wide, "negative={kind: pid}", "project={epoch: [sign]}"}},
@@ -58,7 +56,6 @@ var ofMachine = [][]string{
 	{wide, "machine={kind: deep, hidden: [5, 3]}", "negative={kind: pid}"},
 	{wide, "machine={kind: deep, hidden: [4, 3, 2]}", "positive={kind: clamped, chains: 0, steps: 2}", "negative={kind: pid-gibbs, steps: 2}"},
 	{wide, "machine={kind: full, hidden: 3, biases: both, offset: all}", "negative={kind: tempering, chains: 4, steps: 2, temperatures: [1, 0.5]}"},
-	{dense, "machine={kind: full, hidden: 3}", "negative={kind: trajectory, chains: 4, steps: 20, rungs: 2, acceptance: 1}"},
 	{dense, "machine={kind: full, hidden: 0}", "negative={kind: exact}"},
 	{dense, "machine={kind: hybrid, hidden: 3}", "negative={kind: cd, steps: 2}"},
 	{dense, "machine={kind: graph, layers: [{name: visible}, {name: h, size: 4}, {name: z, size: 2, kind: gaussian}], pairs: [[visible, h], [h, z]]}", "negative={kind: pcd, chains: 4, steps: 1}"},
@@ -66,11 +63,11 @@ var ofMachine = [][]string{
 }
 
 func shardCases(t *testing.T) (cases [][]string) {
-	for _, k := range names(negatives) {
-		if ofKind[k] == nil {
-			t.Errorf("no settings of %s: its shards are not tested", k)
+	for _, k := range negatives {
+		if ofKind[k.name] == nil && !k.whole {
+			t.Errorf("no settings of %s: its shards are not tested", k.name)
 		}
-		cases = append(cases, ofKind[k]...)
+		cases = append(cases, ofKind[k.name]...)
 	}
 	return append(cases, ofMachine...)
 }

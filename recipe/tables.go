@@ -77,6 +77,7 @@ type negativeKind struct {
 	fresh    bool // takes fresh chains beside its own
 	growing  bool // takes restart and grow
 	lasting  bool // its chains go on from update to update: takes start
+	whole    bool // cannot be divided over the shards of a batch
 	defaults func(*Negative)
 	build    func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error)
 }
@@ -163,7 +164,7 @@ var negatives = []negativeKind{
 			}
 			return n.renewed(m, t, x)
 		}},
-	{name: "trajectory", fresh: true, lasting: true,
+	{name: "trajectory", fresh: true, lasting: true, whole: true,
 		defaults: func(n *Negative) {
 			n.Steps, n.Chains, n.Rungs, n.Acceptance, n.Every = ptr(2), ptr(100), ptr(16), ptr(0.3), ptr(1)
 		},

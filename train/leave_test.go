@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -64,6 +65,70 @@ func TestLeavingAnUpdate(t *testing.T) {
 		})
 	}
 }
+
+// A draw that was done before the update was left has frozen no state and given none up: what a trajectory would freeze, it
+// freezes once the update counts. Rows that start anew beside it change nothing of that.
+func TestLeavingAfterADraw(t *testing.T) {
+	for _, name := range []string{"trajectory", "trajectory, fresh"} {
+		tr := configuration{"axons", false, name, "sgd", ""}.trainer(t, 1)
+		l := &late{Estimator: tr.Negative}
+		tr.Negative = l
+		ctx, cancel := context.WithCancel(context.Background())
+		defer cancel()
+		if err := tr.Run(ctx, 5); err != nil {
+			t.Fatal(err)
+		}
+		frozen := func() (list [][]float64) {
+			state, err := tr.State()
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, x := range bits(tr) {
+				if state[i].Settled {
+					list = append(list, x)
+				}
+			}
+			return list
+		}
+		step, before, settled := tr.Step, bits(tr), frozen()
+		l.leave = true
+		if err := tr.Run(ctx, 6); !errors.Is(err, context.Canceled) || tr.Step != step {
+			t.Fatalf("%s: update %d of %d, %v", name, tr.Step, step, err)
+		}
+		if !slices.EqualFunc(bits(tr), before, slices.Equal[[]float64]) {
+			t.Errorf("%s: an update that was left has changed something", name)
+		}
+		l.leave = false
+		if err := tr.Run(ctx, 6); err != nil {
+			t.Fatal(err)
+		}
+		if slices.EqualFunc(frozen(), settled, slices.Equal[[]float64]) {
+			t.Errorf("%s: no state was frozen afterwards: this tests nothing", name)
+		}
+	}
+}
+
+// late is an estimator whose draws are left as soon as they are done.
+type late struct {
+	negative.Estimator
+	leave bool
+	flag  *atomic.Bool
+}
+
+func (l *late) Draw(b bm.Batch, key rng.Key) bm.Batch {
+	drawn := l.Estimator.Draw(b, key)
+	if l.leave {
+		l.flag.Store(true)
+	}
+	return drawn
+}
+
+func (l *late) LeaveOn(flag *atomic.Bool) {
+	l.flag = flag
+	l.Estimator.(negative.Leavable).LeaveOn(flag)
+}
+
+func (l *late) Settle() { l.Estimator.(negative.Settling).Settle() }
 
 // bits returns all that a checkpoint keeps.
 func bits(tr *train.Trainer) [][]float64 {

@@ -18,7 +18,8 @@ type Shards struct {
 	Comm  *comm.Comm // the processes that share them, whose number divides Count; nil for one
 
 	// Estimators are those of this process's shards, Comm.Own(Count), in their order. Each has
-	// chains of its own and draws by a key of its own.
+	// chains of its own and draws by a key of its own; what else its State holds is alike in all,
+	// which that of a negative.Trajectory is not.
 	Estimators []negative.Estimator
 	// Shares are what the estimators of all shards count in the model average, in sum 1; nil where
 	// each stands for its rows of the batch and counts as these do. Those that are

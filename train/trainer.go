@@ -69,7 +69,7 @@ type Trainer struct {
 	epoch    int // whose order is in order, counted from 1; 0 for none
 
 	leave  *atomic.Bool     // true once the update under way is to be left; nil where it cannot be
-	chains []bm.Param       // the estimator's state where its draws can be left
+	chains []bm.Param       // what draws change of the estimator's state where they can be left
 	before []compute.Matrix // as it was before the update under way
 	ending context.Context  // what an update in shards tells other processes the end of; nil for none
 
@@ -234,7 +234,11 @@ func (t *Trainer) leaveOn(ctx context.Context) (end func()) {
 	}
 	t.chains = nil
 	for _, n := range all {
-		t.chains = append(t.chains, n.State()...)
+		for _, p := range n.State() {
+			if !p.Settled {
+				t.chains = append(t.chains, p)
+			}
+		}
 	}
 	if t.before == nil {
 		for _, p := range t.chains {
@@ -374,7 +378,12 @@ func (t *Trainer) update(steps int) (Event, error) {
 		e.Release(mark)
 		return Event{}, errLeft
 	}
-	if t.Shards == nil {
+	if t.Shards != nil {
+		for _, n := range t.Shards.Estimators {
+			settle(n)
+		}
+	} else {
+		settle(t.Negative)
 		positive, deferred = t.phases(positive, drawn, rows, up, down)
 	}
 	t.Optimizer.Step(t.Rate(float64(t.Step) / float64(steps)))
@@ -418,6 +427,13 @@ func (t *Trainer) update(steps int) (Event, error) {
 		}
 	}
 	return Event{Step: t.Step, Epoch: t.Step / steps, EpochEnd: ended, Steps: steps, Positive: positive, Drawn: drawn, Asked: t.sharded.asked}, nil
+}
+
+// settle lets an estimator do what it has to once its draw counts.
+func settle(n negative.Estimator) {
+	if s, ok := n.(negative.Settling); ok {
+		s.Settle()
+	}
 }
 
 // phases adds the gradients of both phases, or leaves them as their factors, and returns the

@@ -249,6 +249,8 @@ func TestPictures(t *testing.T) {
 		// 6 pixels and a label
 		tensorfile.New("weights", []float32{1, 2, 3, 4, 5, 6, 7, -8, 0, 0, 0, 0, 9, 9}, 7, 2),
 		tensorfile.New("chains.visible", []int8{1, 1, 1, -1, -1, -1, 1}, 1, 7), tensorfile.New("optimizer.momentum.weights", noise(14, 1), 7, 2),
+		tensorfile.New("chains.earlier.visible", []int8{1, 1, 1, -1, -1, -1, 1}, 1, 7), tensorfile.New("chains.frozen.0.weights", noise(14, 2), 7, 2),
+		tensorfile.New("chains.base", noise(7, 3), 1, 7), tensorfile.New("chains.course", []float64{3, 1, 0, 0.5, 2}, 1, 5),
 	}}); err != nil {
 		t.Fatal(err)
 	}

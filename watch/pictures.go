@@ -92,7 +92,7 @@ func (l *Library) Pictures(
 	}
 	for _, prefix := range []string{"patterns.", "weights", "chains.", "positive."} {
 		for _, t := range c.File.Tensors {
-			if strings.HasPrefix(t.Name, prefix) && len(t.Shape) == 2 && t.Len() > 0 && t.Name != "chains.rungs" && t.Name != "chains.parity" && t.Name != "chains.course" && !strings.HasPrefix(t.Name, "chains.frozen.") {
+			if strings.HasPrefix(t.Name, prefix) && len(t.Shape) == 2 && t.Len() > 0 && !beside(t.Name) {
 				p.Sources = append(p.Sources, t.Name)
 			}
 		}
@@ -128,6 +128,19 @@ func (l *Library) Pictures(
 	}
 	p.group([]rowsOf{{label, values, rows}}, columns, count)
 	return p, nil
+}
+
+// besideChains are tensors, and those of names that go on by a dot, which stand beside the chains of an
+// estimator and are no rows of theirs: what it counts and decides by, and rungs before the last.
+var besideChains = []string{
+	"chains.rungs", "chains.parity", // tempering
+	"chains.earlier", "chains.base", "chains.frozen", "chains.course", // trajectory
+	"chains.draws",                                         // pcd
+	"chains.begun", "chains.weights", "chains.free_energy", // jarzynski
+}
+
+func beside(tensor string) bool {
+	return slices.ContainsFunc(besideChains, func(name string) bool { return tensor == name || strings.HasPrefix(tensor, name+".") })
 }
 
 // shape sets what the rows are: images, or plain rows where all pixels stand in one line.
