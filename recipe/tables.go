@@ -77,6 +77,7 @@ type negativeKind struct {
 	fresh    bool // takes fresh chains beside its own
 	growing  bool // takes restart and grow
 	lasting  bool // its chains go on from update to update: takes start
+	apart    bool // they move under other parameters than the machine's
 	defaults func(*Negative)
 	build    func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error)
 }
@@ -106,7 +107,7 @@ var negatives = []negativeKind{
 			}
 			return n.renewed(m, p, x)
 		}},
-	{name: "fpcd", fresh: true, lasting: true,
+	{name: "fpcd", fresh: true, lasting: true, apart: true,
 		defaults: func(n *Negative) {
 			n.Steps, n.Chains, n.FastRate, n.FastKeep = ptr(10), ptr(2048), ptr(0.001), ptr(0.95)
 		},
