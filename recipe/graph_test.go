@@ -193,6 +193,7 @@ func TestInitializeTellsWhatIsLeft(t *testing.T) {
 		return d
 	}
 	centred := from("centred", "{kind: rbm, hidden: 3, biases: both, offset: all}")
+	off := from("off", "{kind: rbm, hidden: 3, biases: both, offset: off}")
 	two := from("two", "{kind: graph, biases: both, layers: [{name: visible}, {name: hidden, size: 3}], pairs: [[visible, hidden], [hidden, hidden]]}")
 	for i, c := range []struct {
 		from              *run.Directory
@@ -203,6 +204,9 @@ func TestInitializeTellsWhatIsLeft(t *testing.T) {
 		{centred, "{kind: rbm, hidden: 3, biases: both, offset: all}", "", "", ""},
 		{centred, "{kind: deep, hidden: [3, 2], biases: both}", "weights.visible-hidden1 bias.visible bias.hidden1",
 			"weights.hidden1-hidden2 bias.hidden2", "offset.hidden offset.visible"},
+		{off, "{kind: deep, hidden: [3, 2], biases: both, offset: off}", "weights.visible-hidden1 bias.visible bias.hidden1", "weights.hidden1-hidden2 bias.hidden2", ""},
+		{centred, "{kind: deep, hidden: [3, 2], biases: both, offset: off}", "weights.visible-hidden1 bias.visible bias.hidden1", "weights.hidden1-hidden2 bias.hidden2",
+			"offset.hidden offset.visible"},
 		{two, "{kind: graph, biases: both, layers: [{name: visible}, {name: hidden1, size: 3}, {name: hidden, size: 3}], pairs: [[visible, hidden1], [visible, hidden]]}",
 			"weights.visible-hidden bias.visible bias.hidden", "weights.visible-hidden1 bias.hidden1", "weights.hidden-hidden"},
 	} {

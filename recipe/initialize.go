@@ -87,7 +87,16 @@ func (t *Training) alike(f *tensorfile.File) (params []bm.Param, own *tensorfile
 		}
 		return -1
 	}
-	all = slices.DeleteFunc(all, func(p bm.Param) bool { return p.Fixed })
+	all = slices.DeleteFunc(all, func(p bm.Param) bool {
+		if p.Fixed { // it is used where it says the same, and left over elsewhere
+			if i := find(p, otherNames(g, p.Name, f.Metadata["format"] == formatName)); i >= 0 {
+				x := f.Tensors[i]
+				x.Name = p.Name
+				used[i] = restore(e, []bm.Param{p}, &tensorfile.File{Tensors: []tensorfile.Tensor{x}}) == nil
+			}
+		}
+		return p.Fixed
+	})
 	for n, p := range all {
 		found[n] = find(p, []string{p.Name})
 	}

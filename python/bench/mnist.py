@@ -150,6 +150,8 @@ def choose(fit, settings, rows, held):
             share = regression(learn, penalty).score(judge, held[1])
             if share > best[0]:
                 best = (share, setting, epochs, penalty)
+    if len(best) == 1:
+        sys.exit("no setting could be trained")
     share, setting, epochs, penalty = best
     return setting, epochs, penalty, share
 
