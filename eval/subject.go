@@ -30,7 +30,7 @@ type Subject struct {
 	Drawn bm.Batch
 	Kind  negative.Kind
 
-	// Tracked is log Z as the training carried it along, or nil. Only nll_tracked looks at it.
+	// Tracked is log Z as it was estimated along the training, or nil. Only nll_tracked looks at it.
 	Tracked *Tracked
 
 	// Key is the only source of random numbers. Each measure folds it by a fixed

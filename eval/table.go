@@ -36,7 +36,7 @@ var Measures = []Measure{
 	{"nll_bridge", "negative log-likelihood in nats per sample, by the bridge between AIS and reverse AIS: sound from exact samples", NeedsData, Least, Estimated | NotKnown, with(ofAnnealing, ofReverse, ofHidden), reversed, nllBy(byBridge)},
 	{"logz_bridge", "log Z in nats, by the bridge between AIS and reverse AIS: sound from exact samples", LooksAtData, NoGoal, Estimated, with(ofAnnealing, ofReverse), reversed, logZBy(byBridge)},
 	{"logz_integration", "log Z in nats, by thermodynamic integration over parallel tempering", LooksAtData, NoGoal, Estimated, options{"integration", "ais.base"}, annealed, logZBy(byIntegration)},
-	{"nll_tracked", "negative log-likelihood in nats per sample, by paths in both directions at states along the training", NeedsData, Least, Estimated | NotKnown, nil, carried, nllTracked},
+	{"nll_tracked", "negative log-likelihood in nats per sample, by paths in both directions at states along the training", NeedsData, Least, Estimated | NotKnown, nil, along, nllTracked},
 	{"ground_energy", "lowest energy of all configurations in kT, by listing the smaller layer", NoData, NoGoal, NoError, nil, listable, groundEnergy},
 	{"gibbs_accessibility", "lowest energy of Gibbs chains from random spins, as a share of the ground state's", NoData, Greatest, NotKnown, options{"gibbs_accessibility"}, listable, gibbsAccessibility},
 	{"gibbs_accessibility_mean", "mean energy of the same chains, as a share of the ground state's", NoData, Greatest, Estimated | NotKnown, options{"gibbs_accessibility"}, listable, gibbsAccessibilityMean},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"mattis/bm"
@@ -13,8 +14,8 @@ import (
 )
 
 // Tracked estimates log Z at states of a training, for a share of what the training costs. At each of
-// them fresh paths go from the machine without couplings, whose log Z is known, to the state, the
-// couplings growing evenly and a sweep a step (annealed importance sampling): no error of one state is
+// them fresh paths go from the machine without couplings, whose log Z is known, to the state, W
+// growing evenly and a sweep a step (annealed importance sampling): no error of one state is
 // carried to the next, and nothing lags behind parameters that move. With the log weights
 //
 //	log w += F_k(s) - F_k+1(s)
@@ -30,7 +31,7 @@ import (
 type Tracked struct {
 	machine *bm.Machine
 	params  []bm.Param // its
-	coupled []bool     // of these, the couplings
+	power   []float64  // of the scale of W that each of them goes with
 	state   []bm.Param // of the training
 	forward walkers
 	back    walkers
@@ -70,23 +71,28 @@ const (
 // Chains are those of a training in the state that is followed to.
 type Chains struct {
 	Visible compute.Matrix // the zero Matrix where there are none
-	Rows    []int32        // those of its rows that count, all alike
+	Rows    []int32        // those of its rows that count, all alike; a row that is there twice counts twice
 }
 
 // NewTracked returns the estimate by so many paths in each direction for the states of machines with
-// the shape of the given one, which it makes its own.
+// the shape of the given one, which it makes its own. Its hidden layers have to sum out.
 func NewTracked(own *bm.Machine, paths int) *Tracked {
 	e := own.Engine()
 	t := &Tracked{machine: own, params: own.Params(), host: make([]float64, trackedSums), sums: e.Alloc(compute.Float64, 1, trackedSums)}
 	for _, p := range t.params {
-		t.coupled = append(t.coupled, strings.HasPrefix(p.Name, "patterns.") || strings.HasPrefix(p.Name, "weights"))
+		power := 0.0
+		switch {
+		case strings.HasPrefix(p.Name, "weights"):
+			power = 1
+		case strings.HasPrefix(p.Name, "patterns."): // those of two layers make W
+			power = 0.5
+		}
+		t.power = append(t.power, power)
 		t.state = append(t.state, bm.Param{Name: p.Name, Value: e.Alloc(p.Value.Type(), p.Value.Rows(), p.Value.Cols())})
 	}
 	for _, w := range []*walkers{&t.forward, &t.back} {
 		*w = walkers{state: own.State(paths), left: make(bm.State, len(own.Layers())), logs: make([]float64, paths), rows: make([]int32, paths)}
-		for _, l := range own.View().Left {
-			w.left[l] = w.state[l]
-		}
+		w.left[bm.Visible] = w.state[bm.Visible]
 	}
 	t.f, t.f0, t.f1 = e.Alloc(compute.Float64, paths, 1), make([]float64, paths), make([]float64, paths)
 	return t
@@ -111,14 +117,13 @@ func (t *Tracked) At() (update int, ok bool) {
 }
 
 // Peek follows to the present state of the machine while look is called, and comes back.
-func (t *Tracked) Peek(m *bm.Machine, update, steps int, chains Chains, key rng.Key, look func() error) error {
+func (t *Tracked) Peek(m *bm.Machine, update, steps int, chains Chains, key rng.Key, look func()) {
 	e := t.machine.Engine()
 	before := make([]float64, trackedSums)
 	compute.Read(e, before, t.sums)
 	t.Follow(m, update, steps, chains, key)
-	err := look()
+	look()
 	compute.Write(e, t.sums, before)
-	return err
 }
 
 // Follow goes to the present state of the machine, that after so many updates, by so many steps.
@@ -152,9 +157,7 @@ func (t *Tracked) comeBack(base float64, up weighed, steps int, chains Chains, k
 		sampler.Redraw(b.rows, t.forward.logs, key.Fold(4))
 		ends = t.forward.state[bm.Visible]
 	} else {
-		for i := range b.rows {
-			b.rows[i] = chains.Rows[i%len(chains.Rows)]
-		}
+		evenly(b.rows, chains.Rows)
 	}
 	t.machine.Engine().Gather(b.state[bm.Visible], ends, b.rows)
 	t.set(1)
@@ -175,7 +178,7 @@ func (t *Tracked) comeBack(base float64, up weighed, steps int, chains Chains, k
 		h[sumVar] += lag * lag
 		return
 	}
-	worth := min(1, float64(len(chains.Rows))/float64(len(b.rows))) // independent chains a path
+	worth := float64(different(b.rows)) / n // independent chains a path
 	gap := up.logMean + down.logMean
 	h[sumGap] = gap
 	if gap > math.Log(100)+3*math.Hypot(up.stderr, down.stderr/math.Sqrt(worth)) {
@@ -187,14 +190,22 @@ func (t *Tracked) comeBack(base float64, up weighed, steps int, chains Chains, k
 	h[sumLogZ], h[sumVar], h[sumPaths] = base+both.d, both.stderr*both.stderr/worth+gap*gap/4+lag*lag, both.ess*worth
 }
 
-// set brings the machine to the state with its couplings times scale.
+// evenly sets dst to rows of src from all of it, each as often as any other or once more.
+func evenly(dst, src []int32) {
+	for i := range dst {
+		dst[i] = src[i*len(src)/len(dst)]
+	}
+}
+
+// different returns how many different rows there are.
+func different(rows []int32) int {
+	return len(slices.Compact(slices.Sorted(slices.Values(rows))))
+}
+
+// set brings the machine to the state with W times scale.
 func (t *Tracked) set(scale float64) {
 	for i, p := range t.params {
-		x := scale
-		if !t.coupled[i] {
-			x = 1
-		}
-		t.machine.Engine().Axpby(p.Value, x, t.state[i].Value, 0)
+		t.machine.Engine().Axpby(p.Value, math.Pow(scale, t.power[i]), t.state[i].Value, 0)
 	}
 }
 
@@ -205,16 +216,15 @@ func (t *Tracked) begin(key rng.Key) (logZ float64) {
 	sampler.Randomize(m, w.state, bm.Law{})
 	m.Sweep(w.state, bm.Law{Key: key})
 	t.freeEnergies(w, t.f0)
-	logZ = -t.f0[0] // of the layers that are summed out, less what the others have in path 0
-	for _, l := range m.View().Left {
-		b, spins := make([]float32, m.Layers()[l]), make([]int8, m.Layers()[l])
-		if bias := m.Bias(l).Value; !bias.IsNone() {
-			compute.Read(e, b, bias)
-		}
-		compute.Read(e, spins, w.state[l].Slice(0, 1))
-		for i, x := range b {
-			logZ += compute.LogTwoCosh(float64(x)) - float64(x)*float64(spins[i])
-		}
+	logZ = -t.f0[0] // of the hidden layers, less what the visible one has in path 0
+	n := m.Layers()[bm.Visible]
+	b, spins := make([]float32, n), make([]int8, n)
+	if bias := m.Bias(bm.Visible).Value; !bias.IsNone() {
+		compute.Read(e, b, bias)
+	}
+	compute.Read(e, spins, w.state[bm.Visible].Slice(0, 1))
+	for i, x := range b {
+		logZ += compute.LogTwoCosh(float64(x)) - float64(x)*float64(spins[i])
 	}
 	return logZ
 }
@@ -253,23 +263,23 @@ func (t *Tracked) LogZ() (value, stderr, paths float64, ok bool) {
 	return t.host[sumLogZ], math.Sqrt(t.host[sumVar]), t.host[sumPaths], ok
 }
 
-// carried is for what a training carries along.
-func carried(s Subject, _ Options) error {
+// along is for what is estimated along a training.
+func along(s Subject, _ Options) error {
 	switch {
 	case !s.Machine.SumsOut():
 		return fmt.Errorf("hidden layers that meet each other do not sum out of F(v); take nll")
 	case s.Tracked == nil:
-		return &NoValue{"nothing carried log Z along here: name nll_tracked in the measures of a training, or take nll"}
+		return &NoValue{"log Z was not estimated along a training here: name nll_tracked in the measures of one, or take nll"}
 	}
 	return nil
 }
 
-// nllTracked is the mean over the rows of the set of F(v), plus log Z as it is followed along the
+// nllTracked is the mean over the rows of the set of F(v), plus log Z as it is estimated along the
 // training (see Tracked), in nats.
 func nllTracked(ctx context.Context, s Subject, o Options) (Result, error) {
 	z, stderr, paths, ok := s.Tracked.LogZ()
 	if !ok {
-		return Result{}, &NoValue{"log Z is not followed yet"}
+		return Result{}, &NoValue{"log Z is not estimated yet"}
 	}
 	set, err := s.set()
 	if err != nil {
@@ -290,7 +300,11 @@ func nllTracked(ctx context.Context, s Subject, o Options) (Result, error) {
 	}
 	gap := s.Tracked.host[sumGap]
 	if math.Abs(gap) > wideGap {
-		warnings = append(warnings, fmt.Sprintf("paths from no couplings say %.2g nats more of log Z than paths back from the chains: these are not in equilibrium, or the paths too few; nll tells more", gap))
+		than := "more"
+		if gap < 0 {
+			than = "less"
+		}
+		warnings = append(warnings, fmt.Sprintf("paths from no couplings say %.2g nats %s of log Z than paths back from the chains: these are not in equilibrium, or the paths too few; nll tells more", math.Abs(gap), than))
 	}
 	return Result{Value: f.mean + z, Stderr: math.Hypot(f.stderr, stderr), N: f.rows, Detail: map[string]any{
 		"log_z": z, "log_z_stderr": stderr, "mean_free_energy": f.mean, "effective_paths": paths, "gap": gap, "alone": s.Tracked.host[sumAlone] != 0, "warnings": warnings,

@@ -32,7 +32,7 @@ const (
 	purposePictures // during training
 	purposeClamped  // chains of the positive phase
 	purposeGreys    // the training set drawn anew
-	purposeTracked  // log Z carried along
+	purposeTracked  // log Z along the training
 )
 
 // Key returns the key of the recipe's seed.

@@ -45,14 +45,11 @@ func (s *Session) measure(ctx context.Context) error {
 		w := s.owed[0]
 		var x eval.Result
 		var err error
-		take := func() error {
-			x, err = s.Measure(ctx, w.Measure, w.Set, s.now.Drawn, &memo)
-			return err
-		}
-		if w.Measure == trackedName && s.Tracked != nil {
-			err = s.withTracked(take)
-		} else {
-			err = take()
+		take := func() { x, err = s.Measure(ctx, w.Measure, w.Set, s.now.Drawn, &memo) }
+		if w.Measure != trackedName || s.Tracked == nil {
+			take()
+		} else if failed := s.withTracked(take); failed != nil {
+			return failed
 		}
 		switch {
 		case s.shared() && errors.Is(err, context.Canceled):

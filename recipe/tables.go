@@ -78,6 +78,7 @@ type negativeKind struct {
 	growing  bool // takes restart and grow
 	lasting  bool // its chains go on from update to update: takes start
 	whole    bool // cannot be divided over the shards of a batch
+	apart    bool // they move under other parameters than the machine's
 	defaults func(*Negative)
 	build    func(m *bm.Machine, n Negative, x basis) (negative.Estimator, error)
 }
@@ -107,7 +108,7 @@ var negatives = []negativeKind{
 			}
 			return n.renewed(m, p, x)
 		}},
-	{name: "fpcd", fresh: true, lasting: true,
+	{name: "fpcd", fresh: true, lasting: true, apart: true,
 		defaults: func(n *Negative) {
 			n.Steps, n.Chains, n.FastRate, n.FastKeep = ptr(10), ptr(2048), ptr(0.001), ptr(0.95)
 		},
