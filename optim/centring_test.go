@@ -2,6 +2,7 @@ package optim_test
 
 import (
 	"math"
+	"slices"
 	"testing"
 
 	"mattis/bm"
@@ -16,10 +17,13 @@ import (
 func TestCentring(t *testing.T) {
 	e := cpu.New(2)
 	defer e.Close()
-	for i, small := range check.Machines(e, 91) {
-		if i%2 == 0 || small.Machine.Graph().Layers[bm.Visible].Off { // those without offsets, or with such as stay
+	moved := 0
+	for _, small := range check.Machines(e, 91) {
+		stays := slices.ContainsFunc(small.Machine.Graph().Layers, func(l bm.Layer) bool { return l.Off || !l.Offset })
+		if stays {
 			continue
 		}
+		moved++
 		m := small.Machine
 		c, err := optim.NewCentring(m, 0.25)
 		if err != nil {
@@ -71,6 +75,9 @@ func TestCentring(t *testing.T) {
 				t.Errorf("%s: the offset of layer %d stands still", small.Name, l+1)
 			}
 		}
+	}
+	if want := 2 * len(check.Topologies); moved != want {
+		t.Errorf("%d machines have offsets that move, want %d", moved, want)
 	}
 	g := bm.Restricted(3, 2, true)
 	if _, err := optim.NewCentring(bm.New(e, bm.NewDense(e, g), true, false), 0.1); err == nil {

@@ -88,8 +88,8 @@ func addOperations(w *work, t *trained) error {
 }
 
 // updateOps returns the multiply-adds of an update by PCD with fresh chains beside, in the orders of
-// contraction that the machine takes: the sweeps of both kinds of chains, and the phases of the batch
-// and of the chains.
+// contraction that the machine takes: the sweeps of both kinds of chains, the phases of the batch
+// and of the chains, and the hidden means of the batch where offsets follow them.
 func updateOps(r *recipe.Recipe, m *bm.Machine) (float64, error) {
 	n := r.Negative
 	if n.Kind != "pcd" || n.Grow != nil {
@@ -104,6 +104,9 @@ func updateOps(r *recipe.Recipe, m *bm.Machine) (float64, error) {
 	ops := m.PhaseOps(r.Train.Batch) + m.PhaseOps(held+fresh) + float64(*n.Steps)*m.SweepOps(held)
 	if fresh > 0 {
 		ops += float64(*n.Fresh.Steps) * m.SweepOps(fresh)
+	}
+	if o := r.Machine.OffsetRate; o != nil && *o > 0 { // the means that offsets move to
+		ops += m.SweepOps(r.Train.Batch) / 2
 	}
 	return ops, nil
 }
