@@ -34,7 +34,7 @@ var qualityMinutes = [...]int{1, 3, 10}
 const qualityUpdates = 600
 
 // The costs were measured beforehand on one core of an EPYC, with the offset of the visible layer alone (docs/models.md); those that move
-// add about a tenth. With them the numbers of
+// add about a fifth. With them the numbers of
 // epochs are settings and results can be repeated; the seconds are those that a training took.
 var qualityMethods = []trainedFor{
 	{name: "k50", label: "K = 50", recipe: "digits", settings: []string{"couplings.patterns=50"}, cost: 3},
