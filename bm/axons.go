@@ -32,7 +32,7 @@ var _ Couplings = (*Axons)(nil)
 // NewAxons returns axons from K patterns, all zero, with gains 1 for a graph that is right (see
 // Graph.Check). learnGain gives the gains a gradient. Offsets are 0 at first.
 func NewAxons(e compute.Engine, g Graph, patterns int, learnGain bool) *Axons {
-	a := &Axons{offsets: newOffsets(e, g), engine: e, graph: g, rows: patterns}
+	a := &Axons{offsets: newOffsets(e, g, len(g.Layers)), engine: e, graph: g, rows: patterns}
 	for _, l := range g.Layers {
 		a.layers = append(a.layers, learned(e, "patterns."+l.Name, patterns, l.N, 1))
 	}
@@ -97,8 +97,23 @@ func (a *Axons) overlap(o Overlap) compute.Matrix {
 	return dst
 }
 
-// offsetOverlap returns -m X^T of a layer, 1xK.
+// Hold keeps what the offsets that move add to overlaps.
+func (a *Axons) Hold() {
+	if !a.hold() {
+		return
+	}
+	for l := range a.layers {
+		if a.moves(l) {
+			a.held[l] = a.offsetOverlap(l)
+		}
+	}
+}
+
+// offsetOverlap returns -m X^T of a layer, 1xK, that nothing may be added to.
 func (a *Axons) offsetOverlap(layer int) compute.Matrix {
+	if held := a.held[layer]; !held.IsNone() {
+		return held
+	}
 	r := a.engine.Scratch(compute.Float32, 1, a.rows)
 	a.engine.Mul(r, a.m[layer], a.layers[layer].Value, compute.Op{TransB: true, Alpha: -1})
 	return r

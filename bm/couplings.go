@@ -51,6 +51,11 @@ type Couplings interface {
 	MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64)
 	// Formed returns the W of a pair (N_A x N_B), made in scratch where it is not kept.
 	Formed(pair int) compute.Matrix
+	// Hold lets products go on until LetGo with what the offsets that move add to them now, in scratch:
+	// no parameter may change in between. Within another Hold it does nothing.
+	Hold()
+	// LetGo ends what Hold began.
+	LetGo()
 	// Times sets dst to x W of a pair (BxN_A to BxN_B), or with transposed to x W^T. Offsets take
 	// no part.
 	Times(dst, x compute.Matrix, pair int, transposed bool)
@@ -64,6 +69,25 @@ type offsets struct {
 	off       []bool // the m that are -1 and stay
 	lifted    []bool // those of them whose overlaps have Up
 	precision compute.Precision
+
+	held  []compute.Matrix // between Hold and LetGo, what an m adds to products: in the couplings' own order
+	holds int              // how many Holds are within each other
+}
+
+// hold begins to hold, and reports whether nothing is held so far.
+func (o *offsets) hold() (first bool) {
+	o.holds++
+	return o.holds == 1
+}
+
+// moves reports whether a layer has an offset that products are given the part of.
+func (o *offsets) moves(layer int) bool { return !o.m[layer].IsNone() && !o.off[layer] }
+
+// LetGo ends what Hold began.
+func (o *offsets) LetGo() {
+	if o.holds--; o.holds == 0 {
+		clear(o.held)
+	}
 }
 
 // SetPrecision sets what the factors of products are rounded to, and returns what they were.
@@ -75,8 +99,8 @@ func (o *offsets) SetPrecision(p compute.Precision) (before compute.Precision) {
 // Precision returns what the factors of products are rounded to.
 func (o *offsets) Precision() compute.Precision { return o.precision }
 
-func newOffsets(e compute.Engine, g Graph) offsets {
-	o := offsets{names: make([]string, len(g.Layers)), m: make([]compute.Matrix, len(g.Layers)), off: make([]bool, len(g.Layers)), lifted: make([]bool, len(g.Layers))}
+func newOffsets(e compute.Engine, g Graph, holds int) offsets {
+	o := offsets{held: make([]compute.Matrix, holds), names: make([]string, len(g.Layers)), m: make([]compute.Matrix, len(g.Layers)), off: make([]bool, len(g.Layers)), lifted: make([]bool, len(g.Layers))}
 	for l, layer := range g.Layers {
 		if o.names[l] = "offset." + layer.Name; layer.Offset {
 			o.m[l] = e.Alloc(compute.Float32, 1, layer.N)

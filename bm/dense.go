@@ -18,7 +18,7 @@ var _ Couplings = (*Dense)(nil)
 // NewDense returns couplings W = 0 between the layers of a graph that is right (see Graph.Check);
 // offsets are 0 at first.
 func NewDense(e compute.Engine, g Graph) *Dense {
-	d := &Dense{offsets: newOffsets(e, g), engine: e, graph: g}
+	d := &Dense{offsets: newOffsets(e, g, 2*len(g.Pairs)), engine: e, graph: g}
 	for i, p := range g.Pairs {
 		d.weights = append(d.weights, learned(e, g.TensorName("weights", i), g.Layers[p.A].N, g.Layers[p.B].N, 1))
 	}
@@ -51,6 +51,32 @@ func (d *Dense) pairOf(from, to int) (w compute.Matrix, transposed bool) {
 	return d.weights[d.graph.PairOf(from, to)].Value, from > to
 }
 
+// Hold keeps the shifts by the offsets that move.
+func (d *Dense) Hold() {
+	if !d.hold() {
+		return
+	}
+	for i, p := range d.graph.Pairs {
+		if p.A == p.B {
+			continue
+		}
+		for side, l := range [...]int{p.A, p.B} {
+			if d.moves(l) {
+				d.held[2*i+side] = d.Shift(l, p.A+p.B-l)
+			}
+		}
+	}
+}
+
+// heldShift returns -m W where it is held: of pair i from its layer A at 2i, from B at 2i+1.
+func (d *Dense) heldShift(from, to int) compute.Matrix {
+	i := 2 * d.graph.PairOf(from, to)
+	if from > to {
+		i++
+	}
+	return d.held[i]
+}
+
 // Shift returns -m W.
 func (d *Dense) Shift(from, to int) compute.Matrix {
 	m := d.m[from]
@@ -59,6 +85,10 @@ func (d *Dense) Shift(from, to int) compute.Matrix {
 	}
 	w, transposed := d.pairOf(from, to)
 	s := d.engine.Scratch(compute.Float32, 1, d.graph.Layers[to].N)
+	if held := d.heldShift(from, to); !held.IsNone() { // callers add to what they get
+		d.engine.Copy(s, held)
+		return s
+	}
 	d.engine.Mul(s, m, w, compute.Op{TransB: transposed, Alpha: -1})
 	return s
 }

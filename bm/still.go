@@ -16,9 +16,9 @@ func (m *Machine) Still() *Machine {
 	var c Couplings
 	switch w := m.couplings.(type) {
 	case *Dense:
-		c = &Dense{offsets: newOffsets(e, m.graph), engine: e, graph: m.graph, weights: stay(w.weights)}
+		c = &Dense{offsets: newOffsets(e, m.graph, len(w.held)), engine: e, graph: m.graph, weights: stay(w.weights)}
 	case *Axons:
-		c = &Axons{offsets: newOffsets(e, m.graph), engine: e, graph: m.graph, layers: stay(w.layers), logGains: stay(w.logGains), rows: w.rows, single: w.single}
+		c = &Axons{offsets: newOffsets(e, m.graph, len(w.held)), engine: e, graph: m.graph, layers: stay(w.layers), logGains: stay(w.logGains), rows: w.rows, single: w.single}
 	}
 	s := New(e, c)
 	s.biases = stay(m.biases)

@@ -112,11 +112,12 @@ func (m *Machine) endKeeping(end compute.Mark) {
 }
 
 // Hold lets the sweeps of s until LetGo go on with the overlaps of layers coupled to themselves,
-// which a scan leaves as those of the spins that it drew: a product less in each sweep. s may
-// change by sweeps alone. Rounding moves a held overlap by some 1e-6 of its size in a sweep, so it
+// which a scan leaves as those of the spins that it drew, and with what offsets add to fields: products
+// less in each sweep. No parameter may change, and s by sweeps alone. Rounding moves a held overlap by some 1e-6 of its size in a sweep, so it
 // is to be let go after some dozens.
 func (m *Machine) Hold(s State) (begin compute.Mark) {
 	begin = m.engine.Mark()
+	m.couplings.Hold()
 	clear(m.holding)
 	for l, self := range m.self {
 		if self {
@@ -130,6 +131,7 @@ func (m *Machine) Hold(s State) (begin compute.Mark) {
 // LetGo ends what Hold began.
 func (m *Machine) LetGo(begin compute.Mark) {
 	m.held = nil
+	m.couplings.LetGo()
 	m.engine.Release(begin)
 }
 

@@ -291,6 +291,8 @@ func (a *AIS) parts(ctx context.Context, key rng.Key, run func(p *paths, tell fu
 	return b.each(func(first, n int) error {
 		mark := e.Mark()
 		defer e.Release(mark)
+		a.Machine.Couplings().Hold()
+		defer a.Machine.Couplings().LetGo()
 		p := a.paths(n, first, key)
 		p.stop = stop
 		return run(p, func(step int) error {
@@ -305,27 +307,28 @@ func (a *AIS) parts(ctx context.Context, key rng.Key, run func(p *paths, tell fu
 // paths are n annealing paths that move together, the first of which is number first of all. They
 // are scratch.
 type paths struct {
-	a         *AIS
-	first, n  int
-	key       rng.Key
-	back      bool   // they go back: sweeps are the reverse of those ahead
-	sweeps    uint64 // sweeps done: the number of the next one's key
-	state     bm.State
-	left      side
-	side      bm.State       // the state without the layers that are summed out
-	base      compute.Matrix // 1xV; none for fair coins
-	near      [1]bm.Overlap
-	linear    compute.Matrix // b - base, 1xV; none where it is 0
-	constant  compute.Matrix // 1x1 Float64: the energy constant, which energies have and paths leave out
-	logWeight compute.Matrix // Bx1 Float64
-	sum       compute.Matrix // Bx1 Float64
-	beta      [2]compute.Matrix
-	rows      []float32
-	stop      *atomic.Bool // true once the paths are of no use any more
+	a          *AIS
+	first, n   int
+	key        rng.Key
+	restricted bool   // one overlap of the visible layer makes the weights at both temperatures of a step and the draw of the hidden layer
+	back       bool   // they go back: sweeps are the reverse of those ahead
+	sweeps     uint64 // sweeps done: the number of the next one's key
+	state      bm.State
+	left       side
+	side       bm.State       // the state without the layers that are summed out
+	base       compute.Matrix // 1xV; none for fair coins
+	near       [1]bm.Overlap
+	linear     compute.Matrix // what the weights take of v, 1xV: b - base, and of restricted machines - W n, n being the offset of the hidden layer; none where it is 0
+	constant   compute.Matrix // 1x1 Float64, which weights take with every step: the energy constant, which energies have and paths leave out, and of restricted machines m W n in its place
+	logWeight  compute.Matrix // Bx1 Float64
+	sum        compute.Matrix // Bx1 Float64
+	beta       [2]compute.Matrix
+	rows       []float32
+	stop       *atomic.Bool // true once the paths are of no use any more
 }
 
-// oneOverlap reports whether one overlap of the visible layer makes the weights at both
-// temperatures of a step and the draw of the hidden layer.
+// oneOverlap reports whether the exact sums over a machine are in closed form with nothing beside: a
+// restricted one whose hidden layer has no offset.
 func oneOverlap(m *bm.Machine) bool {
 	return m.Graph().IsRestricted() && m.Couplings().Offset(bm.Hidden).IsNone()
 }
@@ -342,13 +345,22 @@ func (a *AIS) paths(n, first int, key rng.Key) *paths {
 	}
 	p.side = p.left.of(p.state)
 	e.Fill(p.logWeight, 0)
-	e.Fill(p.constant, m.Constant())
-	b := m.Bias(bm.Visible).Value
+	p.restricted = m.Graph().IsRestricted()
+	b, shift := m.Bias(bm.Visible).Value, compute.Matrix{}
+	if p.restricted {
+		shift = m.Couplings().Shift(bm.Hidden, bm.Visible)
+		e.Fill(p.constant, 0)
+		if o := m.Couplings().Offset(bm.Visible); !shift.IsNone() && !o.IsNone() {
+			e.RowDot(p.constant, -1, o, shift)
+		}
+	} else {
+		e.Fill(p.constant, m.Constant())
+	}
 	if a.Base != nil {
 		p.base = e.Scratch(compute.Float32, 1, size[bm.Visible])
 		compute.Write(e, p.base, a.Base)
 	}
-	if !b.IsNone() || a.Base != nil {
+	if !b.IsNone() || a.Base != nil || !shift.IsNone() {
 		p.linear = e.Scratch(compute.Float32, 1, size[bm.Visible])
 		e.Fill(p.linear, 0)
 		if !b.IsNone() {
@@ -356,6 +368,9 @@ func (a *AIS) paths(n, first int, key rng.Key) *paths {
 		}
 		if a.Base != nil {
 			e.Axpby(p.linear, -1, p.base, 1)
+		}
+		if !shift.IsNone() {
+			e.Axpby(p.linear, 1, shift, 1)
 		}
 	}
 	return p
@@ -395,7 +410,7 @@ func (p *paths) step(from, to, move float64, last bool) {
 		other, sign = to, 1
 	}
 	first := 0 // sweep that is still to be made
-	if oneOverlap(p.a.Machine) {
+	if p.restricted {
 		p.overlapStep(from, to, other, move, sign, last)
 		first = 1
 	} else {
@@ -458,6 +473,7 @@ func (p *paths) overlapStep(from, to, other, move, sign float64, last bool) {
 	e.Axpby(p.logWeight, -sign, p.sum, 1)
 	if !p.linear.IsNone() {
 		e.RowDot(p.logWeight, to-from, v, p.linear.Repeat(p.n))
+		e.Axpby(p.logWeight, to-from, p.constant.Repeat(p.n), 1)
 	}
 	e.Release(mark)
 	if !last {

@@ -184,11 +184,23 @@ func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 			}
 		}
 	}
+	if f.records {
+		known, err := f.fromRecords(o, all)
+		if err != nil {
+			return Report{}, err
+		}
+		for i := range known {
+			delete(left, i)
+		}
+	}
 	// The longest come first; which part an instance belongs to does not depend on what is there.
 	mine := slices.Clone(all)
 	slices.SortStableFunc(mine, func(a, b *instance) int { return cmp.Compare(b.arm.seconds, a.arm.seconds) })
 	mine = share.Of(mine, o.Part)
 	locked, err := f.work(ctx, o, mine, left)
+	if f.records && !o.partial() { // of a figure that is not finished too
+		err = errors.Join(err, f.writeRecords(o, all))
+	}
 	if err != nil {
 		return Report{}, err
 	}
@@ -211,10 +223,21 @@ func (f *Figure) work(
 ) ([]*instance, error) {
 	m := newMeter(f, o, mine, left)
 	todo := slices.DeleteFunc(slices.Clone(mine), func(i *instance) bool { return !left[i] })
+	slices.SortStableFunc(todo, func(a, b *instance) int { // what was begun comes first
+		return cmp.Compare(begun(b), begun(a))
+	})
 	m.tell()
 	return share.Do(ctx, todo, o.Threads, func(ctx context.Context, threads int, i *instance) error {
 		return f.one(ctx, o, threads, i, m)
 	})
+}
+
+// begun is 1 for an instance whose directory holds anything of it, and 0 for others.
+func begun(i *instance) int {
+	if _, err := os.Stat(i.dir); err != nil || run.Unused(i.dir) {
+		return 0
+	}
+	return 1
 }
 
 // one performs one instance on an engine of its own.
