@@ -51,8 +51,9 @@ type Couplings interface {
 	MarginalPhase(v, weights, bias, biasGrad compute.Matrix, scale float64)
 	// Formed returns the W of a pair (N_A x N_B), made in scratch where it is not kept.
 	Formed(pair int) compute.Matrix
-	// Hold lets products go on until LetGo with what the offsets that move add to them now, in scratch:
-	// no parameter may change in between. Within another Hold it does nothing.
+	// Hold lets products go on until LetGo with what the offsets that may be set add to them now, in scratch:
+	// no parameter may change in between, and the scratch is the caller's to release after it. Within another
+	// Hold it does nothing.
 	Hold()
 	// LetGo ends what Hold began.
 	LetGo()
@@ -80,7 +81,7 @@ func (o *offsets) hold() (first bool) {
 	return o.holds == 1
 }
 
-// moves reports whether a layer has an offset that products are given the part of.
+// moves reports whether a layer has an offset that may be set. Those that stay are in Overlap.Up.
 func (o *offsets) moves(layer int) bool { return !o.m[layer].IsNone() && !o.off[layer] }
 
 // LetGo ends what Hold began.

@@ -21,8 +21,9 @@ import (
 // one among them, and those on the right are summed out: at inverse temperature beta the exponent
 // of a visible configuration of a restricted machine is
 //
-//	f_beta(v) = sum_a log 2cosh(beta x_a) + beta b.v + (1-beta) base.v
+//	f_beta(v) = sum_a log 2cosh(beta x_a) + beta b.v - beta (v-m) W n + (1-beta) base.v
 //
+// with the offsets m and n of its layers,
 // and that of any other -beta E with the layers on the right summed over. At inverse temperature 0
 // the visible layer has the base law and all others are fair coins. Gaussian layers are summed out
 // before there is a temperature. Paths are drawn by Key alone: they do not depend on threads.
@@ -139,6 +140,8 @@ func (a *AIS) pilot(ctx context.Context) (density, error) {
 	e := a.Machine.Engine()
 	mark := e.Mark()
 	defer e.Release(mark)
+	a.Machine.Couplings().Hold()
+	defer a.Machine.Couplings().LetGo()
 	p := a.paths(n, 0, a.Key.Fold(streamPilot).Fold(1))
 	stop, end := sampler.Stopping(ctx)
 	defer end()
@@ -325,12 +328,6 @@ type paths struct {
 	beta       [2]compute.Matrix
 	rows       []float32
 	stop       *atomic.Bool // true once the paths are of no use any more
-}
-
-// oneOverlap reports whether the exact sums over a machine are in closed form with nothing beside: a
-// restricted one whose hidden layer has no offset.
-func oneOverlap(m *bm.Machine) bool {
-	return m.Graph().IsRestricted() && m.Couplings().Offset(bm.Hidden).IsNone()
 }
 
 func (a *AIS) paths(n, first int, key rng.Key) *paths {

@@ -216,10 +216,16 @@ func (s Subject) started(ctx context.Context, l *likelihood, opts Options) (Star
 // without being asked for by name: about ten seconds.
 var affordableTerms = 1 << 34
 
+// isPlain reports whether a machine is restricted and its hidden layer has no offset: free energies are then
+// sums of log 2cosh and biases alone.
+func isPlain(m *bm.Machine) bool {
+	return m.Graph().IsRestricted() && m.Couplings().Offset(bm.Hidden).IsNone()
+}
+
 // affordable returns how many terms are summed unasked: sums of machines that are not restricted
 // are in float64, on one thread, and take some sixteen times as long.
 func affordable(m *bm.Machine) float64 {
-	if oneOverlap(m) {
+	if isPlain(m) {
 		return float64(affordableTerms)
 	}
 	return float64(affordableTerms) / 16

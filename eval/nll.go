@@ -68,7 +68,7 @@ func (s Subject) bestFree(ctx context.Context, o Options, classes *exact.Pattern
 	switch {
 	case set.Gaps():
 		return s.freeKnown(ctx, o)
-	case classes != nil && oneOverlap(s.Machine): // their free energies are of restricted machines
+	case classes != nil && isPlain(s.Machine): // whose free energies theirs are
 		if err := ctx.Err(); err != nil {
 			return freeMean{}, err
 		}

@@ -119,9 +119,18 @@ func (r *Recipe) Same(d *run.Directory) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	was, err := Parse(filepath.Join(d.Path(), run.RecipeFile), text)
+	same, err := r.SameAs(filepath.Join(d.Path(), run.RecipeFile), text)
 	if err != nil {
 		return false, fmt.Errorf("%w; remove %s or choose another --out", err, d.Path())
+	}
+	return same, nil
+}
+
+// SameAs is Same of a recipe as a text, whose name in errors is source.
+func (r *Recipe) SameAs(source string, text []byte) (bool, error) {
+	was, err := Parse(source, text)
+	if err != nil {
+		return false, err
 	}
 	return string(was.YAML()) == string(r.YAML()), nil
 }

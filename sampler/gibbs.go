@@ -9,6 +9,7 @@ import "mattis/bm"
 func Gibbs(m *bm.Machine, s bm.State, law bm.Law, sweeps int) {
 	key := law.Key
 	begin := m.Hold(s)
+	defer func() { m.LetGo(begin) }()
 	for i := range sweeps {
 		if law.Stopped() {
 			break
@@ -20,7 +21,6 @@ func Gibbs(m *bm.Machine, s bm.State, law bm.Law, sweeps int) {
 		law.Key = key.Fold(uint64(i))
 		m.Sweep(s, law)
 	}
-	m.LetGo(begin)
 }
 
 // heldSweeps is how many sweeps go on with overlaps that scans have updated.

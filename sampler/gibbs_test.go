@@ -150,3 +150,62 @@ func ExampleGibbs() {
 	// [1 1 -1 -1 1 -1]
 	// [-1 -1 1 1 -1 1]
 }
+
+// What is held of offsets for many sweeps is what each sweep would work out by itself, to the bit: on
+// every topology without layers coupled to themselves, whose held overlaps round, across the renewal of
+// what is held, after parameters have moved, and within another hold.
+func TestGibbsHolds(t *testing.T) {
+	const rows, sweeps = 5, 40
+	e, tried := engine(t, 1), 0
+	for _, small := range check.Machines(e, 31) {
+		m := small.Machine
+		if slices.ContainsFunc(m.Graph().Pairs, func(p bm.Pair) bool { return p.A == p.B }) {
+			continue
+		}
+		tried++
+		held, single := sampler.Chains(m, rows), sampler.Chains(m, rows)
+		for round := range rng.Key(3) {
+			for _, s := range []bm.State{held, single} {
+				sampler.Randomize(m, s, bm.Law{Key: 4 + round})
+			}
+			law := bm.Law{Key: 7 + round}
+			if round == 2 {
+				m.Couplings().Hold()
+			}
+			sampler.Gibbs(m, held, law, sweeps)
+			if round == 2 {
+				m.Couplings().LetGo()
+			}
+			for i := range sweeps {
+				m.Sweep(single, bm.Law{Key: law.Key.Fold(uint64(i))})
+			}
+			for l := range held {
+				a, b := make([]float32, held[l].Len()), make([]float32, held[l].Len())
+				read(e, a, held[l])
+				read(e, b, single[l])
+				if !slices.Equal(a, b) {
+					t.Errorf("%s, round %d: layer %d of %d sweeps in one differs from single ones", small.Name, round, l, sweeps)
+				}
+			}
+			for _, p := range m.Params() { // as an update does, offsets too
+				if p.Value.Type() == compute.Float32 && !p.Fixed {
+					e.Axpby(p.Value, 0.25, p.Value, 1)
+				}
+			}
+		}
+	}
+	if tried < 20 {
+		t.Errorf("%d machines", tried)
+	}
+}
+
+// read reads spins or Gaussian values.
+func read(e compute.Engine, dst []float32, x compute.Matrix) {
+	if x.Type() == compute.Float32 {
+		compute.Read(e, dst, x)
+		return
+	}
+	for i, s := range spins(e, x) {
+		dst[i] = float32(s)
+	}
+}

@@ -33,7 +33,8 @@ that it tests. A number stands for all parts of a figure: 2 is 2a and 2b.
 Instances run side by side, one a thread, each in a run directory OUT/NAME/instances/METHOD-SEED. Those
 that are finished are kept: a figure that was interrupted goes on where it was, and more instances are added
 to those that are there. Results do not depend on --threads. Of the figure quality, whose trainings take hours,
-OUT/quality/instances.jsonl holds the finished ones and stands for directories that are not there.
+OUT/quality/instances.jsonl holds the finished ones and stands for directories that are not there; --part
+and --shared read it and do not write it.
 
 --instances 100,pcd-10=20 has fewer of a method that is slow; a name stands for that method in every figure asked for.
 

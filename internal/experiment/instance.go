@@ -45,6 +45,7 @@ type instance struct {
 	precision compute.Precision // of a training
 	dir       string
 
+	finished bool // what follows is there
 	record
 	metrics []run.Metric // of a training
 }
@@ -56,7 +57,8 @@ type work struct {
 	ctx       context.Context
 	engine    compute.Engine
 	miniature bool
-	key       rng.Key // of the instance: of its arm's name and its seed
+	precision compute.Precision // of trainings
+	key       rng.Key           // of the instance: of its arm's name and its seed
 	progress  func(share float64)
 	points    []Point
 }
@@ -83,14 +85,19 @@ func (a *arm) settingsOf(miniature bool) []string {
 // recipeOf returns the complete recipe of an instance.
 func (i *instance) recipeOf(miniature bool) (*recipe.Recipe, error) {
 	settings := append(i.arm.settingsOf(miniature), "train.checkpoint.keep=1", fmt.Sprintf("seed=%d", i.seed))
-	if i.precision != compute.Single {
-		settings = append(settings, "train.precision="+i.precision.String())
-	}
-	r, err := recipe.Load(i.arm.recipe, settings...)
+	r, err := recipe.Load(i.arm.recipe, withPrecision(settings, i.precision)...)
 	if err != nil {
 		return nil, fmt.Errorf("arm %s: %w", i.arm.name, err)
 	}
 	return r, nil
+}
+
+// withPrecision adds the precision to the settings of a training where it is another than the recipe's.
+func withPrecision(settings []string, p compute.Precision) []string {
+	if p == compute.Single {
+		return settings
+	}
+	return append(settings, "train.precision="+p.String())
 }
 
 // locate finds the instance's directory: where one of the figures that share the study has it, or a
@@ -147,6 +154,7 @@ func (i *instance) read(miniature bool) (finished bool, err error) {
 	if !slices.Equal(i.Settings, i.arm.settingsOf(miniature)) {
 		return false, other
 	}
+	i.finished = true
 	return true, nil
 }
 
@@ -178,7 +186,7 @@ func (i *instance) take() (w *run.Writer, release func() error, err error) {
 // perform does the instance, or what is left of it, and records it.
 func (i *instance) perform(ctx context.Context, o Options, engine compute.Engine, progress func(share float64)) error {
 	start := time.Now()
-	w := &work{ctx: ctx, engine: engine, miniature: o.Miniature, progress: progress}
+	w := &work{ctx: ctx, engine: engine, miniature: o.Miniature, precision: i.precision, progress: progress}
 	w.key = rng.Key(i.seed).Fold(nameKey(i.arm.name))
 	dir, release, err := i.take()
 	if err != nil {
@@ -201,6 +209,7 @@ func (i *instance) perform(ctx context.Context, o Options, engine compute.Engine
 	if n := len(i.metrics); n > 0 { // training time of earlier sessions too
 		i.Seconds = max(i.Seconds, i.metrics[n-1].Seconds)
 	}
+	i.finished = true
 	return writeJSON(filepath.Join(i.dir, recordName), i.record)
 }
 

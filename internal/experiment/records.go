@@ -12,7 +12,6 @@ import (
 	"path/filepath"
 	"slices"
 
-	"mattis/recipe"
 	"mattis/run"
 )
 
@@ -46,11 +45,7 @@ func (k *kept) same(i *instance, miniature bool) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	was, err := recipe.Parse("the recipe", []byte(k.Recipe))
-	if err != nil {
-		return false, err
-	}
-	return string(was.YAML()) == string(want.YAML()), nil
+	return want.SameAs("the recipe", []byte(k.Recipe))
 }
 
 // readRecords calls do with every line of a figure's table, and it with what it holds. No file is no lines.
@@ -82,13 +77,12 @@ func readRecords(path string, do func(line []byte, k *kept) error) error {
 	}
 }
 
-// fromRecords reads those of the instances that have no directory from the figure's table, and returns
-// which these are. It is an error where a line is of other settings than the figure has.
-func (f *Figure) fromRecords(o Options, all []*instance) (map[*instance]bool, error) {
-	found, path := map[*instance]bool{}, filepath.Join(o.Out, f.Name, recordsName)
-	return found, readRecords(path, func(_ []byte, k *kept) error {
+// fromRecords reads those of the instances that are left from the figure's table, and takes them from left. It is
+// an error where a line is of other settings than the figure has.
+func (f *Figure) fromRecords(o Options, all []*instance, left map[*instance]bool) error {
+	return readRecords(filepath.Join(o.Out, f.Name, recordsName), func(_ []byte, k *kept) error {
 		for _, i := range all {
-			if !k.is(i) || begun(i) > 0 {
+			if !left[i] || !k.is(i) {
 				continue
 			}
 			same, err := k.same(i, o.Miniature)
@@ -98,20 +92,21 @@ func (f *Figure) fromRecords(o Options, all []*instance) (map[*instance]bool, er
 			if !same {
 				return fmt.Errorf("%s was made with other settings than this figure has", i.key())
 			}
-			i.record, i.metrics, found[i] = k.record, k.Metrics, true
+			i.record, i.metrics, i.finished = k.record, k.Metrics, true
+			delete(left, i)
 		}
 		return nil
 	})
 }
 
-// writeRecords sets the figure's table to the instances that are finished, and those that it has beside.
+// writeRecords sets the figure's table to the instances that are finished, and what it has beside.
 func (f *Figure) writeRecords(o Options, all []*instance) error {
 	path := filepath.Join(o.Out, f.Name, recordsName)
 	var table bytes.Buffer
 	out := json.NewEncoder(&table)
 	out.SetEscapeHTML(false)
 	for _, i := range all {
-		if i.Settings == nil { // not finished
+		if !i.finished {
 			continue
 		}
 		k := kept{Method: i.arm.name, Seed: i.seed, Precision: precisionName(i.precision), Metrics: i.metrics, record: i.record}
@@ -127,7 +122,7 @@ func (f *Figure) writeRecords(o Options, all []*instance) error {
 		}
 	}
 	if err := readRecords(path, func(line []byte, k *kept) error {
-		if !slices.ContainsFunc(all, k.is) {
+		if !slices.ContainsFunc(all, func(i *instance) bool { return i.finished && k.is(i) }) {
 			table.Write(line)
 		}
 		return nil

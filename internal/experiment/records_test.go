@@ -2,6 +2,7 @@ package experiment
 
 import (
 	"context"
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,9 +22,10 @@ func TestFigureFromItsTable(t *testing.T) {
 		t.Fatal(err)
 	}
 	var made int // trainings
+	ctx := context.Background()
 	draw := func(instances int, seed uint64) error {
 		made = 0
-		return Run(context.Background(), figures, Options{Instances: instances, Seed: seed, Threads: 1, Out: out, Miniature: true,
+		return Run(ctx, figures, Options{Instances: instances, Seed: seed, Threads: 1, Out: out, Miniature: true,
 			Engine:  func(n int) compute.Engine { return cpu.New(n) },
 			Session: func(*recipe.Session) func() { made++; return func() {} }})
 	}
@@ -69,6 +71,13 @@ func TestFigureFromItsTable(t *testing.T) {
 		}
 	}
 	put(rest)
+	var stop context.CancelFunc
+	ctx, stop = context.WithCancel(ctx)
+	stop()
+	if err := draw(2, 1); !errors.Is(err, context.Canceled) || made != 0 || strings.Count(read(table), "\n") != 2*arms-1 {
+		t.Errorf("interrupted: %v after %d trainings, %d lines", err, made, strings.Count(read(table), "\n"))
+	}
+	ctx = context.Background()
 	if err := draw(2, 1); err != nil || made != 1 || strings.Count(read(table), "\n") != 2*arms {
 		t.Errorf("a line less: %v, %d trainings", err, made)
 	}

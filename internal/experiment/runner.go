@@ -184,13 +184,9 @@ func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 			}
 		}
 	}
-	if f.records {
-		known, err := f.fromRecords(o, all)
-		if err != nil {
+	if f.keepsRecords() {
+		if err := f.fromRecords(o, all, left); err != nil {
 			return Report{}, err
-		}
-		for i := range known {
-			delete(left, i)
 		}
 	}
 	// The longest come first; which part an instance belongs to does not depend on what is there.
@@ -198,7 +194,7 @@ func (f *Figure) run(ctx context.Context, o Options) (Report, error) {
 	slices.SortStableFunc(mine, func(a, b *instance) int { return cmp.Compare(b.arm.seconds, a.arm.seconds) })
 	mine = share.Of(mine, o.Part)
 	locked, err := f.work(ctx, o, mine, left)
-	if f.records && !o.partial() { // of a figure that is not finished too
+	if f.keepsRecords() && !o.partial() { // of a figure that is not finished too
 		err = errors.Join(err, f.writeRecords(o, all))
 	}
 	if err != nil {
