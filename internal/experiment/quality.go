@@ -36,8 +36,8 @@ var qualityMinutes = [...]int{1, 3, 10}
 const qualityUpdates = 600
 
 // The costs were measured beforehand, two trainings at a time on the two cores of a Xeon (docs/models.md). With them the numbers of
-// epochs are settings and results can be repeated. The seconds of the figure are the updates times what an update takes where the
-// figure is made, which updatesArm measures: what else a machine does for a while in a training is in none of them. The
+// epochs are settings and results can be repeated. The seconds of the figure are the updates times what an update takes on
+// the machine where updatesArm timed it: what else a machine does for a while in a training is in none of them. The
 // costs of dense couplings are a little below what was measured, so that the longest trainings are those of the recipe.
 var qualityMethods = []trainedFor{
 	{name: "k50", label: "K = 50", recipe: "digits", settings: []string{"couplings.patterns=50"}, cost: 4.8},
@@ -386,7 +386,7 @@ func finishQuality(r *results) error {
 	at := map[string]point{} // by arm
 	apart, few := math.NaN(), 0
 	r.table.Header = []string{"machine", "minutes", "updates", "seconds", "10¹² multiply-adds", "NLL, test", "NLL, training"}
-	r.caption = "Nats a row by the measure `nll`; by 100 annealing runs of 8000 steps, 2000 for machines of less than 10 minutes; seconds are the updates times what one takes on one thread, the median of nine turns, and of other programs those of their training."
+	r.caption = "Nats a row by the measure `nll` with 100 annealing runs of 8000 steps, of 2000 for machines of less than 10 minutes; seconds are the updates times what one takes on one thread, the median of nine turns, and of other programs those of their training."
 	row := func(name string, minutes int, updates, operations string, g gained, train string) {
 		p := pointOf(g.seconds, g.test)
 		r.table.Rows = append(r.table.Rows, []string{name, strconv.Itoa(minutes), updates, fmt.Sprintf("%.0f", p.seconds), operations, pm(p.nll, p.stderr, 2), train})

@@ -248,3 +248,16 @@ func TestQualityWithPeers(t *testing.T) {
 		t.Errorf("claims: %v", claims)
 	}
 }
+
+// A machine whose updates nothing has timed has no seconds, and is refused before a verdict goes by none.
+func TestQualityWithoutTimes(t *testing.T) {
+	m := qualityMethods[0]
+	r := &results{}
+	if _, err := r.gainedBy(m, 1); err == nil || !strings.Contains(err.Error(), "no time of an update of "+m.name) {
+		t.Errorf("%v", err)
+	}
+	r.instances = []*instance{{arm: &arm{name: updatesArm}, record: record{Points: []Point{{m.name, 0, 0.01}}}}}
+	if g, err := r.gainedBy(m, 1); err != nil || len(g.seconds) != 0 {
+		t.Errorf("%+v, %v", g, err)
+	}
+}
