@@ -39,6 +39,7 @@ func TestPage(t *testing.T) {
 	}{
 		{"a curve grows", (*world).grows},
 		{"the value under the pointer is that of the file", (*world).pointer},
+		{"the value stays under a pointer at rest", (*world).rest},
 		{"zoom stays", (*world).zoom},
 		{"logarithmic axes", (*world).logarithmic},
 		{"exports", (*world).exports},
@@ -89,7 +90,7 @@ func (w *world) grows() {
 
 func (w *world) pointer() {
 	w.open("view=curves&sel=" + sel("done"))
-	w.until("the curves", last("hamming")+" > 0")
+	w.until("the curves", last("hamming")+" === 240")
 	p := w.plot("hamming")
 	file := w.metrics("done", "hamming", "test")
 	for _, share := range []float64{0.2, 0.55, 0.9} {
@@ -108,6 +109,28 @@ func (w *world) pointer() {
 	}
 }
 
+// rest leaves the pointer where it is while lines arrive, and while the chart is built anew.
+func (w *world) rest() {
+	w.open("view=curves&sel=" + sel("live"))
+	w.until("the curves", last("hamming")+" > 0")
+	p := w.plot("hamming")
+	w.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, p.X+0.4*p.W, p.Y+p.H/2))
+	const readout = `document.querySelector('[data-measure="hamming"] .readout').textContent`
+	w.until("a value under the pointer", readout+`.startsWith("updates ")`)
+	// Every update of the page is looked at: a value that goes and comes again flickers.
+	js[bool](w, `(window.gone = 0, new MutationObserver(() => { if (!`+readout+`) window.gone++; }).observe(document.querySelector('[data-measure="hamming"] .readout'), {childList: true, characterData: true, subtree: true}), true)`)
+	step := js[float64](w, last("nll_exact"))
+	w.until("new lines arrive", fmt.Sprintf("%s > %v", last("nll_exact"), step))
+	w.open("view=curves&ly=1&sel=" + sel("live"))
+	w.until("the axis is logarithmic", `[...document.querySelectorAll(".chips [aria-pressed=true]")].some((e) => e.textContent === "log y")`)
+	w.until("a value on the new axis", readout+`.startsWith("updates ")`)
+	if n := js[int](w, `window.gone`); n > 0 {
+		w.Errorf("the value under a pointer at rest went %d times", n)
+	}
+	w.away()
+	w.until("the last value again", fmt.Sprintf("!%s && %s > %v", readout, last("hamming"), step))
+}
+
 const seen = `document.querySelector('[data-measure="hamming"] .plot').dataset.x`
 
 func (w *world) zoom() {
@@ -117,6 +140,7 @@ func (w *world) zoom() {
 	before := js[string](w, seen)
 	w.do(chromedp.DragAndDropXY(p.X+0.3*p.W, p.Y+p.H/2, p.X+0.6*p.W, p.Y+p.H/2))
 	w.until("the drag zooms", seen+" !== "+strconv.Quote(before)+` && document.querySelector('[data-measure="hamming"] .tools .all')`)
+	w.away()
 	zoomed := js[string](w, seen)
 	other := js[string](w, `document.querySelector('[data-measure="nll_exact"] .plot').dataset.x`)
 	if other != zoomed {

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/chromedp/cdproto/input"
 	"github.com/chromedp/cdproto/network"
 	"github.com/chromedp/chromedp"
 )
@@ -180,6 +181,8 @@ func (w *world) open(place string) {
 	if err := chromedp.Do(w.ctx, chromedp.Navigate(w.address+"#"+place), chromedp.WaitVisible("#main .view")); err != nil {
 		w.Fatalf("open %s: %v", place, err)
 	}
+	// The page hears of a new place in a task of its own: until then it shows the one before.
+	w.until("the page shows "+place, `document.getElementById("main").dataset.place === location.hash`)
 }
 
 // js returns the value of an expression, which may be a promise.
@@ -250,6 +253,12 @@ type plotted struct{ X, Y, W, H float64 }
 func (w *world) plot(measure string) plotted {
 	w.Helper()
 	return js[plotted](w, fmt.Sprintf(`(() => { const e = document.querySelector('[data-measure=%q] .u-over'); e.scrollIntoView({block: "center"}); const r = e.getBoundingClientRect(); return {X: r.x, Y: r.y, W: r.width, H: r.height}; })()`, measure))
+}
+
+// away takes the pointer off the charts, which otherwise show the values under it and not the last ones.
+func (w *world) away() {
+	w.Helper()
+	w.do(chromedp.MouseEvent(input.DispatchMouseEventTypeMouseMoved, 1, 1))
 }
 
 // metrics returns the values of a measure by step, as the file has them.

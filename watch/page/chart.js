@@ -98,11 +98,13 @@ export class Chart {
     this.readout = h("span", { class: "readout" });
     this.plot = h("div", { class: "plot", tabindex: 0, role: "application", "aria-roledescription": "chart" });
     this.plot.addEventListener("keydown", (e) => this.key(e));
+    this.plot.addEventListener("mouseleave", () => this.u?.setCursor({ left: -10, top: -10 })); // a plot that was built under the pointer never saw it come
     this.legend = h("ul", { class: "legend" });
     this.note = h("p", { class: "note" });
     this.said = h("p", { class: "unseen", "aria-live": "polite" });
     fill(root, h("div", { class: "charthead" }, this.title, this.readout, this.tools), this.plot, this.legend, this.note, this.said);
     this.range = null; // of x, when looked at closer
+    this.under = null; // the x under the pointer
     this.hidden = new Set();
     this.resize = new ResizeObserver(() => this.size());
     this.resize.observe(this.plot);
@@ -134,7 +136,7 @@ export class Chart {
       this.u.setData(this.data, this.range === null);
       if (this.range) this.u.setScale("x", this.range);
     }
-    this.values(null);
+    this.values();
   }
 
   // prepare makes the table that uPlot wants: all x in order, and a column a curve.
@@ -172,7 +174,7 @@ export class Chart {
 
   build() {
     if (!this.options) return;
-    const keep = this.u;
+    const keep = this.u, rest = this.under !== null ? { left: keep.cursor.left, top: keep.cursor.top } : {}; // a pointer at rest tells the new plot nothing
     const { logX, logY, smooth: weight, xLabel, yLabel } = this.options;
     const ink = css("--ink"), muted = css("--muted"), grid = css("--grid");
     const series = [{}];
@@ -208,11 +210,11 @@ export class Chart {
         y: { distr: logY ? 3 : 1, range: range(logY) },
       },
       axes: [axis(logX, xLabel, 30, 2), axis(logY, yLabel, 56, 3)],
-      cursor: { points: { show: true, size: 8 }, drag: { x: true, y: false, setScale: false, dist: 6 }, dataIdx: (u, s, i) => this.nearest(u, s, i) },
+      cursor: { ...rest, points: { show: true, size: 8 }, drag: { x: true, y: false, setScale: false, dist: 6 }, dataIdx: (u, s, i) => this.nearest(u, s, i) },
       hooks: {
         drawAxes: [(u) => this.bands(u)],
         draw: [(u) => this.glyphs(u)],
-        setCursor: [(u) => this.values(u.cursor.left >= 0 ? u.posToVal(u.cursor.left, "x") : null)],
+        setCursor: [(u) => { this.under = u.cursor.left >= 0 ? u.posToVal(u.cursor.left, "x") : null; this.values(); }],
         setScale: [(u, key) => { if (key === "x") this.plot.dataset.x = `${u.scales.x.min} ${u.scales.x.max}`; }], // what is seen, for who tests the page
         setSelect: [(u) => { if (u.select.width > 0) { const a = u.posToVal(u.select.left, "x"), b = u.posToVal(u.select.left + u.select.width, "x"); u.setSelect({ left: 0, width: 0, top: 0, height: 0 }, false); this.zoom({ min: a, max: b }); } }],
       },
@@ -342,8 +344,9 @@ export class Chart {
   }
 
   // values shows what is under the pointer, or the last values.
-  values(x) {
+  values() {
     if (!this.lines) return;
+    const x = this.under;
     this.lines.forEach((l, k) => {
       const out = this.outs?.[k];
       if (!out) return;
@@ -371,7 +374,7 @@ export class Chart {
       } }, swatch(c), h("span", { class: "label" }, c.label), out.value, out.at);
       return h("li", {}, button);
     }));
-    this.values(null);
+    this.values();
   }
 
   toolItems() {

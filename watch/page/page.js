@@ -28,6 +28,7 @@ function show(changed, moved) {
     view = new wanted[2](root);
     scrollTo(0, 0);
   } else view.update(changed);
+  main.dataset.place = location.hash; // what is seen, for who tests the page
   status();
   forget(runs);
 }
