@@ -41,7 +41,7 @@ var meant = []string{
 	"negative.acceptance=0",                                                                           // no state is frozen
 	"train.stop.patience=0", "measure.pictures.every=0", "measure.pictures.every=9223372036854775807", // never, never, and at the start and end
 	"measure.every=0", "measure.every=9223372036854775807", "measure.test=[]", "measure.train=[]", "measure.last=[]",
-	"measure.options.pseudo_likelihood.spins=0", "measure.options.probe.penalty=0", "measure.options.probe.penalty=1e-320",
+	"measure.options.pseudo_likelihood.spins=0", "measure.options.probe.penalty=0", "measure.options.probe.penalty=1e-320", "measure.options.probe.held_out=0",
 	"measure.options.recall.flips=0", "measure.options.recall.flips=1e-320",
 	"measure.options.ais.start_sweeps=0", "measure.options.mean_field.tolerance=0", "measure.options.mean_field.tolerance=1e-320", "measure.options.phases.sweeps=0",
 	"measure.options.ais.seconds=0", "measure.options.ais.error=0", "measure.options.ais.seconds=1e-320", "measure.options.ais.error=1e-320",

@@ -38,7 +38,7 @@ func given(section, kind string, value, defaults any, required, optional []strin
 		has, needs := !v.Field(i).IsNil(), slices.Contains(required, name) || !d.Field(i).IsNil()
 		switch {
 		case has && !needs && !slices.Contains(optional, name):
-			return wrong(path, "has no meaning for %s: leave it out (or set %s as a whole: --set %s='{...}')", kind, section, section)
+			return wrong(path, "has no meaning for %s: leave it out (--set %s=null, or set %s as a whole: --set %s='{...}')", kind, path, section, section)
 		case !has && needs:
 			return wrong(path, "is missing; %s needs it", kind)
 		}
@@ -192,7 +192,7 @@ func (r *Recipe) checkCouplings() error {
 	}
 	if c.GainRate != nil {
 		if !*c.LearnGain {
-			return wrong("couplings.gain_rate", "has no meaning where the gain is not learned: leave it out, or set couplings.learn_gain=true")
+			return wrong("couplings.gain_rate", "has no meaning where the gain is not learned: leave it out (--set couplings.gain_rate=null), or set couplings.learn_gain=true")
 		}
 		return within("couplings.gain_rate", *c.GainRate, 0, math.MaxFloat32)
 	}

@@ -317,7 +317,7 @@ func (r *Recipe) checkMachine() error {
 	}
 	k, _ := find(machines, m.Kind)
 	if m.OffsetRate != nil && slices.Contains([]string{"none", "mean", "off", "sparse"}, m.Offset) {
-		return wrong("machine.offset_rate", "has no meaning for offset %s, which stays: take offset: all, or leave it out", m.Offset)
+		return wrong("machine.offset_rate", "has no meaning for offset %s, which stays: take offset: all, or leave it out (--set machine.offset_rate=null)", m.Offset)
 	}
 	if err := given("machine", "kind "+m.Kind, m, defaults(r).Machine, k.needs, []string{"start", "bias_rate"}); err != nil {
 		return err

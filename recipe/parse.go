@@ -63,7 +63,7 @@ func (s setting) gives(field string) bool {
 // are path=value, with a value in YAML.
 func Load(name string, settings ...string) (*Recipe, error) {
 	if text, ok := Builtin(name); ok {
-		return Parse(name, text, settings...)
+		return ParseNew(name, text, settings...)
 	}
 	if info, err := os.Stat(name); err == nil && info.IsDir() {
 		if _, err := os.Stat(filepath.Join(name, "recipe.yaml")); err == nil {
@@ -78,7 +78,20 @@ func Load(name string, settings ...string) (*Recipe, error) {
 		}
 		return nil, fmt.Errorf("read recipe: %w", err)
 	}
-	return Parse(name, text, settings...)
+	return ParseNew(name, text, settings...)
+}
+
+// ParseNew is Parse of a recipe that a new training is to have: what it leaves out of the fields that came
+// later than the first run directories is as is best now, where Parse leaves what those were trained with.
+func ParseNew(source string, text []byte, settings ...string) (*Recipe, error) {
+	r, err := Parse(source, text, settings...)
+	if err != nil {
+		return nil, err
+	}
+	if c := &r.Couplings; c.LearnGain != nil && *c.LearnGain && c.GainRate == nil {
+		c.GainRate = ptr(0.003)
+	}
+	return r, nil
 }
 
 // mostText and mostNested bound a recipe, in bytes and in mappings within mappings: the time and
@@ -113,7 +126,7 @@ func Decode(path string, x any) error {
 }
 
 // Same reports whether the run in the directory has this recipe. Defaults that came since it began
-// are no difference.
+// are no difference, but for those of ParseNew.
 func (r *Recipe) Same(d *run.Directory) (bool, error) {
 	text, err := d.Recipe()
 	if err != nil {
@@ -231,7 +244,7 @@ func (o origin) decode(r, defaults *Recipe, text []byte) error {
 }
 
 // set gives one field the value of a setting. A mapping replaces what the field held: what it
-// leaves out has its default, as if it had never been given. A path may go on into a choice by the
+// leaves out has its default, as if it had never been given, and null takes the field itself out. A path may go on into a choice by the
 // name of one: data.binarize.threshold=0.5 is data.binarize={threshold: 0.5}.
 func (r *Recipe) set(s setting, defaults *Recipe) error {
 	v, d := reflect.ValueOf(r).Elem(), reflect.ValueOf(defaults).Elem()
@@ -261,6 +274,10 @@ func (r *Recipe) set(s setting, defaults *Recipe) error {
 		if d, _ = fieldOf(d, part); i < len(parts)-1 && isSection(v.Type()) {
 			v, d = section(v), section(d)
 		}
+	}
+	if strings.TrimSpace(value) == "null" {
+		v.Set(d)
+		return nil
 	}
 	target := v.Type()
 	if v.Kind() == reflect.Pointer { // the decoder leaves a pointer to a pointer alone

@@ -58,7 +58,7 @@ type Couplings struct {
 	Patterns  *int     `yaml:"patterns,omitempty"`   // K
 	Gain      *Gains   `yaml:"gain,omitempty"`       // g at first
 	LearnGain *bool    `yaml:"learn_gain,omitempty"` // give g a gradient
-	GainRate  *float64 `yaml:"gain_rate,omitempty"`  // factor of its learning rate; 1 where it is not given
+	GainRate  *float64 `yaml:"gain_rate,omitempty"`  // factor of its learning rate; 1 of runs that do not have it
 	Init      Choice   `yaml:"init"`
 	Rule      *string  `yaml:"rule,omitempty"` // of init data: hebb or projection
 }

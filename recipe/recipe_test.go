@@ -1,6 +1,8 @@
 package recipe
 
 import (
+	"os"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -328,6 +330,9 @@ func TestSettings(t *testing.T) {
 		{"optimizer.rate=1e-4", func(r *Recipe) any { return r.Optimizer.Rate }, 1e-4},
 		{"couplings.learn_gain=true", func(r *Recipe) any { return *r.Couplings.LearnGain }, true},
 		{"negative={kind: pcd, fresh: {}}", func(r *Recipe) any { f := r.Negative.Fresh; return [3]any{*f.Share, *f.Steps, *f.From} }, [3]any{0.2, 10, "uniform"}},
+		{"couplings.gain=null", func(r *Recipe) any { return [2]any{*r.Couplings.Patterns, r.Couplings.Gain.All} }, [2]any{3, 1.0}},
+		{"negative.steps=null", func(r *Recipe) any { return [2]any{r.Negative.Kind, *r.Negative.Steps} }, [2]any{"cd", 10}},
+		{"negative=null", func(r *Recipe) any { return r.Negative.Kind }, "pid"},
 		{"measure.options.hamming.draws=9", func(r *Recipe) any { return r.Measure.Options.Hamming }, parse(t, least+"measure: {options: {hamming: {draws: 9}}}").Measure.Options.Hamming},
 	} {
 		if got := c.get(parse(t, text, c.setting)); !reflect.DeepEqual(got, c.want) {
@@ -339,6 +344,38 @@ func TestSettings(t *testing.T) {
 	}
 }
 
+// A new recipe's learned gain has 0.003 of the rate; a run that does not say it was trained at all of it.
+func TestNewRecipes(t *testing.T) {
+	text := withData(least + "couplings: {learn_gain: true}\n")
+	path := filepath.Join(t.TempDir(), "r.yaml")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		settings []string
+		want     *float64
+	}{
+		{nil, ptr(0.003)},
+		{[]string{"couplings.gain_rate=1"}, ptr(1.0)},
+		{[]string{"couplings.learn_gain=false"}, nil},
+		{[]string{"couplings={kind: dense}", "negative={kind: cd}"}, nil},
+	} {
+		r, err := Load(path, c.settings...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !reflect.DeepEqual(r.Couplings.GainRate, c.want) {
+			t.Errorf("%q gives a new recipe %v, want %v", c.settings, r.Couplings.GainRate, c.want)
+		}
+		if again := parse(t, string(r.YAML())); string(again.YAML()) != string(r.YAML()) {
+			t.Errorf("%q: the recipe of the run it begins reads as another:\n%s", c.settings, again.YAML())
+		}
+	}
+	if r := parse(t, text); r.Couplings.GainRate != nil {
+		t.Errorf("a run without gain_rate is read with %v", *r.Couplings.GainRate)
+	}
+}
+
 // A wrong setting names itself.
 func TestWrongSettings(t *testing.T) {
 	for setting, want := range map[string]string{
@@ -347,6 +384,9 @@ func TestWrongSettings(t *testing.T) {
 		"train.epochs=":              "--set train.epochs=: no value after the =",
 		"train.epochs=#":             "--set train.epochs=#: want one YAML value after the =",
 		"train.epochs=~":             "--set train.epochs=~: train.epochs: has no value",
+		"train.epochs=null":          "--set train.epochs=null: train.epochs: is missing",
+		"train=null":                 "--set train=null: train.epochs: is missing",
+		"couplings.init.normal=null": "--set couplings.init.normal=null: couplings.init",
 		"data={}":                    "--set data={}: data.name: is missing, such as bars, mnist, or csv with path",
 		"data={size: 4}":             "--set data={size: 4}: data.name: is missing",
 		"foo=1":                      `--set foo=1: a recipe has no field "foo", only seed,`,

@@ -33,7 +33,7 @@ func evalCommand() *cobra.Command {
 
 ` + optionList() + `
 A value is what it says, and 0 is 0: only pseudo_likelihood.spins and probe.penalty have a 0 that
-asks for what the machine or the data suggest.
+asks for what the machine or the data suggest. probe.held_out=N has N training rows choose the penalty.
 The numbers of the last checkpoint are those that training wrote, but for method_accessibility:
 training looks at what the estimator returned before its last update, eval at a fresh draw. With --seed all
 random numbers are others: what changes by more than its error is not known as well as it says.

@@ -22,7 +22,7 @@ type trainFlags struct {
 }
 
 func (f *trainFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringArrayVar(&f.set, "set", nil, "set a `path=value` of the recipe, the value in YAML (repeatable)")
+	cmd.Flags().StringArrayVar(&f.set, "set", nil, "set a `path=value` of the recipe, the value in YAML; null takes the field out of it (repeatable)")
 	cmd.Flags().IntVar(&f.threads, "threads", 0, "threads; 0 takes one a core. Results do not depend on it")
 	cmd.Flags().BoolVar(&f.json, "json", false, "print every measure as a JSON line and nothing else")
 	cmd.Flags().BoolVar(&f.watch, "watch", false, "show the run on a live page while it trains (see mattis watch)")

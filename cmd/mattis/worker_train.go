@@ -121,7 +121,7 @@ func (r *request) recipe(split *data.Split) (*recipe.Recipe, error) {
 		if r.RecipeName != "" {
 			return recipe.Load(r.RecipeName, settings...)
 		}
-		return recipe.Parse("recipe", []byte(r.Recipe), settings...)
+		return recipe.ParseNew("recipe", []byte(r.Recipe), settings...)
 	}
 	rec, err := parse()
 	if split.Test == nil {

@@ -55,7 +55,8 @@ class BoltzmannMachine(Exchange, ClassNamePrefixFeaturesOutMixin, TransformerMix
         recipe or of a file, its text, or a dict. It says what n_components, learning_rate (in its
         own units), batch_size and n_iter are, unless these are set to other values than their
         defaults. Its data section gives way to X.
-    settings : dict of fields laid over the recipe, such as {"optimizer.momentum": 0.5}.
+    settings : dict of fields laid over the recipe, such as {"optimizer.momentum": 0.5}; None
+        takes one out of it.
     run_dir : directory that fit makes and leaves, for mattis resume, eval, watch and load_run; None
         keeps none.
     image_shape : (height, width) of the images that rows are, for what run_dir shows.

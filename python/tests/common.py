@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 import sys
 import unittest
 
@@ -11,6 +12,9 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), ".."
 
 import mattis  # noqa: E402
 from mattis import _binary  # noqa: E402
+
+# A shell starts what runs behind it with SIGINT ignored, and then nothing can be interrupted.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 try:
     BINARY = _binary.find()
