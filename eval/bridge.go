@@ -100,7 +100,7 @@ func bennett(forward, reverse []float64) bridged {
 	f, vf, ef := moments(len(forward), func(i int) float64 { return fermi(shift + b.d - forward[i]) })
 	r, vr, er := moments(len(reverse), func(i int) float64 { return fermi(reverse[i] - b.d - shift) })
 	b.ess = min(ef, er)
-	b.stderr = math.Sqrt(max(0, vf)+max(0, vr)) * student(b.ess)
+	b.stderr = math.Sqrt(max(0, vf)+max(0, vr)) * Student(b.ess)
 	b.overlap = min(1, f+r) // 1/(1+exp) sums to one over both laws where they agree
 	return b
 }

@@ -84,13 +84,13 @@ func weigh(logs []float64) weighed {
 	}
 	w.normal = n * math.Exp(-w.logVar)
 	w.tail = tailIndex(logs)
-	w.stderr = math.Sqrt(max(0, n/w.ess-1)/max(1, n-1)) * student(w.ess)
+	w.stderr = math.Sqrt(max(0, n/w.ess-1)/max(1, n-1)) * Student(w.ess)
 	return w
 }
 
-// student returns the factor by which the 95 % interval of Student's t with so many
-// samples is wider than the normal one.
-func student(samples float64) float64 {
+// Student returns the factor by which the 95 % interval of Student's t with so many
+// samples is wider than the normal one: with one degree of freedom less than samples, and at least one.
+func Student(samples float64) float64 {
 	t := distuv.StudentsT{Sigma: 1, Nu: max(1, samples-1)}
 	return t.Quantile(0.975) / distuv.UnitNormal.Quantile(0.975)
 }
@@ -99,7 +99,7 @@ func student(samples float64) float64 {
 // than z standard errors off, of errors that are widened by Student's t as those of LogZ are.
 func TailOfStudent(z, samples float64) float64 {
 	t := distuv.StudentsT{Sigma: 1, Nu: max(1, samples-1)}
-	return 2 * t.Survival(z*student(samples))
+	return 2 * t.Survival(z*Student(samples))
 }
 
 // warn returns what is wrong with weights of n runs by the method of that name. The

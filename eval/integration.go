@@ -119,7 +119,7 @@ func (t *Integration) Estimate(ctx context.Context) (LogZ, error) {
 		Started: "cooled states and minima, tempering",
 	}
 	g := float64(t.Ladders)
-	chance := deviation / math.Sqrt(g) * student(g)
+	chance := deviation / math.Sqrt(g) * Student(g)
 	if t.Sweeps >= 4 {
 		memory, err := sampler.Autocorrelate(w.series)
 		if err != nil {

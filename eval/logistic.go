@@ -15,6 +15,7 @@ import (
 type Probe struct {
 	Classes, Features int
 	Weights           []float64 // Classes x (Features+1), the last entry of a row is b_c
+	Penalty           float64   // the factor of |w|^2/2
 	Loss              float64   // mean cross-entropy in nats with the penalty
 	Gradient          float64   // largest entry of its gradient
 	Iterations        int
@@ -69,7 +70,7 @@ func FitProbe(ctx context.Context, e compute.Engine, x compute.Matrix, labels []
 	for _, g := range l.gradient {
 		top = max(top, math.Abs(g))
 	}
-	return &Probe{Classes: classes, Features: f, Weights: r.X, Loss: l.loss, Gradient: top, Iterations: r.MajorIterations, Converged: top <= o.Tolerance}, e.Sync()
+	return &Probe{Classes: classes, Features: f, Weights: r.X, Penalty: penalty, Loss: l.loss, Gradient: top, Iterations: r.MajorIterations, Converged: top <= o.Tolerance}, e.Sync()
 }
 
 // crossEntropy is the loss of a probe and its gradient at the weights of the last evaluation.

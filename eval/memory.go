@@ -51,6 +51,9 @@ func Memory(measure string, m *bm.Machine, set *data.Set, o Options) (beside flo
 			size = float64(n[bm.Visible])
 		}
 		beside = size * float64(min(o.Probe.Rows, all))
+		if o.Probe.HeldOut > 0 { // the features of the fits that choose
+			beside *= 2
+		}
 	case "autocorrelation":
 		rows = o.Autocorrelation.Chains
 		const traces = 9 // the energy, four modes and their squares

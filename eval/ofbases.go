@@ -264,7 +264,7 @@ func (z *OfBases) shareStderr(g int, from []int, p float64) float64 {
 		return Unknown
 	}
 	sum := inside + outside
-	return math.Sqrt(square) / sum * student(sum*sum/ess)
+	return math.Sqrt(square) / sum * Student(sum*sum/ess)
 }
 
 // nameOf returns the name of the phase that is group number g.

@@ -19,7 +19,7 @@ func options(change func(o *eval.Options)) eval.Options {
 }
 
 // zeros are the options whose 0 says something, and is no default in disguise.
-var zeros = []string{"pseudo_likelihood.spins", "probe.penalty", "ais.error", "ais.seconds", "ais.start_sweeps", "phases.sweeps", "mean_field.tolerance", "recall.flips"}
+var zeros = []string{"pseudo_likelihood.spins", "probe.penalty", "probe.held_out", "ais.error", "ais.seconds", "ais.start_sweeps", "phases.sweeps", "mean_field.tolerance", "recall.flips"}
 
 // Every option with absurd values: it is refused under its path, or 0 is one of its values. An
 // option without a range, one that takes 0 for its default, and an error that names another option

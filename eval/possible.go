@@ -220,6 +220,9 @@ func labelled(s Subject, o Options) error {
 	if s.classes() < 2 {
 		return &NoValue{"all rows have the same label"}
 	}
+	if o.Probe.HeldOut > 0 {
+		return s.holdOut(o.Probe)
+	}
 	return nil
 }
 

@@ -27,12 +27,19 @@ type ProbeOptions struct {
 	// Penalty is the factor of |w|^2/2 beside the mean cross-entropy. Its 0 asks for what the data
 	// suggest, 1 over the number of rows: without any penalty a fit of separable rows has no end.
 	Penalty float64 `yaml:"penalty"`
+	// HeldOut is how many of Rows training rows choose the penalty (ChoosePenalty). The probe is then
+	// fitted to all of them with that one over their number. 0 chooses none.
+	HeldOut int `yaml:"held_out"`
 	// Tolerance is the largest entry of the gradient at which the fit has converged.
 	Tolerance float64 `yaml:"tolerance"`
 }
 
+// probePenalties are what held-out rows choose from, each over the number of rows that a probe is
+// fitted to; 1 is scikit-learn's.
+var probePenalties = [...]float64{1, 10, 100, 1000}
+
 var probeDefaults = ProbeOptions{
-	Features: FeaturesSample, Layer: firstLayer, Rows: 60000, Iterations: 1000, Penalty: 0, Tolerance: 1e-5,
+	Features: FeaturesSample, Layer: firstLayer, Rows: 60000, Iterations: 1000, Penalty: 0, HeldOut: 0, Tolerance: 1e-5,
 }
 
 // firstLayer stands for the first hidden layer, unless one has that name.
@@ -44,9 +51,12 @@ func (o ProbeOptions) check() error {
 	if !layerName.MatchString(o.Layer) {
 		return fmt.Errorf("layer: %q is no name of a layer", o.Layer)
 	}
+	if o.HeldOut > 0 && o.Penalty > 0 {
+		return fmt.Errorf("held_out: %d rows are to choose the penalty, and it is given: set penalty or held_out to 0", o.HeldOut)
+	}
 	return cmp.Or(oneOf("features", o.Features, "no features", Features), inRange("rows", o.Rows, 1, most),
 		inRange("iterations", o.Iterations, 1, most), inRange("penalty", o.Penalty, 0, 1e6),
-		inRange("tolerance", o.Tolerance, 1e-15, 1e6))
+		inRange("held_out", o.HeldOut, 0, most), inRange("tolerance", o.Tolerance, 1e-15, 1e6))
 }
 
 // layer returns the number of the layer that is read, or an error that says which there are.
@@ -121,18 +131,25 @@ func probeAccuracy(ctx context.Context, s Subject, o Options) (Result, error) {
 		inner := e.Mark()
 		part := rows[first:min(first+step, set.Rows)]
 		y := x.of(s, set, part, s.probeStream(set), first)
-		for i, p := range f.probe.Probabilities(e, y) {
-			if place(p) == int(set.Labels[part[i]]) {
-				right++
-			}
+		labels := make([]int32, len(part))
+		for i, r := range part {
+			labels[i] = set.Labels[r]
 		}
+		right += f.probe.right(e, y, labels)
 		e.Release(inner)
 	}
 	share, stderr, interval := shareOf(right, set.Rows)
-	return Result{Value: share, Stderr: stderr, N: set.Rows, Detail: map[string]any{
-		"interval": interval, "features": o.Probe.Features, "size": f.probe.Features, "trained_on": f.rows,
+	detail := map[string]any{
+		"interval": interval, "features": o.Probe.Features, "size": f.probe.Features, "trained_on": f.rows, "penalty": f.probe.Penalty,
 		"iterations": f.probe.Iterations, "gradient": f.probe.Gradient, "converged": f.probe.Converged, "loss": f.probe.Loss,
-	}}, nil
+	}
+	if f.heldOut != nil {
+		detail["held_out"] = f.heldOut
+		if f.times == probePenalties[len(probePenalties)-1] {
+			detail["warnings"] = []string{fmt.Sprintf("the held-out rows choose the largest penalty that is tried, %g over the number of rows: a larger one may name more", f.times)}
+		}
+	}
+	return Result{Value: share, Stderr: stderr, N: set.Rows, Detail: detail}, nil
 }
 
 // place returns the place of the largest entry.
@@ -153,6 +170,8 @@ type fittedProbe struct {
 	features features
 	probe    *Probe
 	rows     int
+	heldOut  []map[string]any // what the held-out rows said of each penalty; nil where they were not asked
+	times    float64          // the penalty that they choose, times the rows
 }
 
 // probeOf returns the probe fitted to the training set, from the memo if it is there.
@@ -166,28 +185,102 @@ func (s Subject) probeOf(ctx context.Context, o ProbeOptions) (*fittedProbe, err
 		return nil, err
 	}
 	rows := s.rows(set, o.Rows)
-	e := s.Machine.Engine()
-	all := e.Alloc(x.kind, len(rows), x.size)
-	labels := make([]int32, len(rows))
+	var heldOut []map[string]any
+	var times float64
+	fit := o
+	if o.HeldOut > 0 {
+		fit.HeldOut = 0
+		if times, heldOut, err = ChoosePenalty(ctx, s, o); err != nil {
+			return nil, err
+		}
+		fit.Penalty = times / float64(len(rows))
+	}
+	all, labels, err := s.featuresOf(ctx, x, rows)
+	if err != nil {
+		return nil, err
+	}
+	p, err := FitProbe(ctx, s.Machine.Engine(), all, labels, s.classes(), fit)
+	if err != nil {
+		return nil, err
+	}
+	s.Memo.probe = &fittedProbe{o, s.Key, x, p, len(rows), heldOut, times}
+	return s.Memo.probe, nil
+}
+
+// featuresOf returns the features of rows of the training set, a row each, and their labels.
+func (s Subject) featuresOf(ctx context.Context, x features, rows []int32) (all compute.Matrix, labels []int32, err error) {
+	set, e := s.Split.Train, s.Machine.Engine()
+	all = e.Alloc(x.kind, len(rows), x.size)
+	labels = make([]int32, len(rows))
 	for i, r := range rows {
 		labels[i] = set.Labels[r]
 	}
 	step := max(256, s.part())
 	for first := 0; first < len(rows); first += step {
 		if err := ctx.Err(); err != nil {
-			return nil, err
+			return compute.Matrix{}, nil, err
 		}
 		mark := e.Mark()
 		last := min(first+step, len(rows))
 		e.Copy(all.Slice(first, last), x.of(s, set, rows[first:last], s.probeStream(set), first))
 		e.Release(mark)
 	}
-	p, err := FitProbe(ctx, e, all, labels, s.classes(), o)
-	if err != nil {
-		return nil, err
+	return all, labels, nil
+}
+
+// ChoosePenalty returns the penalty, times the number of rows that a probe is fitted to, under which a
+// fit to Rows training rows, drawn by the key, without HeldOut of them names most of these: no other row
+// has a say. Of several it is the smallest. It also returns the accuracy of each, and whether its fit
+// has converged.
+func ChoosePenalty(ctx context.Context, s Subject, o ProbeOptions) (times float64, said []map[string]any, err error) {
+	if err := s.holdOut(o); err != nil {
+		return 0, nil, err
 	}
-	s.Memo.probe = &fittedProbe{o, s.Key, x, p, len(rows)}
-	return s.Memo.probe, nil
+	x, err := s.features(o)
+	if err != nil {
+		return 0, nil, err
+	}
+	order := s.drawn(s.Split.Train, o.Rows)
+	n := len(order) - o.HeldOut
+	all, labels, err := s.featuresOf(ctx, x, order)
+	if err != nil {
+		return 0, nil, err
+	}
+	e, best := s.Machine.Engine(), -1
+	for k, p := range probePenalties {
+		s.tell(k, len(probePenalties))
+		fit := o
+		fit.HeldOut, fit.Penalty = 0, p/float64(n)
+		probe, err := FitProbe(ctx, e, all.Slice(0, n), labels[:n], s.classes(), fit)
+		if err != nil {
+			return 0, nil, err
+		}
+		right := probe.right(e, all.Slice(n, len(order)), labels[n:])
+		said = append(said, map[string]any{"times": p, "accuracy": float64(right) / float64(o.HeldOut), "converged": probe.Converged})
+		if right > best {
+			best, times = right, p
+		}
+	}
+	s.tell(1, 1)
+	return times, said, nil
+}
+
+// holdOut returns what is wrong with the number of rows that choose the penalty.
+func (s Subject) holdOut(o ProbeOptions) error {
+	if n := min(s.Split.Train.Rows, o.Rows); o.HeldOut < 1 || o.HeldOut >= n {
+		return fmt.Errorf("probe.held_out: %d of %d training rows are to choose the penalty, want 1 to %d", o.HeldOut, n, n-1)
+	}
+	return nil
+}
+
+// right returns how many rows of x have their label named.
+func (p *Probe) right(e compute.Engine, x compute.Matrix, labels []int32) (n int) {
+	for i, q := range p.Probabilities(e, x) {
+		if place(q) == int(labels[i]) {
+			n++
+		}
+	}
+	return n
 }
 
 // probeStream returns the key of the hidden samples of a set's rows.

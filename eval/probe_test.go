@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"math"
+	"strings"
 	"testing"
 
 	"mattis/bm"
@@ -99,6 +100,111 @@ func TestProbeAccuracy(t *testing.T) {
 	}
 	if a := accuracy(product, "untrained"); a > 0.75 { // couplings of 0.01: the hidden spins are coins
 		t.Errorf("a product from untrained features: %v", a)
+	}
+}
+
+// A penalty that held-out rows choose. Labels of which a seventh are wrong, of a feature to three rows,
+// want a large one: the fit of the least names fewer of the held-out rows right than the chosen
+// one, and fewer of the test set. A choice by rows that are fitted, of the worst, or of a penalty over another
+// number of rows than that of its fit fails.
+func TestProbeChoosesPenalty(t *testing.T) {
+	set := func(n int, key rng.Key) *data.Set {
+		s := rowsOf(randomRows(n, 300, key)...)
+		for i := range n {
+			label := int32(s.Row(i)[0]+1) / 2
+			if key.Fold(5).Uniform64(uint64(i), 0) < 0.15 {
+				label = 1 - label
+			}
+			s.Labels = append(s.Labels, label)
+		}
+		return s
+	}
+	e := engine(t)
+	split := &data.Split{Train: set(1000, 1), Test: set(2000, 2)}
+	s := func() eval.Subject {
+		return eval.Subject{Machine: bm.New(e, bm.NewDense(e, bm.Restricted(300, 2, false)), false, false), SetName: "test", Key: 9, Split: split}
+	}
+	pixels := func(change func(o *eval.ProbeOptions)) eval.Options {
+		return options(func(o *eval.Options) { o.Probe.Features = "pixels"; change(&o.Probe) })
+	}
+	least := measure(t, "probe_accuracy", s(), pixels(func(o *eval.ProbeOptions) {}))
+	r := measure(t, "probe_accuracy", s(), pixels(func(o *eval.ProbeOptions) { o.HeldOut = 400 }))
+	said, _ := r.Detail["held_out"].([]map[string]any)
+	if len(said) != 4 || r.Detail["trained_on"] != 1000 {
+		t.Fatalf("%+v", r)
+	}
+	best, times := -1.0, 0.0
+	for _, x := range said {
+		if a := x["accuracy"].(float64); a > best {
+			best, times = a, x["times"].(float64)
+		}
+	}
+	near(t, "the penalty", r.Detail["penalty"].(float64), times/1000, 1e-12)
+	near(t, "the penalty where nothing is said", least.Detail["penalty"].(float64), 1.0/1000, 1e-12)
+	if times < 10 || best < said[0]["accuracy"].(float64)+0.02 || best > 0.8 {
+		t.Errorf("%v of %v", times, said)
+	}
+	if r.Value < least.Value+0.02 {
+		t.Errorf("%v with the penalty chosen, %v with the least: %v", r.Value, least.Value, said)
+	}
+	fixed := measure(t, "probe_accuracy", s(), pixels(func(o *eval.ProbeOptions) { o.Penalty = times / 1000 }))
+	near(t, "the accuracy of that penalty", r.Value, fixed.Value, 0)
+	m, err := eval.Named("probe_accuracy")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for held, want := range map[int]string{1000: "probe.held_out: 1000 of 1000 training rows are to choose the penalty, want 1 to 999", 2000: "probe.held_out: 2000 of 1000"} {
+		if _, err := m.Run(context.Background(), s(), pixels(func(o *eval.ProbeOptions) { o.HeldOut = held })); err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%d rows held out: %v, want %s", held, err, want)
+		}
+	}
+	few := pixels(func(o *eval.ProbeOptions) { o.Rows, o.HeldOut = 300, 300 })
+	if _, err := m.Run(context.Background(), s(), few); err == nil || !strings.Contains(err.Error(), "probe.held_out: 300 of 300") {
+		t.Errorf("all of 300 rows held out: %v", err)
+	}
+	both := pixels(func(o *eval.ProbeOptions) { o.HeldOut, o.Penalty = 5, 0.1 })
+	if err := both.Check(); err == nil || !strings.HasPrefix(err.Error(), "probe.held_out: 5 rows are to choose the penalty, and it is given") {
+		t.Errorf("a penalty and rows to choose it: %v", err)
+	}
+}
+
+// Of fewer rows than there are, those that choose the penalty are among those that are fitted: other labels of
+// all others change nothing. Which are fitted is seen by whose label changes the loss. A choice that draws rows of
+// its own fails.
+func TestProbeChoosesByFittedRows(t *testing.T) {
+	const rows, fitted = 60, 20
+	e := engine(t)
+	m := bm.New(e, bm.NewDense(e, bm.Restricted(4, 2, false)), false, false)
+	said := func(other func(row int) bool, heldOut int) string {
+		set := rowsOf(randomRows(rows, 4, 3)...)
+		for i := range rows {
+			label := int32(set.Row(i)[0]+1) / 2
+			if other(i) {
+				label = 1 - label
+			}
+			set.Labels = append(set.Labels, label)
+		}
+		s := eval.Subject{Machine: m, SetName: "train", Key: 9, Split: &data.Split{Train: set}}
+		r := measure(t, "probe_accuracy", s, options(func(o *eval.Options) {
+			o.Probe.Features, o.Probe.Rows, o.Probe.HeldOut = "pixels", fitted, heldOut
+		}))
+		return fmt.Sprint(r.Detail["loss"], r.Detail["penalty"], r.Detail["held_out"])
+	}
+	none := func(int) bool { return false }
+	outside := map[int]bool{}
+	for row := range rows {
+		if said(func(i int) bool { return i == row }, 0) == said(none, 0) {
+			outside[row] = true
+		}
+	}
+	if len(outside) != rows-fitted {
+		t.Fatalf("%d rows are not fitted, want %d", len(outside), rows-fitted)
+	}
+	if a, b := said(none, 8), said(func(i int) bool { return outside[i] }, 8); a != b {
+		t.Errorf("labels of rows that are not fitted make of\n%s\n%s", a, b)
+	}
+	if a, b := said(none, 8), said(func(i int) bool { return !outside[i] && i%2 == 0 }, 8); a == b {
+		t.Errorf("labels of rows that are fitted change nothing of %s", a)
 	}
 }
 

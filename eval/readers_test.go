@@ -63,6 +63,9 @@ func TestReaders(t *testing.T) {
 			if path == "ais.seconds" || path == "ais.error" { // of a clock, and of a search for as many steps as it takes
 				continue
 			}
+			if path == "probe.held_out" { // refused beside a penalty, which has its turn
+				continue
+			}
 			if slices.Contains(keys, path) {
 				key = path
 			}

@@ -89,7 +89,7 @@ func meanOf(x []float64) (mean, stderr float64) {
 		return mean, Unknown
 	}
 	n := float64(len(x))
-	return mean, deviation / math.Sqrt(n) * student(n)
+	return mean, deviation / math.Sqrt(n) * Student(n)
 }
 
 // skewedInterval returns a 95 % interval of the mean of independent terms that are few and lie
@@ -155,5 +155,5 @@ func jackknife(without []float64) float64 {
 	}
 	n := float64(len(without))
 	_, variance := stat.PopMeanVariance(without, nil)
-	return math.Sqrt((n-1)*variance) * student(n)
+	return math.Sqrt((n-1)*variance) * Student(n)
 }

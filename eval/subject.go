@@ -111,11 +111,16 @@ func (s Subject) set() (*data.Set, error) {
 // rows returns the numbers of at most limit rows of the set: all of them, or a
 // fair choice by the key in increasing order.
 func (s Subject) rows(set *data.Set, limit int) []int32 {
-	rows := make([]int32, set.Rows)
-	data.Order(rows, s.Key.Fold(purposeRows))
-	rows = rows[:min(limit, len(rows))]
+	rows := s.drawn(set, limit)
 	slices.Sort(rows)
 	return rows
+}
+
+// drawn is rows in the order in which the key draws them.
+func (s Subject) drawn(set *data.Set, limit int) []int32 {
+	rows := make([]int32, set.Rows)
+	data.Order(rows, s.Key.Fold(purposeRows))
+	return rows[:min(limit, len(rows))]
 }
 
 // partSpins bounds the spins of the configurations that are held at once.
