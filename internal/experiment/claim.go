@@ -83,6 +83,15 @@ func notAbove(a, b, stderrA, stderrB float64) Verdict {
 	return decided(a-b <= max(apart, rounding), a, b, apart)
 }
 
+// beyond is the verdict on "the mean is at least so much" by two of its standard errors, or as it is
+// where there is none: of one machine, or of several that all found the same.
+func beyond(mean, least, stderr float64) Verdict {
+	if math.IsNaN(stderr) || stderr == 0 {
+		return decided(mean >= least, mean)
+	}
+	return above(mean, least, stderr, 0)
+}
+
 // all is the verdict on claims that have to hold together.
 func all(v ...Verdict) Verdict {
 	switch {

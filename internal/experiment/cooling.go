@@ -26,7 +26,7 @@ var cooled = &study{[]*arm{
 	{name: "dense", recipe: "bars-exact", seconds: 120, after: coolDown, single: true, miniature: smallCooling,
 		settings: append([]string{"train.epochs=200"}, coolingSettings...), why: "30 hidden spins, Adam 0.01, batches of all 10 images, 200 epochs: the NLL is within 0.03 nats of ln 10"},
 	{name: "axons", recipe: "bars-exact", seconds: 120, after: coolDown, single: true, miniature: smallCooling,
-		settings: append([]string{"couplings={kind: axons, patterns: 8, gain: 0.3, learn_gain: true}", "train.epochs=300"}, coolingSettings...), why: "the same with 8 patterns and a learned gain, 300 epochs"},
+		settings: append([]string{"couplings={kind: axons, patterns: 8, gain: 0.3, learn_gain: true, gain_rate: 1}", "train.epochs=300"}, coolingSettings...), why: "the same with 8 patterns and a learned gain, 300 epochs"},
 }}
 
 var (

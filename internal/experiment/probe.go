@@ -5,41 +5,12 @@ import (
 	"runtime"
 	"slices"
 
-	"mattis/data"
 	"mattis/eval"
 	"mattis/view"
 )
 
-// probePenalties are what the penalty of a probe is chosen from, each over the number of rows that
-// it is fitted to; 1 is that of scikit-learn.
-var probePenalties = []float64{1, 10, 100, 1000}
-
-// probeRows bounds the training rows that choose.
+// probeRows bounds the training rows that choose a penalty, a quarter of them judging fits to the others.
 const probeRows = 20_000
-
-// probePenalty returns the one of probePenalties under which a probe that is fitted to three
-// quarters of some training rows names most of the other quarter: no test row has a say.
-func probePenalty(w *work, t *trained, measure eval.Measure, o eval.Options) (best float64, err error) {
-	order := make([]int32, t.Split.Train.Rows)
-	data.Order(order, w.key)
-	order = order[:min(len(order), probeRows)]
-	split := *t.Split
-	fit := len(order) * 3 / 4
-	split.Train, split.Test, split.Validation = t.Split.Train.Take(order[:fit]), t.Split.Train.Take(order[fit:]), nil
-	o.Probe.Iterations, o.Probe.Tolerance = 300, 1e-4
-	most := -1.0
-	for _, p := range probePenalties {
-		o.Probe.Penalty = p / float64(fit)
-		x, err := measure.Run(w.ctx, eval.Subject{Machine: t.Machine, Split: &split, SetName: "test", Key: w.key, Memo: &eval.Memo{}}, o)
-		if err != nil {
-			return 0, err
-		}
-		if x.Value > most {
-			most, best = x.Value, p
-		}
-	}
-	return best, nil
-}
 
 // probeFeatures gives the accuracies of probes of the features, on both sets.
 func probeFeatures(w *work, t *trained, features ...string) error {
@@ -50,7 +21,11 @@ func probeFeatures(w *work, t *trained, features ...string) error {
 	for _, f := range features {
 		o := t.Recipe.Measure.Options
 		o.Probe.Features = f
-		penalty, err := probePenalty(w, t, measure, o)
+		choice := o.Probe
+		choice.Rows = min(t.Split.Train.Rows, probeRows)
+		choice.HeldOut = choice.Rows - choice.Rows*3/4
+		choice.Iterations, choice.Tolerance = 300, 1e-4
+		penalty, _, err := eval.ChoosePenalty(w.ctx, eval.Subject{Machine: t.Machine, Split: t.Split, Key: w.key}, choice)
 		if err != nil {
 			return err
 		}

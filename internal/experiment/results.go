@@ -264,6 +264,10 @@ func (r *results) title() string {
 	if r.n == 1 && len(r.methods) == 0 {
 		return r.figure.Title
 	}
+	if len(r.methods) > 2 { // more than a line has room for
+		all := append(slices.Collect(maps.Values(r.methods)), r.n)
+		return fmt.Sprintf("%s, %d to %d instances", r.figure.Title, slices.Min(all), slices.Max(all))
+	}
 	text := fmt.Sprintf("%s, %d instances", r.figure.Title, r.n)
 	for _, name := range slices.Sorted(maps.Keys(r.methods)) {
 		text += fmt.Sprintf(", %d of %s", r.methods[name], name)
