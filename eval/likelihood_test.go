@@ -89,6 +89,44 @@ func TestNLLByPatternClasses(t *testing.T) {
 	}
 }
 
+// Annealing of two steps finds hardly anything of a cold machine's two states, each of half of the mass. The rows that are these,
+// one of them twice, sum to all of it; alone one is half.
+func TestNLLHasAllThatRowsHave(t *testing.T) {
+	xi := randomRows(1, 40, 3)[0]
+	m, _ := onePattern(engine(t), xi, 60, 0.3)
+	minus := slices.Clone(xi)
+	for i := range minus {
+		minus[i] = -minus[i]
+	}
+	o := options(func(o *eval.Options) { o.AIS.Runs, o.AIS.Betas, o.AIS.Base = 8, 2, eval.BaseUniform })
+	for _, c := range []struct {
+		set  *data.Set
+		want float64
+	}{{rowsOf(xi, minus, xi), math.Ln2}, {rowsOf(xi, xi), 0}} {
+		s := eval.Subject{Machine: m, Split: &data.Split{Train: c.set}, SetName: "train"}
+		r := measure(t, "nll_ais", s, o)
+		near(t, "NLL", r.Value, c.want, 1e-3)
+		z := measure(t, "logz_ais", s, o).Value
+		if low := r.Detail["log_z"].(float64) - z; low < 100 || r.Detail["log_z_estimate"] != z || r.Detail["side"] != eval.LowerBound ||
+			!strings.Contains(fmt.Sprint(r.Detail["warnings"]), "rows of the set alone sum to") {
+			t.Errorf("%.3g above annealing's: %v", low, r.Detail)
+		}
+	}
+	// Beside all bases, which find both, it is a bound.
+	both := eval.Subject{Machine: m, Split: &data.Split{Train: rowsOf(xi, minus)}, SetName: "train"}
+	r := measure(t, "nll_ais", both, options(func(o *eval.Options) { o.AIS.Runs, o.AIS.Betas = 20, 20 }))
+	if bound, sum := r.Detail["lower_bound"].(float64), math.Ln2-r.Detail["mean_free_energy"].(float64); bound < sum-1e-3 || bound > sum {
+		t.Errorf("the bound %v of a sum of %v over the rows: %v", bound, sum, r.Detail)
+	}
+	// Where annealing is right it stays.
+	warm, _ := onePattern(engine(t), xi, 60, 0.001)
+	s := eval.Subject{Machine: warm, Split: &data.Split{Train: rowsOf(xi, minus)}, SetName: "train"}
+	r = measure(t, "nll_ais", s, options(func(o *eval.Options) { o.AIS.Runs, o.AIS.Betas = 100, 100 }))
+	if _, raised := r.Detail["log_z_estimate"]; raised || r.Detail["log_z"] != measure(t, "logz_ais", s, options(func(o *eval.Options) { o.AIS.Runs, o.AIS.Betas = 100, 100 })).Value {
+		t.Errorf("%v", r.Detail)
+	}
+}
+
 // logz and nll take the sum over states where it is small, then that over pattern classes, then AIS from
 // all bases, with a warning where its paths are too few; detail says which and why. Reverse paths that start from no exact
 // samples never enter.
