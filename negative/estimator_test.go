@@ -56,6 +56,13 @@ var estimators = []entry{
 	{"pcd-1, fresh from patterns", "NewRenewed", negative.Heuristic, renewed(negative.Patterns)},
 	{"pcd-1, fresh from data", "NewRenewed", negative.Stationary, renewed(negative.Rows)},
 	{"pcd-1, fresh from the mean law", "NewRenewed", negative.Heuristic, renewed(negative.Mean)},
+	{"pcd-1, once fresh from coins", "NewRenewed", negative.Heuristic, func(r *bm.Machine, rows int) (negative.Estimator, error) {
+		n, err := negative.NewRenewed(r, negative.NewPCD(r, rows-rows/4, 1, 9), rows/4, 2, start(r, negative.Uniform))
+		if err == nil {
+			n.Until(1)
+		}
+		return n, err
+	}},
 	{"pcd-1, begun in the mean law", "NewPCD", negative.Stationary, func(r *bm.Machine, rows int) (negative.Estimator, error) {
 		p := negative.NewPCD(r, rows, 1, 9)
 		return p, p.Begin(start(r, negative.Mean), 9)

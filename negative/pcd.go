@@ -2,7 +2,6 @@ package negative
 
 import (
 	"mattis/bm"
-	"mattis/compute"
 	"mattis/rng"
 	"mattis/sampler"
 )
@@ -17,9 +16,8 @@ type PCD struct {
 	rate    float64
 	spare   bm.State
 
-	most, over int            // see Grow; over is 0 where the sweeps stay as many
-	draws      compute.Matrix // 1x1 Float64: updates done
-	done       []float64
+	most, over int      // see Grow; over is 0 where the sweeps stay as many
+	draws      *counter // nil where over is 0
 }
 
 // NewPCD returns PCD with count chains that start from fair coins and move by
@@ -45,21 +43,18 @@ func (p *PCD) Restart(rate float64, at Start) (err error) {
 // Grow lets the sweeps of an update grow evenly to so many over so many updates: chains of a machine
 // that has learned more mix more slowly.
 func (p *PCD) Grow(most, over int) {
-	p.most, p.over, p.done = most, over, make([]float64, 1)
-	p.draws = p.machine.Engine().Alloc(compute.Float64, 1, 1)
+	p.most, p.over, p.draws = most, over, newCounter(p.machine)
 }
 
 // Draw moves the chains and returns them, all of weight 1/count.
 func (p *PCD) Draw(positive bm.Batch, key rng.Key) bm.Batch {
-	e, s, steps := p.machine.Engine(), p.rows(p.count), p.steps
+	s, steps := p.rows(p.count), p.steps
 	if p.restart != nil {
 		p.restartSome(s, positive, key.Fold(restartStream))
 	}
 	if p.over > 0 {
-		compute.Read(e, p.done, p.draws)
-		steps += int(float64(p.most-p.steps) * min(1, p.done[0]/float64(p.over)))
-		p.done[0]++
-		compute.Write(e, p.draws, p.done)
+		steps += int(float64(p.most-p.steps) * min(1, p.draws.value()/float64(p.over)))
+		p.draws.add()
 	}
 	sampler.Gibbs(p.machine, s, bm.Law{Key: key, Stop: p.stop}, steps)
 	return bm.Batch{State: s, Marginal: true}
@@ -89,7 +84,7 @@ func (p *PCD) restartSome(s bm.State, positive bm.Batch, key rng.Key) {
 func (p *PCD) State() []bm.Param {
 	s := sampler.Kept(p.machine, p.state)
 	if p.over > 0 {
-		s = append(s, bm.Param{Name: "chains.draws", Value: p.draws})
+		s = append(s, bm.Param{Name: "chains.draws", Value: p.draws.count})
 	}
 	return s
 }

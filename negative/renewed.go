@@ -2,6 +2,7 @@ package negative
 
 import (
 	"fmt"
+	"slices"
 	"sync/atomic"
 
 	"mattis/bm"
@@ -21,6 +22,9 @@ type Renewed struct {
 	count   int // rows that start anew
 	steps   int // sweeps of these
 	parts   [2]bm.State
+
+	until int      // see Until; 0 where rows start anew at each draw
+	anew  *counter // of draws with such rows; nil where until is 0
 }
 
 // NewRenewed returns the estimator of held's rows, which have equal weights, and count more that
@@ -33,9 +37,20 @@ func NewRenewed(m *bm.Machine, held Estimator, count, steps int, at Start) (*Ren
 	return &Renewed{chains: chains{machine: m}, held: held, starter: s, count: count, steps: steps}, nil
 }
 
+// Until lets rows start anew in so many draws and leaves them out after these. A few sweeps do not
+// bring rows into the equilibrium of a sharp machine. The gradient raises the energies of where they
+// still are, so that a machine with them becomes sharp soon, and never has the weights of the data.
+func (r *Renewed) Until(draws int) { r.until, r.anew = draws, newCounter(r.machine) }
+
 // Draw returns the rows of the other estimator first, all of weight 1/n.
 func (r *Renewed) Draw(positive bm.Batch, key rng.Key) bm.Batch {
 	held := r.held.Draw(positive, key)
+	if r.until > 0 {
+		if r.anew.value() >= float64(r.until) {
+			return held
+		}
+		r.anew.add()
+	}
 	if !held.Weights.IsNone() || !held.Marginal {
 		panic(fmt.Sprintf("negative: rows that start anew beside configurations of weights %v", held.Weights))
 	}
@@ -74,11 +89,18 @@ func (r *Renewed) Settle() {
 	}
 }
 
-// State returns that of the other estimator: what starts anew leaves nothing.
-func (r *Renewed) State() []bm.Param { return r.held.State() }
+// State returns that of the other estimator, for what starts anew leaves nothing, and the number of
+// draws in which rows did where that says whether any do.
+func (r *Renewed) State() []bm.Param {
+	s := r.held.State()
+	if r.until > 0 {
+		s = append(slices.Clip(s), bm.Param{Name: "chains.anew", Value: r.anew.count})
+	}
+	return s
+}
 
 // Kind returns Heuristic, but Stationary where the other estimator is and rows start from data, as
-// contrastive divergence has it.
+// contrastive divergence has it. It is that of the draws in which rows start anew.
 func (r *Renewed) Kind() Kind {
 	if r.starter.From == Rows {
 		return r.held.Kind()

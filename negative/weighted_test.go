@@ -185,6 +185,35 @@ func TestPCDRestartsAndGrows(t *testing.T) {
 	}
 }
 
+// Rows start anew in as many draws as they should, and those that go on are the same with and without them. What a checkpoint
+// keeps says how many draws were made.
+func TestRowsStartAnewUntil(t *testing.T) {
+	e := engine(t, 1)
+	r := check.SmallMachines(e, 4, 3, 43)[2].Machine
+	begun := func() *negative.Renewed {
+		n, err := negative.NewRenewed(r, negative.NewPCD(r, 5, 1, 7), 3, 2, start(r, negative.Uniform))
+		if err != nil {
+			t.Fatal(err)
+		}
+		n.Until(2)
+		return n
+	}
+	n, plain := begun(), negative.NewPCD(r, 5, 1, 7)
+	for i, rows := range []int{8, 8, 5, 5} {
+		if i == 1 { // gone on with from what is kept
+			again := begun()
+			for k, p := range n.State() {
+				e.Copy(again.State()[k].Value, p.Value)
+			}
+			n = again
+		}
+		a, b := n.Draw(bm.Batch{}, rng.Key(i)), plain.Draw(bm.Batch{}, rng.Key(i))
+		if a.State.Rows() != rows || !a.Weights.IsNone() || !a.Marginal || !slices.Equal(spins(e, a.State.Slice(0, 5)[0]), spins(e, b.State[0])) {
+			t.Errorf("draw %d has %d rows, want %d, or others go on than without", i, a.State.Rows(), rows)
+		}
+	}
+}
+
 // The weights of a part of the chains are kept with the mean 1, whatever has become of Z, and are in
 // the same proportion as without that: parts of which one alone has been drawn anew weigh the same.
 func TestJarzynskiKeepsWeightsOfParts(t *testing.T) {

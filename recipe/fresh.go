@@ -43,6 +43,11 @@ func (r *Recipe) checkFresh() error {
 	if err := between(k+".steps", *f.Steps, 1, mostCount); err != nil {
 		return err
 	}
+	if f.Until != nil {
+		if err := between(k+".until", *f.Until, 1, mostCount); err != nil {
+			return err
+		}
+	}
 	return checkFrom(k+".from", *f.From, r.Couplings.Kind, negative.Froms())
 }
 
@@ -128,7 +133,7 @@ func (n Negative) fromMeans() bool {
 	return n.Start != nil && *n.Start == mean || n.Fresh != nil && *n.Fresh.From == mean || n.Restart != nil && *n.Restart.From == mean
 }
 
-// renewal returns how many of the chains start anew at each update.
+// renewal returns how many of the chains start anew at each update, of those that fresh.until has.
 func (n Negative) renewal() int {
 	if n.Fresh == nil {
 		return 0
@@ -142,7 +147,7 @@ func (n Negative) fromData() bool {
 	return n.Fresh != nil && is(n.Fresh.From) || n.Restart != nil && is(n.Restart.From)
 }
 
-// Rows returns how many chains go on from update to update, and how many start anew at each.
+// Rows returns how many chains go on from update to update, and how many start anew at each of those that fresh.until has.
 func (n Negative) Rows() (held, fresh int) { return n.held(), n.renewal() }
 
 // held returns how many of the chains go on from update to update.
@@ -153,5 +158,9 @@ func (n Negative) renewed(m *bm.Machine, e negative.Estimator, x basis) (negativ
 	if n.renewal() == 0 {
 		return e, nil
 	}
-	return negative.NewRenewed(m, e, n.renewal(), *n.Fresh.Steps, x.start(*n.Fresh.From))
+	r, err := negative.NewRenewed(m, e, n.renewal(), *n.Fresh.Steps, x.start(*n.Fresh.From))
+	if err == nil && n.Fresh.Until != nil {
+		r.Until(*n.Fresh.Until)
+	}
+	return r, err
 }

@@ -114,6 +114,7 @@ type Fresh struct {
 	Share *float64 `yaml:"share,omitempty"` // of all rows
 	Steps *int     `yaml:"steps,omitempty"` // Gibbs sweeps of each
 	From  *string  `yaml:"from,omitempty"`  // uniform, patterns, data or mean
+	Until *int     `yaml:"until,omitempty"` // updates after which none does; all of them where it is left out
 }
 
 // Optimizer is how parameters move.

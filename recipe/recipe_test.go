@@ -42,7 +42,7 @@ func TestYAMLRoundTrip(t *testing.T) {
 		"strings":      "data: {name: csv, path: 'a b: #c.csv', labels: '3', delimiter: ';', binarize: stochastic}\n",
 		"seed":         "seed: 18446744073709551615\n",
 		"anew":         "data: {name: csv, path: x.csv, binarize: {stochastic: epoch}}\n",
-		"fresh":        "negative: {kind: pcd, fresh: {from: patterns}, start: mean, restart: {rate: 1e-5, from: mean}, grow: {to: 20, over: 100}}\n",
+		"fresh":        "negative: {kind: pcd, fresh: {from: patterns, until: 100}, start: mean, restart: {rate: 1e-5, from: mean}, grow: {to: 20, over: 100}}\n",
 		"rates":        "optimizer: {kind: adam, warm_up: 0.5, decay: {kind: power, over: 10, per: update}}\n",
 	} {
 		texts[name] = least + couplings
@@ -278,6 +278,7 @@ func TestWrongRecipes(t *testing.T) {
 		{least + "negative: {kind: pcd, fresh: {share: 1}}\n", "r.yaml:3:38: negative.fresh.share: 1 of 2048 chains leaves none that goes on"},
 		{least + "negative: {kind: pcd, fresh: {from: noise}}\n", `r.yaml:3:37: negative.fresh.from: "noise" is unknown, want one of uniform, patterns, data, mean`},
 		{least + "negative: {kind: pcd, fresh: {steps: 0}}\n", "r.yaml:3:38: negative.fresh.steps: 0 is out of range, want 1 to"},
+		{least + "negative: {kind: pcd, fresh: {until: 0}}\n", "r.yaml:3:38: negative.fresh.until: 0 is out of range, want 1 to"},
 		{least + "couplings: {kind: dense}\nnegative: {kind: pcd, fresh: {from: patterns}}\n", "r.yaml:4:37: negative.fresh.from: patterns are of axons, and couplings.kind is dense: take uniform, data or mean"},
 		{least + "couplings: {kind: dense}\nnegative: {kind: pcd, start: patterns}\n", "r.yaml:4:30: negative.start: patterns are of axons, and couplings.kind is dense: take uniform or mean"},
 		{least + "negative: {kind: jarzynski, start: data}\n", `r.yaml:3:36: negative.start: "data" is unknown, want one of uniform, patterns, mean`},

@@ -44,7 +44,7 @@ var ofKind = map[string][][]string{
 	"pid":               {{wide, "negative={kind: pid}", "project={epoch: [sign]}"}},
 	"pid-literal":       {{"couplings={patterns: 3}", "negative={kind: pid-literal}"}}, // a shard without a pattern
 	"pid-gibbs":         {{wide, "negative={kind: pid-gibbs, steps: 3}", "project={update: [{clip: 1}]}"}, {wide, "negative={kind: pid-gibbs, steps: 2, seeds: continuous}", "train.precision=bf16"}},
-	"tempering":         {{dense, "negative={kind: tempering, chains: 8, steps: 3, start: mean, temperatures: [1, 0.6, 0.2], fresh: {share: 0.5}}", "train.average={exponential: 0.9}"}},
+	"tempering":         {{dense, "negative={kind: tempering, chains: 8, steps: 3, start: mean, temperatures: [1, 0.6, 0.2], fresh: {share: 0.5, until: 5}}", "train.average={exponential: 0.9}"}},
 	"annealing":         {{wide, "negative={kind: annealing, chains: 8, steps: 3}"}},
 	"pseudo-likelihood": {{dense, "machine={kind: full, hidden: 0}", "negative={kind: pseudo-likelihood}"}},
 }

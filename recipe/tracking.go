@@ -101,7 +101,11 @@ func (t *Training) updateRows() float64 {
 		}
 		update += 2 * rows * float64(*n.Steps)
 		if n.Fresh != nil {
-			update += 2 * float64(n.renewal()) * float64(*n.Fresh.Steps)
+			share := 1.0 // of the updates
+			if n.Fresh.Until != nil {
+				share = min(1, float64(*n.Fresh.Until)/(float64(t.Trainer.StepsPerEpoch())*float64(r.Train.Epochs)))
+			}
+			update += share * 2 * float64(n.renewal()) * float64(*n.Fresh.Steps)
 		}
 	}
 	return update

@@ -38,7 +38,7 @@ func configurations() []configuration {
 		l = append(l, configuration{"axons", false, n, "sgd", "sign"}, configuration{"axons", true, n, "momentum", "clip"},
 			configuration{"axons", true, n, "adam", "gibbs"})
 	}
-	for _, n := range []string{"jarzynski", "fpcd", "pcd, restarted", "trajectory", "trajectory, fresh"} {
+	for _, n := range []string{"jarzynski", "fpcd", "pcd, restarted", "trajectory", "trajectory, fresh", "pcd, fresh until"} {
 		l = append(l, configuration{"axons", true, n, "adam", ""}, configuration{"dense", false, n, "sgd", ""})
 	}
 	for _, project := range []string{"", "exponential", "from 1"} {
@@ -71,6 +71,12 @@ func (c configuration) trainer(t *testing.T, threads int) *train.Trainer {
 		p.Grow(3, 4)
 		err = p.Restart(0.3, negative.Start{From: negative.Uniform})
 		tr.Negative = p
+	case "pcd, fresh until":
+		var n *negative.Renewed
+		if n, err = negative.NewRenewed(r, negative.NewPCD(r, 5, 1, 5), 3, 2, negative.Start{From: negative.Uniform}); err == nil {
+			n.Until(5) // in the second epoch
+			tr.Negative = n
+		}
 	case "pcd, fresh":
 		from := negative.Start{From: negative.Mean, Fields: e.Alloc(compute.Float32, 1, visible)}
 		if axons != nil {

@@ -136,6 +136,7 @@ var besideChains = []string{
 	"chains.rungs", "chains.parity", // tempering
 	"chains.earlier", "chains.base", "chains.frozen", "chains.course", // trajectory
 	"chains.draws",                                         // pcd
+	"chains.anew",                                          // of chains beside which some start anew
 	"chains.begun", "chains.weights", "chains.free_energy", // jarzynski
 }
 
