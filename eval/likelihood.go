@@ -278,10 +278,7 @@ func (s Subject) best(ctx context.Context, o Options) (*bestLogZ, map[string]any
 
 // detail returns what a report says about z.
 func (z LogZ) detail(base string) map[string]any {
-	warnings := z.Warnings
-	if warnings == nil {
-		warnings = []string{}
-	}
+	warnings := append([]string{}, z.Warnings...) // reports add to theirs
 	d := map[string]any{"side": z.Side, "warnings": warnings}
 	if z.Runs > 0 {
 		d["runs"], d["betas"], d["sweeps"] = z.Runs, z.Betas, z.Sweeps

@@ -43,12 +43,12 @@ type freeMean struct {
 	detail       map[string]any
 	warnings     []string
 
-	free []float64 // F(v) of each row of set where they are known, or what they are not above; nil elsewhere
+	free []float64 // F(v) of each row of set by way; nil where rows were annealed, had gaps, or were summed by classes
 	set  *data.Set
 }
 
 // leastLogZ returns what log Z can't be below, whatever estimates have missed: the logarithm of the
-// sum of exp(-F(v)) over the different rows, or -Inf where their F(v) is an estimate.
+// sum of exp(-F(v)) over the different rows, or -Inf where these are not kept.
 func (f freeMean) leastLogZ() float64 {
 	if f.free == nil {
 		return math.Inf(-1)
@@ -116,7 +116,8 @@ func (s Subject) bestFree(ctx context.Context, o Options, classes *exact.Pattern
 // nllBy returns the measure NLL by the estimator of log Z: the mean of F(v) + log Z over the rows
 // of the set in nats. Its standard error is that over rows, which holds the noise of F(v) where
 // that is estimated, beside that of log Z; its bias is on the side of log Z's where F(v) is exact,
-// and unknown elsewhere. An estimate of log Z below the sum over the rows themselves gives way to that.
+// and unknown elsewhere. An estimate of log Z below the sum over the rows of the set itself gives way to that;
+// its standard error stays, and says nothing then of what other states add.
 func nllBy(by estimator) func(context.Context, Subject, Options) (Result, error) {
 	return nllFrom(by, Subject.bestFree)
 }
@@ -155,7 +156,7 @@ func nllFrom(by estimator, free func(Subject, context.Context, Options, *exact.P
 			}
 			if least > z.Value {
 				if least > z.Value+2*z.Stderr {
-					d["warnings"] = append(d["warnings"].([]string), fmt.Sprintf("the estimate of log Z, %.6g, is %.3g below what the %d rows of the set alone sum to, which is taken in its place: log Z is above that by what other states add", z.Value, least-z.Value, f.rows))
+					d["warnings"] = append(d["warnings"].([]string), fmt.Sprintf("the estimate of log Z, %.6g, is %.3g below what the %d rows of the set alone sum to, which is taken in its place: what other states add is not known", z.Value, least-z.Value, f.rows))
 				}
 				d["log_z_estimate"], d["side"] = z.Value, LowerBound
 				z.Value = least

@@ -36,8 +36,8 @@ const qualityUpdates = 600
 // epochs are settings and results can be repeated. The seconds of the figure are the updates times what an update takes on
 // the machine where updatesArm timed it: what else a machine does for a while in a training is in none of them. The
 // costs of dense couplings are a little below what was measured, so that the longest trainings are those of the recipe.
-// That of 500 hidden spins is of another machine (docs/models.md). The rates of a minute were chosen on both sides: those of
-// the recipes are for ten.
+// That of K = 100, H = 500 is of another machine (docs/models.md). The rates of a minute were chosen with it and with dense couplings,
+// H = 500, and are those of the others on its side too: the recipes' are for ten.
 var qualityMethods = []trainedFor{
 	{name: "k50", label: "K = 50", recipe: "digits", settings: []string{"couplings.patterns=50"}, cost: 4.8, rate: 0.006},
 	{name: "k100", label: "K = 100", recipe: "digits", settings: []string{"couplings.patterns=100"}, cost: 7.2, rate: 0.006},
@@ -81,7 +81,7 @@ func qualityArms() (list []*arm) {
 			settings, rate := m.settings, "the rate"
 			if minutes == 1 {
 				settings = settingsFrom(settings, []string{fmt.Sprintf("optimizer.rate=%g", m.rate)})
-				rate = fmt.Sprintf("a rate of %g, chosen for a minute,", m.rate)
+				rate = fmt.Sprintf("a rate for a minute, %g,", m.rate)
 			}
 			list = append(list, &arm{name: m.arm(minutes), recipe: m.recipe, seconds: 60*float64(minutes) + 150, after: addOperations,
 				settings: settingsFrom(settings, []string{"measure.options.ais.betas=8000", fmt.Sprintf("train.epochs=%d", epochs), "measure.test=[]", "measure.train=[]", "measure.last=[nll]",
@@ -154,7 +154,7 @@ func addOperations(w *work, t *trained) error {
 // and of the chains, and the hidden means of the batch where offsets follow them.
 func updateOps(r *recipe.Recipe, m *bm.Machine) (float64, error) {
 	n := r.Negative
-	if n.Kind != "pcd" || n.Grow != nil {
+	if n.Kind != "pcd" || n.Grow != nil || n.Fresh != nil && n.Fresh.Until != nil {
 		return 0, fmt.Errorf("multiply-adds are known of pcd with as many sweeps an update, and the negative phase is %s", n.Kind)
 	}
 	precision, err := compute.ParsePrecision(r.Train.Precision)
@@ -393,7 +393,7 @@ func finishQuality(r *results) error {
 func bestBy(at map[string]point, choice map[string]float64, recipe string, minutes int) (label string, best point) {
 	least := math.Inf(1)
 	for _, m := range qualityMethods {
-		if c := choice[m.arm(minutes)]; m.recipe == recipe && c < least {
+		if c, ok := choice[m.arm(minutes)]; ok && m.recipe == recipe && c < least {
 			label, best, least = m.label, at[m.arm(minutes)], c
 		}
 	}
@@ -402,12 +402,20 @@ func bestBy(at map[string]point, choice map[string]float64, recipe string, minut
 
 // judgeQuality judges the claims about points, which are by arm, as is the NLL of the training set.
 func (r *results) judgeQuality(at map[string]point, choice map[string]float64, peers []*peer) {
-	how := fmt.Sprintf("mean test NLL not above by more than %d nat, with two standard errors widened by Student's t of the machines; open where the better one had over a fifth more time", margin)
+	how := fmt.Sprintf("differs where the mean test NLL is above by two standard errors, widened by Student's t of the machines; agrees where by these it is not above by more than %d nat; open else, and where the better one had over a fifth more time", margin)
+	number := func(recipe string) (n int) {
+		for _, m := range qualityMethods {
+			if m.recipe == recipe {
+				n++
+			}
+		}
+		return n
+	}
 	of := func(name string, minutes int) point { return at[trainedFor{name: name}.arm(minutes)] }
 	for _, minutes := range qualityMinutes {
 		axons, a := bestBy(at, choice, "digits", minutes)
 		dense, b := bestBy(at, choice, "digits-dense", minutes)
-		r.claim(fmt.Sprintf("axons are no worse than dense couplings after %d min of training", minutes), "the machines of lowest training NLL on either side, of five with axons and two with dense couplings; "+how, noWorse(a, b), "%s: %s, against %s: %s", axons, a, dense, b)
+		r.claim(fmt.Sprintf("axons are no worse than dense couplings after %d min of training", minutes), fmt.Sprintf("the machines of lowest training NLL on either side, of %d with axons and %d with dense couplings; %s", number("digits"), number("digits-dense"), how), noWorse(a, b), "%s: %s, against %s: %s", axons, a, dense, b)
 	}
 	for _, p := range peers {
 		for _, minutes := range p.minutes {
@@ -416,7 +424,7 @@ func (r *results) judgeQuality(at map[string]point, choice map[string]float64, p
 			}
 			axons, a := bestBy(at, choice, "digits", minutes)
 			b := pointOf(p.of[minutes].seconds, p.of[minutes].test)
-			r.claim(fmt.Sprintf("axons are no worse than %s after %d min of training", p.name, minutes), "the machine of lowest training NLL of five with axons; "+how, noWorse(a, b), "%s: %s against %s", axons, a, b)
+			r.claim(fmt.Sprintf("axons are no worse than %s after %d min of training", p.name, minutes), fmt.Sprintf("the machine of lowest training NLL of %d with axons; %s", number("digits"), how), noWorse(a, b), "%s: %s against %s", axons, a, b)
 		}
 	}
 	last := qualityMinutes[len(qualityMinutes)-1]

@@ -83,12 +83,14 @@ func TestUpdateOps(t *testing.T) {
 		}
 		e.Engine.(*cpu.Engine).Close()
 	}
-	r, err := recipe.Load("bars-cd")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := updateOps(r, nil); err == nil {
-		t.Error("an update of cd is counted as one of pcd")
+	for _, other := range [][]string{{"bars-cd"}, {"digits", "negative.fresh.until=9"}} {
+		r, err := recipe.Load(other[0], other[1:]...)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := updateOps(r, nil); err == nil {
+			t.Errorf("an update of %v is counted as one of pcd", other)
+		}
 	}
 }
 
@@ -158,7 +160,7 @@ func TestNoWorse(t *testing.T) {
 
 // The training set chooses the machines that the test set judges.
 func TestBestBy(t *testing.T) {
-	at := map[string]point{"k50-3min": {nll: 70}, "k100-3min": {nll: 71}, "dense-3min": {nll: 60}}
+	at := map[string]point{"k50-3min": {nll: 70}, "k100-3min": {nll: 71}, "dense-3min": {nll: 60}} // others have none
 	choice := map[string]float64{"k50-3min": 72, "k100-3min": 71, "k200-3min": 75, "k200-wide-3min": 75, "dense-3min": 50}
 	if label, p := bestBy(at, choice, "digits", 3); label != "K = 100" || p.nll != 71 {
 		t.Errorf("%s: %v", label, p)
