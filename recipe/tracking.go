@@ -100,12 +100,10 @@ func (t *Training) updateRows() float64 {
 			rows = float64(*r.Couplings.Patterns)
 		}
 		update += 2 * rows * float64(*n.Steps)
-		if n.Fresh != nil {
-			share := 1.0 // of the updates
-			if n.Fresh.Until != nil {
-				share = min(1, float64(*n.Fresh.Until)/(float64(t.Trainer.StepsPerEpoch())*float64(r.Train.Epochs)))
-			}
-			update += share * 2 * float64(n.renewal()) * float64(*n.Fresh.Steps)
+		// Chains that start anew until an update are left out: their share would hang on train.epochs, which
+		// a resumed training may change, and its paths with it.
+		if n.Fresh != nil && n.Fresh.Until == nil {
+			update += 2 * float64(n.renewal()) * float64(*n.Fresh.Steps)
 		}
 	}
 	return update

@@ -129,6 +129,27 @@ func stateOf(t *testing.T, state []bm.Param, name string) compute.Matrix {
 	return compute.Matrix{}
 }
 
+// What an update costs decides how many paths log Z gets, and does not hang on train.epochs, which a resumed training may change.
+// Chains that start anew for good are a part of it; those that end to do so are not.
+func TestUpdateRowsOfAnyLength(t *testing.T) {
+	cost := func(negative string, epochs int) float64 {
+		r := parse(t, shardsBase, dense, "negative="+negative, fmt.Sprint("train.epochs=", epochs))
+		split, err := r.LoadData()
+		if err != nil {
+			t.Fatal(err)
+		}
+		tr, err := r.Build(split, engine(t))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return tr.updateRows()
+	}
+	const fresh, until = "{kind: pcd, chains: 20, steps: 2, fresh: {share: 0.4, steps: 5}}", "{kind: pcd, chains: 20, steps: 2, fresh: {share: 0.4, steps: 5, until: 4}}"
+	if a, b, all := cost(until, 2), cost(until, 200), cost(fresh, 2); a != b || all-a != 2*8*5 {
+		t.Errorf("an update costs %v in 2 epochs and %v in 200, and with fresh chains in all of them %v", a, b, all)
+	}
+}
+
 // Where nothing asks for nll_tracked before the end, nothing is spent on it before, and the end has the
 // steps that all epochs pay for. A training that comes to another end later has the bits of one that
 // did not end between, and the checkpoint of the end the value that was measured.
