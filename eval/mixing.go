@@ -48,6 +48,7 @@ type Mixing struct {
 	Moved     int // chains whose visible spins ever changed between two looks
 	Basins    Visits
 	Swaps     *sampler.Stats       // of tempering and of trajectory tempering
+	Betas     []float64            // the inverse temperatures of tempering, falling from 1; nil of others
 	Proposals *sampler.GuidedStats // of guided moves
 	Seconds   float64              // that the sweeps looked at took
 }
@@ -126,7 +127,7 @@ func (w Watch) Run(ctx context.Context) (*Mixing, error) {
 	switch x := w.Sampler.(type) {
 	case *sampler.Tempering:
 		st := x.Stats()
-		m.Swaps, m.Replicas = &st, len(x.Betas())
+		m.Swaps, m.Replicas, m.Betas = &st, len(x.Betas()), x.Betas()
 	case *sampler.Trajectory:
 		st := x.Stats()
 		m.Swaps, m.Replicas = &st, x.Rungs()

@@ -52,8 +52,17 @@ func (t *Tempering) Draw(_ bm.Batch, key rng.Key) bm.Batch {
 	return bm.Batch{State: s, Marginal: true}
 }
 
-// Replicas returns the replicas, for their statistics.
-func (t *Tempering) Replicas() *sampler.Tempering { return t.replicas }
+// Replicas returns the replicas of a tempering estimator, of one with chains that start anew beside
+// it too, for their statistics; nil of other estimators.
+func Replicas(e Estimator) *sampler.Tempering {
+	if r, ok := e.(*Renewed); ok {
+		e = r.held
+	}
+	if t, ok := e.(*Tempering); ok {
+		return t.replicas
+	}
+	return nil
+}
 
 // State returns the spins of all replicas and the rungs that they hold.
 func (t *Tempering) State() []bm.Param { return t.replicas.State() }

@@ -22,7 +22,7 @@ func equilibrium(r *bm.Machine, n negative.Estimator, chains, v compute.Matrix) 
 		e.Copy(chains, v.Slice(v.Rows()-chains.Rows(), v.Rows())) // the first ones are for chains that start from the batch
 		return
 	}
-	betas := t.Replicas().Betas()
+	betas := negative.Replicas(t).Betas()
 	rows, rungs := make([]int32, chains.Rows()), len(betas)
 	beta := make([]float32, chains.Rows())
 	for i := range rows {
@@ -82,7 +82,7 @@ func TestTemperingPersists(t *testing.T) {
 	if moved := slices.ContainsFunc(rungs, func(x float64) bool { return x != 0 }) && rungs[0]+rungs[1]+rungs[2] == 3; !moved {
 		t.Errorf("rungs %v", rungs[:9])
 	}
-	if st := n.Replicas().Stats(); st.Rounds != 6 || st.Swaps[0].Accepted+st.Swaps[1].Accepted == 0 {
+	if st := negative.Replicas(n).Stats(); st.Rounds != 6 || st.Swaps[0].Accepted+st.Swaps[1].Accepted == 0 {
 		t.Errorf("stats %+v", st)
 	}
 	if _, err := negative.NewTempering(r, []float64{1, 2}, 5, 1, 1); err == nil || err.Error() != "inverse temperature 1 of the ladder is 2 after 1, want falling ones" {

@@ -188,7 +188,7 @@ func (s *Session) run(ctx context.Context) error {
 	}
 	s.due = time.Now()
 	gallery := newGallery(s)
-	s.Trainer.Observers = slices.Concat([]train.Observer{&looker{s}, tracker{s}, &saver{s}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}, gallery},
+	s.Trainer.Observers = slices.Concat([]train.Observer{&looker{s}, tracker{s}, &saver{s}, &measurer{s, ctx}, &unreached{Session: s, ctx: ctx}, &parted{Session: s}, gallery},
 		s.Watch, []train.Observer{&stopper{s}})
 	var err error
 	if s.begun > 0 { // the trainer tells of the start, and of no other step that it begins with

@@ -3,6 +3,7 @@ package sampler
 import (
 	"fmt"
 	"math"
+	"slices"
 
 	"mattis/bm"
 	"mattis/compute"
@@ -118,8 +119,11 @@ func (t *Tempering) Start(s bm.State, ladders int) {
 
 // ResetStats begins all counts anew.
 func (t *Tempering) ResetStats() {
-	t.flow = newFlow(len(t.betas), t.ladders*len(t.betas))
-	t.energySum, t.energySums = make([]float64, t.ladders*len(t.betas)), 0
+	n := t.ladders * len(t.betas)
+	t.flow.reset(len(t.betas), n)
+	t.energySum = slices.Grow(t.energySum[:0], n)[:n]
+	clear(t.energySum)
+	t.energySums = 0
 }
 
 // Stats returns what was counted since Start or ResetStats.

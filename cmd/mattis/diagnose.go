@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -355,6 +356,9 @@ func (f *diagnoseFlags) print(w io.Writer, energy string, from []string, all []d
 	for _, d := range all {
 		fmt.Fprintf(w, "\n%s\n", d.name)
 		fmt.Fprintf(w, "  visits of %s: %s\n", basinNames[d.Basins.What], visits(d.Basins.Counts))
+		if d.Betas != nil {
+			fmt.Fprintf(w, "  temperatures, as a recipe has them: [%s]\n", inverse(d.Betas))
+		}
 		if d.Swaps != nil {
 			fmt.Fprintf(w, "  exchange rates: %s\n  flow from the last rung: %s\n", rates(d.Swaps.Swaps), decimals(d.Swaps.Flow))
 		}
@@ -402,6 +406,15 @@ func rates(swaps []sampler.SwapRate) string {
 		x = append(x, p.Chance)
 	}
 	return decimals(x)
+}
+
+// inverse returns inverse temperatures as negative.temperatures of a recipe takes them.
+func inverse(betas []float64) string {
+	var words []string
+	for _, b := range betas {
+		words = append(words, strconv.FormatFloat(b, 'g', 4, 64))
+	}
+	return strings.Join(words, ", ")
 }
 
 func decimals(x []float64) string {
@@ -472,7 +485,7 @@ func (f *diagnoseFlags) report(dir string, m *recipe.Model, from []string, all [
 			for _, p := range s.Swaps {
 				chance = append(chance, number(p.Chance))
 			}
-			o["swaps"] = map[string]any{"rates": chance, "flow": s.Flow, "round_trips": s.RoundTrips, "rounds": s.Rounds}
+			o["swaps"] = map[string]any{"betas": d.Betas, "rates": chance, "flow": s.Flow, "round_trips": s.RoundTrips, "rounds": s.Rounds}
 		}
 		if p := d.Proposals; p != nil {
 			o["accepted"] = map[string]any{"mixture": p.Mixture.Rate(), "exchange": p.Exchange.Rate(), "flip": p.Flip.Rate()}
