@@ -289,14 +289,7 @@ func TestImportedRun(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	split, err := r.LoadData()
-	if err != nil {
-		t.Fatal(err)
-	}
-	next, err := r.Build(split, testEngine(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	next := built(t, r, testEngine(t))
 	if _, _, err := next.Initialize(d); err != nil {
 		t.Errorf("training from the imported machine: %v", err)
 	}

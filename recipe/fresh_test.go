@@ -36,14 +36,7 @@ func TestChainsStartFromTheMeans(t *testing.T) {
 	}
 	for _, kind := range []string{"kind: pcd", "kind: fpcd", "kind: jarzynski", "kind: tempering, temperatures: [1, 0.5]", "kind: trajectory, rungs: 2"} {
 		r := parse(t, "data: {name: csv, path: "+path+", split: all}\nmachine: {hidden: 3, biases: both}\ncouplings: {kind: dense, init: {normal: 1}}\nnegative: {"+kind+", chains: 4000, start: mean}\ntrain: {epochs: 1, batch: 4}\n")
-		split, err := r.LoadData()
-		if err != nil {
-			t.Fatal(err)
-		}
-		x, err := r.Build(split, engine(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := built(t, r, engine(t))
 		chains := x.Trainer.Negative.State()[0].Value
 		spins := make([]int8, chains.Len())
 		compute.Read(x.Machine.Engine(), spins, chains)
@@ -70,14 +63,7 @@ func TestTrajectoryBase(t *testing.T) {
 			all = append(all, settings)
 		}
 		r := parse(t, least, all...)
-		split, err := r.LoadData()
-		if err != nil {
-			t.Fatal(err)
-		}
-		x, err := r.Build(split, engine(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		x := built(t, r, engine(t))
 		base := x.Trainer.Negative.(*negative.Trajectory).Base
 		if base.IsNone() == want {
 			t.Errorf("%q: the fields of the independent spins are %v", settings, base)

@@ -1,6 +1,7 @@
 package recipe
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -31,18 +32,7 @@ measure: {every: 0, last: []}
 		beside = step + ", fresh: {share: 0.2, steps: 1, from: uniform}"
 	)
 	session := func(scale, negative string) (*parted, *[]string, func(int)) {
-		r, err := Parse("test", []byte(strings.NewReplacer("{normal: %s}", "{normal: "+scale+"}", "%s", negative).Replace(source)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		split, err := r.LoadData()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := r.Build(split, e)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := built(t, parse(t, fmt.Sprintf(source, scale, negative)), e)
 		dir, err := run.Create(t.TempDir() + "/run")
 		if err != nil {
 			t.Fatal(err)

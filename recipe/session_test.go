@@ -26,6 +26,20 @@ func engine(t *testing.T) *cpu.Engine {
 	return e
 }
 
+// built returns the training of the recipe, with its data.
+func built(t *testing.T, r *Recipe, e compute.Engine) *Training {
+	t.Helper()
+	split, err := r.LoadData()
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := r.Build(split, e)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 // load returns the recipe with its data.
 func load(t *testing.T, text string, settings ...string) (*Recipe, *data.Split) {
 	t.Helper()

@@ -196,14 +196,7 @@ func TestProcessesShareShards(t *testing.T) {
 func inShards(t *testing.T, epochs int, settings ...string) ([]float64, *Training) {
 	t.Helper()
 	r := parse(t, shardsBase, settings...)
-	split, err := r.LoadData()
-	if err != nil {
-		t.Fatal(err)
-	}
-	tr, err := r.Build(split, engine(t))
-	if err != nil {
-		t.Fatal(err)
-	}
+	tr := built(t, r, engine(t))
 	if err := tr.Trainer.Run(context.Background(), epochs); err != nil {
 		t.Fatal(err)
 	}
@@ -292,14 +285,7 @@ func TestShardsHaveTheirDraws(t *testing.T) {
 		}
 		settings := append(slices.Clone(list[0]), "optimizer={kind: sgd, rate: 0.5}", "train={epochs: 1, batch: 10, shards: 4}", "project={}")
 		r := parse(t, shardsBase, settings...)
-		split, err := r.LoadData()
-		if err != nil {
-			t.Fatal(err)
-		}
-		tr, err := r.Build(split, engine(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		tr := built(t, r, engine(t))
 		m, e := tr.Trainer.Machine, tr.Trainer.Machine.Engine()
 		began := learned(m)
 		tr.Trainer.Shards.Shows, tr.Trainer.Shards.Visible = func(int) bool { return true }, false

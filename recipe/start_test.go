@@ -74,14 +74,7 @@ func TestBiasRate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		split, err := r.LoadData()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := r.Build(split, e)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := built(t, r, e)
 		if err := b.Trainer.Run(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}

@@ -52,14 +52,7 @@ func TestHeldChains(t *testing.T) {
 			}
 			all := append([]string{dense, "optimizer.rate=0.5", fmt.Sprint("train.shards=", shards)}, c.settings...)
 			r := parse(t, shardsBase, all...)
-			split, err := r.LoadData()
-			if err != nil {
-				t.Fatal(err)
-			}
-			tr, err := r.Build(split, engine(t))
-			if err != nil {
-				t.Fatal(err)
-			}
+			tr := built(t, r, engine(t))
 			if shards > 1 {
 				tr.Trainer.Shards.Shows = func(int) bool { return true }
 			}
@@ -134,14 +127,7 @@ func stateOf(t *testing.T, state []bm.Param, name string) compute.Matrix {
 func TestUpdateRowsOfAnyLength(t *testing.T) {
 	cost := func(negative string, epochs int) float64 {
 		r := parse(t, shardsBase, dense, "negative="+negative, fmt.Sprint("train.epochs=", epochs))
-		split, err := r.LoadData()
-		if err != nil {
-			t.Fatal(err)
-		}
-		tr, err := r.Build(split, engine(t))
-		if err != nil {
-			t.Fatal(err)
-		}
+		tr := built(t, r, engine(t))
 		return tr.updateRows()
 	}
 	const fresh, until = "{kind: pcd, chains: 20, steps: 2, fresh: {share: 0.4, steps: 5}}", "{kind: pcd, chains: 20, steps: 2, fresh: {share: 0.4, steps: 5, until: 4}}"

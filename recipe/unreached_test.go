@@ -26,18 +26,7 @@ train: {epochs: 10, batch: 20}
 measure: {every: 2, last: []}
 `
 	session := func(negative string) (*unreached, *[]string) {
-		r, err := Parse("test", []byte(strings.Replace(source, "%s", negative, 1)))
-		if err != nil {
-			t.Fatal(err)
-		}
-		split, err := r.LoadData()
-		if err != nil {
-			t.Fatal(err)
-		}
-		b, err := r.Build(split, e)
-		if err != nil {
-			t.Fatal(err)
-		}
+		b := built(t, parse(t, strings.Replace(source, "%s", negative, 1)), e)
 		var told []string
 		s := &Session{Training: b, total: 1000, Told: func(text string) { told = append(told, text) }}
 		return &unreached{Session: s, ctx: context.Background()}, &told
